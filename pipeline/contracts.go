@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"graphscore/pipeline/graph"
+)
+
+// Source yields the graphs of one shard in the order of the input. One goroutine uses it.
+//
+// An error other than io.EOF or the context's refuses the rest of the shard: its message names the file
+// and what is wrong with it. A Source never panics because of its input.
+type Source interface {
+	// Next gives the next batch, io.EOF at the end. The caller owns the batch.
+	Next(ctx context.Context) (*graph.Batch, error)
+	// Close frees the file. It may be called at any time, once.
+	Close() error
+}
+
+// Scorer scores batches. It is safe for concurrent use.
+//
+// An error means that nothing was scored. Errors may have the methods of [Retryable], [Pushback] and
+// [Refusing]; one without them ends the run.
+type Scorer interface {
+	// Score blocks until the batch is scored or ctx ends. Scores are in the order of the batch; Scores.Failed
+	// lists graphs that the scorer refused. The batch is only read, and not kept after the call.
+	Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error)
+}
+
+// Sink takes the scores of one shard in order. One goroutine uses it.
+type Sink interface {
+	// Write takes the scores of b. Graphs in s.Failed get no rows. Neither b nor s is kept.
+	Write(ctx context.Context, b *graph.Batch, s *graph.Scores) error
+	// Reject records a graph that was not scored. Rows ascend over all calls.
+	Reject(ctx context.Context, r graph.Rejection) error
+	// Commit makes the part durable and visible under its name. Called once, last before Close.
+	Commit(ctx context.Context) error
+	// Close without Commit leaves nothing behind.
+	Close() error
+}
+
+// Retryable is implemented by errors of a Scorer that another attempt may not meet.
+type Retryable interface {
+	error
+	Retryable() bool
+}
+
+// Pushback is implemented by errors that say how long to wait before the next attempt.
+type Pushback interface {
+	error
+	RetryAfter() time.Duration
+}
+
+// Refusing is implemented by errors of a Scorer that concern what is in the batch, not the scorer: the batch
+// is then cut until the graph that causes it stands alone.
+type Refusing interface {
+	error
+	Refused() (code graph.Code, message string, refused bool)
+}

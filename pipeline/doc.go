@@ -1,0 +1,2 @@
+// Package pipeline moves graphs from sources through a scorer into sinks.
+package pipeline

@@ -1,0 +1,231 @@
+package graph
+
+import (
+	"strconv"
+	"time"
+)
+
+// IDKind is the type of a column of ids: one for all inputs of a run.
+type IDKind uint8
+
+// The kinds of ids. A run uses Int64 where every input has integers that fit, else String.
+const (
+	Int64 IDKind = iota
+	String
+)
+
+// String gives the name that messages, settings and footers use.
+func (k IDKind) String() string {
+	if k == Int64 {
+		return "int64"
+	}
+	return "string"
+}
+
+// IDs is a column of ids. Only the fields of its kind are set.
+type IDs struct {
+	Kind IDKind
+	// Ints holds the ids of kind Int64.
+	Ints []int64
+	// Bytes holds the ids of kind String back to back: id i is Bytes[Offsets[i]:Offsets[i+1]].
+	// Offsets need not begin at 0 and has one entry more than there are ids.
+	Bytes   []byte
+	Offsets []uint32
+}
+
+// Len is the number of ids.
+func (c *IDs) Len() int {
+	if c.Kind == Int64 {
+		return len(c.Ints)
+	}
+	return max(len(c.Offsets)-1, 0)
+}
+
+// At gives id i of a String column as bytes that stay the column's.
+func (c *IDs) At(i int) []byte { return c.Bytes[c.Offsets[i]:c.Offsets[i+1]] }
+
+// Value gives id i as int64 or string.
+func (c *IDs) Value(i int) any {
+	if c.Kind == Int64 {
+		return c.Ints[i]
+	}
+	return string(c.At(i))
+}
+
+// Text appends id i as text to dst.
+func (c *IDs) Text(dst []byte, i int) []byte {
+	if c.Kind == Int64 {
+		return strconv.AppendInt(dst, c.Ints[i], 10)
+	}
+	return append(dst, c.At(i)...)
+}
+
+// AppendInt appends an integer id, as text where the column is of kind String.
+func (c *IDs) AppendInt(v int64) {
+	if c.Kind == Int64 {
+		c.Ints = append(c.Ints, v)
+		return
+	}
+	c.begin()
+	c.Bytes = strconv.AppendInt(c.Bytes, v, 10)
+	c.Offsets = append(c.Offsets, uint32(len(c.Bytes)))
+}
+
+// AppendBytes appends a copy of a text id. The column must be of kind String.
+func (c *IDs) AppendBytes(v []byte) {
+	c.begin()
+	c.Bytes = append(c.Bytes, v...)
+	c.Offsets = append(c.Offsets, uint32(len(c.Bytes)))
+}
+
+func (c *IDs) begin() {
+	if len(c.Offsets) == 0 {
+		c.Offsets = append(c.Offsets, 0)
+	}
+}
+
+// Slice gives ids i to j without copying.
+func (c *IDs) Slice(i, j int) IDs {
+	if c.Kind == Int64 {
+		return IDs{Kind: Int64, Ints: c.Ints[i:j]}
+	}
+	if len(c.Offsets) == 0 {
+		return IDs{Kind: String}
+	}
+	return IDs{Kind: String, Bytes: c.Bytes, Offsets: c.Offsets[i : j+1]}
+}
+
+// Batch is a number of graphs in the order of the input, as columns. Whoever got it from a Source owns it.
+// Nobody changes a batch once it is complete, so slices of it may be read from many goroutines.
+type Batch struct {
+	// IDs has one id a graph.
+	IDs IDs
+	// NodeIDs has one id a node, or is nil where the input has none: nodes are then 0..n-1 within their graph.
+	NodeIDs *IDs
+
+	// NodeOffsets [graphs+1]: the nodes of graph g are NodeOffsets[g] to NodeOffsets[g+1]. In a slice the
+	// first entry is not 0: subtract it to get places in Features, InDegree and NodeIDs.
+	NodeOffsets []uint32
+	// EdgeOffsets [graphs+1]: likewise for Sources and Weights.
+	EdgeOffsets []uint32
+
+	// Width is the number of features of every node.
+	Width int
+	// Features [nodes x Width], row-major.
+	Features []float32
+
+	// InDegree [nodes]: the number of edges that point to each node.
+	InDegree []uint32
+	// Sources [edges]: the source of each edge. Edges are grouped by target, targets in node order, the
+	// edges of one target in the order of the input. Numbers count like NodeOffsets, not within the graph.
+	Sources []uint32
+	// Weights [edges], in the order of Sources, or nil where the input has none: every edge weighs 1.
+	Weights []float32
+
+	// RowGroups and Rows [graphs]: the place of each graph, its row group and its row in the file, from 0.
+	RowGroups []int32
+	Rows      []int64
+
+	// Rejected lists, ascending by row, what the reader could not make a graph of. Their rows lie between
+	// or beside those of the batch's graphs. Empty in slices.
+	Rejected []Rejection
+}
+
+// Graphs is the number of graphs.
+func (b *Batch) Graphs() int { return max(len(b.NodeOffsets)-1, 0) }
+
+// Nodes is the number of nodes of all graphs.
+func (b *Batch) Nodes() int { return len(b.InDegree) }
+
+// Edges is the number of edges of all graphs.
+func (b *Batch) Edges() int { return len(b.Sources) }
+
+// GraphNodes is the number of nodes of graph g.
+func (b *Batch) GraphNodes(g int) int { return int(b.NodeOffsets[g+1] - b.NodeOffsets[g]) }
+
+// GraphEdges is the number of edges of graph g.
+func (b *Batch) GraphEdges(g int) int { return int(b.EdgeOffsets[g+1] - b.EdgeOffsets[g]) }
+
+// NodeRange gives the places of the nodes of graph g in Features (times Width), InDegree, NodeIDs and scores.
+func (b *Batch) NodeRange(g int) (from, to int) {
+	return int(b.NodeOffsets[g] - b.NodeOffsets[0]), int(b.NodeOffsets[g+1] - b.NodeOffsets[0])
+}
+
+// EdgeRange gives the places of the edges of graph g in Sources and Weights.
+func (b *Batch) EdgeRange(g int) (from, to int) {
+	return int(b.EdgeOffsets[g] - b.EdgeOffsets[0]), int(b.EdgeOffsets[g+1] - b.EdgeOffsets[0])
+}
+
+// Slice gives graphs i to j without copying. The slice shares the memory of b and has no Rejected.
+func (b *Batch) Slice(i, j int) *Batch {
+	n0, n1 := int(b.NodeOffsets[i]-b.NodeOffsets[0]), int(b.NodeOffsets[j]-b.NodeOffsets[0])
+	e0, e1 := int(b.EdgeOffsets[i]-b.EdgeOffsets[0]), int(b.EdgeOffsets[j]-b.EdgeOffsets[0])
+	s := &Batch{
+		IDs:         b.IDs.Slice(i, j),
+		NodeOffsets: b.NodeOffsets[i : j+1],
+		EdgeOffsets: b.EdgeOffsets[i : j+1],
+		Width:       b.Width,
+		Features:    b.Features[n0*b.Width : n1*b.Width],
+		InDegree:    b.InDegree[n0:n1],
+		Sources:     b.Sources[e0:e1],
+		RowGroups:   b.RowGroups[i:j],
+		Rows:        b.Rows[i:j],
+	}
+	if b.Weights != nil {
+		s.Weights = b.Weights[e0:e1]
+	}
+	if b.NodeIDs != nil {
+		ids := b.NodeIDs.Slice(n0, n1)
+		s.NodeIDs = &ids
+	}
+	return s
+}
+
+// ColumnBytes is the size of a graph's columns: what a batch with it takes in memory and, as columns, on the
+// wire.
+func ColumnBytes(nodes, edges, width int, weighted bool) int64 {
+	edge := int64(4)
+	if weighted {
+		edge = 8
+	}
+	return 4 + int64(nodes)*(4+4*int64(width)) + int64(edges)*edge
+}
+
+// Bytes is the sum of ColumnBytes over all graphs.
+func (b *Batch) Bytes() int64 {
+	return ColumnBytes(b.Nodes(), b.Edges(), b.Width, b.Weights != nil) + 4*int64(max(b.Graphs()-1, 0))
+}
+
+// Reject describes graph g as a rejection.
+func (b *Batch) Reject(g int, code Code, message string) Rejection {
+	return Rejection{
+		GraphID: b.IDs.Value(g), RowGroup: int(b.RowGroups[g]), Row: b.Rows[g], Code: code, Message: message,
+		Nodes: int64(b.GraphNodes(g)), Edges: int64(b.GraphEdges(g)),
+	}
+}
+
+// Scores is what a scorer says of a batch, in the batch's order.
+type Scores struct {
+	// Outputs is the number of values a node.
+	Outputs int
+	// Values [nodes x Outputs], row-major. The rows of failed graphs mean nothing.
+	Values []float32
+	// Failed lists the graphs that the scorer refused, ascending by graph.
+	Failed []Failure
+	// Timing says where the time of the call went; zero where a scorer does not know.
+	Timing Timing
+}
+
+// Failure is one graph of a batch that was not scored.
+type Failure struct {
+	// Graph is the place of the graph in the batch, from 0.
+	Graph   int
+	Code    Code
+	Message string
+}
+
+// Timing splits the time of a scoring call.
+type Timing struct {
+	// Pack is spent on encoding the request and decoding the answer, Model in the model.
+	Pack, Model time.Duration
+}

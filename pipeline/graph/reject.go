@@ -1,0 +1,48 @@
+package graph
+
+// Code says why a graph was not scored. Codes are stable: scripts match on them.
+type Code string
+
+// The codes of graphs that never reach a scorer.
+const (
+	// NullValue: a value that a graph needs is null (the row, the id, the features, an edge, a weight).
+	NullValue Code = "null_value"
+	// FeatureWidth: nodes with another number of features than the model wants, or with different numbers.
+	FeatureWidth Code = "feature_width"
+	// NonFiniteFeature: a feature is NaN or infinite.
+	NonFiniteFeature Code = "non_finite_feature"
+	// NonFiniteWeight: an edge weight is NaN or infinite.
+	NonFiniteWeight Code = "non_finite_weight"
+	// EdgeOutOfRange: an edge names a node that is not there.
+	EdgeOutOfRange Code = "edge_out_of_range"
+	// MalformedEdges: edge_index is not two lists of one length, or weights do not match the edges.
+	MalformedEdges Code = "malformed_edges"
+	// NodeCount: num_nodes or node_ids disagree with the number of feature rows.
+	NodeCount Code = "node_count"
+	// DuplicateNodeID: a node id occurs twice in one graph.
+	DuplicateNodeID Code = "duplicate_node_id"
+	// TooLarge: the graph does not fit into one message.
+	TooLarge Code = "too_large"
+)
+
+// The codes of graphs that reached a scorer.
+const (
+	// NonFiniteScore: a score is NaN or infinite.
+	NonFiniteScore Code = "non_finite_score"
+	// Refused: the scorer refused the graph, the message says why.
+	Refused Code = "refused"
+)
+
+// Rejection is a graph that cannot be scored. It is a value, not an error: the run goes on. Nothing in it
+// depends on the moment or on other graphs, so that the quarantine file has the same bytes in every run.
+type Rejection struct {
+	// GraphID is an int64, a string, or nil where the input has none.
+	GraphID any
+	// RowGroup and Row are the place in the input file, from 0. Row counts through the file.
+	RowGroup int
+	Row      int64
+	Code     Code
+	Message  string
+	// Nodes and Edges are the size of the graph as far as it is known.
+	Nodes, Edges int64
+}
