@@ -1,2 +1,20 @@
-// Package pipeline moves graphs from sources through a scorer into sinks.
+// Package pipeline moves graphs from sources through one scorer into sinks, and counts every one of them.
+//
+// A [Shard] is the unit of reading and of commit. [Run] works on a few shards at once. For each of them one
+// goroutine reads batches and cuts them into requests, every request is scored in a goroutine of its own,
+// and one goroutine collects the answers in the order of the input and hands them to the sink:
+//
+//	Source.Next -> cut -> [bytes in flight] -> Scorer.Score x N -> collect, in order -> Sink.Write -> Commit
+//
+// Two bounds hold memory: the bytes of requests that are read and not yet written, and the number of calls
+// under way. A request counts against the bytes until its scores are written, so that a slow head of the
+// line stops the reader. Reading acquires in input order: the head of the line always has its bytes, hence
+// the bound cannot deadlock.
+//
+// Three kinds of trouble end in three places. A graph that cannot be scored is a [graph.Rejection] and goes to
+// the sink. An error of a source refuses its shard, the others go on. An error of the scorer or of a sink ends
+// the run; what is committed stays.
+//
+// [Retry] and [Isolate] are decorators over a [Scorer]: the first repeats calls that may succeed later, the
+// second finds the one graph of a batch that the scorer refuses.
 package pipeline

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -228,4 +229,25 @@ type Failure struct {
 type Timing struct {
 	// Pack is spent on encoding the request and decoding the answer, Model in the model.
 	Pack, Model time.Duration
+}
+
+// FailNonFinite adds to s.Failed the graphs of b with a score that is NaN or infinite.
+func (s *Scores) FailNonFinite(b *Batch) {
+	if nonFinite(s.Values) < 0 {
+		return
+	}
+	known := s.Failed
+	var failed []Failure
+	for g := range b.Graphs() {
+		if len(known) > 0 && known[0].Graph == g {
+			failed, known = append(failed, known[0]), known[1:]
+			continue
+		}
+		from, to := b.NodeRange(g)
+		if i := nonFinite(s.Values[from*s.Outputs : to*s.Outputs]); i >= 0 {
+			failed = append(failed, Failure{Graph: g, Code: NonFiniteScore, Message: fmt.Sprintf(
+				"output %d of node %d is %v", i%s.Outputs, i/s.Outputs, s.Values[from*s.Outputs+i])})
+		}
+	}
+	s.Failed = failed
 }

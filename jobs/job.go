@@ -1,0 +1,264 @@
+package jobs
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Job is what to do. The zero value of a field means its default.
+type Job struct {
+	// Path is the file that the job comes from, "" for a job of flags.
+	Path string `yaml:"-"`
+
+	// Name names the job in records and logs. Default: the name of the file without its ending, or "job".
+	Name   string `yaml:"name"`
+	Input  Input  `yaml:"input"`
+	Output Output `yaml:"output"`
+	// Model is scored by workers that graphscore starts on this machine, unless Server is set.
+	Model Model `yaml:"model"`
+	// Server names running servers.
+	Server Server `yaml:"server"`
+	// Workers is the number of local workers. Default: what the CPUs of the cgroup leave busy.
+	Workers int    `yaml:"workers"`
+	Limits  Limits `yaml:"limits"`
+	// OnChange is "refuse" (default) or "rescore": what to do with parts of another input, model or setting.
+	OnChange string `yaml:"on_change"`
+}
+
+// Input says what to read.
+type Input struct {
+	// Path is a file, a folder, a ** glob, or a list of them; in a list of several, each has a name.
+	Path Paths `yaml:"path"`
+	// Layout is "auto" (default) or "rows".
+	Layout string `yaml:"layout"`
+	// Columns maps the names of the design to those of the files.
+	Columns Columns `yaml:"columns"`
+	// Fingerprint is "fast" (default) or "full".
+	Fingerprint string `yaml:"fingerprint"`
+	// ShardBytes is about how much input makes a shard. Default 256 MiB.
+	ShardBytes Size `yaml:"shard_bytes"`
+}
+
+// Columns names the columns of the input. An empty name means the name of the design or its alias.
+type Columns struct {
+	GraphID  string `yaml:"graph_id"`
+	Features string `yaml:"features"`
+	Edges    string `yaml:"edges"`
+	Source   string `yaml:"source"`
+	Target   string `yaml:"target"`
+	Weights  string `yaml:"weights"`
+	NumNodes string `yaml:"num_nodes"`
+	NodeIDs  string `yaml:"node_ids"`
+}
+
+// Map gives the names that are set, by key.
+func (c Columns) Map() map[string]string {
+	m := map[string]string{
+		"graph_id": c.GraphID, "features": c.Features, "edges": c.Edges, "source": c.Source, "target": c.Target,
+		"weights": c.Weights, "num_nodes": c.NumNodes, "node_ids": c.NodeIDs,
+	}
+	for key, name := range m {
+		if name == "" {
+			delete(m, key)
+		}
+	}
+	return m
+}
+
+// Output says where the parts go.
+type Output struct {
+	Path string `yaml:"path"`
+}
+
+// Model is a model folder, or the version of a model that a server cannot describe.
+type Model struct {
+	Path string `yaml:"path"`
+	// Version stands in the footers where the digest would, for protocol gcn.
+	Version string `yaml:"version"`
+}
+
+// Server names running servers.
+type Server struct {
+	// Addresses are host:port or unix:/path.
+	Addresses []string `yaml:"addresses"`
+	// Protocol is "native" (default) or "gcn".
+	Protocol string `yaml:"protocol"`
+	TLS      *TLS   `yaml:"tls"`
+}
+
+// TLS turns TLS on. Without CA the system's certificates count.
+type TLS struct {
+	// CA, Cert and Key are PEM files.
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	// ServerName is expected in the server's certificate instead of the host of the address.
+	ServerName string `yaml:"server_name"`
+}
+
+// Limits bounds memory and time.
+type Limits struct {
+	// MessageBytes is the largest message in either direction. Default 64 MiB.
+	MessageBytes Size `yaml:"message_bytes"`
+	// InFlightBytes bounds the requests that are read and not yet written. Default 64 MiB.
+	InFlightBytes Size `yaml:"in_flight_bytes"`
+	// RequestBytes is the size up to which graphs share a request. Default 512 KiB.
+	RequestBytes Size `yaml:"request_bytes"`
+	// Deadline is the time for one scoring call. Default 60 s.
+	Deadline Duration `yaml:"deadline"`
+	// RetryBudget is the time after which a batch that keeps failing ends the run. Default 60 s.
+	RetryBudget Duration `yaml:"retry_budget"`
+}
+
+// WithDefaults returns a copy with every unset field at its default, Workers excepted.
+func (j Job) WithDefaults() Job {
+	if j.Name == "" {
+		j.Name = strings.TrimSuffix(filepath.Base(j.Path), filepath.Ext(j.Path))
+		if j.Path == "" {
+			j.Name = "job"
+		}
+	}
+	setDefault(&j.Input.Layout, "auto")
+	setDefault(&j.Input.Fingerprint, "fast")
+	setDefault(&j.Input.ShardBytes, 256<<20)
+	setDefault(&j.Server.Protocol, "native")
+	setDefault(&j.OnChange, "refuse")
+	setDefault(&j.Limits.MessageBytes, 64<<20)
+	setDefault(&j.Limits.InFlightBytes, 64<<20)
+	setDefault(&j.Limits.RequestBytes, 512<<10)
+	setDefault(&j.Limits.Deadline, Duration(time.Minute))
+	setDefault(&j.Limits.RetryBudget, Duration(time.Minute))
+	return j
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Error is a job that cannot be run as it stands.
+type Error struct {
+	// Path is the job file, "" for a job of flags.
+	Path string
+	// Reason names the key and says what to do.
+	Reason string
+}
+
+func (e *Error) Error() string {
+	if e.Path == "" {
+		return e.Reason
+	}
+	return e.Path + ": " + e.Reason
+}
+
+// Validate names the first key that is missing or out of range. It is for a Job with defaults.
+func (j Job) Validate() error {
+	if err := j.validate(); err != nil {
+		return &Error{Path: j.Path, Reason: err.Error()}
+	}
+	return nil
+}
+
+func (j Job) validate() error {
+	if len(j.Input.Path) == 0 {
+		return fmt.Errorf("input.path is missing: name a file, a folder or a glob (or use --input)")
+	}
+	if j.Output.Path == "" {
+		return fmt.Errorf("output.path is missing: name the folder for the scores (or use --output)")
+	}
+	if err := j.validateRoots(); err != nil {
+		return err
+	}
+	local, remote := j.Model.Path != "", len(j.Server.Addresses) > 0
+	switch {
+	case local && remote:
+		return fmt.Errorf("model.path and server.addresses are both set: keep one (a server brings its own model)")
+	case !local && !remote:
+		return fmt.Errorf("model.path is missing: name a model folder (or use --model), or servers with server.addresses (or --server)")
+	case local && j.Server.TLS != nil:
+		return fmt.Errorf("server.tls is set, but local workers use a private socket: name server.addresses or drop it")
+	case j.Model.Version != "" && j.Server.Protocol != "gcn":
+		return fmt.Errorf("model.version is only for server.protocol gcn: over native the server names its model")
+	}
+	return j.validateValues()
+}
+
+func (j Job) validateRoots() error {
+	if len(j.Input.Path) == 1 {
+		return nil
+	}
+	names := map[string]bool{}
+	for i, p := range j.Input.Path {
+		switch {
+		case p.Name == "":
+			return fmt.Errorf("input.path[%d] has no name: with several paths each needs one, e.g. {name: a, path: %s}", i, p.Path)
+		case names[p.Name]:
+			return fmt.Errorf("input.path[%d]: the name %q is used twice", i, p.Name)
+		}
+		names[p.Name] = true
+	}
+	return nil
+}
+
+func (j Job) validateValues() error {
+	for _, f := range []struct {
+		key, value string
+		allowed    []string
+	}{
+		{"input.layout", j.Input.Layout, []string{"auto", "rows"}},
+		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
+		{"server.protocol", j.Server.Protocol, []string{"native", "gcn"}},
+		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
+	} {
+		if !slices.Contains(f.allowed, f.value) {
+			return fmt.Errorf("%s is %q: it must be one of %s", f.key, f.value, strings.Join(f.allowed, ", "))
+		}
+	}
+	for _, f := range []struct {
+		key            string
+		value, minimum int64
+	}{
+		{"workers", int64(j.Workers), 0}, {"input.shard_bytes", int64(j.Input.ShardBytes), 1},
+		{"limits.message_bytes", int64(j.Limits.MessageBytes), 64 << 10},
+		{"limits.in_flight_bytes", int64(j.Limits.InFlightBytes), 64 << 10},
+		{"limits.request_bytes", int64(j.Limits.RequestBytes), 1},
+		{"limits.deadline", int64(j.Limits.Deadline), 1},
+		{"limits.retry_budget", int64(j.Limits.RetryBudget), 1},
+	} {
+		if f.value < f.minimum {
+			return fmt.Errorf("%s is %d: it must be at least %d", f.key, f.value, f.minimum)
+		}
+	}
+	if j.Limits.MessageBytes > 2<<30-1 {
+		return fmt.Errorf("limits.message_bytes is %d: gRPC messages hold less than 2 GiB", j.Limits.MessageBytes)
+	}
+	if t := j.Server.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
+		return fmt.Errorf("server.tls has only one of cert and key: a client certificate needs both")
+	}
+	return nil
+}
+
+// resolve makes relative paths count from dir.
+func (j *Job) resolve(dir string) {
+	for i := range j.Input.Path {
+		absolute(dir, &j.Input.Path[i].Path)
+	}
+	absolute(dir, &j.Output.Path)
+	absolute(dir, &j.Model.Path)
+	if t := j.Server.TLS; t != nil {
+		absolute(dir, &t.CA)
+		absolute(dir, &t.Cert)
+		absolute(dir, &t.Key)
+	}
+}
+
+func absolute(dir string, path *string) {
+	if *path != "" && !filepath.IsAbs(*path) {
+		*path = filepath.Join(dir, *path)
+	}
+}

@@ -1,0 +1,148 @@
+package jobs
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+)
+
+// maxJobBytes is far more than any job: what is larger is another file by mistake.
+const maxJobBytes = 1 << 20
+
+// Load reads a job file. It fills no defaults and validates nothing but the form: flags come in between. The
+// error is an *Error, or that of the file system.
+func Load(path string) (*Job, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading job file: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxJobBytes+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading job file: %w", err)
+	}
+	if len(text) > maxJobBytes {
+		return nil, &Error{Path: path, Reason: "is larger than 1 MiB: name a job file"}
+	}
+	job := &Job{}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(job); err != nil && !errors.Is(err, io.EOF) {
+		return nil, located(path, err)
+	}
+	job.Path = path
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("reading job file: %w", err)
+	}
+	job.resolve(dir)
+	return job, nil
+}
+
+// located puts file, line and column before the message and the source with a caret below it.
+func located(path string, err error) error {
+	var at yaml.Error
+	if !errors.As(err, &at) || at.GetToken() == nil {
+		return &Error{Path: path, Reason: err.Error()}
+	}
+	_, source, _ := strings.Cut(at.FormatError(false, true), "\n")
+	p := at.GetToken().Position
+	return &Error{
+		Path:   fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column),
+		Reason: strings.TrimRight(at.GetMessage()+"\n"+source, "\n "),
+	}
+}
+
+func misplaced(node ast.Node, format string, args ...any) error {
+	return &yaml.SyntaxError{Message: fmt.Sprintf(format, args...), Token: node.GetToken()}
+}
+
+// Size is a number of bytes, in YAML as 1048576, 64MiB or 64MB.
+type Size int64
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (s *Size) UnmarshalYAML(node ast.Node) error {
+	n, err := ParseSize(text(node))
+	if err != nil {
+		return misplaced(node, "%v", err)
+	}
+	*s = n
+	return nil
+}
+
+// ParseSize reads a size as in a job file.
+func ParseSize(v string) (Size, error) {
+	n, err := humanize.ParseBytes(v)
+	if err != nil || n > 1<<62 || n == 0 {
+		return 0, fmt.Errorf("%q is not a size: write 1048576, 64MiB or 1GiB", v)
+	}
+	return Size(n), nil
+}
+
+// Duration is a time span, in YAML as 60s or 1m30s.
+type Duration time.Duration
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (d *Duration) UnmarshalYAML(node ast.Node) error {
+	v, err := time.ParseDuration(text(node))
+	if err != nil || v <= 0 {
+		return misplaced(node, "%q is not a time span: write 60s or 1m30s", text(node))
+	}
+	*d = Duration(v)
+	return nil
+}
+
+// Path is one root of the input.
+type Path struct {
+	Name string `yaml:"name"`
+	Path string `yaml:"path"`
+}
+
+// Paths is a list of roots, in YAML a string, a list of strings, or a list of {name, path}.
+type Paths []Path
+
+// UnmarshalYAML implements yaml.NodeUnmarshaler.
+func (p *Paths) UnmarshalYAML(node ast.Node) error {
+	list := []ast.Node{node}
+	if s, is := node.(*ast.SequenceNode); is {
+		list = s.Values
+	}
+	*p = nil
+	for _, item := range list {
+		var root Path
+		switch item.(type) {
+		case *ast.MappingNode, *ast.MappingValueNode:
+			if err := yaml.NodeToValue(item, &root, yaml.Strict()); err != nil {
+				return err
+			}
+		case *ast.StringNode, *ast.LiteralNode, *ast.IntegerNode, *ast.FloatNode:
+			root.Path = text(item)
+		default:
+			return misplaced(item, "a path must be a string or {name: ..., path: ...}")
+		}
+		if root.Path == "" {
+			return misplaced(item, "the path is empty")
+		}
+		*p = append(*p, root)
+	}
+	return nil
+}
+
+// text is a scalar as it was written, without quotes.
+func text(node ast.Node) string {
+	switch n := node.(type) {
+	case *ast.StringNode:
+		return n.Value
+	case *ast.LiteralNode:
+		return strings.TrimSpace(n.Value.Value)
+	default:
+		return node.String()
+	}
+}

@@ -1,0 +1,97 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"graphscore/pipeline/graph"
+)
+
+// Shard is a part of the input that is read, scored and committed as one.
+type Shard struct {
+	// Name names the shard in logs and errors.
+	Name string
+	// Rows is the number of rows that the source will yield or reject.
+	Rows int64
+	// Open opens the source, Create the sink. Each is called at most once, and what it returns is closed.
+	Open   func(ctx context.Context) (Source, error)
+	Create func(ctx context.Context) (Sink, error)
+}
+
+// Config bounds a run. The zero value of a field means its default.
+type Config struct {
+	// Outputs is the number of values a node that the scorer gives. Required.
+	Outputs int
+	// ShardsAtOnce is the number of shards that are worked on at the same time. Default 2.
+	ShardsAtOnce int
+	// Calls is the largest number of scoring calls under way. Default 6.
+	Calls int
+	// RequestGraphs, RequestNodes and RequestEdges cut requests. Default: no limit of their own.
+	RequestGraphs, RequestNodes, RequestEdges int
+	// RequestBytes is the size up to which graphs share a request. Default 512 KiB.
+	RequestBytes int64
+	// InFlightBytes bounds the requests that are read and not yet written. Default 64 MiB.
+	InFlightBytes int64
+	// MaxGraphBytes is the largest graph that is sent, as GraphBytes counts it. Default: no limit.
+	MaxGraphBytes int64
+	// GraphBytes is the size of graph g of b in a request. Default: the size of its columns.
+	GraphBytes func(b *graph.Batch, g int) int64
+	// Progress is counted up while the run goes on. Default: a new one.
+	Progress *Progress
+	// Log gets what an operator should know. Default: nothing is logged.
+	Log *slog.Logger
+	// Done is called once for every shard that ended, from the goroutine of that shard. Default: nothing.
+	Done func(ShardResult)
+}
+
+// WithDefaults returns a copy with every unset field at its default.
+func (c Config) WithDefaults() Config {
+	setDefault(&c.ShardsAtOnce, 2)
+	setDefault(&c.Calls, 6)
+	setDefault(&c.RequestGraphs, 1<<30)
+	setDefault(&c.RequestNodes, 1<<30)
+	setDefault(&c.RequestEdges, 1<<30)
+	setDefault(&c.RequestBytes, 512<<10)
+	setDefault(&c.InFlightBytes, 64<<20)
+	setDefault(&c.MaxGraphBytes, 1<<62)
+	if c.GraphBytes == nil {
+		c.GraphBytes = func(b *graph.Batch, g int) int64 {
+			return graph.ColumnBytes(b.GraphNodes(g), b.GraphEdges(g), b.Width, b.Weights != nil)
+		}
+	}
+	if c.Progress == nil {
+		c.Progress = &Progress{}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Done == nil {
+		c.Done = func(ShardResult) {}
+	}
+	return c
+}
+
+func setDefault[T int | int64](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// Validate names the first field that is out of range. It is for a Config with defaults.
+func (c Config) Validate() error {
+	for _, f := range []struct {
+		name  string
+		value int64
+	}{
+		{"Outputs", int64(c.Outputs)}, {"ShardsAtOnce", int64(c.ShardsAtOnce)}, {"Calls", int64(c.Calls)},
+		{"RequestGraphs", int64(c.RequestGraphs)}, {"RequestNodes", int64(c.RequestNodes)},
+		{"RequestEdges", int64(c.RequestEdges)}, {"RequestBytes", c.RequestBytes},
+		{"InFlightBytes", c.InFlightBytes}, {"MaxGraphBytes", c.MaxGraphBytes},
+	} {
+		if f.value < 1 {
+			return fmt.Errorf("pipeline: %s is %d, it must be at least 1", f.name, f.value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package pipelinetest
+
+import (
+	"context"
+	"io"
+	"slices"
+
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+)
+
+// Source yields given batches.
+type Source struct {
+	Batches []*graph.Batch
+	// Err comes after the batches instead of io.EOF.
+	Err    error
+	Closed bool
+	at     int
+}
+
+// Next implements pipeline.Source.
+func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if s.at == len(s.Batches) {
+		if s.Err != nil {
+			return nil, s.Err
+		}
+		return nil, io.EOF
+	}
+	s.at++
+	return s.Batches[s.at-1], nil
+}
+
+// Close implements pipeline.Source.
+func (s *Source) Close() error {
+	s.Closed = true
+	return nil
+}
+
+// Rows counts graphs and rejections of batches.
+func Rows(batches []*graph.Batch) int64 {
+	var n int64
+	for _, b := range batches {
+		n += int64(b.Graphs() + len(b.Rejected))
+	}
+	return n
+}
+
+// Scorer gives every node the sum of its features and, with half the weight, of those of its sources: a
+// function of the graph alone, which differs when nodes, edges, weights or their order do.
+type Scorer struct {
+	// Before is called first; its error is the call's.
+	Before func(ctx context.Context, b *graph.Batch) error
+	// Outputs is the number of outputs; 0 means 1.
+	Outputs int
+}
+
+// Score implements pipeline.Scorer.
+func (f *Scorer) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
+	if f.Before != nil {
+		if err := f.Before(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	k := max(f.Outputs, 1)
+	s := &graph.Scores{Outputs: k, Values: make([]float32, b.Nodes()*k)}
+	base := 0
+	if b.Graphs() > 0 {
+		base = int(b.NodeOffsets[0])
+	}
+	edge := 0
+	for n := range b.Nodes() {
+		v := sum(b.Features[n*b.Width : (n+1)*b.Width])
+		for range b.InDegree[n] {
+			from := int(b.Sources[edge]) - base
+			w := float32(1)
+			if b.Weights != nil {
+				w = b.Weights[edge]
+			}
+			v = v/2 + w*sum(b.Features[from*b.Width:(from+1)*b.Width])
+			edge++
+		}
+		for o := range k {
+			s.Values[n*k+o] = v + float32(o)
+		}
+	}
+	return s, nil
+}
+
+func sum(v []float32) float32 {
+	var s float32
+	for i, x := range v {
+		s += x * float32(i+1)
+	}
+	return s
+}
+
+// Line is one row of a Sink.
+type Line struct {
+	GraphID any
+	NodeID  any
+	Scores  []float32
+}
+
+// Sink keeps what it is given.
+type Sink struct {
+	Lines     []Line
+	Rejected  []graph.Rejection
+	Committed bool
+	Closed    bool
+	// WriteErr and CommitErr are what the calls answer.
+	WriteErr, CommitErr error
+}
+
+// Write implements pipeline.Sink.
+func (s *Sink) Write(_ context.Context, b *graph.Batch, scores *graph.Scores) error {
+	if s.WriteErr != nil {
+		return s.WriteErr
+	}
+	failed := scores.Failed
+	for g := range b.Graphs() {
+		if len(failed) > 0 && failed[0].Graph == g {
+			failed = failed[1:]
+			continue
+		}
+		from, to := b.NodeRange(g)
+		for n := from; n < to; n++ {
+			var id any = int64(n - from)
+			if b.NodeIDs != nil {
+				id = b.NodeIDs.Value(n)
+			}
+			s.Lines = append(s.Lines, Line{
+				GraphID: b.IDs.Value(g), NodeID: id,
+				Scores: slices.Clone(scores.Values[n*scores.Outputs : (n+1)*scores.Outputs]),
+			})
+		}
+	}
+	return nil
+}
+
+// Reject implements pipeline.Sink.
+func (s *Sink) Reject(_ context.Context, r graph.Rejection) error {
+	s.Rejected = append(s.Rejected, r)
+	return nil
+}
+
+// Commit implements pipeline.Sink.
+func (s *Sink) Commit(context.Context) error {
+	if s.CommitErr != nil {
+		return s.CommitErr
+	}
+	s.Committed = true
+	return nil
+}
+
+// Close implements pipeline.Sink.
+func (s *Sink) Close() error {
+	s.Closed = true
+	return nil
+}
+
+var (
+	_ pipeline.Source = (*Source)(nil)
+	_ pipeline.Scorer = (*Scorer)(nil)
+	_ pipeline.Sink   = (*Sink)(nil)
+)

@@ -1,0 +1,60 @@
+package pipeline
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Progress counts a run while it goes on. Any goroutine may read it at any time.
+type Progress struct {
+	// Rows counts the rows that have left the pipeline, scored or quarantined, Quarantined the latter.
+	Rows, Quarantined atomic.Int64
+	// Nodes and Edges count those of scored graphs.
+	Nodes, Edges atomic.Int64
+	// Requests counts the scoring calls that were answered, Retries those that were made again.
+	Requests, Retries atomic.Int64
+	// Shards counts the shards that ended, in whatever way.
+	Shards atomic.Int64
+
+	// Time spent in each stage, in nanoseconds, added up over goroutines.
+	read, cut, pack, transport, model, write atomic.Int64
+
+	first atomic.Pointer[time.Time]
+}
+
+// Stages is the time spent in each stage, added up over goroutines that work side by side: the sum may exceed
+// the time that a run takes.
+type Stages struct {
+	// Read is spent in sources, Pack on cutting, encoding and decoding, Transport between encoding a request
+	// and having its answer without the model's share, Model in the model, Write in sinks.
+	Read, Pack, Transport, Model, Write time.Duration
+}
+
+// Stages gives the times so far.
+func (p *Progress) Stages() Stages {
+	return Stages{
+		Read:      time.Duration(p.read.Load()),
+		Pack:      time.Duration(p.cut.Load() + p.pack.Load()),
+		Transport: time.Duration(p.transport.Load()),
+		Model:     time.Duration(p.model.Load()),
+		Write:     time.Duration(p.write.Load()),
+	}
+}
+
+// FirstRequest is the moment of the first scoring call, zero before it.
+func (p *Progress) FirstRequest() time.Time {
+	if t := p.first.Load(); t != nil {
+		return *t
+	}
+	return time.Time{}
+}
+
+func (p *Progress) begin() {
+	if p.first.Load() == nil {
+		now := time.Now()
+		p.first.CompareAndSwap(nil, &now)
+	}
+}
+
+// since adds the time since start to a counter.
+func since(counter *atomic.Int64, start time.Time) { counter.Add(int64(time.Since(start))) }

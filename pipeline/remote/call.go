@@ -1,0 +1,68 @@
+package remote
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+	_ "google.golang.org/grpc/encoding/proto" // registers the codec that call wraps
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+)
+
+// call collects what is known of one call beside its answer. It is the codec of the call as well, so that the
+// time of encoding and decoding can be told from that of waiting. gRPC encodes and decodes unary calls in the
+// goroutine of the caller.
+type call struct {
+	encoding.CodecV2
+	protocol string
+	deadline time.Duration
+	coding   time.Duration
+	peer     peer.Peer
+	trailer  metadata.MD
+}
+
+func newCall(protocol string, deadline time.Duration) *call {
+	return &call{CodecV2: encoding.GetCodecV2("proto"), protocol: protocol, deadline: deadline}
+}
+
+// begin gives the context and the options of the call.
+func (c *call) begin(ctx context.Context) (context.Context, context.CancelFunc, []grpc.CallOption) {
+	ctx, cancel := context.WithTimeout(ctx, c.deadline)
+	return ctx, cancel, []grpc.CallOption{grpc.Peer(&c.peer), grpc.Trailer(&c.trailer), grpc.ForceCodecV2(c)}
+}
+
+// Marshal encodes and takes the time.
+func (c *call) Marshal(v any) (mem.BufferSlice, error) {
+	start := time.Now()
+	defer func() { c.coding += time.Since(start) }()
+	return c.CodecV2.Marshal(v)
+}
+
+// Unmarshal decodes and takes the time.
+func (c *call) Unmarshal(data mem.BufferSlice, v any) error {
+	start := time.Now()
+	defer func() { c.coding += time.Since(start) }()
+	return c.CodecV2.Unmarshal(data, v)
+}
+
+// address is that of the server that answered, empty where none did.
+func (c *call) address() string {
+	if c.peer.Addr == nil {
+		return ""
+	}
+	if c.peer.Addr.Network() == "unix" {
+		return "unix:" + c.peer.Addr.String()
+	}
+	return c.peer.Addr.String()
+}
+
+func (c *call) unimplemented(message string) string {
+	other := ProtocolGCN
+	if c.protocol == ProtocolGCN {
+		other = ProtocolNative
+	}
+	return "it does not speak the " + c.protocol + " protocol (" + message + "); try --protocol " + other
+}

@@ -1,0 +1,124 @@
+package remote
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DefaultMaxMessageBytes is the largest message in either direction where the user sets no other limit.
+const DefaultMaxMessageBytes = 64 << 20
+
+// The protocols.
+const (
+	// ProtocolNative is graphscore.v1.ScoringService: batches as columns.
+	ProtocolNative = "native"
+	// ProtocolGCN is GCNService: one graph a call.
+	ProtocolGCN = "gcn"
+)
+
+// Config says where the scorers are and how to speak to them. The zero value of a field means its default.
+type Config struct {
+	// Addresses are "host:port" or "unix:/path", at least one. An address given twice counts once.
+	Addresses []string
+	// Protocol is ProtocolNative (the default) or ProtocolGCN.
+	Protocol string
+	// ModelVersion stands where the model's digest would, for ProtocolGCN, which cannot tell one.
+	ModelVersion string
+	// MaxMessageBytes bounds requests and answers. Default: DefaultMaxMessageBytes.
+	MaxMessageBytes int
+	// Deadline bounds each call. Default: 60 s.
+	Deadline time.Duration
+	// ConnectTimeout bounds how long Describe waits for servers that do not answer yet. Default: 10 s.
+	ConnectTimeout time.Duration
+	// TLS secures the connections; nil sends everything in plain text. Names are checked against the host of
+	// each address unless TLS.ServerName is set.
+	TLS *tls.Config
+	// Log takes warnings. Default: none.
+	Log *slog.Logger
+}
+
+// WithDefaults gives a copy with every default filled in.
+func (c Config) WithDefaults() Config {
+	c.Addresses = unique(c.Addresses)
+	if c.Protocol == "" {
+		c.Protocol = ProtocolNative
+	}
+	if c.MaxMessageBytes == 0 {
+		c.MaxMessageBytes = DefaultMaxMessageBytes
+	}
+	if c.Deadline == 0 {
+		c.Deadline = 60 * time.Second
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = 10 * time.Second
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate names the first field that cannot be used, after WithDefaults.
+func (c Config) Validate() error {
+	if len(c.Addresses) == 0 {
+		return fmt.Errorf("no server address is given; give at least one as host:port or unix:/path")
+	}
+	for _, address := range c.Addresses {
+		if err := validateAddress(address); err != nil {
+			return err
+		}
+	}
+	if c.Protocol != ProtocolNative && c.Protocol != ProtocolGCN {
+		return fmt.Errorf("protocol %q is not known; use %q or %q", c.Protocol, ProtocolNative, ProtocolGCN)
+	}
+	if c.MaxMessageBytes < 1<<10 || c.MaxMessageBytes > math.MaxInt32 {
+		return fmt.Errorf("message limit %d is out of range; use 1 KiB to 2 GiB less one byte", c.MaxMessageBytes)
+	}
+	if c.Deadline < 0 || c.ConnectTimeout < 0 {
+		return fmt.Errorf("deadline %v and connect timeout %v must not be negative", c.Deadline, c.ConnectTimeout)
+	}
+	return nil
+}
+
+func unique(addresses []string) []string {
+	var out []string
+	for _, address := range addresses {
+		if !slices.Contains(out, address) {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+func validateAddress(address string) error {
+	if path, unix := unixPath(address); unix {
+		if path == "" {
+			return fmt.Errorf("server address %q names no socket; write unix:/path", address)
+		}
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil || host == "" {
+		return fmt.Errorf("server address %q is neither host:port nor unix:/path", address)
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("server address %q has the port %q; a port is a number from 1 to 65535", address, port)
+	}
+	return nil
+}
+
+// unixPath gives the path of a unix socket's address, also of the form unix:///path.
+func unixPath(address string) (string, bool) {
+	path, unix := strings.CutPrefix(address, "unix:")
+	if strings.HasPrefix(path, "///") {
+		path = path[2:]
+	}
+	return path, unix
+}

@@ -1,0 +1,109 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+	"google.golang.org/grpc/balancer/leastrequest"
+	"google.golang.org/grpc/balancer/roundrobin"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+)
+
+// Dial makes the connection of a run over all addresses of cfg. It does not connect yet: Describe and the first
+// call do. The caller closes it once; scorers must not be used after that.
+func Dial(cfg Config) (*grpc.ClientConn, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	return dial(cfg, transport{dial: dialAddress, credentials: transportCredentials(cfg)})
+}
+
+// transport is how bytes reach a server. The preflight puts an observer around both.
+type transport struct {
+	dial        func(ctx context.Context, address string) (net.Conn, error)
+	credentials credentials.TransportCredentials
+}
+
+func transportCredentials(cfg Config) credentials.TransportCredentials {
+	if cfg.TLS == nil {
+		return insecure.NewCredentials()
+	}
+	return credentials.NewTLS(cfg.TLS)
+}
+
+func dialAddress(ctx context.Context, address string) (net.Conn, error) {
+	network := "tcp"
+	if path, unix := unixPath(address); unix {
+		network, address = "unix", path
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
+	addresses := manual.NewBuilderWithScheme("graphscore")
+	addresses.InitialState(resolver.State{Endpoints: endpoints(cfg.Addresses)})
+	conn, err := grpc.NewClient(addresses.Scheme()+":///scorers",
+		grpc.WithResolvers(addresses),
+		grpc.WithContextDialer(t.dial),
+		grpc.WithTransportCredentials(t.credentials),
+		grpc.WithDefaultServiceConfig(balancing(len(cfg.Addresses))),
+		grpc.WithDisableServiceConfig(),
+		grpc.WithDisableRetry(),
+		grpc.WithIdleTimeout(0),
+		grpc.WithUserAgent("graphscore"),
+		grpc.WithKeepaliveParams(pings(cfg.Protocol)),
+		grpc.WithConnectParams(grpc.ConnectParams{
+			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
+			MinConnectTimeout: 5 * time.Second,
+		}),
+		grpc.WithDefaultCallOptions(
+			grpc.MaxCallSendMsgSize(cfg.MaxMessageBytes),
+			grpc.MaxCallRecvMsgSize(cfg.MaxMessageBytes),
+		),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("preparing the connection to %v: %w", cfg.Addresses, err)
+	}
+	return conn, nil
+}
+
+// endpoints gives each address its own name for TLS and for the authority that proxies route by.
+func endpoints(addresses []string) []resolver.Endpoint {
+	out := make([]resolver.Endpoint, len(addresses))
+	for i, address := range addresses {
+		name := address
+		if _, unix := unixPath(address); unix {
+			name = "localhost"
+		}
+		out[i] = resolver.Endpoint{Addresses: []resolver.Address{{Addr: address, ServerName: name}}}
+	}
+	return out
+}
+
+// balancing sends each call to the server with the fewest calls under way, as far as some random choices show:
+// requests differ in cost, and taking turns would queue behind the dear ones.
+func balancing(addresses int) string {
+	if addresses < 2 {
+		return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {}}]}`, roundrobin.Name)
+	}
+	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": %d}}]}`, leastrequest.Name, min(2*addresses, 10))
+}
+
+// pings finds peers that are gone without a word. Servers of the older protocol have gRPC's default rules and
+// cut off whoever pings more often than every five minutes.
+func pings(protocol string) keepalive.ClientParameters {
+	every := 10 * time.Second
+	if protocol == ProtocolGCN {
+		every = 5*time.Minute + 10*time.Second
+	}
+	return keepalive.ClientParameters{Time: every, Timeout: 20 * time.Second}
+}

@@ -1,0 +1,170 @@
+package remote
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"graphscore/pipeline/graph"
+	scoringv1 "graphscore/proto/graphscore/v1"
+)
+
+// messageOverhead is more than the tags, lengths, counts and the digest of a request or an answer take.
+const messageOverhead = 256
+
+// Native scores batches through graphscore.v1.ScoringService: one call a batch, as columns. It is safe for
+// concurrent use.
+type Native struct {
+	client   scoringv1.ScoringServiceClient
+	deadline time.Duration
+	limit    int64
+	outputs  int
+	digest   string
+	code     *regexp.Regexp
+	portable bool
+	scratch  sync.Pool // *scratch
+}
+
+// scratch holds the columns of a request that are not in the batch as they go over the wire.
+type scratch struct{ counts, sources []uint32 }
+
+// NewNative makes a scorer for the model that Describe found. The connection stays the caller's.
+func NewNative(conn grpc.ClientConnInterface, cfg Config, m *Model) *Native {
+	cfg = cfg.WithDefaults()
+	limit := int64(cfg.MaxMessageBytes)
+	if m.MaxMessageBytes > 0 {
+		limit = min(limit, m.MaxMessageBytes)
+	}
+	return &Native{
+		client:   scoringv1.NewScoringServiceClient(conn),
+		deadline: cfg.Deadline,
+		limit:    limit,
+		outputs:  len(m.Outputs),
+		digest:   m.Digest,
+		code:     regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`),
+		portable: !littleEndian(),
+		scratch:  sync.Pool{New: func() any { return new(scratch) }},
+	}
+}
+
+// GraphBytes is what graph g adds to a request or to its answer, whichever is more.
+func (n *Native) GraphBytes(b *graph.Batch, g int) int64 {
+	nodes := b.GraphNodes(g)
+	request := graph.ColumnBytes(nodes, b.GraphEdges(g), b.Width, b.Weights != nil)
+	return max(request, 4*int64(nodes)*int64(n.outputs))
+}
+
+// Limit is the largest sum of GraphBytes that fits into one message.
+func (n *Native) Limit() int64 { return n.limit - messageOverhead }
+
+// Score sends the batch in one call and waits for the answer, at most the deadline. Nothing is sent where the
+// batch has no node, or no message can hold it. The batch is only read and not kept. Errors are *Error, or that
+// of ctx.
+func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
+	if b.Nodes() == 0 {
+		return &graph.Scores{Outputs: n.outputs}, nil
+	}
+	if size := max(b.Bytes(), 4*int64(b.Nodes())*int64(n.outputs)); size > n.Limit() {
+		return nil, tooLarge(size, n.Limit())
+	}
+	start := time.Now()
+	s := n.scratch.Get().(*scratch)
+	defer n.scratch.Put(s)
+	request := n.request(b, s)
+	packed := time.Since(start)
+
+	c := newCall(ProtocolNative, n.deadline)
+	callCtx, cancel, options := c.begin(ctx)
+	defer cancel()
+	response, err := n.client.Score(callCtx, request, options...)
+	if err != nil {
+		return nil, callError(ctx, err, c)
+	}
+	start = time.Now()
+	scores, broken := n.scores(b, response, c.address())
+	if broken != nil {
+		return nil, broken
+	}
+	scores.Timing = graph.Timing{
+		Pack:  packed + c.coding + time.Since(start),
+		Model: time.Duration(min(response.GetModelNanos(), uint64(n.deadline))),
+	}
+	return scores, nil
+}
+
+// request shares the memory of b and s. gRPC copies it before the call returns.
+func (n *Native) request(b *graph.Batch, s *scratch) *scoringv1.ScoreRequest {
+	s.counts = slices.Grow(s.counts[:0], b.Graphs())[:b.Graphs()]
+	for g := range s.counts {
+		s.counts[g] = b.NodeOffsets[g+1] - b.NodeOffsets[g]
+	}
+	sources := b.Sources
+	if first := b.NodeOffsets[0]; first != 0 {
+		s.sources = slices.Grow(s.sources[:0], len(sources))[:len(sources)]
+		for i, v := range sources {
+			s.sources[i] = v - first
+		}
+		sources = s.sources
+	}
+	return &scoringv1.ScoreRequest{
+		Graphs:       uint32(b.Graphs()),
+		Nodes:        uint32(b.Nodes()),
+		Edges:        uint32(b.Edges()),
+		FeatureWidth: uint32(b.Width),
+		NodeCounts:   column(s.counts, n.portable),
+		Features:     column(b.Features, n.portable),
+		InDegrees:    column(b.InDegree, n.portable),
+		Sources:      column(sources, n.portable),
+		EdgeWeights:  column(b.Weights, n.portable),
+	}
+}
+
+// scores checks the answer and takes over its memory.
+func (n *Native) scores(b *graph.Batch, r *scoringv1.ScoreResponse, address string) (*graph.Scores, *Error) {
+	if r.GetModelDigest() != n.digest {
+		return nil, broken(address, "model_digest is %q, but the run began with %q", sentence(r.GetModelDigest()), n.digest)
+	}
+	if int64(r.GetNodes()) != int64(b.Nodes()) {
+		return nil, broken(address, "nodes is %d, but the request has %d nodes", r.GetNodes(), b.Nodes())
+	}
+	if int64(r.GetOutputs()) != int64(n.outputs) {
+		return nil, broken(address, "outputs is %d, but the model has %d outputs", r.GetOutputs(), n.outputs)
+	}
+	if want := 4 * int64(b.Nodes()) * int64(n.outputs); int64(len(r.GetScores())) != want {
+		return nil, broken(address, "scores has %d bytes, but %d nodes with %d outputs take %d",
+			len(r.GetScores()), b.Nodes(), n.outputs, want)
+	}
+	failed, err := n.failures(b, r.GetErrors(), address)
+	if err != nil {
+		return nil, err
+	}
+	return &graph.Scores{Outputs: n.outputs, Values: floats(r.GetScores(), n.portable), Failed: failed}, nil
+}
+
+func (n *Native) failures(b *graph.Batch, errors []*scoringv1.GraphError, address string) ([]graph.Failure, *Error) {
+	if len(errors) == 0 {
+		return nil, nil
+	}
+	failed := make([]graph.Failure, len(errors))
+	for i, e := range errors {
+		if int64(e.GetGraph()) >= int64(b.Graphs()) {
+			return nil, broken(address, "errors names graph %d of %d graphs", e.GetGraph(), b.Graphs())
+		}
+		if i > 0 && e.GetGraph() <= errors[i-1].GetGraph() {
+			return nil, broken(address, "errors names graph %d after graph %d, but they must ascend",
+				e.GetGraph(), errors[i-1].GetGraph())
+		}
+		if !n.code.MatchString(e.GetCode()) {
+			return nil, broken(address, "errors gives graph %d the code %q, which is no lower-case word",
+				e.GetGraph(), sentence(e.GetCode()))
+		}
+		failed[i] = graph.Failure{
+			Graph: int(e.GetGraph()), Code: graph.Code(e.GetCode()), Message: sentence(e.GetMessage()),
+		}
+	}
+	return failed, nil
+}

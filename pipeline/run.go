@@ -1,0 +1,314 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"graphscore/pipeline/graph"
+)
+
+// Run scores all shards and returns what became of each. The result is never nil.
+//
+// The error is that of the scorer, of a sink or of ctx that ended the run; parts that are committed by then
+// stay. Shards whose input is refused are no error of the run: see ShardResult.Err.
+func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Result, error) {
+	cfg = cfg.WithDefaults()
+	result := &Result{Shards: make([]ShardResult, len(shards))}
+	for i := range shards {
+		result.Shards[i] = ShardResult{Index: i, Name: shards[i].Name, Outcome: Failed}
+	}
+	if err := cfg.Validate(); err != nil {
+		return result, err
+	}
+	r := &runner{
+		cfg: &cfg, scorer: scorer,
+		bytes: semaphore.NewWeighted(cfg.InFlightBytes),
+		calls: semaphore.NewWeighted(int64(cfg.Calls)),
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(cfg.ShardsAtOnce)
+	for i := range shards {
+		if gctx.Err() != nil {
+			break // Go would block at the limit
+		}
+		g.Go(func() error { return r.shard(gctx, &shards[i], &result.Shards[i]) })
+	}
+	err := g.Wait()
+	if err == nil {
+		err = ctx.Err()
+	}
+	for i := range result.Shards {
+		if s := &result.Shards[i]; s.Outcome == Scored {
+			result.Counts.Add(&s.Counts)
+		}
+	}
+	return result, err
+}
+
+// runner is what the goroutines of a run share. All of it is safe for concurrent use.
+type runner struct {
+	cfg    *Config
+	scorer Scorer
+	bytes  *semaphore.Weighted // bytes in flight
+	calls  *semaphore.Weighted // calls under way
+}
+
+// sourceError marks an error that refuses a shard's input instead of ending the run.
+type sourceError struct{ err error }
+
+func (e *sourceError) Error() string { return e.err.Error() }
+func (e *sourceError) Unwrap() error { return e.err }
+
+// shard works on one shard and fills result. Its error ends the run.
+func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) error {
+	start := time.Now()
+	err := protect(func() error { return r.commit(ctx, sh, &result.Counts) })
+	result.Elapsed = time.Since(start)
+	if err != nil {
+		result.Counts = Counts{}
+	}
+	var refused *sourceError
+	switch {
+	case err == nil:
+		result.Outcome = Scored
+	case ctx.Err() == nil && errors.As(err, &refused):
+		result.Outcome, result.Err = RefusedInput, refused.err
+		r.cfg.Log.ErrorContext(ctx, "input refused", "shard", sh.Name, "error", refused.err)
+		err = nil
+	default:
+		result.Err = err
+	}
+	r.cfg.Progress.Shards.Add(1)
+	r.cfg.Done(*result)
+	return err
+}
+
+// commit streams a shard from its source into its sink and commits it.
+func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts) (err error) {
+	source, err := sh.Open(ctx)
+	if err != nil {
+		return &sourceError{err}
+	}
+	defer func() {
+		if e := source.Close(); err == nil && e != nil {
+			err = &sourceError{e}
+		}
+	}()
+	sink, err := sh.Create(ctx)
+	if err != nil {
+		return fmt.Errorf("creating the part of %s: %w", sh.Name, err)
+	}
+	defer func() { err = errors.Join(err, sink.Close()) }()
+	if err := r.stream(ctx, source, sink, counts); err != nil {
+		return err
+	}
+	if counts.Rows != sh.Rows {
+		return &CountError{Shard: sh.Name, Got: counts.Rows, Want: sh.Rows}
+	}
+	defer since(&r.cfg.Progress.write, time.Now())
+	return sink.Commit(ctx)
+}
+
+// stream runs the goroutines of one shard until the source is at its end and everything is in the sink. One
+// goroutine reads, one collects, and every request has one while it is scored.
+func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts) error {
+	g, ctx := errgroup.WithContext(ctx)
+	// Requests in the order of the input. There is room for all calls that can be under way, or a slow head
+	// of the line would keep the reader from starting the next ones.
+	queue := make(chan *request, r.cfg.Calls)
+	g.Go(func() error {
+		defer close(queue)
+		return protect(func() error { return r.read(ctx, g, source, queue) })
+	})
+	g.Go(func() error {
+		return protect(func() error {
+			c := collector{runner: r, sink: sink, counts: counts}
+			return c.collect(ctx, queue)
+		})
+	})
+	err := g.Wait()
+	for q := range queue { // what the collector left behind on an error: other shards wait for these bytes
+		r.bytes.Release(q.bytes)
+	}
+	return err
+}
+
+// read cuts what the source yields and starts the scoring of every request.
+func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, queue chan<- *request) error {
+	for {
+		start := time.Now()
+		b, err := source.Next(ctx)
+		since(&r.cfg.Progress.read, start)
+		switch {
+		case err == io.EOF: // not errors.Is: a cut file may wrap it
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return &sourceError{err}
+		}
+		if err := r.dispatch(ctx, g, b, queue); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *runner) dispatch(ctx context.Context, g *errgroup.Group, b *graph.Batch, queue chan<- *request) error {
+	return cutter{r.cfg}.cut(b, func(q *request) error {
+		if q.batch != nil {
+			// A request beyond the bound may go alone: it would wait for ever for more than there is.
+			q.bytes = min(q.bytes, r.cfg.InFlightBytes)
+			if err := r.bytes.Acquire(ctx, q.bytes); err != nil {
+				return err
+			}
+			if err := r.calls.Acquire(ctx, 1); err != nil {
+				r.bytes.Release(q.bytes)
+				return err
+			}
+			g.Go(func() error {
+				defer r.calls.Release(1)
+				err := protect(func() error { return r.score(ctx, q) })
+				q.done <- err
+				return err
+			})
+		}
+		select {
+		case queue <- q:
+			return nil
+		case <-ctx.Done():
+			r.bytes.Release(q.bytes)
+			return ctx.Err()
+		}
+	})
+}
+
+// score fills q.scores. The values are checked here, so that no scorer can write what is not a score.
+func (r *runner) score(ctx context.Context, q *request) error {
+	b, p := q.batch, r.cfg.Progress
+	p.begin()
+	if b.Nodes() == 0 { // graphs without nodes are scored by saying so
+		q.scores = &graph.Scores{Outputs: r.cfg.Outputs}
+		return nil
+	}
+	start := time.Now()
+	s, err := r.scorer.Score(ctx, b)
+	if err != nil {
+		return err
+	}
+	p.Requests.Add(1)
+	p.pack.Add(int64(s.Timing.Pack))
+	p.model.Add(int64(s.Timing.Model))
+	p.transport.Add(int64(time.Since(start) - s.Timing.Pack - s.Timing.Model))
+	if len(s.Failed) < b.Graphs() {
+		if s.Outputs != r.cfg.Outputs {
+			return &ContractError{Field: "the number of outputs", Got: s.Outputs, Want: r.cfg.Outputs}
+		}
+		if want := b.Nodes() * s.Outputs; len(s.Values) != want {
+			return &ContractError{Field: "the number of scores", Got: len(s.Values), Want: want}
+		}
+		s.FailNonFinite(b)
+	}
+	q.scores = s
+	return nil
+}
+
+// collector hands the answers of one shard to its sink, in the order of the input.
+type collector struct {
+	*runner
+	sink     Sink
+	counts   *Counts
+	rejected []graph.Rejection // of the batch that is being collected
+}
+
+func (c *collector) collect(ctx context.Context, queue <-chan *request) error {
+	for {
+		select {
+		case q, open := <-queue:
+			if !open {
+				return nil
+			}
+			if err := c.take(ctx, q); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (c *collector) take(ctx context.Context, q *request) error {
+	if q.batch != nil {
+		defer c.bytes.Release(q.bytes)
+		select {
+		case err := <-q.done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	defer since(&c.cfg.Progress.write, time.Now())
+	if q.batch != nil {
+		if err := c.sink.Write(ctx, q.batch, q.scores); err != nil {
+			return err
+		}
+		c.count(q)
+	}
+	c.rejected = append(c.rejected, q.rejected...)
+	if q.last {
+		return c.reject(ctx)
+	}
+	return nil
+}
+
+func (c *collector) count(q *request) {
+	b, failed := q.batch, q.scores.Failed
+	nodes, edges := b.Nodes(), b.Edges()
+	for _, f := range failed {
+		c.rejected = append(c.rejected, b.Reject(f.Graph, f.Code, f.Message))
+		nodes -= b.GraphNodes(f.Graph)
+		edges -= b.GraphEdges(f.Graph)
+	}
+	scored := int64(b.Graphs() - len(failed))
+	c.counts.Rows += scored
+	c.counts.Scored += scored
+	c.counts.Nodes += int64(nodes)
+	c.counts.Edges += int64(edges)
+	c.cfg.Progress.Rows.Add(scored)
+	c.cfg.Progress.Nodes.Add(int64(nodes))
+	c.cfg.Progress.Edges.Add(int64(edges))
+}
+
+// reject hands over what was rejected of one batch, by reader, cutter and scorer, ascending by row.
+func (c *collector) reject(ctx context.Context) error {
+	slices.SortStableFunc(c.rejected, func(a, b graph.Rejection) int { return int(a.Row - b.Row) })
+	for _, r := range c.rejected {
+		if err := c.sink.Reject(ctx, r); err != nil {
+			return err
+		}
+		c.counts.reject(r.Code)
+	}
+	c.cfg.Progress.Rows.Add(int64(len(c.rejected)))
+	c.cfg.Progress.Quarantined.Add(int64(len(c.rejected)))
+	c.rejected = c.rejected[:0]
+	return nil
+}
+
+// protect turns a panic of work into a PanicError.
+func protect(work func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	return work()
+}
