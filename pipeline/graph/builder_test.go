@@ -160,7 +160,7 @@ func TestIDs(t *testing.T) {
 	ints.AppendInt(5)
 	ints.AppendInt(6)
 	tail, second := text.Slice(1, 2), ints.Slice(1, 2)
-	got := fmt.Sprint(text.Len(), text.Value(0), tail.Value(0), second.Value(0), string(tail.Text(nil, 0)), string(second.Text(nil, 0)))
+	got := fmt.Sprintf("%d %v %v %v %s %s", text.Len(), text.Value(0), tail.Value(0), second.Value(0), tail.Text(nil, 0), second.Text(nil, 0))
 	if want := "2 a -3 6 -3 6"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
