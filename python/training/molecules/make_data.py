@@ -115,11 +115,16 @@ def gasteiger_charges(mol: Chem.Mol) -> list[float]:
     return [round(charge, CHARGE_DECIMALS) for charge in charges]
 
 
+def parse(smiles: str) -> Chem.Mol | None:
+    """Return the molecule, or None where RDKit cannot read the SMILES."""
+    return Chem.MolFromSmiles(smiles)
+
+
 def read_molecules(source: Path) -> Iterator[Molecule]:
     """Yield the usable molecules of a SMILES file, in its order."""
     for line in source.read_text(encoding="ascii").splitlines():
         smiles, name = line.split()
-        mol = Chem.MolFromSmiles(smiles)
+        mol = parse(smiles)
         if mol is None or mol.GetNumAtoms() == 0:
             continue
         charge = gasteiger_charges(mol)
@@ -163,10 +168,7 @@ def build_tables(source: Path) -> dict[str, pa.Table]:
         )
     train = [m for m in molecules if not is_held_back(m)]
     rows = math.ceil(len(train) / TRAIN_FILES)
-    tables = {
-        f"train-{i:05d}.parquet": to_table(train[i * rows : (i + 1) * rows])
-        for i in range(TRAIN_FILES)
-    }
+    tables = {f"train-{i:05d}.parquet": to_table(train[i * rows : (i + 1) * rows]) for i in range(TRAIN_FILES)}
     tables[HELD_BACK_FILE] = to_table([m for m in molecules if is_held_back(m)])
     return tables
 
