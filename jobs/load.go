@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,16 +20,16 @@ import (
 const maxJobBytes = 1 << 20
 
 // Load reads a job file. It fills no defaults and validates nothing but the form: flags come in between. The
-// error is an *Error, or that of the file system.
+// error is an *Error.
 func Load(path string) (*Job, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading job file: %w", err)
+		return nil, unreadable(path, err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxJobBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("reading job file: %w", err)
+		return nil, unreadable(path, err)
 	}
 	if len(text) > maxJobBytes {
 		return nil, &Error{Path: path, Reason: "is larger than 1 MiB: name a job file"}
@@ -40,10 +41,18 @@ func Load(path string) (*Job, error) {
 	job.Path = path
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("reading job file: %w", err)
+		return nil, unreadable(path, err)
 	}
 	job.resolve(dir)
 	return job, nil
+}
+
+func unreadable(path string, err error) error {
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return &Error{Path: path, Reason: fmt.Sprintf("the job file cannot be read: %v", err)}
 }
 
 // located puts file, line and column before the message and the source with a caret below it.

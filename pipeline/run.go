@@ -81,7 +81,7 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 		result.Outcome = Scored
 	case ctx.Err() == nil && errors.As(err, &refused):
 		result.Outcome, result.Err = RefusedInput, refused.err
-		r.cfg.Log.ErrorContext(ctx, "input refused", "shard", sh.Name, "error", refused.err)
+		r.cfg.Log.WarnContext(ctx, "input refused", "shard", sh.Name, "error", refused.err)
 		err = nil
 	default:
 		result.Err = err

@@ -1,0 +1,97 @@
+# `make help` lists what there is. Needs Go, Python 3.11+ and make; a C compiler only for `make race`.
+PYTHON  ?= python3
+VENV    := python/.venv
+VPY     := $(VENV)/bin/python
+TOOLS   := $(CURDIR)/.cache/bin
+PIP     := $(VPY) -m pip install --quiet --disable-pip-version-check --constraint python/constraints.txt
+JOB     ?= jobs/examples/molecules/job.yaml
+MODEL   ?= jobs/examples/molecules/model
+LISTEN  ?= 127.0.0.1:9999
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-go test-python test-e2e test-data test-pyg race lint fmt proto proto-check verify bench serve clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: bin/graphscore $(VENV)/.run ## build bin/graphscore and python/.venv
+
+bin/graphscore: FORCE
+	@go build -trimpath -o $@ ./cmd/graphscore
+FORCE:
+
+# One stamp a set of packages; each set is installed when what describes it is newer.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+$(VENV)/.run: python/pyproject.toml python/constraints.txt | $(VENV)/bin/python
+	@echo "installing the Python packages of the workers into $(VENV)"
+	@$(PIP) --editable python
+	@touch $@
+$(VENV)/.test: $(VENV)/.run
+	@echo "installing the Python packages of the tests into $(VENV)"
+	@$(PIP) --editable 'python[test]'
+	@touch $@
+$(VENV)/.lint: $(VENV)/.test
+	@$(PIP) --editable 'python[test,lint,proto]'
+	@touch $@
+
+run: build ## score the example: 4,806 real molecules (JOB=... for another job)
+	@bin/graphscore run $(JOB)
+
+test: test-go test-python test-e2e ## run every test that needs nothing but Go, Python and make
+
+test-go: ## run the Go tests
+	go test -shuffle=on ./...
+
+test-python: $(VENV)/.test ## run the Python tests
+	cd python && .venv/bin/python -m pytest -q
+
+test-e2e: build $(VENV)/.test ## run the tests of the built binary with real workers
+	go test -tags e2e -count=1 ./cmd/internal/e2e/...
+
+test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
+	$(VPY) -m pytest -q python/tests/collections --data $(or $(DATA),../shared/data)
+
+test-pyg: $(VENV)/.test ## compare with the real PyTorch Geometric (installs 5.6 GB)
+	$(VPY) -m pip install --quiet torch torch-geometric
+	cd python && .venv/bin/python -m pytest -q tests/pyg
+
+race: ## run the Go tests with the race detector (needs a C compiler)
+	CGO_ENABLED=1 go test -race -shuffle=on ./...
+
+lint: $(TOOLS)/golangci-lint $(VENV)/.lint ## check style, types and import directions
+	$(TOOLS)/golangci-lint run ./...
+	cd python && .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+fmt: $(TOOLS)/golangci-lint $(VENV)/.lint ## format the code
+	$(TOOLS)/golangci-lint fmt ./...
+	cd python && .venv/bin/ruff format . && .venv/bin/ruff check --fix .
+
+$(TOOLS)/golangci-lint: .tools/lint/go.sum
+	GOBIN=$(TOOLS) go -C .tools/lint install tool
+	@touch $@
+$(TOOLS)/protoc-gen-go: .tools/proto/go.sum
+	GOBIN=$(TOOLS) go -C .tools/proto install tool
+	@touch $@
+
+proto: $(TOOLS)/protoc-gen-go $(VENV)/.lint ## generate the protobuf code of Go and Python
+	PATH=$(TOOLS):$$PATH $(VPY) -m grpc_tools.protoc -I proto --go_out=. --go_opt=module=graphscore \
+	  --go-grpc_out=. --go-grpc_opt=module=graphscore gcn/gcn.proto graphscore/v1/scoring.proto
+	python/generate_proto.sh
+
+proto-check: proto ## fail where the generated code is stale
+	@git diff --exit-code --stat -- proto python/src/graphscore/_proto || { echo "generated code is stale: commit what 'make proto' made" >&2; exit 1; }
+
+verify: test lint race proto-check ## everything that CI runs
+
+bench: build $(VENV)/.test ## compare with a careful pyarrow + SciPy script (minutes)
+	$(VPY) python/benchmarks/bench.py
+
+serve: build ## serve MODEL=... at LISTEN=...
+	$(VPY) -m graphscore serve --model $(MODEL) --listen $(LISTEN)
+
+clean: ## remove what was built
+	rm -rf bin .cache $(VENV) jobs/examples/*/out
+	find python \( -name __pycache__ -o -name '*.egg-info' -o -name '.*_cache' -o -name .hypothesis \) -prune -exec rm -rf {} +
