@@ -2,6 +2,7 @@ package remote
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -68,7 +69,7 @@ func (c Config) WithDefaults() Config {
 // Validate names the first field that cannot be used, after WithDefaults.
 func (c Config) Validate() error {
 	if len(c.Addresses) == 0 {
-		return fmt.Errorf("no server address is given; give at least one as host:port or unix:/path")
+		return errors.New("no server address is given; give at least one as host:port or unix:/path")
 	}
 	for _, address := range c.Addresses {
 		if err := validateAddress(address); err != nil {

@@ -50,7 +50,7 @@ func dialAddress(ctx context.Context, address string) (net.Conn, error) {
 
 func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 	addresses := manual.NewBuilderWithScheme("graphscore")
-	addresses.InitialState(resolver.State{Endpoints: endpoints(cfg.Addresses)})
+	addresses.InitialState(resolver.State{Endpoints: endpoints(cfg)})
 	conn, err := grpc.NewClient(addresses.Scheme()+":///scorers",
 		grpc.WithResolvers(addresses),
 		grpc.WithContextDialer(t.dial),
@@ -76,13 +76,17 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// endpoints gives each address its own name for TLS and for the authority that proxies route by.
-func endpoints(addresses []string) []resolver.Endpoint {
-	out := make([]resolver.Endpoint, len(addresses))
-	for i, address := range addresses {
+// endpoints gives each address its own name for TLS and for the authority that proxies route by, unless the TLS
+// settings have a name for all.
+func endpoints(cfg Config) []resolver.Endpoint {
+	out := make([]resolver.Endpoint, len(cfg.Addresses))
+	for i, address := range cfg.Addresses {
 		name := address
 		if _, unix := unixPath(address); unix {
 			name = "localhost"
+		}
+		if cfg.TLS != nil && cfg.TLS.ServerName != "" {
+			name = cfg.TLS.ServerName
 		}
 		out[i] = resolver.Endpoint{Addresses: []resolver.Address{{Addr: address, ServerName: name}}}
 	}

@@ -161,6 +161,7 @@ func sentence(message string) string {
 		message = text
 	}
 	message = strings.TrimPrefix(message, "transport: ")
+	message = strings.TrimPrefix(message, "Error while dialing: ")
 	message = strings.ToValidUTF8(message, "\uFFFD")
 	message = strings.Join(strings.FieldsFunc(message, func(r rune) bool {
 		return unicode.IsSpace(r) || unicode.IsControl(r)

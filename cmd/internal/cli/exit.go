@@ -1,0 +1,170 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/local"
+	"graphscore/pipeline/remote"
+	"graphscore/readers"
+	"graphscore/writers"
+)
+
+// The exit codes of design.md. Never 2: that is a Go panic.
+const (
+	exitDone         = 0
+	exitOther        = 1
+	exitPartly       = 3
+	exitCheckFailed  = 4
+	exitUsage        = 64
+	exitNoInput      = 65
+	exitNotThere     = 66
+	exitNoScorer     = 69
+	exitBug          = 70
+	exitCannotCreate = 73
+	exitIO           = 74
+	exitLocked       = 75
+	exitContract     = 76
+	exitAuth         = 77
+	exitConfig       = 78
+	exitInterrupted  = 130
+	exitTerminated   = 143
+)
+
+const exitCodeHelp = `
+Exit codes:
+  0   done
+  1   an error without a code of its own
+  3   done, but some graphs or files were not scored
+  4   a check failed (validate with findings)
+  64  wrong usage
+  65  no input could be read, or the model folder does not load
+  66  the input is not there, or nothing matches and --require-input is set
+  69  the scorer is unavailable after retries, or no worker can be started
+  70  a bug in graphscore
+  73  the output cannot be created
+  74  reading or writing failed
+  75  another run holds the output
+  76  the scorer broke its contract
+  77  TLS or credentials
+  78  the job cannot be run as it stands, or resuming is refused
+  130 SIGINT
+  143 SIGTERM
+`
+
+// usageError is a command line that cannot be understood.
+type usageError struct{ message string }
+
+func (e *usageError) Error() string { return e.message }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// outcomeError is a command that worked and ends with a code other than 0.
+type outcomeError struct {
+	code    int
+	message string
+	said    bool // the command has told it already
+}
+
+func (e *outcomeError) Error() string { return e.message }
+
+// missingError is an input that is not there.
+type missingError struct{ message string }
+
+func (e *missingError) Error() string { return e.message }
+
+// noArgs refuses arguments.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no arguments, not %q: see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+	}
+	return nil
+}
+
+// exitCode maps every error to the code of the process: the only place that does.
+func exitCode(err error) int {
+	for _, c := range classes {
+		if code, is := c(err); is {
+			return code
+		}
+	}
+	return exitOther
+}
+
+// classes are asked in this order.
+var classes = []func(error) (int, bool){
+	func(err error) (int, bool) { return exitDone, err == nil },
+	func(err error) (int, bool) {
+		var e *outcomeError
+		if errors.As(err, &e) {
+			return e.code, true
+		}
+		return 0, false
+	},
+	signalCode,
+	of[*pipeline.PanicError](exitBug), of[*pipeline.CountError](exitBug),
+	of[*usageError](exitUsage),
+	of[*missingError](exitNotThere), of[*readers.NotFoundError](exitNotThere),
+	of[*readers.PlanError](exitConfig), of[*readers.FileError](exitNoInput),
+	of[*local.ModelError](exitNoInput), of[*local.PythonError](exitNoScorer), of[*local.StartError](exitNoScorer),
+	of[*writers.LockedError](exitLocked), of[*writers.CreateError](exitCannotCreate),
+	of[*writers.MismatchError](exitConfig), of[*writers.IOError](exitIO),
+	of[*pipeline.ContractError](exitContract),
+	of[*overlapError](exitConfig), of[*readers.ConfigError](exitConfig),
+	remoteCode, of[*tlsError](exitAuth), jobCode,
+	of[*fs.PathError](exitIO),
+}
+
+func of[E error](code int) func(error) (int, bool) {
+	return func(err error) (int, bool) {
+		var e E
+		return code, errors.As(err, &e)
+	}
+}
+
+func signalCode(err error) (int, bool) {
+	var e *signalError
+	switch {
+	case !errors.As(err, &e):
+		return 0, false
+	case e.signal == syscall.SIGTERM:
+		return exitTerminated, true
+	default:
+		return exitInterrupted, true
+	}
+}
+
+func remoteCode(err error) (int, bool) {
+	var e *remote.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	switch e.Kind {
+	case remote.Unavailable:
+		return exitNoScorer, true
+	case remote.Contract:
+		return exitContract, true
+	case remote.Auth:
+		return exitAuth, true
+	default:
+		return exitOther, true
+	}
+}
+
+// jobCode: what is wrong in a job file is 78, what is wrong in flags is 64.
+func jobCode(err error) (int, bool) {
+	var e *jobs.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	if e.Path == "" {
+		return exitUsage, true
+	}
+	return exitConfig, true
+}

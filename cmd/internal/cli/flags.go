@@ -1,0 +1,157 @@
+package cli
+
+import (
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"graphscore/jobs"
+)
+
+// jobFlags are the flags that say what to do, as a job file does. Flags win.
+type jobFlags struct {
+	inputs    []string
+	output    string
+	model     string
+	servers   []string
+	protocol  string
+	version   string
+	workers   int
+	python    string
+	columns   map[string]string
+	shard     string
+	message   string
+	limit     int64
+	rescore   bool
+	mustExist bool
+}
+
+func (f *jobFlags) bindInput(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.inputs, "input", nil, "`PATH` of a file, a folder or a ** glob; NAME=PATH where there are several")
+	flags.StringToStringVar(&f.columns, "column", nil, "`KEY=NAME` of an input column: graph_id, features, edges, source, target, weights, num_nodes, node_ids")
+	flags.StringVar(&f.shard, "shard-bytes", "", "about how much input makes a shard (default 256MiB)")
+	flags.Int64Var(&f.limit, "limit", 0, "take the first `N` graphs only, to try a job")
+	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")
+}
+
+func (f *jobFlags) bindScorer(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.model, "model", "", "model `DIR`, scored by workers on this machine")
+	flags.StringSliceVar(&f.servers, "server", nil, "`ADDR[,ADDR]` of running servers, host:port or unix:/path")
+	flags.StringVar(&f.protocol, "protocol", "", "protocol of the servers: native or gcn (default native)")
+	flags.StringVar(&f.version, "model-version", "", "stands in the footers where protocol gcn cannot tell a digest")
+	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy)")
+	flags.StringVar(&f.python, "python", "", "interpreter of the local workers")
+	flags.StringVar(&f.message, "message-bytes", "", "largest message in either direction (default 64MiB)")
+}
+
+// job loads the job file, if one is named, and puts the flags over it. It has defaults and is not validated.
+func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
+	job := &jobs.Job{}
+	if len(args) > 1 {
+		return nil, usagef("%s takes one job file, not %d arguments: see %s --help", cmd.CommandPath(), len(args), cmd.CommandPath())
+	}
+	if len(args) == 1 {
+		var err error
+		if job, err = jobs.Load(args[0]); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.apply(job); err != nil {
+		return nil, err
+	}
+	full := job.WithDefaults()
+	if full.Workers == 0 {
+		full.Workers = defaultWorkers(runtime.GOMAXPROCS(0))
+	}
+	return &full, nil
+}
+
+func (f *jobFlags) apply(job *jobs.Job) error {
+	if len(f.inputs) > 0 {
+		job.Input.Path = nil
+	}
+	for _, path := range f.inputs {
+		root := jobs.Path{Path: path}
+		if name, rest, named := strings.Cut(path, "="); named && len(f.inputs) > 1 && !strings.ContainsRune(name, '/') {
+			root = jobs.Path{Name: name, Path: rest}
+		}
+		if root.Path == "" {
+			return usagef("--input %q names no path", path)
+		}
+		job.Input.Path = append(job.Input.Path, root)
+	}
+	if f.model != "" && len(f.servers) > 0 {
+		return usagef("--model and --server exclude each other: a server brings its own model")
+	}
+	if f.model != "" { // over a job that names servers, and the reverse
+		job.Model, job.Server = jobs.Model{Path: f.model}, jobs.Server{}
+	}
+	if len(f.servers) > 0 {
+		job.Model.Path, job.Server.Addresses = "", f.servers
+	}
+	override(&job.Output.Path, f.output)
+	override(&job.Server.Protocol, f.protocol)
+	override(&job.Model.Version, f.version)
+	override(&job.Workers, f.workers)
+	if f.rescore {
+		job.OnChange = "rescore"
+	}
+	if f.limit < 0 {
+		return usagef("--limit is %d: it must be at least 1", f.limit)
+	}
+	if f.workers < 0 {
+		return usagef("--workers is %d: it must be at least 1", f.workers)
+	}
+	if err := f.applyColumns(&job.Input.Columns); err != nil {
+		return err
+	}
+	if err := size(&job.Input.ShardBytes, "--shard-bytes", f.shard); err != nil {
+		return err
+	}
+	return size(&job.Limits.MessageBytes, "--message-bytes", f.message)
+}
+
+func (f *jobFlags) applyColumns(c *jobs.Columns) error {
+	fields := map[string]*string{
+		"graph_id": &c.GraphID, "features": &c.Features, "edges": &c.Edges, "source": &c.Source, "target": &c.Target,
+		"weights": &c.Weights, "num_nodes": &c.NumNodes, "node_ids": &c.NodeIDs,
+	}
+	for key, name := range f.columns {
+		field, known := fields[key]
+		if !known || name == "" {
+			return usagef("--column %s=%s: the keys are graph_id, features, edges, source, target, weights, num_nodes, node_ids", key, name)
+		}
+		*field = name
+	}
+	return nil
+}
+
+func override[T comparable](field *T, value T) {
+	var zero T
+	if value != zero {
+		*field = value
+	}
+}
+
+func size(field *jobs.Size, flag, value string) error {
+	if value == "" {
+		return nil
+	}
+	n, err := jobs.ParseSize(value)
+	if err != nil {
+		return usagef("%s: %v", flag, err)
+	}
+	*field = n
+	return nil
+}
+
+// defaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.
+func defaultWorkers(cpus int) int {
+	if cpus <= 2 {
+		return cpus
+	}
+	return cpus - 1
+}

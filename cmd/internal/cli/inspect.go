@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/bits"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/readers"
+)
+
+func (e *env) inspectCommand() *cobra.Command {
+	f := &jobFlags{}
+	cmd := &cobra.Command{
+		Use:     "inspect PATH...",
+		Short:   "Tell what lies in an input: layout, schema, graphs, nodes, edges, sizes",
+		Example: "  graphscore inspect graphs/\n  graphscore inspect 'graphs/**/*.arrow'",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("inspect needs a path: see graphscore inspect --help")
+			}
+			job := &jobs.Job{}
+			f.inputs = nil
+			if err := f.apply(job); err != nil {
+				return err
+			}
+			for i, path := range args {
+				root := jobs.Path{Path: path}
+				if len(args) > 1 {
+					root.Name = fmt.Sprintf("input%d", i+1)
+				}
+				job.Input.Path = append(job.Input.Path, root)
+			}
+			full := job.WithDefaults()
+			return e.inspect(cmd.Context(), f, &full)
+		},
+	}
+	f.bindInput(cmd)
+	cmd.Flags().MarkHidden("input") //nolint:errcheck // the flag was bound two lines above
+	return cmd
+}
+
+func (e *env) inspect(ctx context.Context, f *jobFlags, job *jobs.Job) error {
+	plan, err := readers.NewPlan(ctx, readerConfig(job, f.limit))
+	if err != nil {
+		return err
+	}
+	if len(plan.Files)+len(plan.Refused) == 0 && f.mustExist {
+		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
+	}
+	var width int
+	if len(plan.Shards) > 0 {
+		if width, err = plan.Width(ctx); err != nil {
+			e.log.WarnContext(ctx, "the width of the features is not known", "error", err)
+		}
+	}
+	var nodes, edges histogram
+	result, err := e.scan(ctx, plan, width, pipeline.Config{}, observer{
+		batch: func(b *graph.Batch) {
+			for g := range b.Graphs() {
+				nodes.add(b.GraphNodes(g))
+				edges.add(b.GraphEdges(g))
+			}
+		},
+		reject: func(*readers.File, graph.Rejection) {},
+	})
+	if err != nil {
+		return err
+	}
+	printFiles(e.stdout, plan)
+	printSizes(e.stdout, plan, result, width, &nodes, &edges)
+	files := len(plan.Files) + len(plan.Refused)
+	if refused := sayRefused(e.stderr, plan, result); refused > 0 {
+		code := exitPartly
+		if refused == files {
+			code = exitNoInput
+		}
+		return &outcomeError{code: code, message: "files were refused", said: true}
+	}
+	return nil
+}
+
+// printFiles tells of every file, and of the schema wherever it differs from that of the file before.
+func printFiles(w io.Writer, plan *readers.Plan) {
+	before := ""
+	for _, file := range plan.Files {
+		fmt.Fprintf(w, "%s\n  %s, %s, %s, %s\n", file.Path, file.Format, humanize.IBytes(uint64(file.Size)),
+			plural(file.Rows, "row"), plural(int64(file.Groups), "row group"))
+		var b strings.Builder
+		for _, c := range file.Columns {
+			use := "ignored"
+			if c.Role != "" {
+				use = "read as " + c.Role
+			}
+			fmt.Fprintf(&b, "    %-16s %-34s %s\n", c.Name, c.Type, use)
+		}
+		if b.String() != before {
+			before = b.String()
+			io.WriteString(w, before) //nolint:errcheck // like the prints around it
+		}
+	}
+	for _, path := range plan.Ignored {
+		fmt.Fprintf(w, "%s\n  ignored: neither Parquet nor Arrow\n", path)
+	}
+}
+
+func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width int, nodes, edges *histogram) {
+	c := result.Counts
+	fmt.Fprintf(w, "layout rows, %s in %s, %d features a node, graph_id %s, node_id %s\n",
+		plural(int64(len(plan.Files)), "file"), plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
+	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
+	if c.Quarantined > 0 {
+		codes := map[string]int64{}
+		for code, n := range c.Codes {
+			codes[string(code)] = n
+		}
+		fmt.Fprintf(w, "  %s for quarantine: %s\n", plural(c.Quarantined, "graph"), codeText(codes))
+	}
+	if c.Scored > 0 {
+		fmt.Fprintf(w, "  a graph has %8s %8s %8s %8s %8s\n", "mean", "half <=", "90% <=", "99% <=", "most")
+		nodes.print(w, "nodes")
+		edges.print(w, "edges")
+	}
+}
+
+// histogram counts sizes by powers of two: bounded, whatever comes.
+type histogram struct {
+	count, sum int64
+	most       int
+	buckets    [65]int64 // bucket k holds sizes of k bits
+}
+
+func (h *histogram) add(n int) {
+	h.count++
+	h.sum += int64(n)
+	h.most = max(h.most, n)
+	h.buckets[bits.Len(uint(n))]++
+}
+
+// quantile gives an upper bound of the size that a share of all does not exceed.
+func (h *histogram) quantile(share float64) int {
+	var seen int64
+	for k, n := range h.buckets {
+		if seen += n; float64(seen) >= share*float64(h.count) {
+			return min(1<<k-1, h.most)
+		}
+	}
+	return h.most
+}
+
+func (h *histogram) print(w io.Writer, what string) {
+	fmt.Fprintf(w, "    %-9s %8.1f %8d %8d %8d %8d\n", what, float64(h.sum)/float64(h.count),
+		h.quantile(0.5), h.quantile(0.9), h.quantile(0.99), h.most)
+}

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	barEvery  = 200 * time.Millisecond // how often the bar on a terminal moves
+	lineEvery = 5 * time.Second        // how often a line is logged elsewhere
+)
+
+// watched runs work and shows how far it is: a bar on a terminal, a line every few seconds elsewhere.
+func (r *run) watched(ctx context.Context, rows int64, work func(context.Context) error) error {
+	if r.quiet || rows == 0 {
+		return work(ctx)
+	}
+	var g errgroup.Group
+	done := make(chan struct{})
+	g.Go(func() error {
+		if isTerminal(r.stderr) {
+			r.bar(rows, done)
+		} else {
+			r.lines(ctx, rows, done)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer close(done)
+		return work(ctx)
+	})
+	return g.Wait()
+}
+
+// bar draws until done.
+func (r *run) bar(rows int64, done <-chan struct{}) {
+	bar := progressbar.NewOptions64(rows,
+		progressbar.OptionSetWriter(r.stderr), progressbar.OptionSetDescription("scoring"),
+		progressbar.OptionSetItsString("graphs"), progressbar.OptionShowIts(), progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+		progressbar.OptionThrottle(barEvery),
+	)
+	ticks := time.NewTicker(barEvery)
+	defer ticks.Stop()
+	for {
+		_ = bar.Set64(min(r.progress.Rows.Load(), rows)) // a bar that cannot be drawn stops nothing
+		select {
+		case <-ticks.C:
+		case <-done:
+			_ = bar.Clear()
+			return
+		}
+	}
+}
+
+// lines logs until done.
+func (r *run) lines(ctx context.Context, rows int64, done <-chan struct{}) {
+	ticks := time.NewTicker(lineEvery)
+	defer ticks.Stop()
+	start := time.Now()
+	for {
+		select {
+		case <-ticks.C:
+			n := r.progress.Rows.Load()
+			rate := float64(n) / time.Since(start).Seconds()
+			left := "unknown"
+			if rate > 0 {
+				left = (time.Duration(float64(rows-n)/rate) * time.Second).Round(time.Second).String()
+			}
+			r.log.InfoContext(ctx, "scoring", "graphs", n, "of", rows, "graphs_per_second", fmt.Sprintf("%.0f", rate),
+				"left", left, "quarantined", r.progress.Quarantined.Load())
+		case <-done:
+			return
+		}
+	}
+}

@@ -1,0 +1,155 @@
+// Package cli is the command line of graphscore: one file a command. It wires readers, scorers and writers
+// together, and turns every error into one sentence and an exit code.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"graphscore/pipeline"
+)
+
+// env is what a command has of the world.
+type env struct {
+	stdout, stderr io.Writer
+	start          time.Time // of the process, near enough
+	log            *slog.Logger
+	received       func() *signalError
+	logFormat      string
+	quiet          bool
+}
+
+// Main runs one command and returns the exit code of the process.
+func Main(args []string, stdout, stderr io.Writer) int {
+	e := &env{stdout: stdout, stderr: stderr, start: time.Now()}
+	ctx, received, stop := withSignals(context.Background())
+	defer stop()
+	e.received = received
+
+	root := e.root()
+	root.SetArgs(args)
+	err := e.signalled(root.ExecuteContext(ctx))
+	if err != nil {
+		e.report(err)
+	}
+	return exitCode(err)
+}
+
+// signalled puts the signal in the place of an error that only says that the context ended.
+func (e *env) signalled(err error) error {
+	if s := e.received(); s != nil && errors.Is(err, context.Canceled) {
+		return s
+	}
+	return err
+}
+
+// report prints an error as a person reads it. Results that are no failures of the process say so themselves.
+func (e *env) report(err error) {
+	var outcome *outcomeError
+	if errors.As(err, &outcome) && outcome.said {
+		return
+	}
+	var bug *pipeline.PanicError
+	if errors.As(err, &bug) && e.log != nil {
+		e.log.Debug("recovered", "stack", string(bug.Stack))
+	}
+	fmt.Fprintf(e.stderr, "graphscore: error: %s\n", strings.TrimSpace(err.Error()))
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "graphscore",
+		Short: "Score graphs in bulk: Parquet and Arrow in, one score a node out",
+		Long: "graphscore reads graphs from Parquet and Arrow files, scores their nodes with a graph convolutional\n" +
+			"network in Python workers, and writes the scores to Parquet.",
+		Example:       "  graphscore run job.yaml\n  graphscore run --input graphs/ --model model/ --output scores/\n  graphscore inspect graphs/",
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return e.openLog() },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q: see graphscore --help", args[0])
+			}
+			return cmd.Help()
+		},
+		Args: cobra.ArbitraryArgs,
+	}
+	root.SetOut(e.stdout)
+	root.SetErr(e.stderr)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v: see %s --help", err, cmd.CommandPath())
+	})
+	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is text on a terminal, json else")
+	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
+	root.AddCommand(e.runCommand(), e.validateCommand(), e.inspectCommand(), e.versionCommand())
+	root.SetUsageTemplate(root.UsageTemplate() + exitCodeHelp)
+	return root
+}
+
+// openLog makes the logger once flags are known.
+func (e *env) openLog() error {
+	level := slog.LevelInfo
+	if e.quiet {
+		level = slog.LevelError
+	}
+	if os.Getenv("GRAPHSCORE_DEBUG") != "" {
+		level = slog.LevelDebug
+	}
+	options := &slog.HandlerOptions{Level: level}
+	switch {
+	case e.logFormat == "text", e.logFormat == "auto" && isTerminal(e.stderr):
+		e.log = slog.New(slog.NewTextHandler(e.stderr, options))
+	case e.logFormat == "json", e.logFormat == "auto":
+		e.log = slog.New(slog.NewJSONHandler(e.stderr, options))
+	default:
+		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
+	}
+	return nil
+}
+
+func isTerminal(w io.Writer) bool {
+	f, is := w.(*os.File)
+	return is && term.IsTerminal(int(f.Fd()))
+}
+
+// signalError is the signal that ended a command.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string {
+	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", e.signal)
+}
+
+// withSignals ends the context at the first SIGINT or SIGTERM; the second one ends the process, as without us.
+// received tells which it was, nil for none.
+func withSignals(parent context.Context) (ctx context.Context, received func() *signalError, stop func()) {
+	interrupted, stopInterrupt := signal.NotifyContext(parent, syscall.SIGINT)
+	ctx, stopTerm := signal.NotifyContext(interrupted, syscall.SIGTERM)
+	release := func() {
+		stopTerm()
+		stopInterrupt()
+	}
+	var first atomic.Pointer[signalError]
+	unregister := context.AfterFunc(ctx, func() {
+		if interrupted.Err() != nil {
+			first.Store(&signalError{syscall.SIGINT})
+		} else {
+			first.Store(&signalError{syscall.SIGTERM})
+		}
+		release()
+	})
+	return ctx, first.Load, func() {
+		unregister()
+		release()
+	}
+}

@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/readers"
+	"graphscore/writers"
+)
+
+// scoringVersion changes with what changes the bytes of scores on one machine, but is in no other setting.
+const scoringVersion = 1
+
+func (e *env) runCommand() *cobra.Command {
+	f := &jobFlags{}
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "run [JOB.yaml]",
+		Short: "Score graphs and write the scores",
+		Long: "Run scores what the job names and is not scored yet. Flags win over the job file; without one,\n" +
+			"--input, --output and --model or --server make the job.",
+		Example: "  graphscore run job.yaml\n" +
+			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
+			"  graphscore run --input 'graphs/**/*.parquet' --server scorer:9999 --output scores/",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			job, err := f.job(cmd, args)
+			if err != nil {
+				return err
+			}
+			r := &run{env: e, flags: f, job: job, asJSON: asJSON, progress: &pipeline.Progress{}}
+			return r.execute(cmd.Context())
+		},
+	}
+	f.bindInput(cmd)
+	f.bindScorer(cmd)
+	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
+	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run record on standard output, and nothing else there")
+	return cmd
+}
+
+// run is one execution of a job.
+type run struct {
+	*env
+	flags    *jobFlags
+	job      *jobs.Job
+	asJSON   bool
+	progress *pipeline.Progress
+
+	id      string
+	plan    *readers.Plan
+	output  *writers.Output
+	session *session
+	work    *writers.Reconciled
+	todo    []int // shards of the plan that are scored now
+	result  *pipeline.Result
+
+	workerMemory int64 // peak of all local workers, in bytes
+}
+
+// execute runs the job, writes its record, and tells what came out.
+func (r *run) execute(ctx context.Context) error {
+	if err := r.job.Validate(); err != nil {
+		return err
+	}
+	if err := separate(r.job); err != nil {
+		return err
+	}
+	r.id = writers.NewRunID(r.start, rand.Reader)
+	r.log = r.log.With("run", r.id)
+	var err error
+	if r.plan, err = readers.NewPlan(ctx, readerConfig(r.job, r.flags.limit)); err != nil {
+		return err
+	}
+	r.sayPlan(ctx)
+	if len(r.plan.Files)+len(r.plan.Refused) == 0 && r.flags.mustExist {
+		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(r.job))}
+	}
+	if r.output, err = writers.Open(ctx, writers.Config{Dir: r.job.Output.Path, Outputs: []string{"score"}, RunID: r.id, Version: buildVersion(), Log: r.log}); err != nil {
+		return err
+	}
+	err = r.underLock(ctx)
+	return errors.Join(err, r.output.Close())
+}
+
+// underLock does what changes the output. Whatever happens in it, a run record is written.
+func (r *run) underLock(ctx context.Context) error {
+	err := r.score(ctx)
+	if r.session != nil {
+		if r.session.pool != nil {
+			r.workerMemory = r.session.pool.PeakMemory()
+		}
+		err = errors.Join(err, r.session.Close())
+	}
+	if err == nil {
+		err = r.outcome()
+	}
+	record := r.record(err)
+	if e := r.output.WriteRecord(record); e != nil {
+		err = errors.Join(e, err)
+	}
+	return errors.Join(err, r.summarize(record))
+}
+
+// score does the work, from the connection to _SUCCESS.
+func (r *run) score(ctx context.Context) error {
+	var err error
+	if r.session, err = r.connect(ctx, r.job, r.flags.python, r.job.Workers); err != nil {
+		return err
+	}
+	if err := r.checkModel(ctx); err != nil {
+		return err
+	}
+	if err := r.reconcile(ctx); err != nil {
+		return err
+	}
+	if err := r.stream(ctx); err != nil {
+		return err
+	}
+	if err := r.accounted(); err != nil {
+		return err
+	}
+	whole := len(r.plan.Refused) == 0
+	for _, s := range r.result.Shards {
+		whole = whole && s.Outcome == pipeline.Scored
+	}
+	return r.output.Finish(ctx, r.work, whole)
+}
+
+// checkModel compares the model with the data before the first request: where none of the first graphs has
+// the width that the model wants, none of the others will.
+func (r *run) checkModel(ctx context.Context) error {
+	if len(r.plan.Shards) == 0 {
+		return nil
+	}
+	model := r.session.model
+	if model.InFeatures == 0 { // protocol gcn cannot tell: the first graph does
+		width, err := r.plan.Width(ctx)
+		model.InFeatures = width
+		return err
+	}
+	first := &r.plan.Shards[0]
+	source, err := r.plan.Open(ctx, first, model.InFeatures)
+	if err != nil {
+		return nil // the run will say so, for this file alone
+	}
+	defer source.Close()
+	b, err := source.Next(ctx)
+	if err != nil || b.Graphs() > 0 || len(b.Rejected) == 0 {
+		return nil
+	}
+	for _, rejected := range b.Rejected {
+		if rejected.Code != graph.FeatureWidth {
+			return nil
+		}
+	}
+	return &jobs.Error{Path: cmp.Or(r.job.Path, "--model"), Reason: fmt.Sprintf(
+		"the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
+		model.Name, b.Rejected[0].Row, first.File.Path, b.Rejected[0].Message)}
+}
+
+func (r *run) reconcile(ctx context.Context) error {
+	err := r.output.Describe(writers.Contents{
+		Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
+		Outputs: r.session.model.Outputs, Rescore: r.job.OnChange == "rescore",
+	})
+	if err != nil {
+		return err
+	}
+	specs := make([]writers.Spec, len(r.plan.Shards))
+	for i := range r.plan.Shards {
+		specs[i] = r.spec(&r.plan.Shards[i])
+	}
+	if r.work, err = r.output.Reconcile(ctx, specs, r.plan.Present()); err != nil {
+		return err
+	}
+	for i, d := range r.work.Decisions {
+		if d != writers.Skip {
+			r.todo = append(r.todo, i)
+		}
+	}
+	return nil
+}
+
+// stream scores the shards that are not done.
+func (r *run) stream(ctx context.Context) error {
+	if len(r.todo) > 0 || len(r.plan.Refused) > 0 {
+		if err := r.output.Begin(); err != nil {
+			return err
+		}
+	}
+	scorer := r.session.scorer()
+	cfg := pipeline.Config{
+		Outputs:       len(r.session.model.Outputs),
+		RequestBytes:  int64(r.job.Limits.RequestBytes),
+		InFlightBytes: int64(r.job.Limits.InFlightBytes),
+		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
+		Calls:    3 * max(1, r.workers()),
+		Progress: r.progress, Log: r.log,
+	}
+	if r.job.Server.Protocol == "gcn" { // one graph a call: many calls hide the way there and back
+		cfg.RequestGraphs, cfg.Calls = 1, 32*max(1, r.workers())
+	}
+	patient := pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
+		Budget: time.Duration(r.job.Limits.RetryBudget), Progress: r.progress, Log: r.log,
+	}))
+	var total int64
+	shards := make([]pipeline.Shard, len(r.todo))
+	for k, i := range r.todo {
+		shards[k] = r.shard(i)
+		total += shards[k].Rows
+	}
+	return r.watched(ctx, total, func(ctx context.Context) (err error) {
+		r.result, err = pipeline.Run(ctx, cfg, shards, patient)
+		return err
+	})
+}
+
+// workers is the number of processes that score.
+func (r *run) workers() int { return len(r.session.cfg.Addresses) }
+
+// shard wires shard i of the plan.
+func (r *run) shard(i int) pipeline.Shard {
+	sh := &r.plan.Shards[i]
+	return pipeline.Shard{
+		Name: sh.Part, Rows: sh.Rows,
+		Open: func(ctx context.Context) (pipeline.Source, error) {
+			return r.plan.Open(ctx, sh, r.session.model.InFeatures)
+		},
+		Create: func(ctx context.Context) (pipeline.Sink, error) { return r.output.Create(ctx, r.spec(sh)) },
+	}
+}
+
+func (r *run) spec(sh *readers.Shard) writers.Spec {
+	return writers.Spec{
+		Part: sh.Part, Input: sh.File.Rel, Fingerprint: sh.File.Fingerprint,
+		FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup, Rows: sh.Rows, Model: r.session.model.Digest,
+	}
+}
+
+func (r *run) settings() writers.Settings {
+	return writers.Settings{
+		Columns: r.job.Input.Columns.Map(), Layout: "rows", Protocol: r.job.Server.Protocol, Limit: r.flags.limit,
+		MessageBytes: int64(r.job.Limits.MessageBytes), FeatureWidth: r.session.model.InFeatures,
+		GraphID: r.plan.GraphIDs.String(), NodeID: r.plan.NodeIDs.String(),
+		Outputs: r.session.model.Outputs, ScoringVersion: scoringVersion,
+	}
+}
+
+// readerConfig translates the input of a job.
+func readerConfig(job *jobs.Job, limit int64) readers.Config {
+	c := job.Input.Columns
+	cfg := readers.Config{
+		Columns: readers.Columns{
+			GraphID: c.GraphID, Features: c.Features, Edges: c.Edges, Source: c.Source, Target: c.Target,
+			Weights: c.Weights, NumNodes: c.NumNodes, NodeIDs: c.NodeIDs,
+		},
+		Layout: job.Input.Layout, Fingerprint: job.Input.Fingerprint, ShardBytes: int64(job.Input.ShardBytes), Limit: limit,
+	}
+	for _, p := range job.Input.Path {
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path})
+	}
+	return cfg
+}
+
+func inputText(job *jobs.Job) string {
+	var paths []string
+	for _, p := range job.Input.Path {
+		paths = append(paths, p.Path)
+	}
+	return strings.Join(paths, ", ")
+}
+
+// outcome is how a run ended that nothing stopped: nil, or the code for what was not scored.
+func (r *run) outcome() error {
+	refused := r.refused()
+	if n := len(refused); n > 0 && n == len(r.plan.Files)+len(r.plan.Refused) {
+		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
+	}
+	if n := len(refused); n > 0 {
+		return &outcomeError{code: exitPartly, message: fmt.Sprintf("%d files were refused", n), said: true}
+	}
+	if n := r.quarantined(); n > 0 {
+		return &outcomeError{code: exitPartly, message: fmt.Sprintf("%d graphs were quarantined", n), said: true}
+	}
+	return nil
+}

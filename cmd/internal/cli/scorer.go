@@ -1,0 +1,138 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/pipeline/local"
+	"graphscore/pipeline/remote"
+)
+
+// session is the connection of a run and, for a job with a model folder, the workers behind it.
+type session struct {
+	pool  *local.Pool // nil where servers run elsewhere
+	conn  *grpc.ClientConn
+	model *remote.Model
+	cfg   remote.Config
+}
+
+// remoteScorer is what both protocols give.
+type remoteScorer interface {
+	pipeline.Scorer
+	GraphBytes(b *graph.Batch, g int) int64
+	Limit() int64
+}
+
+// connect starts local workers where the job wants them, connects, and asks what scores.
+func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers int) (s *session, err error) {
+	s = &session{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	addresses := job.Server.Addresses
+	if job.Model.Path != "" {
+		if s.pool, err = e.startWorkers(ctx, job, python, workers); err != nil {
+			return s, err
+		}
+		addresses = s.pool.Addresses()
+	}
+	secure, err := tlsConfig(job)
+	if err != nil {
+		return s, err
+	}
+	s.cfg = remote.Config{
+		Addresses: addresses, Protocol: job.Server.Protocol, ModelVersion: job.Model.Version,
+		MaxMessageBytes: int(job.Limits.MessageBytes), Deadline: time.Duration(job.Limits.Deadline),
+		TLS: secure, Log: e.log,
+	}.WithDefaults()
+	if err := s.cfg.Validate(); err != nil {
+		return s, &jobs.Error{Path: job.Path, Reason: err.Error()}
+	}
+	if s.conn, err = remote.Dial(s.cfg); err != nil {
+		return s, err
+	}
+	s.model, err = remote.Describe(ctx, s.conn, s.cfg)
+	return s, err
+}
+
+func (e *env) startWorkers(ctx context.Context, job *jobs.Job, python string, workers int) (*local.Pool, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of graphscore: %w", err)
+	}
+	interpreter, err := local.FindPython(python, os.Getenv, executable)
+	if err != nil {
+		return nil, err
+	}
+	return local.Start(ctx, local.Config{
+		Python: interpreter, Model: job.Model.Path, Workers: workers,
+		MaxMessageBytes: int(job.Limits.MessageBytes), Log: e.log,
+	})
+}
+
+// scorer gives the scorer of the job's protocol, bare.
+func (s *session) scorer() remoteScorer {
+	if s.cfg.Protocol == remote.ProtocolGCN {
+		return remote.NewGCN(s.conn, s.cfg)
+	}
+	return remote.NewNative(s.conn, s.cfg, s.model)
+}
+
+// Close ends the connection and the workers. It may be called on what connect left half done.
+func (s *session) Close() error {
+	var err error
+	if s.conn != nil {
+		err = s.conn.Close()
+	}
+	if s.pool != nil {
+		err = errors.Join(err, s.pool.Close())
+	}
+	return err
+}
+
+func tlsConfig(job *jobs.Job) (*tls.Config, error) {
+	t := job.Server.TLS
+	if t == nil {
+		return nil, nil
+	}
+	cfg := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
+	if t.CA != "" {
+		pem, err := os.ReadFile(t.CA)
+		if err != nil {
+			return nil, &tlsError{"server.tls.ca", t.CA, err}
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, &tlsError{"server.tls.ca", t.CA, errors.New("it holds no PEM certificate")}
+		}
+	}
+	if t.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil, &tlsError{"server.tls.cert and key", t.Cert, err}
+		}
+		cfg.Certificates = []tls.Certificate{pair}
+	}
+	return cfg, nil
+}
+
+// tlsError is a TLS setting that cannot be used.
+type tlsError struct {
+	key, path string
+	err       error
+}
+
+func (e *tlsError) Error() string { return fmt.Sprintf("%s %s: %v", e.key, e.path, e.err) }
+func (e *tlsError) Unwrap() error { return e.err }

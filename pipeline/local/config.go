@@ -1,0 +1,75 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+)
+
+// Config says which workers to start. The zero value of a field means its default.
+type Config struct {
+	// Python is the interpreter, as FindPython gives it.
+	Python string
+	// Model is the model folder.
+	Model string
+	// Workers is the number of processes. Default: one for each CPU that the process may keep busy.
+	Workers int
+	// MaxMessageBytes is the largest message that workers take. Default: theirs.
+	MaxMessageBytes int
+	// StartTimeout bounds how long Start waits until all workers are ready. Default: 30 s.
+	StartTimeout time.Duration
+	// StopGrace is how long Close waits for workers to leave before it kills them. Default: 5 s.
+	StopGrace time.Duration
+	// MaxRestarts is how many times in a row a worker that dies soon is started again. Default: 5.
+	MaxRestarts int
+	// Env is added to the environment of the workers, as "NAME=value".
+	Env []string
+	// Log takes what the workers print, and restarts. Default: none.
+	Log *slog.Logger
+}
+
+// maxWorkers is more than any machine has CPUs.
+const maxWorkers = 4096
+
+// WithDefaults gives a copy with every default filled in.
+func (c Config) WithDefaults() Config {
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.StartTimeout == 0 {
+		c.StartTimeout = 30 * time.Second
+	}
+	if c.StopGrace == 0 {
+		c.StopGrace = 5 * time.Second
+	}
+	if c.MaxRestarts == 0 {
+		c.MaxRestarts = 5
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// Validate names the first field that cannot be used, after WithDefaults.
+func (c Config) Validate() error {
+	if c.Python == "" {
+		return errors.New("no Python interpreter is given")
+	}
+	if c.Model == "" {
+		return errors.New("no model folder is given")
+	}
+	if c.Workers < 1 || c.Workers > maxWorkers {
+		return fmt.Errorf("workers is %d; use 1 to %d", c.Workers, maxWorkers)
+	}
+	if c.MaxMessageBytes < 0 {
+		return fmt.Errorf("message limit %d must not be negative", c.MaxMessageBytes)
+	}
+	if c.StartTimeout < 0 || c.StopGrace < 0 || c.MaxRestarts < 0 {
+		return fmt.Errorf("start timeout %v, stop grace %v and restarts %d must not be negative",
+			c.StartTimeout, c.StopGrace, c.MaxRestarts)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package local
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// ModelError is a model folder that workers cannot load.
+type ModelError struct {
+	Model string
+	// Message is the worker's own.
+	Message string
+}
+
+// Error is one sentence that names the folder.
+func (e *ModelError) Error() string {
+	if strings.Contains(e.Message, e.Model) {
+		return "the model does not load: " + e.Message
+	}
+	return fmt.Sprintf("the model %s does not load: %s", e.Model, e.Message)
+}
+
+// PythonError is an interpreter that is not there or cannot run workers.
+type PythonError struct {
+	Python string
+	// Message says what is wrong with it.
+	Message string
+}
+
+// Error is one sentence that says what to do.
+func (e *PythonError) Error() string {
+	return fmt.Sprintf("the Python interpreter %q %s; run `make build`, which sets one up, or name one that has the "+
+		"package graphscore with --python or GRAPHSCORE_PYTHON", e.Python, e.Message)
+}
+
+// StartError is a pool that cannot be started or kept running.
+type StartError struct {
+	// Message is one sentence, with the last words of the worker where there were any.
+	Message string
+	// Err is the cause where there is one.
+	Err error
+}
+
+// Error gives the message.
+func (e *StartError) Error() string { return e.Message }
+
+// Unwrap gives the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// exitModel is the exit code of a worker that cannot load its model.
+const exitModel = 65
+
+// exitError says what the end of a worker means.
+func exitError(cfg Config, state *os.ProcessState, words []string) error {
+	last := lastWords(words)
+	if state.ExitCode() == exitModel {
+		if last == "" {
+			last = "the worker gives no reason"
+		}
+		return &ModelError{Model: cfg.Model, Message: last}
+	}
+	if state.ExitCode() == 1 {
+		for _, line := range words {
+			if strings.Contains(line, "No module named") || strings.HasPrefix(line, "ImportError: ") {
+				return &PythonError{Python: cfg.Python, Message: "cannot run workers (" + strings.TrimSpace(afterPrefix(line)) + ")"}
+			}
+		}
+	}
+	return &StartError{Message: fmt.Sprintf("a Python worker ended (%v)%s", state, quoted(last))}
+}
+
+// afterPrefix leaves out the name of the interpreter or the exception.
+func afterPrefix(line string) string {
+	if at := strings.Index(line, "No module named"); at >= 0 {
+		return line[at:]
+	}
+	return strings.TrimPrefix(line, "ImportError: ")
+}
+
+// lastWords is the last line that is not empty, without what every line of a worker begins with.
+func lastWords(words []string) string {
+	for i := len(words) - 1; i >= 0; i-- {
+		if _, text := severity(words[i]); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+func quoted(words string) string {
+	if words == "" {
+		return " without a word"
+	}
+	return ": " + words
+}

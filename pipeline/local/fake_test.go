@@ -1,0 +1,105 @@
+package local
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+)
+
+// The test binary stands in for Python: started with one of these variables it is a worker, or a graphscore that
+// has workers.
+const (
+	fakeVariable   = "GRAPHSCORE_TEST_WORKER"
+	parentVariable = "GRAPHSCORE_TEST_PARENT"
+)
+
+func TestMain(m *testing.M) {
+	if mode := os.Getenv(parentVariable); mode != "" {
+		parent()
+	}
+	if mode := os.Getenv(fakeVariable); mode != "" {
+		os.Exit(fakeWorker(mode))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// fakeWorker does what `python -m graphscore serve` promises, or breaks it as the mode says.
+func fakeWorker(mode string) int {
+	say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+	switch mode {
+	case "model":
+		say("graphscore-server: error: %s/config.json: layer 0 has the unknown type \"gat\"", flagOf("--model"))
+		return 65
+	case "module":
+		say("%s: No module named graphscore", os.Args[0])
+		return 1
+	case "import":
+		say("Traceback (most recent call last):")
+		say("ImportError: cannot import name 'spam'")
+		return 1
+	case "crash":
+		say("Fatal Python error: Segmentation fault")
+		return 139
+	case "silent":
+		time.Sleep(time.Minute)
+		return 0
+	}
+	if file, once := strings.CutPrefix(mode, "then-model:"); once {
+		if _, err := os.Stat(file); err == nil {
+			say("graphscore-server: error: the weights have changed")
+			return 65
+		}
+	}
+	terminate := make(chan os.Signal, 1)
+	signal.Notify(terminate, syscall.SIGTERM)
+	socket := strings.TrimPrefix(flagOf("--listen"), "unix:")
+	if flagOf("--lifeline-fd") == "3" && mode != "deaf" {
+		go func() {
+			_, _ = io.Copy(io.Discard, os.NewFile(3, "lifeline"))
+			_ = os.Remove(socket)
+			_ = os.Remove(filepath.Dir(socket))
+			os.Exit(0)
+		}()
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		say("graphscore-server: error: %v", err)
+		return 69
+	}
+	server := grpc.NewServer()
+	state := health.NewServer()
+	healthpb.RegisterHealthServer(server, state)
+	if mode == "unready" {
+		state.SetServingStatus("", healthpb.HealthCheckResponse_NOT_SERVING)
+		time.AfterFunc(300*time.Millisecond, func() { state.SetServingStatus("", healthpb.HealthCheckResponse_SERVING) })
+	}
+	go func() { _ = server.Serve(listener) }()
+	say("graphscore-server: serving %s", strings.Join(os.Args[1:], " "))
+	say("graphscore-server: warning: %s", os.Getenv("OPENBLAS_NUM_THREADS")+os.Getenv("OMP_NUM_THREADS")+os.Getenv("PYTHONSAFEPATH"))
+	for range terminate {
+		if mode != "deaf" {
+			return 0
+		}
+	}
+	return 0
+}
+
+func flagOf(name string) string {
+	if at := slices.Index(os.Args, name); at >= 0 && at+1 < len(os.Args) {
+		return os.Args[at+1]
+	}
+	return ""
+}

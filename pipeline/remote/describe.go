@@ -1,0 +1,216 @@
+package remote
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/connectivity"
+)
+
+// Model describes what scores.
+type Model struct {
+	// Name is the model's own.
+	Name string
+	// Digest tells models apart. For ProtocolGCN it is Config.ModelVersion.
+	Digest string
+	// InFeatures is the number of features of a node, 0 where it is not known.
+	InFeatures int
+	// Outputs are the names of the scores.
+	Outputs []string
+	// MaxMessageBytes is the largest message that every server takes, 0 where it is not known.
+	MaxMessageBytes int64
+	// Engine, Versions and BLAS say what computes, as far as the servers tell.
+	Engine   string
+	Versions map[string]string
+	BLAS     string
+}
+
+const (
+	attemptTimeout = 2 * time.Second        // one question to one server
+	attemptPause   = 50 * time.Millisecond  // between two rounds of questions
+	stragglerGrace = 500 * time.Millisecond // how long others are waited for once one server has answered
+)
+
+// Describe is the preflight. It blocks until servers answer, at most Config.ConnectTimeout: it asks every address
+// whether it is healthy and, with ProtocolNative, what it scores with. At least one must answer, and all that do
+// must have the same model; the others are warned about. Errors are *Error, or that of ctx. Mistakes in TLS
+// settings, credentials or protocol fail at once.
+func Describe(ctx context.Context, conn *grpc.ClientConn, cfg Config) (*Model, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	conn.Connect()
+	probes := make([]*probe, len(cfg.Addresses))
+	for i, address := range cfg.Addresses {
+		p, err := newProbe(cfg, address)
+		if err != nil {
+			return nil, err
+		}
+		defer p.close()
+		probes[i] = p
+	}
+	waiting, cancel := context.WithTimeout(ctx, cfg.ConnectTimeout)
+	defer cancel()
+	if err := askAll(waiting, probes); err != nil {
+		return nil, firstOf(ctx.Err(), err)
+	}
+	m, err := agree(cfg, probes)
+	if err != nil {
+		return nil, firstOf(ctx.Err(), err)
+	}
+	if err := connected(ctx, waiting, conn, cfg); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// askAll asks in rounds until every server has answered, or ctx ends, or one has answered and the others had
+// their grace. The connections are made side by side all the while.
+func askAll(ctx context.Context, probes []*probe) error {
+	var first time.Time
+	patience := attemptTimeout
+	for {
+		answered := 0
+		for _, p := range probes {
+			if p.model == nil {
+				if err := p.attempt(ctx, patience); err != nil {
+					return err
+				}
+			}
+			if p.model == nil {
+				continue
+			}
+			if answered++; first.IsZero() {
+				first, patience = time.Now(), stragglerGrace
+			}
+		}
+		if answered == len(probes) || answered > 0 && time.Since(first) > stragglerGrace {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(attemptPause):
+		}
+	}
+}
+
+// agree merges what the servers said into one model.
+func agree(cfg Config, probes []*probe) (*Model, error) {
+	var m *Model
+	var from string
+	for _, p := range probes {
+		switch {
+		case p.model == nil:
+		case m == nil:
+			m, from = p.model, p.address
+		case p.model.Digest != m.Digest:
+			return nil, broken(p.address, "model_digest is %q, but %q at %s; all servers of a run must have one model",
+				p.model.Digest, m.Digest, from)
+		case p.model.InFeatures != m.InFeatures || !slices.Equal(p.model.Outputs, m.Outputs):
+			return nil, broken(p.address, "in_features %d and outputs %v differ from %d and %v at %s; all servers of a run must have one model",
+				p.model.InFeatures, p.model.Outputs, m.InFeatures, m.Outputs, from)
+		default:
+			m.MaxMessageBytes = min(m.MaxMessageBytes, p.model.MaxMessageBytes)
+			if p.model.Engine != m.Engine || p.model.BLAS != m.BLAS || !maps.Equal(p.model.Versions, m.Versions) {
+				cfg.Log.Warn("servers compute with different versions, so scores may differ in their last bits",
+					"server", p.address, "blas", p.model.BLAS, "other", from, "other_blas", m.BLAS)
+			}
+		}
+	}
+	if m == nil {
+		return nil, absent(cfg, probes)
+	}
+	for _, p := range probes {
+		if p.model == nil {
+			cfg.Log.Warn("a server does not answer, the run goes on without it until it does",
+				"server", p.address, "error", p.reason())
+		}
+	}
+	return m, nil
+}
+
+// absent says why nobody answered.
+func absent(cfg Config, probes []*probe) *Error {
+	e := &Error{Kind: Unavailable, retry: true, Address: probes[0].address}
+	reasons := make([]string, 0, len(probes))
+	for _, p := range probes {
+		reason := p.reason()
+		if len(probes) > 1 {
+			reason = p.address + ": " + reason
+		}
+		reasons = append(reasons, reason)
+	}
+	e.Message = fmt.Sprintf("no answer within %v (%s); start the server or correct its address",
+		cfg.ConnectTimeout, strings.Join(reasons, "; "))
+	if len(probes) > 1 {
+		e.Address = strings.Join(cfg.Addresses, ",")
+	}
+	if last := probes[0].last; last != nil {
+		e.Code = last.Code
+	}
+	return e
+}
+
+// connected waits until the connection of the run can take calls.
+func connected(ctx, waiting context.Context, conn *grpc.ClientConn, cfg Config) error {
+	conn.ResetConnectBackoff()
+	for {
+		state := conn.GetState()
+		if state == connectivity.Ready {
+			return nil
+		}
+		if state == connectivity.Idle {
+			conn.Connect()
+		}
+		if !conn.WaitForStateChange(waiting, state) {
+			return firstOf(ctx.Err(), &Error{
+				Kind: Unavailable, retry: true, Address: strings.Join(cfg.Addresses, ","),
+				Message: fmt.Sprintf("it answered, but the connection of the run did not come up within %v", cfg.ConnectTimeout),
+			})
+		}
+	}
+}
+
+// gcnModel is what is known of a model behind the older protocol.
+func gcnModel(cfg Config) *Model {
+	return &Model{Digest: cfg.ModelVersion, Outputs: []string{"score"}, MaxMessageBytes: int64(cfg.MaxMessageBytes)}
+}
+
+// check finds what no run can work with in a model that a server described.
+func (m *Model) check(address string) error {
+	if m.Digest == "" {
+		return broken(address, "digest is empty")
+	}
+	if m.InFeatures == 0 {
+		return broken(address, "in_features is 0")
+	}
+	if len(m.Outputs) == 0 {
+		return broken(address, "outputs is empty")
+	}
+	for i, name := range m.Outputs {
+		if name == "" || name == "graph_id" || name == "node_id" || slices.Contains(m.Outputs[:i], name) {
+			return broken(address, "outputs has the name %q, which is empty, given twice or that of an id column", name)
+		}
+	}
+	if m.MaxMessageBytes < 1<<10 || m.MaxMessageBytes > math.MaxInt32 {
+		return broken(address, "max_message_bytes is %d, out of range", m.MaxMessageBytes)
+	}
+	return nil
+}

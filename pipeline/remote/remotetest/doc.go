@@ -1,0 +1,55 @@
+// Package remotetest has scorers on real sockets for tests: a server of the native protocol that can be told to
+// misbehave, and a plain server of the older one, as its users have it.
+package remotetest
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+)
+
+// Serve runs a server on 127.0.0.1 until the test ends, and gives its address. Services are registered before.
+func Serve(t testing.TB, server *grpc.Server) string {
+	t.Helper()
+	return ServeOn(t, server, "127.0.0.1:0")
+}
+
+// ServeUnix runs a server on a unix socket until the test ends, and gives its address.
+func ServeUnix(t testing.TB, server *grpc.Server) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("/tmp", "remotetest-") // the test's own folder may be too deep for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return ServeOn(t, server, "unix:"+filepath.Join(folder, "s"))
+}
+
+// ServeOn runs a server on an address until the test ends or the server is stopped.
+func ServeOn(t testing.TB, server *grpc.Server, address string) string {
+	t.Helper()
+	network, place := "tcp", address
+	if len(address) > 5 && address[:5] == "unix:" {
+		network, place = "unix", address[5:]
+	}
+	listener, err := net.Listen(network, place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group errgroup.Group
+	group.Go(func() error { return server.Serve(listener) })
+	t.Cleanup(func() {
+		server.Stop()
+		if err := group.Wait(); err != nil {
+			t.Errorf("serving on %s: %v", address, err)
+		}
+	})
+	if network == "unix" {
+		return address
+	}
+	return listener.Addr().String()
+}

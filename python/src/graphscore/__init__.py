@@ -1,0 +1,70 @@
+"""graphscore: scores batches of graphs with a graph convolutional network.
+
+Words: a *model* is a folder with `config.json` and `model.safetensors`; an *engine* turns a *batch* (many
+graphs side by side, in columns) into *scores*; a *server* offers an engine over gRPC.
+
+    >>> import graphscore
+    >>> engine = graphscore.Engine(graphscore.load_model("model"))      # doctest: +SKIP
+    >>> scores = engine.score(graphscore.GraphBatch(...))               # doctest: +SKIP
+
+Names are imported when they are first used: numpy reads its thread settings when it is imported, and the
+server sets them before that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from graphscore._batch import BatchError, Failure, GraphBatch, Scores
+    from graphscore._engine import Engine, EngineError
+    from graphscore._model import Model, ModelError, load_model
+    from graphscore._server import ServeError, Server, ServerOptions
+    from graphscore._version import __version__
+
+__all__ = [
+    "BatchError",
+    "Engine",
+    "EngineError",
+    "Failure",
+    "GraphBatch",
+    "Model",
+    "ModelError",
+    "Scores",
+    "ServeError",
+    "Server",
+    "ServerOptions",
+    "__version__",
+    "load_model",
+]
+
+_HOMES = {
+    "BatchError": "_batch",
+    "Engine": "_engine",
+    "EngineError": "_engine",
+    "Failure": "_batch",
+    "GraphBatch": "_batch",
+    "Model": "_model",
+    "ModelError": "_model",
+    "Scores": "_batch",
+    "ServeError": "_server",
+    "Server": "_server",
+    "ServerOptions": "_server",
+    "__version__": "_version",
+    "load_model": "_model",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'graphscore' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    value: object = getattr(import_module(f"graphscore.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,98 @@
+"""Activations, after the definitions of torch.nn, in place on float32 [N, C] arrays in row-major order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from graphscore._arrays import Floats
+
+Activation: TypeAlias = Callable[[Floats], Floats]
+"""Changes its argument and returns it."""
+
+
+def none(x: Floats) -> Floats:
+    """Return x."""
+    return x
+
+
+def relu(x: Floats) -> Floats:
+    """max(x, 0); torch.nn.ReLU."""
+    np.maximum(x, np.float32(0), out=x)
+    return x
+
+
+def leaky_relu(x: Floats) -> Floats:
+    """max(x, 0) + 0.01 min(x, 0); torch.nn.LeakyReLU with its default slope."""
+    np.maximum(x, x * np.float32(0.01), out=x)
+    return x
+
+
+def elu(x: Floats) -> Floats:
+    """Return x where x > 0, else exp(x) - 1; torch.nn.ELU with alpha 1."""
+    below = np.expm1(np.minimum(x, np.float32(0)))
+    np.maximum(x, np.float32(0), out=x)
+    x += below
+    return x
+
+
+def tanh(x: Floats) -> Floats:
+    """Hyperbolic tangent; torch.nn.Tanh."""
+    np.tanh(x, out=x)
+    return x
+
+
+def sigmoid(x: Floats) -> Floats:
+    """1 / (1 + exp(-x)); torch.nn.Sigmoid."""
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += np.float32(1)
+    np.divide(np.float32(1), x, out=x)
+    return x
+
+
+def softmax(x: Floats) -> Floats:
+    """exp(x) / sum(exp(x)) over each row; torch.nn.Softmax(dim=1).
+
+    The sum runs over the columns in their order, so that it cannot depend on the number of rows.
+    """
+    x -= x.max(axis=1, keepdims=True)
+    np.exp(x, out=x)
+    total = x[:, 0].copy()
+    for column in range(1, x.shape[1]):
+        total += x[:, column]
+    x /= total[:, None]
+    return x
+
+
+ACTIVATIONS: Final[dict[str, Activation]] = {
+    "elu": elu,
+    "leaky_relu": leaky_relu,
+    "none": none,
+    "relu": relu,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+}
+"""What a layer's `activation` may be."""
+
+OUTPUT_ACTIVATIONS: Final[dict[str, Activation]] = {"none": none, "sigmoid": sigmoid, "softmax": softmax}
+"""What a model's `output_activation` may be."""
+
+
+def place_invariant(activation: Activation) -> bool:
+    """Say whether a row's result is the same at every place of an array, to the bit.
+
+    Vector code treats the last few values of an array differently from the others; here each row stands once
+    at every distance from both ends of an array.
+    """
+    rows, width = 80, 3
+    base = np.random.default_rng(0).standard_normal((rows, width), np.float32) * np.float32(4)
+    with np.errstate(all="ignore"):
+        wanted = activation(base.copy())
+        for cut in range(1, rows):
+            head, tail = activation(base[:cut].copy()), activation(base[cut:].copy())
+            if head.tobytes() != wanted[:cut].tobytes() or tail.tobytes() != wanted[cut:].tobytes():
+                return False
+    return True

@@ -1,0 +1,17 @@
+"""The array types of the package."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+"""Features, weights, scores: float32, row-major."""
+
+Indices: TypeAlias = npt.NDArray[np.int32]
+"""Node numbers and row pointers, as SciPy takes them."""
+
+Counts: TypeAlias = npt.NDArray[np.int64]
+"""Counts and offsets."""

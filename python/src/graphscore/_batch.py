@@ -1,0 +1,120 @@
+"""Batches of graphs and their scores, in columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from graphscore._arrays import Counts, Floats
+
+EDGE_OUT_OF_RANGE: Final = "edge_out_of_range"
+"""The code of a graph with an edge that leaves it."""
+
+_MAX_COUNT: Final = 2**31 - 1
+
+
+class BatchError(ValueError):
+    """The counts and columns of a batch disagree; the message names the field and both numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class GraphBatch:
+    """Many graphs side by side: G graphs, N nodes and E edges in all, W features a node.
+
+    Nodes are numbered through the batch. Edges are grouped by target, targets in node order, the edges of one
+    target in the order of the input (so in-degrees and sources are a CSR matrix). The constructor checks that
+    the columns fit each other and raises BatchError. The arrays are not copied and must not change.
+
+    Attributes:
+        node_counts: nodes of each graph, [G].
+        features: [N, W], float32.
+        in_degrees: edges that point to each node, [N].
+        sources: the batch-wide number of each edge's source, [E], any integers below N.
+        edge_weights: [E], float32, or None: every edge weighs 1.
+    """
+
+    node_counts: npt.NDArray[np.integer]
+    features: Floats
+    in_degrees: npt.NDArray[np.integer]
+    sources: npt.NDArray[np.integer]
+    edge_weights: Floats | None = None
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2:  # noqa: PLR2004
+            raise BatchError(f"features: {self.features.ndim} dimensions instead of [nodes, width]")
+        nodes, edges = len(self.features), len(self.sources)
+        if nodes > _MAX_COUNT or edges > _MAX_COUNT:
+            raise BatchError(f"features and sources: {nodes} nodes and {edges} edges, at most {_MAX_COUNT}")
+        _equal("node_counts", "sum", _total(self.node_counts), "nodes", nodes)
+        _equal("in_degrees", "length", len(self.in_degrees), "nodes", nodes)
+        _equal("in_degrees", "sum", _total(self.in_degrees), "edges", edges)
+        if self.edge_weights is not None:
+            _equal("edge_weights", "length", len(self.edge_weights), "edges", edges)
+        if edges and (int(self.sources.max()) >= nodes or int(self.sources.min()) < 0):
+            worst = int(self.sources.max()) if int(self.sources.max()) >= nodes else int(self.sources.min())
+            raise BatchError(f"sources: node {worst} does not exist in a batch of {nodes} nodes")
+
+    @property
+    def graphs(self) -> int:
+        """G, the number of graphs."""
+        return len(self.node_counts)
+
+    @property
+    def nodes(self) -> int:
+        """N, the number of nodes of all graphs."""
+        return len(self.features)
+
+    @property
+    def edges(self) -> int:
+        """E, the number of edges of all graphs."""
+        return len(self.sources)
+
+    @property
+    def width(self) -> int:
+        """W, the number of features of a node."""
+        return int(self.features.shape[1])
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why one graph of a batch was not scored. It depends on that graph alone."""
+
+    graph: int
+    """Its position in the batch, from 0."""
+    code: str
+    """A stable lower-case code."""
+    message: str
+    """One sentence for people."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores of a batch, in its order."""
+
+    values: Floats
+    """[N, K], float32. The rows of a failed graph are zero and mean nothing."""
+    failed: tuple[Failure, ...] = ()
+    """Ascending by graph."""
+
+
+def offsets(counts: npt.NDArray[np.integer]) -> Counts:
+    """Where each run begins, and the end: [len(counts) + 1], from 0."""
+    result = np.zeros(len(counts) + 1, np.int64)
+    np.cumsum(counts, out=result[1:])
+    return result
+
+
+def _total(counts: npt.NDArray[np.integer]) -> int:
+    if len(counts) and int(counts.min()) < 0:
+        return -1
+    return int(counts.sum(dtype=np.int64))
+
+
+def _equal(field: str, what: str, value: int, other: str, wanted: int) -> None:
+    if value != wanted:
+        raise BatchError(f"{field}: the {what} is {value}, but {other} is {wanted}")

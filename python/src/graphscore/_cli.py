@@ -1,0 +1,165 @@
+"""The command line: `graphscore-server`, or `python -m graphscore`.
+
+Imports numpy and grpc only once it is clear that they are needed, and after their settings are made.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final, NoReturn
+
+from graphscore import _lifeline, _malloc
+from graphscore._version import __version__
+
+_PROGRAM: Final = "graphscore-server"
+_GRACE_SECONDS: Final = 10.0
+
+EXIT_USAGE: Final = 64
+EXIT_MODEL: Final = 65
+EXIT_UNAVAILABLE: Final = 69
+EXIT_BUG: Final = 70
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    _start_logging()
+    options = _parser().parse_args(arguments)
+    if options.command == "version":
+        sys.stdout.write(f"graphscore {__version__}\n")
+        return 0
+    return _serve(options)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"{_PROGRAM}: error: {message} (see {_PROGRAM} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog=_PROGRAM,
+        description="Scores graphs with a graph convolutional network, over gRPC.",
+        epilog="exit codes: 0 stopped by SIGTERM or SIGINT; 64 usage; 65 the model does not load;"
+        " 69 cannot listen; 70 bug",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve a model until SIGTERM or SIGINT")
+    serve.add_argument(
+        "--model",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="folder with config.json and model.safetensors",
+    )
+    serve.add_argument(
+        "--listen",
+        default="127.0.0.1:9999",
+        metavar="ADDR",
+        help="HOST:PORT or unix:PATH (default: %(default)s)",
+    )
+    serve.add_argument("--allow-remote", action="store_true", help="allow addresses that other machines can reach")
+    serve.add_argument(
+        "--max-message-bytes",
+        default=64 << 20,
+        type=int,
+        metavar="N",
+        help="largest message, both ways (default: 64 MiB)",
+    )
+    serve.add_argument(
+        "--lifeline-fd",
+        type=int,
+        metavar="FD",
+        help="end when this file descriptor ends, that is, with its other holder",
+    )
+    commands.add_parser("version", help="print the version")
+    return parser
+
+
+def _serve(options: argparse.Namespace) -> int:
+    stop = _stop_on_signals()
+    # One thread a process: the pool of processes is what uses the cores, and threads change bits.
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        os.environ[name] = "1"
+    # grpc's own lines on stderr; what matters is said here. A user may set it to see them.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    _malloc.keep_freed_memory()
+    if options.lifeline_fd is not None:
+        try:
+            _lifeline.watch(options.lifeline_fd, _lifeline.socket_path(options.listen))
+        except OSError as error:
+            return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
+    from graphscore._engine import Engine, EngineError  # noqa: PLC0415
+    from graphscore._listen import AddressError  # noqa: PLC0415
+    from graphscore._model import ModelError, load_model  # noqa: PLC0415
+    from graphscore._server import ServeError, Server, ServerOptions  # noqa: PLC0415
+
+    try:
+        model = load_model(options.model)
+        server = Server(
+            Engine(model),
+            ServerOptions(
+                listen=options.listen,
+                allow_remote=options.allow_remote,
+                max_message_bytes=options.max_message_bytes,
+            ),
+        )
+        server.start()
+    except ModelError as error:
+        return _fail(EXIT_MODEL, str(error))
+    except AddressError as error:
+        return _fail(EXIT_USAGE, f"--listen {error}")
+    except ServeError as error:
+        return _fail(EXIT_UNAVAILABLE, str(error))
+    except EngineError as error:
+        return _fail(EXIT_BUG, str(error))
+    _log.info("serving %s (%s) on %s", model.name, model.digest, server.address)
+    stop.wait()
+    server.stop(_GRACE_SECONDS)
+    logging.shutdown()
+    os._exit(0)  # a call that outlived its grace must not keep the process
+
+
+def _stop_on_signals() -> threading.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; the second one ends the process."""
+    stop = threading.Event()
+
+    def handle(number: int, _: FrameType | None) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        stop.set()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+    return stop
+
+
+def _fail(code: int, message: str) -> int:
+    _log.error("%s", message)
+    return code
+
+
+class _LineFormatter(logging.Formatter):
+    """One line a record, its traceback included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        text = f"{_PROGRAM}: {level}{record.getMessage()}"
+        if record.exc_info:
+            text += f": {self.formatException(record.exc_info)}"
+        return " | ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def _start_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LineFormatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,0 +1,13 @@
+"""Layer types. A further one is a module like `sage`, and a line here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from graphscore._layers import gcn, sage
+from graphscore._layers._base import Forward, Layer, LayerSpec, LayerType, MakeProduct
+
+__all__ = ["LAYER_TYPES", "Forward", "Layer", "LayerSpec", "LayerType", "MakeProduct"]
+
+LAYER_TYPES: Final[dict[str, LayerType]] = {"gcn": gcn.TYPE, "sage": sage.TYPE}
+"""What a layer's `type` in config.json may be."""

@@ -1,0 +1,44 @@
+"""A server that ends with the process that started it, however that one ended.
+
+The parent holds the write end of a pipe and passes the read end on. When the parent is gone, even by SIGKILL,
+the kernel closes the write end and the read below returns. (PR_SET_PDEATHSIG would follow the thread that
+started the server, not its process.)
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+
+def watch(descriptor: int, socket: Path | None) -> None:
+    """Start a thread that ends the process when `descriptor` ends, removing `socket`.
+
+    Raises OSError if the descriptor is not open. Never returns control to other code: what the process was
+    doing has no one left to report to.
+    """
+    os.fstat(descriptor)
+    os.set_inheritable(descriptor, False)
+    threading.Thread(target=_wait, args=(descriptor, socket), name="lifeline", daemon=True).start()
+
+
+def socket_path(listen: str) -> Path | None:
+    """Return the path in 'unix:PATH', None for other addresses."""
+    return Path(listen.removeprefix("unix:").removeprefix("//")) if listen.startswith("unix:") else None
+
+
+def _wait(descriptor: int, socket: Path | None) -> None:
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except OSError:
+        pass  # as good as its end
+    try:
+        if socket is not None:
+            socket.unlink(missing_ok=True)
+            if socket.parent.name.startswith("graphscore-"):
+                socket.parent.rmdir()  # the folder that the parent made for it, if this was the last socket
+    except OSError:
+        pass  # not empty, or not ours; there is no one to tell
+    os._exit(0)

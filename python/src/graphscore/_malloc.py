@@ -1,0 +1,25 @@
+"""Memory between chunks.
+
+Context: the arrays of a chunk are a few hundred KiB to 2 MiB. glibc returns such blocks to the kernel when
+they are freed and faults them in again for the next chunk: half of the time of a small model. Decision: keep
+some MiB a thread. Price: that memory is held while the server is idle. Other C libraries are left alone.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import Final
+
+_M_TRIM_THRESHOLD: Final = -1
+_M_MMAP_THRESHOLD: Final = -3
+
+_KEPT: Final = 12 << 20
+_BLOCK: Final = 4 << 20
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep up to 12 MiB a thread, in blocks below 4 MiB."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_TRIM_THRESHOLD, _KEPT)
+        mallopt(_M_MMAP_THRESHOLD, _BLOCK)

@@ -1,0 +1,86 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class ScoreRequest(_message.Message):
+    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights")
+    GRAPHS_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    EDGES_FIELD_NUMBER: _ClassVar[int]
+    FEATURE_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    NODE_COUNTS_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    IN_DEGREES_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    EDGE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    graphs: int
+    nodes: int
+    edges: int
+    feature_width: int
+    node_counts: bytes
+    features: bytes
+    in_degrees: bytes
+    sources: bytes
+    edge_weights: bytes
+    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ...) -> None: ...
+
+class ScoreResponse(_message.Message):
+    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos")
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ERRORS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_NANOS_FIELD_NUMBER: _ClassVar[int]
+    nodes: int
+    outputs: int
+    scores: bytes
+    model_digest: str
+    errors: _containers.RepeatedCompositeFieldContainer[GraphError]
+    model_nanos: int
+    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ...) -> None: ...
+
+class GraphError(_message.Message):
+    __slots__ = ("graph", "code", "message")
+    GRAPH_FIELD_NUMBER: _ClassVar[int]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    graph: int
+    code: str
+    message: str
+    def __init__(self, graph: _Optional[int] = ..., code: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
+class GetModelRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetModelResponse(_message.Message):
+    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas")
+    class VersionsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
+    IN_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_MESSAGE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    ENGINE_FIELD_NUMBER: _ClassVar[int]
+    VERSIONS_FIELD_NUMBER: _ClassVar[int]
+    BLAS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    digest: str
+    in_features: int
+    outputs: _containers.RepeatedScalarFieldContainer[str]
+    max_message_bytes: int
+    engine: str
+    versions: _containers.ScalarMap[str, str]
+    blas: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ...) -> None: ...

@@ -1,0 +1,117 @@
+"""The gRPC server: both services, health and reflection on one address."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import grpc
+
+from graphscore import _about, _codec, _engine, _listen
+from graphscore._servicers import GCNServicer, ScoringServicer
+from graphscore._side import Side
+
+DEFAULT_LISTEN: Final = "127.0.0.1:9999"
+DEFAULT_MESSAGE_BYTES: Final = 64 << 20
+LEAST_MESSAGE_BYTES: Final = 64 << 10
+MOST_MESSAGE_BYTES: Final = (1 << 31) - 1
+
+
+class ServeError(Exception):
+    """The server cannot start; the message says why."""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """How to serve."""
+
+    listen: str = DEFAULT_LISTEN
+    """HOST:PORT (port 0: any free one) or unix:PATH."""
+    allow_remote: bool = False
+    """Listen on addresses that other machines can reach."""
+    max_message_bytes: int = DEFAULT_MESSAGE_BYTES
+    """The largest message, received or sent."""
+    threads: int = 4
+    """Calls that are worked on at once. More wait, still unread."""
+    concurrent_calls: int = 1040
+    """Calls that may be open at once, waiting ones included; further ones get RESOURCE_EXHAUSTED. Room for
+    1,024 of ProcessGraph and some of health and reflection."""
+
+
+class Server:
+    """One engine behind one address. `start` binds, `stop` drains."""
+
+    def __init__(self, engine: _engine.Engine, options: ServerOptions | None = None) -> None:
+        """Prepare a server. Raises ServeError or AddressError if the options make no sense."""
+        options = options or ServerOptions()
+        if not LEAST_MESSAGE_BYTES <= options.max_message_bytes <= MOST_MESSAGE_BYTES:
+            raise ServeError(
+                f"max_message_bytes is {options.max_message_bytes}, it must be between {LEAST_MESSAGE_BYTES} and"
+                f" {MOST_MESSAGE_BYTES}"
+            )
+        self.address = _listen.parse(options.listen, allow_remote=options.allow_remote)
+        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="call")
+        self._side = Side((_codec.GCN_SERVICE, _codec.SCORING_SERVICE))
+        self._server = grpc.server(
+            self._pool, options=_channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
+        )
+        self._add_services(engine, options)
+
+    def start(self) -> None:
+        """Listen and serve. Raises ServeError if the address is taken; `address` then tells the real port."""
+        try:
+            _listen.make_free(self.address)
+            # A socket file is the server's own: no one else may connect, from the first moment on.
+            mask = os.umask(0o177) if self.address.path else None
+            try:
+                port = self._server.add_insecure_port(str(self.address))
+            finally:
+                if mask is not None:
+                    os.umask(mask)
+        except _listen.BindError as error:
+            raise ServeError(str(error)) from None
+        except RuntimeError as error:
+            raise ServeError(f"cannot listen on {self.address}: {' '.join(str(error).split())}") from None
+        if self.address.path is None:
+            self.address = replace(self.address, port=port)
+        self._server.start()
+
+    def stop(self, grace: float) -> None:
+        """Refuse new calls, give running ones `grace` seconds, end the others. Returns when all is done."""
+        self._side.drain()
+        self._server.stop(grace).wait()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._side.close()
+        if self.address.path is not None:
+            self.address.path.unlink(missing_ok=True)
+
+    def _add_services(self, engine: _engine.Engine, options: ServerOptions) -> None:
+        model = engine.model
+        info = _codec.ModelInfo(
+            name=model.name,
+            digest=model.digest,
+            in_features=model.in_features,
+            outputs=model.outputs,
+            max_message_bytes=options.max_message_bytes,
+            engine=_engine.NAME,
+            versions=_about.versions(),
+            blas=_about.blas(),
+        )
+        services = (ScoringServicer(engine, info).handler(), GCNServicer(engine).handler())
+        self._server.add_generic_rpc_handlers((*services, *self._side.handlers()))
+
+
+def _channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.max_receive_message_length", options.max_message_bytes),
+        ("grpc.max_send_message_length", options.max_message_bytes),
+        # Two servers on one port would each get some of the connections, unnoticed.
+        ("grpc.so_reuseport", 0),
+        # Identity only: a compressed message passes the size limit and is blown up afterwards.
+        ("grpc.compression_enabled_algorithms_bitset", 1),
+        # Clients may ping every 10 s, also between calls; by default they are cut off as a flood.
+        ("grpc.http2.min_ping_interval_without_data_ms", 5000),
+        ("grpc.keepalive_permit_without_calls", 1),
+    ]

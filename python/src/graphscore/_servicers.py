@@ -1,0 +1,117 @@
+"""The rpc methods: bytes -> codec -> engine -> codec -> bytes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import grpc
+
+from graphscore import _codec
+from graphscore._batch import BatchError
+from graphscore._engine import Engine
+
+_log = logging.getLogger(__name__)
+
+_RESPONSE_SLACK: Final = 1024
+"""What a ScoreResponse needs beside scores and errors, at most."""
+
+Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+class CallError(Exception):
+    """Ends a call with a status."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ScoringServicer:
+    """graphscore.v1.ScoringService."""
+
+    engine: Engine
+    info: _codec.ModelInfo
+
+    def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Score a batch."""
+        batch = _codec.decode_score_request(request)
+        self._check_response(batch.nodes)
+        start = time.perf_counter_ns()
+        scores = self.engine.score(batch)
+        nanos = time.perf_counter_ns() - start
+        return _codec.encode_score_response(scores, self.info.digest, nanos)
+
+    def get_model(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Describe the model and the server."""
+        _codec.decode_get_model_request(request)
+        return _codec.encode_get_model_response(self.info)
+
+    def _check_response(self, nodes: int) -> None:
+        """Refuse what could be scored but not answered."""
+        size = nodes * len(self.info.outputs) * 4 + _RESPONSE_SLACK
+        if size > self.info.max_message_bytes:
+            raise BatchError(
+                f"nodes: the scores of {nodes} nodes with {len(self.info.outputs)} outputs are a message of {size}"
+                f" bytes, but the largest has {self.info.max_message_bytes}; send fewer nodes"
+            )
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Return the service as grpc takes it."""
+        return _service(_codec.SCORING_SERVICE, {"Score": self.score, "GetModel": self.get_model})
+
+
+@dataclass(frozen=True)
+class GCNServicer:
+    """GCNService of gcn.proto."""
+
+    engine: Engine
+
+    def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Score one graph."""
+        model = self.engine.model
+        if len(model.outputs) != 1:
+            raise CallError(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph can give one; use Score",
+            )
+        ids, batch = _codec.decode_graph(request, model.in_features)
+        return _codec.encode_gcn_result(ids, self.engine.score(batch).values)
+
+    def handler(self) -> grpc.GenericRpcHandler:
+        """Return the service as grpc takes it."""
+        return _service(_codec.GCN_SERVICE, {"ProcessGraph": self.process_graph})
+
+
+def _service(name: str, methods: dict[str, Method]) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        name,
+        {method: grpc.unary_unary_rpc_method_handler(_guard(name, function)) for method, function in methods.items()},
+    )
+
+
+def _guard(service: str, method: Method) -> Method:
+    """Turn every exception of a method into a status; none ends the server."""
+
+    def guarded(request: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: RET503 abort raises
+        try:
+            return method(request, context)
+        except CallError as error:
+            code, message = error.code, str(error)
+        except BatchError as error:
+            code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        except MemoryError:
+            code, message = grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory for this request"
+        except Exception as error:  # noqa: BLE001 whatever it is, it must not disturb other calls
+            _log.exception("%s: a call failed", service)
+            code, message = (
+                grpc.StatusCode.INTERNAL,
+                f"the server failed: {type(error).__name__}; see its log",
+            )
+        context.abort(code, message[:2000])
+
+    return guarded

@@ -1,0 +1,77 @@
+"""Fixtures: model folders, servers in this process and as processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before numpy: as the server itself does it.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import grpc
+import pytest
+
+import graphscore
+from graphs import write_model
+
+
+@dataclass(frozen=True)
+class Process:
+    """A server that runs as `python -m graphscore serve`."""
+
+    popen: subprocess.Popen[str]
+    address: str
+    first_line: str
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """gcn 3-8-1."""
+    return write_model(tmp_path_factory.mktemp("model") / "gcn")
+
+
+@pytest.fixture(scope="session")
+def engine(model_folder: Path) -> graphscore.Engine:
+    return graphscore.Engine(graphscore.load_model(model_folder))
+
+
+@pytest.fixture(scope="session")
+def server(engine: graphscore.Engine) -> Iterator[graphscore.Server]:
+    """A server in this process on a free port."""
+    server = graphscore.Server(engine, graphscore.ServerOptions(listen="127.0.0.1:0"))
+    server.start()
+    yield server
+    server.stop(1)
+
+
+@pytest.fixture(scope="session")
+def channel(server: graphscore.Server) -> Iterator[grpc.Channel]:
+    options = [("grpc.max_receive_message_length", 64 << 20), ("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(str(server.address), options=options) as channel:
+        yield channel
+
+
+@pytest.fixture
+def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
+    """Start servers as processes; what still runs at the end is killed."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(listen: str, *arguments: str, model: Path = model_folder, pass_fds: tuple[int, ...] = ()) -> Process:
+        command = [sys.executable, "-m", "graphscore", "serve", "--model", str(model), "--listen", listen, *arguments]
+        popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds)
+        running.append(popen)
+        assert popen.stderr is not None
+        line = popen.stderr.readline()
+        assert ": serving " in line, line + popen.stderr.read()
+        return Process(popen, line.split(" on ")[-1].strip(), line)
+
+    yield start
+    for popen in running:
+        popen.kill()
+        popen.wait()
+        assert popen.stderr is not None
+        popen.stderr.close()

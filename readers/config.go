@@ -1,0 +1,134 @@
+package readers
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Input is one root to read.
+type Input struct {
+	// Name stands first in the paths of the parts. It is needed where there are several roots.
+	Name string
+	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
+	Path string
+}
+
+// Columns maps the columns that are read to names in the files. Empty means the usual names.
+type Columns struct {
+	// GraphID is usually `graph_id`.
+	GraphID string
+	// Features is usually `node_feat` or `x`.
+	Features string
+	// Edges is usually `edge_index`: two lists, sources and targets.
+	Edges string
+	// Source and Target are usually `source` and `target`, looked for where there is no `edge_index`.
+	Source, Target string
+	// Weights is usually `edge_weight`.
+	Weights string
+	// NumNodes is usually `num_nodes`.
+	NumNodes string
+	// NodeIDs is usually `node_ids`.
+	NodeIDs string
+}
+
+// The kinds of fingerprints.
+const (
+	// FingerprintFast looks at size, first 64 KiB, and footer or last 64 KiB.
+	FingerprintFast = "fast"
+	// FingerprintFull looks at every byte.
+	FingerprintFull = "full"
+)
+
+// Config says what to read and how. The zero value of each field means its default.
+type Config struct {
+	// Inputs are the roots, at least one.
+	Inputs []Input
+	// Columns maps names.
+	Columns Columns
+	// Layout is "auto" or "rows", which are the same until there is another layout.
+	Layout string
+	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
+	Fingerprint string
+	// ShardBytes is about how much of the stored bytes of needed columns, uncompressed, makes a shard: 256 MiB.
+	ShardBytes int64
+	// Limit stops after that many rows in the order of the plan. 0 means all.
+	Limit int64
+	// BatchBytes is about how much one call of Next decodes: 2 MiB.
+	BatchBytes int64
+	// MaxRowBytes is the most that one graph, one page or one buffer may take: 512 MiB. Whatever claims more
+	// is refused before anything is allocated for it.
+	MaxRowBytes int64
+}
+
+// WithDefaults gives a copy with the defaults filled in.
+func (c Config) WithDefaults() Config {
+	if c.Layout == "" {
+		c.Layout = "auto"
+	}
+	if c.Fingerprint == "" {
+		c.Fingerprint = FingerprintFast
+	}
+	if c.ShardBytes == 0 {
+		c.ShardBytes = 256 << 20
+	}
+	if c.BatchBytes == 0 {
+		c.BatchBytes = 2 << 20
+	}
+	if c.MaxRowBytes == 0 {
+		c.MaxRowBytes = 512 << 20
+	}
+	return c
+}
+
+// Validate says which field is out of its range, as a *ConfigError. It wants defaults filled in.
+func (c Config) Validate() error {
+	if len(c.Inputs) == 0 {
+		return &ConfigError{"input", "no path is given; name a file, a folder or a glob"}
+	}
+	for _, in := range c.Inputs {
+		if in.Path == "" {
+			return &ConfigError{"input", "a path is empty; name a file, a folder or a glob"}
+		}
+		if in.Name == "" {
+			continue
+		}
+		if why := badElement(in.Name); why != "" || strings.Contains(in.Name, "/") {
+			return &ConfigError{"input.name", fmt.Sprintf("%q cannot be a folder's name; take letters and digits", in.Name)}
+		}
+	}
+	switch c.Layout {
+	case "auto", "rows":
+	case "tables":
+		return &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
+	default:
+		return &ConfigError{"input.layout", fmt.Sprintf("%q is no layout; use auto or rows", c.Layout)}
+	}
+	if c.Fingerprint != FingerprintFast && c.Fingerprint != FingerprintFull {
+		return &ConfigError{"input.fingerprint", fmt.Sprintf("%q is no fingerprint; use fast or full", c.Fingerprint)}
+	}
+	if c.Columns.Edges != "" && (c.Columns.Source != "" || c.Columns.Target != "") {
+		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}
+	}
+	return c.validateSizes()
+}
+
+func (c Config) validateSizes() error {
+	for _, f := range []struct {
+		name       string
+		value, min int64
+	}{
+		{"input.shard_bytes", c.ShardBytes, 1},
+		{"limit", c.Limit, 0},
+		{"input.batch_bytes", c.BatchBytes, 1},
+		{"input.max_row_bytes", c.MaxRowBytes, 1 << 10},
+	} {
+		if f.value < f.min {
+			return &ConfigError{f.name, fmt.Sprintf("%d is less than %d", f.value, f.min)}
+		}
+	}
+	if c.MaxRowBytes > math.MaxInt32 {
+		return &ConfigError{"input.max_row_bytes", fmt.Sprintf("%d is more than 2 GiB", c.MaxRowBytes)}
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package readers
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// FileError says that a file, or the rest of it, cannot be read.
+type FileError struct {
+	// Path is the file as a user would name it.
+	Path string
+	// RowGroup is the row group or record batch, -1 where the file as a whole is meant.
+	RowGroup int
+	// Row counts through the file from 0; -1 where no row is meant.
+	Row int64
+	// Reason says what is wrong and what to do.
+	Reason string
+	// Err is the cause, nil where there is no other than Reason.
+	Err error
+}
+
+// Error gives one sentence.
+func (e *FileError) Error() string {
+	place := ""
+	if e.RowGroup >= 0 {
+		place = fmt.Sprintf(", row group %d", e.RowGroup)
+	}
+	if e.Row >= 0 {
+		place += fmt.Sprintf(", row %d", e.Row)
+	}
+	return fmt.Sprintf("reading %s%s: %s", printable(e.Path), place, e.Reason)
+}
+
+// Unwrap gives the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
+// NotFoundError says that a path without wildcard is not there.
+type NotFoundError struct {
+	Path string
+	Err  error
+}
+
+// Error gives one sentence.
+func (e *NotFoundError) Error() string {
+	return fmt.Sprintf("input %s is not there; check the path", printable(e.Path))
+}
+
+// Unwrap gives the cause.
+func (e *NotFoundError) Unwrap() error { return e.Err }
+
+// PlanError says that what was asked for cannot be planned: inputs whose parts would collide, names that no
+// part may have, roots without a name. Nothing was read.
+type PlanError struct {
+	// Path is the input that it is about.
+	Path   string
+	Reason string
+}
+
+// Error gives one sentence.
+func (e *PlanError) Error() string { return fmt.Sprintf("input %s: %s", printable(e.Path), e.Reason) }
+
+// ConfigError says that a setting is out of its range.
+type ConfigError struct {
+	// Field is the name of the setting in the job file.
+	Field  string
+	Reason string
+}
+
+// Error gives one sentence.
+func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Reason) }
+
+// damage is a fault in the contents of a file: what, and what to do.
+type damage struct{ reason string }
+
+func (d *damage) Error() string { return d.reason }
+
+const (
+	tellIntact  = "the file is damaged or was cut, write or copy it again"
+	tellRewrite = "rewrite it with zstd or snappy and dictionary or plain encoding"
+	tellMap     = "`columns:` in the job (or --column) maps other names"
+)
+
+// damaged is the usual fault: something does not fit.
+func damaged(format string, args ...any) error {
+	return &damage{fmt.Sprintf(format, args...) + "; " + tellIntact}
+}
+
+// unusable is a fault that comes with its own advice.
+func unusable(advice, format string, args ...any) error {
+	return &damage{fmt.Sprintf(format, args...) + "; " + advice}
+}
+
+// guard runs f and turns a panic that the contents of a file caused into an error. It runs in the caller's
+// goroutine, where recover reaches.
+func guard(f func() error) (err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		err = damaged("its contents make no sense")
+		if cause, ok := r.(runtime.Error); ok {
+			err = &damage{err.Error() + " (" + cause.Error() + ")"}
+		}
+	}()
+	return f()
+}

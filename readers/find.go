@@ -1,0 +1,181 @@
+package readers
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
+)
+
+// found is a file that an input led to.
+type found struct {
+	path  string // as a user would name it
+	rel   string // under its root, with slashes
+	input int    // the number of the input
+	real  string // absolute, links resolved
+	link  bool
+	named bool // by the user, not found below a folder or by a glob
+}
+
+// finder collects the files of all inputs.
+type finder struct {
+	inputs  []Input
+	roots   []string // [inputs], absolute
+	files   []found
+	refused []*FileError
+	ignored []string
+}
+
+// dataNames are the ends of names that promise a file of a known format.
+var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc", ".arrows"}
+
+// find gives the files of all inputs, sorted by their path under the roots, each once.
+func find(ctx context.Context, inputs []Input) (*finder, error) {
+	f := &finder{inputs: inputs, roots: make([]string, len(inputs))}
+	for i := range inputs {
+		if err := f.input(ctx, i); err != nil {
+			return nil, err
+		}
+	}
+	if err := f.name(); err != nil {
+		return nil, err
+	}
+	f.unique()
+	slices.SortFunc(f.files, func(a, b found) int { return cmp.Compare(a.rel, b.rel) })
+	slices.SortFunc(f.refused, func(a, b *FileError) int { return cmp.Compare(a.Path, b.Path) })
+	slices.Sort(f.ignored)
+	return f, nil
+}
+
+// input collects one input.
+func (f *finder) input(ctx context.Context, i int) error {
+	name := filepath.Clean(f.inputs[i].Path)
+	info, err := os.Stat(name)
+	switch {
+	case err == nil && info.IsDir():
+		return f.walk(ctx, i, name, nil)
+	case err == nil:
+		return f.file(i, name, info)
+	case errors.Is(err, fs.ErrNotExist) && isGlob(name):
+		base, pattern := doublestar.SplitPattern(filepath.ToSlash(name))
+		if !doublestar.ValidatePattern(pattern) {
+			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
+		}
+		return f.walk(ctx, i, filepath.FromSlash(base), &pattern)
+	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
+		return &NotFoundError{f.inputs[i].Path, err}
+	}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", cause(err))}
+}
+
+func isGlob(name string) bool { return strings.ContainsAny(name, "*?[{") }
+
+// cause strips operation and path, which the message has already.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// file takes a path that the user named.
+func (f *finder) file(i int, name string, info fs.FileInfo) error {
+	abs, err := filepath.Abs(name)
+	if err != nil {
+		return &PlanError{name, fmt.Sprintf("its folder cannot be told (%v); give the whole path", err)}
+	}
+	f.roots[i] = filepath.Dir(abs)
+	if !info.Mode().IsRegular() {
+		f.refuse(name, notRegular(info.Mode()))
+		return nil
+	}
+	return f.add(found{path: name, rel: filepath.Base(abs), input: i, named: true})
+}
+
+func notRegular(m fs.FileMode) string {
+	kind := "something else than a file"
+	switch {
+	case m&fs.ModeNamedPipe != 0:
+		kind = "a pipe"
+	case m&fs.ModeSocket != 0:
+		kind = "a socket"
+	case m&fs.ModeDevice != 0:
+		kind = "a device"
+	case m.IsDir():
+		kind = "a folder"
+	}
+	return "it is " + kind + ", not a regular file; name a file, a folder or a glob"
+}
+
+func (f *finder) refuse(name, reason string) {
+	f.refused = append(f.refused, &FileError{Path: name, RowGroup: -1, Row: -1, Reason: reason})
+}
+
+func (f *finder) add(file found) error {
+	real, err := filepath.EvalSymlinks(file.path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if err != nil {
+		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", cause(err)))
+		return nil
+	}
+	file.real = real
+	f.files = append(f.files, file)
+	return nil
+}
+
+// name puts the names of the inputs before the paths where there are several roots.
+func (f *finder) name() error {
+	several := false
+	for _, root := range f.roots {
+		several = several || root != f.roots[0]
+	}
+	if !several {
+		return nil
+	}
+	for _, in := range f.inputs {
+		if in.Name == "" {
+			return &PlanError{in.Path, "there are several roots, so each input needs a `name`, which becomes the first folder of its parts"}
+		}
+	}
+	for i := range f.files {
+		f.files[i].rel = path.Join(f.inputs[f.files[i].input].Name, f.files[i].rel)
+	}
+	return nil
+}
+
+// unique keeps each file once: that of the first input, named rather than linked.
+func (f *finder) unique() {
+	slices.SortStableFunc(f.files, func(a, b found) int {
+		return cmp.Or(cmp.Compare(a.real, b.real), cmp.Compare(a.input, b.input), compareBool(a.link, b.link), cmp.Compare(a.rel, b.rel))
+	})
+	named := make(map[string]bool)
+	for _, file := range f.files {
+		named[file.real] = named[file.real] || file.named
+	}
+	f.files = slices.CompactFunc(f.files, func(a, b found) bool { return a.real == b.real })
+	for i := range f.files {
+		f.files[i].named = named[f.files[i].real]
+	}
+	f.ignored = slices.Compact(slices.Sorted(slices.Values(f.ignored)))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,50 @@
+package readers
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"io"
+	"os"
+)
+
+// edge is how much of each end of a file a fast fingerprint looks at.
+const edge = 64 << 10
+
+// fingerprint gives "fast:<hex>" or "full:<hex>", the sha256 of what the kind looks at. tail is the size of the
+// footer of a Parquet file with its length and magic, 0 for other formats.
+func fingerprint(ctx context.Context, f *os.File, size int64, kind string, tail int64) (string, error) {
+	h := sha256.New()
+	if kind == FingerprintFull {
+		buf := make([]byte, 1<<20)
+		for r := io.NewSectionReader(f, 0, size); ; {
+			if err := ctx.Err(); err != nil {
+				return "", err
+			}
+			n, err := r.Read(buf)
+			h.Write(buf[:n])
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return "", err
+			}
+		}
+		return kind + ":" + hex.EncodeToString(h.Sum(nil)), nil
+	}
+	if tail == 0 {
+		tail = min(edge, size)
+	}
+	var length [8]byte
+	binary.LittleEndian.PutUint64(length[:], uint64(size))
+	h.Write(length[:])
+	for _, part := range []*io.SectionReader{
+		io.NewSectionReader(f, 0, min(edge, size)), io.NewSectionReader(f, size-tail, tail),
+	} {
+		if _, err := io.Copy(h, part); err != nil {
+			return "", err
+		}
+	}
+	return kind + ":" + hex.EncodeToString(h.Sum(nil)), nil
+}

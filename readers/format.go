@@ -1,0 +1,102 @@
+package readers
+
+import (
+	"io"
+	"os"
+)
+
+// Format is how a file is written.
+type Format uint8
+
+// The formats, told by content.
+const (
+	Unknown Format = iota
+	Parquet
+	ArrowFile
+	ArrowStream
+)
+
+// String gives the name of the format.
+func (f Format) String() string {
+	return [...]string{"unknown", "parquet", "arrow file", "arrow stream"}[f]
+}
+
+// contents is an opened file of some format. One goroutine uses it.
+type contents interface {
+	// fields describes the columns.
+	fields() []field
+	// groups gives rows and bytes of the groups and refuses what cannot be read of the bound columns.
+	groups(b binding) ([]group, error)
+	// open starts a group for columns, which are the same in every call.
+	open(i int, columns []*column) error
+	// footer is the size of a Parquet footer, 0 for other formats.
+	footer() int64
+	close()
+}
+
+// group is a row group or a record batch.
+type group struct{ rows, bytes int64 }
+
+// detect tells the format by content. size must be the size of the file.
+func detect(r io.ReaderAt, size int64) (Format, error) {
+	if size == 0 {
+		return Unknown, unusable("write it again, or remove it", "it is empty (0 bytes)")
+	}
+	head, tail := make([]byte, min(size, 8)), make([]byte, min(size, 8))
+	if _, err := r.ReadAt(head, 0); err != nil {
+		return Unknown, err
+	}
+	if _, err := r.ReadAt(tail, size-int64(len(tail))); err != nil {
+		return Unknown, err
+	}
+	begins := func(magic string) bool { return len(head) >= len(magic) && string(head[:len(magic)]) == magic }
+	ends := func(magic string) bool { return len(tail) >= len(magic) && string(tail[len(tail)-len(magic):]) == magic }
+	switch {
+	case begins("PAR1") || begins("PARE") || ends("PAR1") && size >= 12:
+		return Parquet, nil
+	case begins("ARROW1"):
+		return ArrowFile, nil
+	case begins("FEA1"):
+		return Unknown, unusable("write it as Feather version 2 or Parquet", "it is Feather version 1, which cannot be read")
+	case isStream(r, size):
+		return ArrowStream, nil
+	}
+	return Unknown, unusable("name Parquet or Arrow IPC files only", "it is neither Parquet nor Arrow")
+}
+
+// hasKnownContent looks into a file whose name promises nothing.
+func hasKnownContent(name string) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	format, err := detect(f, info.Size())
+	return err == nil && format != Unknown
+}
+
+// openContents opens a file of a known format.
+func openContents(r io.ReaderAt, size int64, format Format, limit int64) (c contents, err error) {
+	err = guard(func() error {
+		switch format {
+		case Parquet:
+			p, err := openParquet(r, size, limit)
+			if err != nil {
+				return err
+			}
+			c = p
+		default:
+			a, err := openArrow(r, size, format, limit)
+			if err != nil {
+				return err
+			}
+			c = a
+		}
+		return nil
+	})
+	return c, err
+}

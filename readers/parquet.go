@@ -1,0 +1,211 @@
+package readers
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+	"github.com/apache/arrow/go/v15/parquet/schema"
+)
+
+// parquetFile is the footer of a Parquet file and the file behind it.
+type parquetFile struct {
+	r      io.ReaderAt
+	size   int64
+	tail   int64 // footer, its length and the magic
+	meta   *metadata.FileMetaData
+	cols   []field
+	limit  int64
+	zip    inflater
+	chunks []*leveled // one a column in use, kept from row group to row group
+}
+
+// openParquet parses the footer.
+func openParquet(r io.ReaderAt, size, limit int64) (*parquetFile, error) {
+	var end [8]byte
+	if size < 12 {
+		return nil, damaged("it has %d bytes, too few for Parquet", size)
+	}
+	if _, err := r.ReadAt(end[:], size-8); err != nil {
+		return nil, err
+	}
+	switch string(end[4:]) {
+	case "PAR1":
+	case "PARE":
+		return nil, unusable("decrypt it first", "it is encrypted, which cannot be read")
+	default:
+		return nil, damaged("it begins like Parquet, but its footer is not there")
+	}
+	length := int64(binary.LittleEndian.Uint32(end[:4]))
+	if length > size-12 {
+		return nil, damaged("its footer claims %d bytes of a file of %d", length, size)
+	}
+	footer := make([]byte, length)
+	if _, err := r.ReadAt(footer, size-8-length); err != nil {
+		return nil, err
+	}
+	if err := checkFooter(footer); err != nil {
+		return nil, damaged("its footer cannot be parsed (%v)", err)
+	}
+	meta, err := metadata.NewFileMetaData(footer, nil)
+	if err != nil {
+		return nil, damaged("its footer cannot be parsed (%v)", err)
+	}
+	p := &parquetFile{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
+	if meta.IsSetEncryptionAlgorithm() {
+		return nil, unusable("decrypt it first", "it is encrypted, which cannot be read")
+	}
+	p.cols = parquetFields(meta.Schema)
+	return p, nil
+}
+
+func (p *parquetFile) fields() []field { return p.cols }
+func (p *parquetFile) footer() int64   { return p.tail }
+func (p *parquetFile) close()          { p.zip.close() }
+
+// parquetFields describes the top-level columns. place is that of the first leaf.
+func parquetFields(s *schema.Schema) []field {
+	root := s.Root()
+	fields := make([]field, root.NumFields())
+	leaves := make(map[schema.Node]int, len(fields))
+	for i := s.NumColumns() - 1; i >= 0; i-- {
+		leaves[s.ColumnRoot(i)] = i
+	}
+	for i := range fields {
+		n := root.Field(i)
+		fields[i] = field{name: n.Name(), place: leaves[n]}
+		describeNode(n, &fields[i])
+	}
+	return fields
+}
+
+// describeNode finds type, depth of lists and leaf of a column.
+func describeNode(n schema.Node, f *field) {
+	if n.RepetitionType() == parquet.Repetitions.Repeated { // a list without a group around it
+		f.depth++
+		defer func() { f.typ = "list<" + f.typ + ">" }()
+	}
+	g, isGroup := n.(*schema.GroupNode)
+	if !isGroup {
+		f.typ, f.leaf = leafOf(n.(*schema.PrimitiveNode))
+		return
+	}
+	inner := listElement(g)
+	if inner == nil {
+		f.typ = "struct"
+		if isMap(g) {
+			f.typ = "map"
+		}
+		return
+	}
+	if inner.RepetitionType() == parquet.Repetitions.Repeated { // two levels
+		describeNode(inner, f)
+		return
+	}
+	f.depth++
+	describeNode(inner, f)
+	f.typ = "list<" + f.typ + ">"
+}
+
+// listElement gives what a list holds: the element in the three-level form, or the repeated node itself in the
+// two-level form. nil: it is no list.
+func listElement(g *schema.GroupNode) schema.Node {
+	if !isList(g) || g.NumFields() != 1 || g.Field(0).RepetitionType() != parquet.Repetitions.Repeated {
+		return nil
+	}
+	repeated := g.Field(0)
+	inner, isGroup := repeated.(*schema.GroupNode)
+	if !isGroup || isList(inner) || inner.NumFields() != 1 || inner.Name() == "array" || inner.Name() == g.Name()+"_tuple" {
+		return repeated
+	}
+	return inner.Field(0)
+}
+
+func isList(g *schema.GroupNode) bool {
+	if g.ConvertedType() == schema.ConvertedTypes.List {
+		return true
+	}
+	_, list := g.LogicalType().(schema.ListLogicalType)
+	return list
+}
+
+func isMap(g *schema.GroupNode) bool {
+	return g.ConvertedType() == schema.ConvertedTypes.Map || g.ConvertedType() == schema.ConvertedTypes.MapKeyValue
+}
+
+// leafOf gives name and kind of a primitive type.
+func leafOf(n *schema.PrimitiveNode) (string, leaf) {
+	none := n.LogicalType() == nil || n.LogicalType().IsNone()
+	switch n.PhysicalType() {
+	case parquet.Types.Boolean:
+		return "bool", leafOther
+	case parquet.Types.Float:
+		return "float", leafFloat32
+	case parquet.Types.Double:
+		return "double", leafFloat64
+	case parquet.Types.Int32, parquet.Types.Int64:
+		return intLeaf(n, none)
+	case parquet.Types.ByteArray:
+		switch n.LogicalType().(type) {
+		case schema.StringLogicalType, schema.EnumLogicalType, schema.JSONLogicalType:
+			return "string", leafText
+		}
+		if none {
+			return "binary", leafBinary
+		}
+	case parquet.Types.FixedLenByteArray:
+		if none {
+			return fmt.Sprintf("fixed_size_binary[%d]", n.TypeLength()), leafBinary
+		}
+	}
+	if !none {
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), leafOther
+	}
+	return n.PhysicalType().String(), leafOther
+}
+
+func intLeaf(n *schema.PrimitiveNode, none bool) (string, leaf) {
+	wide := n.PhysicalType() == parquet.Types.Int64
+	signed, bits := true, 32
+	if wide {
+		bits = 64
+	}
+	if t, is := n.LogicalType().(schema.IntLogicalType); is {
+		signed, bits = t.IsSigned(), int(t.BitWidth())
+	} else if !none {
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), leafOther
+	}
+	switch {
+	case wide && signed:
+		return fmt.Sprintf("int%d", bits), leafInt64
+	case wide:
+		return fmt.Sprintf("uint%d", bits), leafUint64
+	case signed:
+		return fmt.Sprintf("int%d", bits), leafInt32
+	}
+	return fmt.Sprintf("uint%d", bits), leafUint32
+}
+
+// nestingOf works out what the levels of a leaf mean.
+func nestingOf(col *schema.Column) nesting {
+	n := nesting{maxRep: uint8(col.MaxRepetitionLevel()), maxDef: uint8(col.MaxDefinitionLevel())}
+	var path []schema.Node
+	for node := col.SchemaNode(); node != nil && node.Parent() != nil; node = node.Parent() {
+		path = append(path, node)
+	}
+	depth, def := 0, uint8(0)
+	for i := len(path) - 1; i >= 0; i-- {
+		switch path[i].RepetitionType() {
+		case parquet.Repetitions.Optional:
+			def++
+		case parquet.Repetitions.Repeated:
+			def++
+			if depth++; depth < len(n.element) {
+				n.element[depth] = def
+			}
+		}
+	}
+	return n
+}

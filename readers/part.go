@@ -1,0 +1,93 @@
+package readers
+
+import (
+	"fmt"
+	"path"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxElement leaves room for what writers put behind a part's name in a file system's 255 bytes.
+const maxElement = 225
+
+// badElement says why an element of a path cannot be one of a part's path, or "".
+func badElement(e string) string {
+	switch {
+	case e == "" || e == "." || e == "..":
+		return "has an element without a name"
+	case e[0] == '_' || e[0] == '.':
+		return fmt.Sprintf("has an element that begins with %q, which is kept for what is not data", e[:1])
+	case len(e) > maxElement:
+		return fmt.Sprintf("has a name of %d bytes, more than the %d that leave room for the names of its outputs", len(e), maxElement)
+	case !utf8.ValidString(e):
+		return "has a name that is not UTF-8"
+	case strings.ContainsFunc(e, unicode.IsControl):
+		return "has a control character in its name"
+	}
+	return ""
+}
+
+// checkRel refuses what cannot be the path of a part.
+func checkRel(file found) error {
+	for e := range strings.SplitSeq(file.rel, "/") {
+		if why := badElement(e); why != "" {
+			return &PlanError{file.path, fmt.Sprintf("the path of its part %s; rename it", why)}
+		}
+	}
+	return nil
+}
+
+// printable keeps a hostile name from breaking a message into lines.
+func printable(name string) string {
+	if len(name) > 300 {
+		name = name[:300] + "..."
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Sprintf("%q", name)
+	}
+	return name
+}
+
+// partOf is the part of a file that is one shard.
+func partOf(rel string) string {
+	if strings.HasSuffix(rel, ".parquet") {
+		return rel
+	}
+	return rel + ".parquet"
+}
+
+// partOfRange is the part of one of several shards of a file: groups first to last.
+func partOfRange(rel string, first, last int) string {
+	return fmt.Sprintf("%s.rg%05d-%05d.parquet", strings.TrimSuffix(partOf(rel), ".parquet"), first, last)
+}
+
+// checkParts refuses files and shards that would write to one part, or a part where another needs a folder.
+func checkParts(files []found, shards []Shard) error {
+	owners := make(map[string]string, len(files)+len(shards))
+	claim := func(part, owner string) error {
+		if other, taken := owners[part]; taken && other != owner {
+			return &PlanError{owner, fmt.Sprintf("it and %s have the same part %s; rename one of them, or give each input its own root and name", printable(other), part)}
+		}
+		owners[part] = owner
+		return nil
+	}
+	for _, f := range files {
+		if err := claim(partOf(f.rel), f.path); err != nil {
+			return err
+		}
+	}
+	for _, s := range shards {
+		if err := claim(s.Part, s.File.Path); err != nil {
+			return err
+		}
+	}
+	for part, owner := range owners {
+		for dir := path.Dir(part); dir != "."; dir = path.Dir(dir) {
+			if other, taken := owners[dir]; taken {
+				return &PlanError{owner, fmt.Sprintf("its part %s needs a folder where %s has its part; rename one of them", part, printable(other))}
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,287 @@
+package readers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"graphscore/pipeline/graph"
+)
+
+// File is one input file.
+type File struct {
+	// Path is the file as a user would name it.
+	Path string
+	// Rel is the path under the root, with slashes. Where there are several roots, the name of its root stands
+	// first.
+	Rel    string
+	Format Format
+	Size   int64
+	// Fingerprint is "fast:<hex>" or "full:<hex>".
+	Fingerprint string
+	// Rows is the number of graphs.
+	Rows int64
+	// Groups is the number of row groups or record batches.
+	Groups int
+	// Columns are those of the schema, in its order.
+	Columns []Column
+
+	groups  []group
+	binding binding
+
+	hasNodeIDs, intNodeIDs, intGraphIDs bool
+}
+
+// Shard is a run of groups of one file: the unit of reading, retry and commit.
+type Shard struct {
+	File *File
+	// FirstGroup and LastGroup are the groups, both included. LastGroup is -1 in a file without groups.
+	FirstGroup, LastGroup int
+	// FirstRow is the place of the first row in the file.
+	FirstRow int64
+	// Rows is how many rows are read: all of the groups, less what is beyond Config.Limit.
+	Rows int64
+	// Bytes is the size of the needed columns, uncompressed but encoded.
+	Bytes int64
+	// Part is the path of the output, with slashes.
+	Part string
+}
+
+// Plan is what will be read, in order. It does not change and may be used by many goroutines.
+type Plan struct {
+	// Files are the files that can be read, sorted by Rel.
+	Files []*File
+	// Shards are those of all files, in order. A file without rows has one.
+	Shards []Shard
+	// Refused are the files that cannot be read.
+	Refused []*FileError
+	// Ignored are the files found below a folder that have neither name nor content of a known format.
+	Ignored []string
+	// Rows is the number of rows of all shards.
+	Rows int64
+	// GraphIDs and NodeIDs are the kinds of ids for the whole run.
+	GraphIDs, NodeIDs graph.IDKind
+	// HasNodeIDs: at least one file has node ids.
+	HasNodeIDs bool
+	// HasWeights: at least one file has edge weights.
+	HasWeights bool
+
+	cfg     Config
+	refused map[string]bool // the Rel of refused files
+}
+
+// Empty says whether nothing matched: there is no file, not even a refused one.
+func (p *Plan) Empty() bool { return len(p.Files) == 0 && len(p.Refused) == 0 }
+
+// NewPlan finds the files and reads their footers (all bytes for full fingerprints), and nothing else.
+//
+// Errors are *ConfigError, *NotFoundError for a path without wildcard that is not there, *PlanError for what
+// must be refused before anything is read, or the context's. A file that cannot be read is in Plan.Refused and
+// no error.
+func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	f, err := find(ctx, cfg.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range f.files {
+		if err := checkRel(file); err != nil {
+			return nil, err
+		}
+	}
+	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}}
+	for _, file := range f.files {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		planned, err := planFile(ctx, cfg, file)
+		if err != nil && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if err != nil {
+			p.Refused = append(p.Refused, fileError(file.path, -1, err))
+			continue
+		}
+		p.Files = append(p.Files, planned)
+	}
+	p.idKinds()
+	for _, file := range p.Files {
+		p.Shards = append(p.Shards, cutShards(file, cfg.ShardBytes)...)
+	}
+	if err := checkParts(f.files, p.Shards); err != nil {
+		return nil, err
+	}
+	p.limit(cfg.Limit)
+	return p, nil
+}
+
+// fileError makes an error of what went wrong in a file.
+func fileError(path string, group int, err error) *FileError {
+	var fe *FileError
+	if errors.As(err, &fe) {
+		return fe
+	}
+	e := &FileError{Path: path, RowGroup: group, Row: -1, Err: err}
+	var d *damage
+	switch {
+	case errors.As(err, &d):
+		e.Reason = d.reason
+	case errors.Is(err, os.ErrPermission):
+		e.Reason = "it may not be read (" + cause(err).Error() + "); give the user of this run the right to"
+	default:
+		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", cause(err))
+	}
+	return e
+}
+
+func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
+	r, size, err := openFile(file.path)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	f := &File{Path: file.path, Rel: file.rel, Size: size}
+	if f.Format, err = detect(r, size); err != nil {
+		return nil, err
+	}
+	c, err := openContents(r, size, f.Format, cfg.MaxRowBytes)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	if err := guard(func() error { return f.inspect(cfg, c) }); err != nil {
+		return nil, err
+	}
+	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.footer())
+	return f, err
+}
+
+// openFile opens a regular file. It does not wait on what has become a pipe meanwhile.
+func openFile(name string) (*os.File, int64, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, &damage{notRegular(info.Mode())}
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	if info, err = f.Stat(); err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// inspect fills in what the contents say.
+func (f *File) inspect(cfg Config, c contents) error {
+	fields := c.fields()
+	b, err := bind(cfg.Columns, fields)
+	if err != nil {
+		return err
+	}
+	f.binding, f.Columns = b, describe(fields, b)
+	if f.groups, err = c.groups(b); err != nil {
+		return err
+	}
+	f.Groups = len(f.groups)
+	for _, g := range f.groups {
+		f.Rows += g.rows
+	}
+	f.kinds(fields)
+	return nil
+}
+
+// idKinds settles one type for the graph ids of all files, and one for the node ids.
+func (p *Plan) idKinds() {
+	p.GraphIDs, p.NodeIDs = graph.Int64, graph.Int64
+	for _, f := range p.Files {
+		if !f.intGraphIDs {
+			p.GraphIDs = graph.String
+		}
+		if f.hasNodeIDs && !f.intNodeIDs {
+			p.NodeIDs = graph.String
+		}
+		p.HasNodeIDs = p.HasNodeIDs || f.hasNodeIDs
+		p.HasWeights = p.HasWeights || f.binding[roleWeights] >= 0
+	}
+	if len(p.Files) == 0 {
+		p.GraphIDs = graph.String
+	}
+}
+
+// fitsInt64 says whether every id of a type fits into int64.
+func fitsInt64(l leaf) bool { return l.integer() && l != leafUint64 }
+
+func (f *File) kinds(fields []field) {
+	if at := f.binding[roleGraphID]; at >= 0 {
+		f.intGraphIDs = fitsInt64(fields[at].leaf)
+	}
+	if at := f.binding[roleNodeIDs]; at >= 0 {
+		f.hasNodeIDs, f.intNodeIDs = true, fitsInt64(fields[at].leaf)
+	}
+}
+
+// cutShards cuts a file into shards of about so many bytes.
+func cutShards(f *File, bytes int64) []Shard {
+	shards := []Shard{{File: f, LastGroup: -1}}
+	s := &shards[0]
+	var row int64
+	for i, g := range f.groups {
+		if s.LastGroup >= s.FirstGroup && s.Bytes+g.bytes > bytes {
+			shards = append(shards, Shard{File: f, FirstGroup: i, FirstRow: row})
+			s = &shards[len(shards)-1]
+		}
+		s.LastGroup = i
+		s.Rows += g.rows
+		s.Bytes += g.bytes
+		row += g.rows
+	}
+	for i := range shards {
+		s := &shards[i]
+		if s.Part = partOf(f.Rel); len(shards) > 1 {
+			s.Part = partOfRange(f.Rel, s.FirstGroup, s.LastGroup)
+		}
+	}
+	return shards
+}
+
+// limit cuts the shards off after n rows, 0 for none, and counts the rows.
+func (p *Plan) limit(n int64) {
+	for i := range p.Shards {
+		s := &p.Shards[i]
+		if n > 0 && p.Rows+s.Rows >= n {
+			s.Rows = n - p.Rows
+			p.Rows = n
+			p.Shards = p.Shards[:i+1]
+			return
+		}
+		p.Rows += s.Rows
+	}
+}
+
+// Width is the number of features of the first graph that has nodes, for a run that cannot ask a model. It is 0
+// where no graph has nodes. Errors are those of a Source, or say that binary features do not tell.
+func (p *Plan) Width(ctx context.Context) (int, error) {
+	var first error
+	for i := range p.Shards {
+		width, err := p.peek(ctx, &p.Shards[i])
+		if err == nil && width > 0 {
+			return width, nil
+		}
+		if ctx.Err() != nil {
+			return 0, ctx.Err()
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return 0, first
+}

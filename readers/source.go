@@ -1,0 +1,208 @@
+package readers
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"graphscore/pipeline/graph"
+)
+
+// maxRows is the most rows that are decoded at once, however small they are.
+const maxRows = 8192
+
+// Source reads the graphs of one shard in order. One goroutine uses it.
+type Source struct {
+	shard   *Shard
+	cfg     Config
+	file    *os.File
+	in      contents
+	columns []*column       // those in use
+	by      [roles]*column  // the same by role
+	rows    rowReader       // what makes graphs of them
+	group   int             // the next group
+	inGroup int64           // rows left of the current one
+	left    int64           // rows left of the shard
+	row     int64           // the next row of the file
+	err     error           // what ended it
+	builder *graph.Builder
+}
+
+// Open opens a shard. width is the number of features that the model wants. The source must be closed.
+//
+// Errors are *FileError, or the context's.
+func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	src := &Source{shard: s, cfg: p.cfg, group: s.FirstGroup, left: s.Rows, row: s.FirstRow}
+	if err := src.open(); err != nil {
+		src.Close()
+		return nil, fileError(s.File.Path, -1, err)
+	}
+	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs}
+	if src.by[roleNodeIDs] != nil {
+		cfg.NodeIDs = &p.NodeIDs
+	}
+	src.builder = graph.NewBuilder(cfg)
+	src.rows = newRowReader(src.by, src.builder, s.File.Rel, width, p.GraphIDs, p.NodeIDs)
+	return src, nil
+}
+
+func (s *Source) open() error {
+	f := s.shard.File
+	r, size, err := openFile(f.Path)
+	if err != nil {
+		return err
+	}
+	s.file = r
+	if size != f.Size {
+		return changed()
+	}
+	if s.in, err = openContents(r, size, f.Format, s.cfg.MaxRowBytes); err != nil {
+		return err
+	}
+	fields := s.in.fields()
+	b, err := bind(s.cfg.Columns, fields)
+	if err != nil {
+		return err
+	}
+	groups, err := s.in.groups(b)
+	if err != nil {
+		return err
+	}
+	if b != f.binding || len(groups) != len(f.groups) {
+		return changed()
+	}
+	for i := range groups {
+		if groups[i] != f.groups[i] {
+			return changed()
+		}
+	}
+	for r := range roles {
+		if b[r] >= 0 {
+			s.by[r] = newColumn(r, fields[b[r]], s.cfg.MaxRowBytes)
+			s.columns = append(s.columns, s.by[r])
+		}
+	}
+	return nil
+}
+
+func changed() error {
+	return unusable("run again when it is whole", "it was written to while this run read it")
+}
+
+// Next gives the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
+// batch. Errors are *FileError, or the context's; after one there is no more to be had.
+func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
+	if s.err == nil {
+		s.err = s.fill(ctx)
+	}
+	if s.err != nil && s.err != io.EOF {
+		return nil, s.err
+	}
+	if s.builder.Len() == 0 {
+		return nil, io.EOF
+	}
+	return s.builder.Batch(), nil
+}
+
+// fill takes rows until the batch is large enough.
+func (s *Source) fill(ctx context.Context) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if s.left == 0 {
+			return io.EOF
+		}
+		room := s.cfg.BatchBytes - s.builder.Bytes()
+		if s.builder.Len() > 0 && room < s.cfg.BatchBytes/4 || s.builder.Len() >= 8*maxRows {
+			return nil
+		}
+		if err := guard(func() error { return s.block(int(room)) }); err != nil {
+			return fileError(s.shard.File.Path, max(s.group-1, 0), err)
+		}
+	}
+}
+
+// block decodes some rows and puts them into the batch.
+func (s *Source) block(bytes int) error {
+	for s.inGroup == 0 {
+		if s.group > s.shard.LastGroup {
+			return changed()
+		}
+		if err := s.in.open(s.group, s.columns); err != nil {
+			return err
+		}
+		s.inGroup = s.shard.File.groups[s.group].rows
+		s.group++
+	}
+	want := int(min(s.left, s.inGroup, maxRows))
+	for _, c := range s.columns {
+		if err := c.fill(want, bytes); err != nil {
+			return err
+		}
+		want = min(want, c.complete())
+	}
+	if want == 0 {
+		return damaged("it has fewer rows than it announces")
+	}
+	s.rows.take(s.group-1, s.row, want)
+	for _, c := range s.columns {
+		c.drop(want)
+	}
+	n := int64(want)
+	s.row, s.left, s.inGroup = s.row+n, s.left-n, s.inGroup-n
+	if s.inGroup > 0 {
+		return nil
+	}
+	for _, c := range s.columns {
+		if err := c.finish(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close frees the file.
+func (s *Source) Close() error {
+	if s.in != nil {
+		s.in.close()
+	}
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
+}
+
+// Row is the place in the file of the row that the next batch begins with: how far the source is.
+func (s *Source) Row() int64 { return s.row }
+
+// peek looks for the number of features in a shard.
+func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
+	if s.Rows == 0 {
+		return 0, nil
+	}
+	src, err := p.Open(ctx, s, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer src.Close()
+	for {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		batch, err := src.Next(ctx)
+		if err == io.EOF {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		_ = batch
+		if src.rows.width > 0 {
+			return src.rows.width, nil
+		}
+	}
+}

@@ -1,0 +1,292 @@
+"""Writes the files that the tests read: the same graphs in every form that a user may bring.
+
+    python3 -m venv /tmp/readers-venv && /tmp/readers-venv/bin/pip install pyarrow duckdb polars
+    /tmp/readers-venv/bin/python make.py
+
+Files below good/ hold the graphs of graphs.json, in one form each. Files below bad/ must be refused.
+bad.json beside them says which words each message must have. rows.parquet has rows that are no graphs.
+"""
+
+import json
+import pathlib
+import random
+import shutil
+import struct
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.ipc as ipc
+import pyarrow.parquet as pq
+
+HERE = pathlib.Path(__file__).parent
+GOOD, BAD = HERE / "good", HERE / "bad"
+WIDTH = 3
+
+
+def graphs():
+    rng = random.Random(7)
+    out = []
+    for i in range(16):
+        n = 0 if i in (0, 9) else rng.randint(1, 6)
+        e = rng.randint(0, 9) if n and i != 4 else 0
+        out.append({
+            "graph_id": 1000 + 7 * i,
+            "node_feat": [[rng.randint(-8, 8) for _ in range(WIDTH)] for _ in range(n)],
+            "edge_index": [[rng.randrange(n) for _ in range(e)], [rng.randrange(n) for _ in range(e)]],
+            "edge_weight": [rng.randint(-8, 8) / 4 for _ in range(e)],
+            "num_nodes": n,
+            "node_ids": [1 + 3 * k + i for k in range(n)],
+        })
+    return out
+
+
+def column(rows, name):
+    return [r[name] for r in rows]
+
+
+def table(rows, feat=pa.list_(pa.list_(pa.float32())), edge=pa.list_(pa.list_(pa.int64())), gid=pa.string(),
+          nid=pa.list_(pa.string()), weight=pa.list_(pa.float32()), extra=False):
+    ids, nids = column(rows, "graph_id"), column(rows, "node_ids")
+    if pa.types.is_string(gid) or pa.types.is_large_string(gid) or pa.types.is_binary(gid) or pa.types.is_dictionary(gid):
+        ids = [str(v) for v in ids]
+    text = nid.value_type
+    text = text.value_type if pa.types.is_dictionary(text) else text
+    if not pa.types.is_integer(text):
+        nids = [[str(v) for v in r] for r in nids]
+    cols = {
+        "node_feat": pa.array(column(rows, "node_feat"), feat),
+        "edge_index": pa.array(column(rows, "edge_index"), edge),
+        "edge_weight": pa.array(column(rows, "edge_weight"), weight),
+        "num_nodes": pa.array(column(rows, "num_nodes"), pa.int32()),
+        "graph_id": pa.array(ids, gid),
+        "node_ids": pa.array(nids, nid),
+    }
+    if extra:
+        cols["note"] = pa.array([{"a": i, "b": [str(i)]} for i in range(len(rows))])
+        cols["y"] = pa.array([i % 2 == 0 for i in range(len(rows))])
+    return pa.table(cols)
+
+
+def required(t):
+    """Nothing may be null, at any level."""
+    def hard(f):
+        typ = f.type
+        if pa.types.is_list(typ):
+            typ = pa.list_(hard(typ.value_field))
+        elif pa.types.is_large_list(typ):
+            typ = pa.large_list(hard(typ.value_field))
+        elif pa.types.is_fixed_size_list(typ):
+            typ = pa.list_(hard(typ.value_field), typ.list_size)
+        return pa.field(f.name, typ, nullable=False)
+    schema = pa.schema([hard(f) for f in t.schema])
+    return pa.table([pa.chunked_array([pa.array(c.to_pylist(), f.type)]) for c, f in zip(t.columns, schema)], schema=schema)
+
+
+def parquet(name, t, **kw):
+    kw.setdefault("compression", "zstd")
+    kw.setdefault("row_group_size", 10)
+    kw.setdefault("write_statistics", False)
+    pq.write_table(t, GOOD / f"{name}.parquet", store_schema=False, **kw)
+
+
+def make_parquet(rows):
+    t, wide = table(rows), table(rows, extra=True)
+    for codec in ("none", "snappy", "gzip", "brotli", "zstd"):
+        parquet(f"v1_{codec}", wide if codec == "zstd" else t, compression=codec)
+        parquet(f"v2_{codec}", wide if codec == "snappy" else t, compression=codec, data_page_version="2.0")
+    for version in ("1.0", "2.0"):
+        parquet(f"plain_v{version[0]}", t, use_dictionary=False, data_page_version=version)
+        parquet(f"small_pages_v{version[0]}", t, data_page_size=64, write_batch_size=3, data_page_version=version,
+                row_group_size=16)
+        parquet(f"required_v{version[0]}", required(t), data_page_version=version)
+    parquet("checksums", t, write_page_checksum=True, write_statistics=True)
+    parquet("large_list", table(rows, pa.large_list(pa.large_list(pa.float32())), pa.large_list(pa.list_(pa.int32())),
+                                pa.large_string()))
+    fixed = pa.list_(pa.list_(pa.float32(), WIDTH))
+    parquet("fixed_size_list", table(rows, fixed))
+    parquet("fixed_size_required", required(table(rows, fixed)))
+    parquet("float64_int32", table(rows, pa.list_(pa.list_(pa.float64())), pa.list_(pa.list_(pa.int32())), pa.int64(),
+                                   pa.list_(pa.int32()), pa.list_(pa.float64())))
+    for typ in ("int8", "int16", "int32", "int64", "uint32"):
+        t2 = rows if typ[0] == "i" else [{**r, "node_feat": [[abs(v) for v in n] for n in r["node_feat"]]} for r in rows]
+        if typ[0] == "i":
+            parquet(f"features_{typ}", table(t2, pa.list_(pa.list_(getattr(pa, typ)()))))
+    parquet("unsigned", table(rows, edge=pa.list_(pa.list_(pa.uint32())), gid=pa.uint64(), nid=pa.list_(pa.uint16())))
+    parquet("binary_ids", table(rows, gid=pa.binary(), nid=pa.list_(pa.binary())))
+    parquet("dictionary_ids", table(rows, gid=pa.dictionary(pa.int32(), pa.string())))
+    binary = [struct.pack(f"<{len(r['node_feat']) * WIDTH}f", *sum(r["node_feat"], [])) for r in rows]
+    parquet("binary_features", t.set_column(0, "node_feat", pa.array(binary, pa.binary())))
+    parquet("binary_no_num_nodes", t.set_column(0, "node_feat", pa.array(binary, pa.binary())).drop_columns(["num_nodes"]))
+    pairs = t.drop_columns(["edge_index"])
+    for k, name in enumerate(("source", "target")):
+        pairs = pairs.append_column(name, pa.array([r["edge_index"][k] for r in rows], pa.list_(pa.int64())))
+    parquet("source_target", pairs.rename_columns(["x", *pairs.column_names[1:]]))
+    flat = {"node_feat": "PLAIN", "edge_index": "DELTA_BINARY_PACKED", "edge_weight": "PLAIN",
+            "num_nodes": "DELTA_BINARY_PACKED", "graph_id": "DELTA_LENGTH_BYTE_ARRAY", "node_ids": "DELTA_BYTE_ARRAY"}
+    paths = {"node_feat": "node_feat.list.element.list.element", "edge_index": "edge_index.list.element.list.element",
+             "edge_weight": "edge_weight.list.element", "node_ids": "node_ids.list.element"}
+    delta = {paths.get(k, k): v for k, v in flat.items()}
+    parquet("delta", table(rows), use_dictionary=False, column_encoding=delta)
+    delta["node_ids.list.element"], delta["graph_id"] = "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"
+    parquet("delta_int32", table(rows, pa.list_(pa.list_(pa.int32())), pa.list_(pa.list_(pa.int32()))),
+            use_dictionary=False, data_page_version="2.0", row_group_size=16,
+            column_encoding={**delta, "node_feat.list.element.list.element": "DELTA_BINARY_PACKED"})
+    con = duckdb.connect()
+    con.register("t", table(rows))
+    con.execute(f"COPY t TO '{GOOD}/duckdb.parquet' (FORMAT parquet, COMPRESSION snappy)")
+    pl.from_arrow(table(rows)).write_parquet(GOOD / "polars.parquet", compression="zstd")
+
+
+def make_arrow(rows):
+    t = table(rows)
+    def write(name, t, stream=False, chunk=10, **kw):
+        new = ipc.new_stream if stream else ipc.new_file
+        with new(str(GOOD / name), t.schema, options=ipc.IpcWriteOptions(**kw)) as w:
+            w.write_table(t, max_chunksize=chunk)
+    for codec in (None, "lz4", "zstd"):
+        write(f"file_{codec}.arrow", table(rows, extra=codec == "zstd"), compression=codec)
+        write(f"stream_{codec}.arrows", table(rows, extra=codec == "lz4"), stream=True, compression=codec)
+    write("one_batch.arrow", t, chunk=1000)
+    write("required.arrow", required(t))
+    padded = pa.concat_tables([t.slice(12), t, t.slice(0, 3)]).combine_chunks()
+    write("sliced.arrow", padded.slice(4, 16), chunk=7)
+    write("sliced_lz4.arrows", padded.slice(4, 16), chunk=5, stream=True, compression="lz4")
+    write("large_list.arrow", table(rows, pa.large_list(pa.large_list(pa.float64())), pa.list_(pa.large_list(pa.int32())),
+                                    pa.large_string(), pa.large_list(pa.large_string())))
+    write("fixed_size_list.arrow", table(rows, pa.list_(pa.list_(pa.float32(), WIDTH))), compression="zstd")
+    write("features_int8.arrow", table(rows, pa.list_(pa.list_(pa.int8())), pa.list_(pa.list_(pa.uint8())), pa.uint64(),
+                                       pa.list_(pa.int16())))
+    d = pa.dictionary(pa.int8(), pa.string())
+    coded = table(rows, gid=d, nid=pa.list_(pa.dictionary(pa.int16(), pa.string())))
+    write("dictionary.arrow", coded, compression="lz4", unify_dictionaries=True)
+    write("dictionary.arrows", coded, stream=True)
+    parts = [table(rows[a:b], gid=d) for a, b in ((0, 5), (5, 11), (11, 16))]
+    with ipc.new_stream(str(GOOD / "dictionary_replaced.arrows"), parts[0].schema) as w:
+        for part in parts:
+            w.write_table(part)
+    sofar, grown = [], []
+    for part in parts:  # each dictionary extends the last
+        first = len(sofar)
+        sofar += part.column("graph_id").combine_chunks().dictionary.to_pylist()
+        ids = pa.DictionaryArray.from_arrays(pa.array(range(first, len(sofar)), pa.int8()), pa.array(sofar))
+        grown.append(part.set_column(4, "graph_id", ids))
+    with ipc.new_stream(str(GOOD / "dictionary_delta.arrows"), grown[0].schema,
+                        options=ipc.IpcWriteOptions(emit_dictionary_deltas=True)) as w:
+        for part in grown:
+            w.write_table(part)
+    with ipc.new_file(str(GOOD / "dictionary_delta.arrow"), grown[0].schema,
+                      options=ipc.IpcWriteOptions(emit_dictionary_deltas=True)) as w:
+        for part in grown:
+            w.write_table(part)
+    binary = [struct.pack(f"<{len(r['node_feat']) * WIDTH}f", *sum(r["node_feat"], [])) for r in rows]
+    write("binary_features.arrow", t.set_column(0, "node_feat", pa.array(binary, pa.large_binary())), compression="lz4")
+    df = pl.from_arrow(table(rows))
+    for codec in ("uncompressed", "lz4", "zstd"):
+        df.write_ipc(GOOD / f"polars_{codec}.arrow", compression=codec)
+    views = table(rows, gid=pa.string()).set_column(4, "graph_id", pa.array([f"{1000 + 7 * i}" for i in range(16)]).cast(pa.string_view()))
+    write("views.arrow", views, compression="zstd")
+    feather.write_feather(t, str(GOOD / "feather.feather"), compression="lz4")
+    data = (GOOD / "stream_None.arrows").read_bytes()
+    (GOOD / "stream_no_end.arrows").write_bytes(data[:-8])
+
+
+def make_bad(rows):
+    t, says = table(rows), {}
+
+    def bad(name, words, data=None):
+        says[name] = words
+        if data is not None:
+            (BAD / name).write_bytes(data)
+        return str(BAD / name)
+
+    def ipc_file(name, words, t, **kw):
+        with ipc.new_file(bad(name, words), t.schema, options=ipc.IpcWriteOptions(**kw)) as w:
+            w.write_table(t)
+
+    pq.write_table(t, bad("lz4_raw.parquet", ["node_feat", "LZ4_RAW", "zstd"]), compression="lz4")
+    pq.write_table(t, bad("byte_stream_split.parquet", ["node_feat", "BYTE_STREAM_SPLIT"]), use_dictionary=False,
+                   column_encoding={"node_feat.list.element.list.element": "BYTE_STREAM_SPLIT"})
+    con = duckdb.connect()
+    con.register("t", pa.concat_tables([t] * 3))
+    con.execute("create table u as select * replace (list_transform(node_feat, lambda v: list_transform(v, lambda w: w + random()))"
+                "::float[][] as node_feat) from t")
+    con.execute(f"COPY u TO '{bad('duckdb_v2.parquet', ['node_feat', 'BYTE_STREAM_SPLIT'])}' (FORMAT parquet, PARQUET_VERSION v2)")
+    pq.write_table(t.drop_columns(["node_feat"]), bad("no_features.parquet", ["node_feat or x", "edge_index", "columns:"]))
+    pq.write_table(t.drop_columns(["edge_index"]), bad("no_edges.parquet", ["edge_index", "source and target", "node_feat"]))
+    pq.write_table(t.set_column(0, "node_feat", pa.array(["a"] * 16)),
+                   bad("features_string.parquet", ["node_feat", "string", "list<list<number>>"]))
+    pq.write_table(t.set_column(0, "node_feat", pa.array([[1.0]] * 16)), bad("features_flat.parquet", ["node_feat", "list<double>"]))
+    pq.write_table(t.set_column(1, "edge_index", pa.array([[[1.0], [1.0]]] * 16)),
+                   bad("edges_float.parquet", ["edge_index", "list<list<double>>", "list<list<integer>>"]))
+    pq.write_table(t.set_column(4, "graph_id", pa.array([1.5] * 16)), bad("id_double.parquet", ["graph_id", "double"]))
+    ipc_file("list_view.arrow", ["edge_weight", "list_view"], t.set_column(2, "edge_weight", pa.array([[1.0]] * 24, pa.list_view(pa.float32()))))
+    ree = pa.RunEndEncodedArray.from_arrays([16], ["a"])
+    ipc_file("run_end.arrow", ["graph_id", "run_end_encoded"], t.set_column(4, "graph_id", ree))
+    good = (GOOD / "v1_zstd.parquet").read_bytes()
+    bad("cut_half.parquet", ["footer is not there"], good[:len(good) // 2])
+    bad("cut_end.parquet", ["footer is not there"], good[:-1])
+    bad("zeros.parquet", ["neither Parquet nor Arrow"], bytes(2000))
+    bad("empty.parquet", ["empty"], b"")
+    bad("text.parquet", ["neither Parquet nor Arrow"], b"graph_id,x\n1,2\n")
+    bad("magic.parquet", ["Parquet"], b"PAR1PAR1")
+    bad("footer.parquet", ["footer"], good[:-8] + struct.pack("<I", 1 << 31) + b"PAR1")
+    stream, file = (GOOD / "stream_zstd.arrows").read_bytes(), (GOOD / "file_zstd.arrow").read_bytes()
+    bad("doubled.arrows", ["behind its end"], stream + stream)
+    bad("cut.arrows", ["damaged"], stream[:len(stream) * 3 // 4])
+    bad("cut.arrow", ["damaged"], file[:len(file) * 3 // 4])
+    bad("feather1.feather", ["Feather version 1"], b"FEA1" + bytes(100) + b"FEA1")
+    (HERE / "bad.json").write_text(json.dumps(says, indent=1, sort_keys=True) + "\n")
+
+
+def make_rows():
+    """Rows that are graphs and rows that are not, with the code that each must get."""
+    ok = {"graph_id": "ok", "node_feat": [[1, 2, 3], [4, 5, 6]], "edge_index": [[0, 1], [1, 0]], "edge_weight": [1, 2],
+          "num_nodes": 2, "node_ids": ["a", "b"]}
+    nan, inf = float("nan"), 1e300
+    cases = [
+        ("", {}), ("null_value", {"graph_id": None}), ("null_value", {"node_feat": None}),
+        ("null_value", {"node_feat": [[1, 2, 3], None]}), ("null_value", {"node_feat": [[1, 2, 3], [1, None, 3]]}),
+        ("null_value", {"edge_index": None}), ("null_value", {"edge_index": [[0, 1], None]}),
+        ("null_value", {"edge_index": [[0, 1], [0, None]]}), ("null_value", {"edge_weight": None}),
+        ("null_value", {"edge_weight": [1, None]}), ("null_value", {"num_nodes": None}), ("null_value", {"node_ids": None}),
+        ("null_value", {"node_ids": ["a", None]}), ("feature_width", {"node_feat": [[1, 2, 3], [1, 2]]}),
+        ("feature_width", {"node_feat": [[1, 2], [1, 2]]}), ("feature_width", {"node_feat": [[], []]}),
+        ("non_finite_feature", {"node_feat": [[1, 2, 3], [nan, 2, 3]]}), ("non_finite_feature", {"node_feat": [[1, 2, 3], [inf, 2, 3]]}),
+        ("non_finite_weight", {"edge_weight": [inf, 1]}), ("edge_out_of_range", {"edge_index": [[0, 2], [1, 0]]}),
+        ("edge_out_of_range", {"edge_index": [[0, -1], [1, 0]]}), ("malformed_edges", {"edge_index": [[0, 1], [1]]}),
+        ("malformed_edges", {"edge_index": [[0, 1]]}), ("malformed_edges", {"edge_index": [[0, 1], [1, 0], [0, 0]]}),
+        ("malformed_edges", {"edge_weight": [1]}), ("node_count", {"num_nodes": 3}), ("node_count", {"num_nodes": -1}),
+        ("node_count", {"node_ids": ["a"]}), ("duplicate_node_id", {"node_ids": ["a", "a"]}),
+        ("", {"edge_index": [], "edge_weight": []}), ("", {"edge_index": [[], []], "edge_weight": []}),
+        ("", {"node_feat": [], "edge_index": [], "edge_weight": [], "num_nodes": 0, "node_ids": []}),
+        ("", {"node_ids": ["\u00e9\u4e2d", ""]}), ("", {"graph_id": ""}), ("", {}),
+    ]
+    rows = [{**ok, **change} for _, change in cases]
+    typed = {"graph_id": pa.string(), "node_feat": pa.list_(pa.list_(pa.float64())), "edge_index": pa.list_(pa.list_(pa.int64())),
+             "edge_weight": pa.list_(pa.float64()), "num_nodes": pa.int64(), "node_ids": pa.list_(pa.string())}
+    t = pa.table({k: pa.array(column(rows, k), typ) for k, typ in typed.items()})
+    pq.write_table(t, HERE / "rows.parquet", row_group_size=9, data_page_size=200, write_batch_size=4, compression="zstd")
+    pq.write_table(t, HERE / "rows_v2.parquet", data_page_version="2.0", use_dictionary=False, compression="snappy")
+    for name, codec in (("rows.arrow", None), ("rows_zstd.arrow", "zstd")):
+        with ipc.new_file(str(HERE / name), t.schema, options=ipc.IpcWriteOptions(compression=codec)) as w:
+            w.write_table(t.slice(0, 5))
+            w.write_table(t.slice(5))
+    (HERE / "rows.json").write_text(json.dumps([code for code, _ in cases]) + "\n")
+
+
+def main():
+    for folder in (GOOD, BAD):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    rows = graphs()
+    (HERE / "graphs.json").write_text(json.dumps(rows, separators=(",", ":")) + "\n")
+    make_parquet(rows)
+    make_arrow(rows)
+    make_bad(rows)
+    make_rows()
+
+
+if __name__ == "__main__":
+    main()

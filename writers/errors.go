@@ -1,0 +1,138 @@
+package writers
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/dustin/go-humanize"
+)
+
+// CreateError says that the output, or a file or folder in it, cannot be created.
+type CreateError struct {
+	Path string
+	Err  error
+}
+
+func (e *CreateError) Error() string {
+	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, cause(e.Err))
+}
+
+func (e *CreateError) Unwrap() error { return e.Err }
+
+// LockedError says that another run holds the output. PID is 0 where the lock does not say who.
+type LockedError struct {
+	Path, Host, RunID string
+	PID               int
+	Start             time.Time
+}
+
+func (e *LockedError) Error() string {
+	holder := "another run"
+	if e.PID != 0 {
+		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, holder)
+}
+
+// IOError says that a file of the output could not be written or read. What was committed before stays.
+type IOError struct {
+	// Op says what was tried: "writing", "syncing", "renaming", ...
+	Op, Path string
+	Err      error
+	// Written is the number of bytes that reached the file, Need how many more the failing call had to write.
+	Written, Need int64
+}
+
+func (e *IOError) Error() string {
+	at := fmt.Sprintf("%s %q: %v", e.Op, e.Path, cause(e.Err))
+	if errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT) {
+		if e.Need > 0 {
+			at += fmt.Sprintf(" after %s, at least %s more are needed",
+				humanize.IBytes(uint64(e.Written)), humanize.IBytes(uint64(e.Need)))
+		}
+		return at + ": free some space and run again, finished parts are kept"
+	}
+	return at + ": check the disk and run again, finished parts are kept"
+}
+
+func (e *IOError) Unwrap() error { return e.Err }
+
+// Mismatch is one part that stands in the way of a run.
+type Mismatch struct {
+	// Part is its slash-separated path under the output.
+	Part string
+	// Reasons say what differs, one each, with the value of the run and that of the part.
+	Reasons []string
+	// Foreign: the file was not made by graphscore, so that even a run with Rescore leaves it alone.
+	Foreign bool
+}
+
+// MismatchError says that the output has parts of another input, model, setting or range.
+type MismatchError struct {
+	Dir   string
+	Parts []Mismatch
+}
+
+// mismatchesNamed is how many parts the message of a MismatchError names.
+const mismatchesNamed = 3
+
+func (e *MismatchError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "the output %q has %s of something else: ", e.Dir, count(len(e.Parts), "part"))
+	remedy := "give --rescore to score them again, or choose another output"
+	for i, m := range e.Parts {
+		if m.Foreign {
+			remedy = "move what is not graphscore's away, or choose another output"
+		}
+		if i >= mismatchesNamed {
+			continue
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		fmt.Fprintf(&b, "%q (%s)", m.Part, strings.Join(m.Reasons, ", "))
+	}
+	if more := len(e.Parts) - mismatchesNamed; more > 0 {
+		fmt.Fprintf(&b, "; and %d more", more)
+	}
+	return b.String() + ": " + remedy
+}
+
+// CountError says that a part did not get every graph of its shard exactly once.
+type CountError struct {
+	Part                      string
+	Rows, Scored, Quarantined int64
+}
+
+func (e *CountError) Error() string {
+	return fmt.Sprintf("the part %q got %d scored and %d quarantined graphs, but its shard has %d rows: the input changed while it was read, or this is a bug",
+		e.Part, e.Scored, e.Quarantined, e.Rows)
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// cause strips the operation and path that the os package adds: our errors name them in their own way.
+func cause(err error) error {
+	for {
+		switch e := err.(type) {
+		case *fs.PathError:
+			err = e.Err
+		case *os.LinkError:
+			err = e.Err
+		case *os.SyscallError:
+			err = e.Err
+		default:
+			return err
+		}
+	}
+}

@@ -1,0 +1,248 @@
+package writers
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow/go/v15/arrow"
+	"github.com/apache/arrow/go/v15/arrow/array"
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	"go.uber.org/goleak"
+
+	"graphscore/pipeline/graph"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// shard is what one part is made from: graphs, of which some fail in the scorer and some never get there.
+type shard struct {
+	spec   Spec
+	graphs []scored
+}
+
+type scored struct {
+	id      any
+	nodeIDs []any // nil: numbered
+	scores  [][]float32
+	reject  graph.Code // not empty: quarantined
+	failed  bool       // the rejection comes out of the scorer
+}
+
+// testConfig has the settings of all tests; small blocks and row groups make few rows enough.
+func testConfig(dir string) Config {
+	return Config{
+		Dir: dir, Outputs: []string{"score"}, GraphIDs: graph.Int64, NodeIDs: graph.Int64,
+		Settings:  Settings{Layout: "rows", Protocol: "native", FeatureWidth: 4, ScoringVersion: 1},
+		RunID:     "20261122T142500Z-00000001",
+		Now:       func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
+		blockRows: 16, groupBytes: 600,
+	}
+}
+
+// kinds makes a config of the kinds of ids and a number of outputs.
+func kinds(cfg Config, graphs, nodes graph.IDKind, outputs int) Config {
+	cfg.GraphIDs, cfg.NodeIDs, cfg.Outputs = graphs, nodes, nil
+	for i := range outputs {
+		cfg.Outputs = append(cfg.Outputs, fmt.Sprintf("out_%d", i))
+	}
+	return cfg
+}
+
+// makeShard makes graphs of 0 to 40 nodes; about one in ten is rejected.
+func makeShard(name string, graphs int, cfg Config, ownNodeIDs bool) shard {
+	r := rand.New(rand.NewPCG(uint64(graphs), 7))
+	s := shard{spec: Spec{
+		Part: name + ".parquet", Input: name, Fingerprint: "fast:" + name, LastGroup: 3, Rows: int64(graphs), Model: "sha256:m",
+	}}
+	for i := range graphs {
+		g := scored{id: any(int64(i * 3))}
+		if cfg.GraphIDs == graph.String {
+			g.id = fmt.Sprintf("graph-%d", i)
+		}
+		for n := range r.IntN(41) {
+			row := make([]float32, len(cfg.Outputs))
+			for k := range row {
+				row[k] = r.Float32() - 0.5
+			}
+			g.scores = append(g.scores, row)
+			if ownNodeIDs && cfg.NodeIDs == graph.String {
+				g.nodeIDs = append(g.nodeIDs, fmt.Sprintf("n%d/%d", i, n))
+			} else if ownNodeIDs {
+				g.nodeIDs = append(g.nodeIDs, int64(100-n))
+			}
+		}
+		switch r.IntN(20) {
+		case 0:
+			g.reject = graph.NonFiniteFeature
+		case 1:
+			g.reject, g.failed = graph.NonFiniteScore, true
+		}
+		s.graphs = append(s.graphs, g)
+	}
+	return s
+}
+
+// batch puts graphs into a batch; rejected ones that never reach the scorer are left out.
+func (s shard) batch(cfg Config, ownNodeIDs bool, from, to int) (*graph.Batch, *graph.Scores) {
+	b := &graph.Batch{IDs: graph.IDs{Kind: cfg.GraphIDs}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}}
+	if ownNodeIDs {
+		b.NodeIDs = &graph.IDs{Kind: cfg.NodeIDs}
+	}
+	sc := &graph.Scores{Outputs: len(cfg.Outputs)}
+	for i := from; i < to; i++ {
+		g := s.graphs[i]
+		if g.reject != "" && !g.failed {
+			continue
+		}
+		if g.failed {
+			sc.Failed = append(sc.Failed, graph.Failure{Graph: b.Graphs(), Code: g.reject})
+		}
+		appendID(&b.IDs, g.id)
+		for _, id := range g.nodeIDs {
+			appendID(b.NodeIDs, id)
+		}
+		for _, row := range g.scores {
+			sc.Values = append(sc.Values, row...)
+		}
+		b.InDegree = append(b.InDegree, make([]uint32, len(g.scores))...)
+		b.NodeOffsets = append(b.NodeOffsets, uint32(len(b.InDegree)))
+		b.EdgeOffsets = append(b.EdgeOffsets, 0)
+		b.RowGroups, b.Rows = append(b.RowGroups, 0), append(b.Rows, int64(i))
+	}
+	return b, sc
+}
+
+func appendID(ids *graph.IDs, v any) {
+	switch v := v.(type) {
+	case int64:
+		ids.AppendInt(v)
+	case string:
+		ids.AppendBytes([]byte(v))
+	}
+}
+
+// write gives a part the shard in calls that end at the cuts, and the rejections of each range after its rows.
+func (s shard) write(ctx context.Context, p *Part, cfg Config, ownNodeIDs bool, cuts []int) error {
+	from := 0
+	for _, to := range append(cuts, len(s.graphs)) {
+		b, sc := s.batch(cfg, ownNodeIDs, from, to)
+		if err := p.Write(ctx, b, sc); err != nil {
+			return err
+		}
+		for i := from; i < to; i++ {
+			g := s.graphs[i]
+			if g.reject == "" {
+				continue
+			}
+			r := graph.Rejection{GraphID: g.id, RowGroup: i / 10, Row: int64(i), Code: g.reject,
+				Message: "<why> & \"what\"", Nodes: int64(len(g.scores)), Edges: 5}
+			if err := p.Reject(ctx, r); err != nil {
+				return err
+			}
+		}
+		from = to
+	}
+	return nil
+}
+
+// commit makes the whole part.
+func (s shard) commit(ctx context.Context, o *Output, ownNodeIDs bool, cuts ...int) (err error) {
+	p, err := o.Create(ctx, s.spec)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := p.Close(); err == nil {
+			err = closing
+		}
+	}()
+	if err := s.write(ctx, p, o.cfg, ownNodeIDs, cuts); err != nil {
+		return err
+	}
+	return p.Commit(ctx)
+}
+
+func open(t *testing.T, cfg Config) *Output {
+	t.Helper()
+	o, err := Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.Close() })
+	return o
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table reads a part with arrow's own reader, nothing of ours.
+func table(t *testing.T, path string) (names []string, columns [][]any, groups int) {
+	t.Helper()
+	mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+	defer mem.AssertSize(t, 0)
+	data, err := os.Open(path)
+	must(t, err)
+	defer data.Close()
+	pf, err := file.NewParquetReader(data, file.WithReadProps(parquet.NewReaderProperties(mem)))
+	must(t, err)
+	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{}, mem)
+	must(t, err)
+	tbl, err := fr.ReadTable(t.Context())
+	must(t, err)
+	defer tbl.Release()
+	for i := range int(tbl.NumCols()) {
+		c := tbl.Column(i)
+		if c.Field().Nullable {
+			t.Errorf("column %s is nullable", c.Name())
+		}
+		names = append(names, c.Name()+":"+c.DataType().Name())
+		var values []any
+		for _, chunk := range c.Data().Chunks() {
+			values = append(values, valuesOf(chunk)...)
+		}
+		columns = append(columns, values)
+	}
+	return names, columns, pf.NumRowGroups()
+}
+
+func valuesOf(a arrow.Array) (out []any) {
+	for i := range a.Len() {
+		switch a := a.(type) {
+		case *array.Int64:
+			out = append(out, a.Value(i))
+		case *array.Float32:
+			out = append(out, a.Value(i))
+		case *array.String:
+			out = append(out, string([]byte(a.Value(i))))
+		}
+	}
+	return out
+}
+
+// tree is every file below dir that is part of the result: parts, quarantine files and _SUCCESS.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	must(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == lockName {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		name, _ := filepath.Rel(dir, path)
+		out[filepath.ToSlash(name)] = string(content)
+		return err
+	}))
+	return out
+}

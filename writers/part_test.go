@@ -1,0 +1,347 @@
+package writers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"graphscore/pipeline/graph"
+)
+
+// expected is what a part of the shard must hold, column by column.
+func (s shard) expected(cfg Config) (names []string, columns [][]any) {
+	column := map[graph.IDKind]string{graph.Int64: "int64", graph.String: "utf8"}
+	names = []string{"graph_id:" + column[cfg.GraphIDs], "node_id:" + column[cfg.NodeIDs]}
+	for _, o := range cfg.Outputs {
+		names = append(names, o+":float32")
+	}
+	columns = make([][]any, len(names))
+	for _, g := range s.graphs {
+		if g.reject != "" {
+			continue
+		}
+		for n, row := range g.scores {
+			var id any = int64(n)
+			if cfg.NodeIDs == graph.String {
+				id = fmt.Sprint(n)
+			}
+			if g.nodeIDs != nil {
+				id = g.nodeIDs[n]
+			}
+			columns[0] = append(columns[0], g.id)
+			columns[1] = append(columns[1], id)
+			for k, v := range row {
+				columns[2+k] = append(columns[2+k], v)
+			}
+		}
+	}
+	return names, columns
+}
+
+func TestPartRoundTrip(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name          string
+		graphs, nodes graph.IDKind
+		outputs       int
+		own           bool
+		count         int
+		big           bool
+	}{
+		{"numbers", graph.Int64, graph.Int64, 1, false, 60, false},
+		{"own numbers", graph.Int64, graph.Int64, 3, true, 60, false},
+		{"texts", graph.String, graph.String, 2, true, 60, false},
+		{"numbered texts", graph.String, graph.String, 1, false, 60, false},
+		{"text and number", graph.String, graph.Int64, 1, true, 60, false},
+		{"one graph", graph.Int64, graph.Int64, 1, false, 1, false},
+		{"no graphs", graph.String, graph.Int64, 2, false, 0, false},
+		{"real blocks", graph.String, graph.Int64, 1, false, 5000, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
+			if tc.big {
+				cfg.blockRows, cfg.groupBytes = 0, 500_000
+			}
+			o := open(t, cfg)
+			s := makeShard("sub/a", tc.count, cfg, tc.own)
+			must(t, s.commit(t.Context(), o, tc.own))
+			path := filepath.Join(cfg.Dir, "sub", "a.parquet")
+			names, columns, groups := table(t, path)
+			wantNames, want := s.expected(cfg)
+			if d := cmp.Diff(wantNames, names); d != "" {
+				t.Fatal(d)
+			}
+			if d := cmp.Diff(want, columns); d != "" {
+				t.Error(d)
+			}
+			if tc.count > 50 && groups < 2 {
+				t.Errorf("there are %d row groups, the case wants several", groups)
+			}
+			checkLedger(t, path, s, int64(len(want[0])))
+		})
+	}
+}
+
+func checkLedger(t *testing.T, path string, s shard, nodes int64) {
+	t.Helper()
+	l, err := ReadLedger(path)
+	must(t, err)
+	quarantined, codes := int64(0), map[string]int64{}
+	for _, g := range s.graphs {
+		if g.reject != "" {
+			quarantined++
+			codes[string(g.reject)]++
+		}
+	}
+	if d := cmp.Diff(s.spec, l.Spec); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(codes, l.Codes); d != "" {
+		t.Error(d)
+	}
+	if l.Nodes != nodes || l.Quarantined != quarantined || l.RowsIn != s.spec.Rows || l.Scored+quarantined != l.RowsIn {
+		t.Errorf("ledger %+v, want %d nodes and %d quarantined", l, nodes, quarantined)
+	}
+}
+
+func TestPartBytesDoNotDependOnCuts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name          string
+		graphs, nodes graph.IDKind
+		outputs       int
+		own           bool
+	}{
+		{"numbers", graph.Int64, graph.Int64, 1, false},
+		{"texts", graph.String, graph.String, 3, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
+			o := open(t, cfg)
+			s := makeShard("a", 80, cfg, tc.own)
+			must(t, s.commit(t.Context(), o, tc.own))
+			want := tree(t, cfg.Dir)
+			if len(want) != 2 {
+				t.Fatalf("%d files, want a part and its quarantine file", len(want))
+			}
+			rapid.Check(t, func(rt *rapid.T) {
+				var cuts []int
+				for at := 0; ; {
+					if at += rapid.IntRange(0, 30).Draw(rt, "step"); at >= len(s.graphs) {
+						break
+					}
+					cuts = append(cuts, at)
+				}
+				if err := s.commit(t.Context(), o, tc.own, cuts...); err != nil {
+					rt.Fatal(err)
+				}
+				if d := cmp.Diff(want, tree(t, cfg.Dir)); d != "" {
+					rt.Fatalf("cuts %v give other bytes", cuts)
+				}
+			})
+		})
+	}
+}
+
+func TestPartBytesDoNotDependOnNeighboursOrRun(t *testing.T) {
+	t.Parallel()
+	write := func(runID string, neighbours int) map[string]string {
+		cfg := kinds(testConfig(t.TempDir()), graph.String, graph.Int64, 1)
+		cfg.RunID = runID
+		o := open(t, cfg)
+		var parts []*Part
+		for i := range neighbours {
+			s := makeShard(fmt.Sprint("other", i), 10, cfg, false)
+			p, err := o.Create(t.Context(), s.spec)
+			must(t, err)
+			must(t, s.write(t.Context(), p, cfg, false, nil))
+			parts = append(parts, p)
+		}
+		must(t, makeShard("a", 50, cfg, false).commit(t.Context(), o, false))
+		for _, p := range parts {
+			must(t, p.Close())
+		}
+		return tree(t, cfg.Dir)
+	}
+	if d := cmp.Diff(write("20260101T000000Z-aaaaaaaa", 0), write("20270101T000000Z-bbbbbbbb", 3)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestLongIDsStayBounded(t *testing.T) {
+	t.Parallel()
+	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
+	cfg.blockRows, cfg.groupBytes = 0, 0
+	o := open(t, cfg)
+	id := strings.Repeat("x", 2000)
+	s := shard{spec: Spec{Part: "a.parquet", Rows: 2}}
+	for i := range 2 {
+		g := scored{id: fmt.Sprint(id, i)}
+		for n := range 9000 {
+			g.nodeIDs = append(g.nodeIDs, fmt.Sprint(strings.Repeat("y", 1000), n))
+			g.scores = append(g.scores, []float32{float32(n)})
+		}
+		s.graphs = append(s.graphs, g)
+	}
+	must(t, s.commit(t.Context(), o, true))
+	_, columns, groups := table(t, filepath.Join(cfg.Dir, "a.parquet"))
+	if _, want := s.expected(cfg); !cmp.Equal(want, columns) {
+		t.Error("other rows than went in")
+	}
+	if groups != 2 { // 18 MB of node ids: four blocks fill the first
+		t.Errorf("there are %d row groups, want 2", groups)
+	}
+	pf, err := file.OpenParquetFile(filepath.Join(cfg.Dir, "a.parquet"), false)
+	must(t, err)
+	defer pf.Close()
+	ids, err := pf.MetaData().RowGroup(0).ColumnChunk(0)
+	must(t, err)
+	if n := ids.TotalUncompressedSize(); n > 5000 { // an id is there once a row group, not once a row
+		t.Errorf("the graph ids have %d bytes", n)
+	}
+}
+
+func TestTextThatIsNotUTF8(t *testing.T) {
+	t.Parallel()
+	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
+	o := open(t, cfg)
+	s := shard{spec: Spec{Part: "a.parquet", Input: "a\xff", Rows: 1}}
+	s.graphs = []scored{{id: "g\xff", nodeIDs: []any{"\xc3("}, scores: [][]float32{{1}}}}
+	must(t, s.commit(t.Context(), o, true))
+	_, columns, _ := table(t, filepath.Join(cfg.Dir, "a.parquet"))
+	if d := cmp.Diff([][]any{{"g\uFFFD"}, {"\uFFFD("}, {float32(1)}}, columns); d != "" {
+		t.Error(d)
+	}
+	r, err := o.Reconcile(t.Context(), []Spec{s.spec}, map[string]bool{"a\xff": true})
+	must(t, err)
+	if r.Decisions[0] != Skip {
+		t.Errorf("decision %v, want skip", r.Decisions[0])
+	}
+}
+
+func TestQuarantineFile(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t.TempDir())
+	o := open(t, cfg)
+	p, err := o.Create(t.Context(), Spec{Part: "d/a.parquet", Input: "d/a.parquet", Rows: 3})
+	must(t, err)
+	for i, id := range []any{int64(7), "t<ä>\xff", nil} {
+		must(t, p.Reject(t.Context(), graph.Rejection{GraphID: id, RowGroup: 1, Row: int64(10 + i), Code: graph.NullValue,
+			Message: "a & b", Nodes: 4, Edges: 5}))
+	}
+	must(t, p.Commit(t.Context()))
+	must(t, p.Close())
+	got, err := os.ReadFile(filepath.Join(cfg.Dir, "_quarantine", "d", "a.parquet.jsonl"))
+	must(t, err)
+	want := `{"graph_id":7,"file":"d/a.parquet","row_group":1,"row":10,"code":"null_value","message":"a & b","nodes":4,"edges":5}
+{"graph_id":"t<ä>\ufffd","file":"d/a.parquet","row_group":1,"row":11,"code":"null_value","message":"a & b","nodes":4,"edges":5}
+{"graph_id":null,"file":"d/a.parquet","row_group":1,"row":12,"code":"null_value","message":"a & b","nodes":4,"edges":5}
+`
+	if d := cmp.Diff(want, string(got)); d != "" {
+		t.Error(d)
+	}
+	for line := range bytes.Lines(got) {
+		if !json.Valid(line) {
+			t.Errorf("not JSON: %s", line)
+		}
+	}
+}
+
+func TestPartRefuses(t *testing.T) {
+	t.Parallel()
+	good := func(n int) (*graph.Batch, *graph.Scores) {
+		s := shard{}
+		for i := range n {
+			s.graphs = append(s.graphs, scored{id: int64(i), scores: [][]float32{{1}, {2}}})
+		}
+		return s.batch(testConfig(""), false, 0, n)
+	}
+	for _, tc := range []struct {
+		name, want string
+		use        func(t *testing.T, p *Part) error
+	}{
+		{"too few rows", `got 1 scored and 0 quarantined graphs, but its shard has 2 rows`, func(t *testing.T, p *Part) error {
+			b, s := good(1)
+			must(t, p.Write(t.Context(), b, s))
+			return p.Commit(t.Context())
+		}},
+		{"too many rows", `got 2 scored and 1 quarantined graphs, but its shard has 2 rows`, func(t *testing.T, p *Part) error {
+			b, s := good(2)
+			must(t, p.Write(t.Context(), b, s))
+			must(t, p.Reject(t.Context(), graph.Rejection{Row: 9}))
+			return p.Commit(t.Context())
+		}},
+		{"missing scores", "there are 3 scores of 1 outputs for 4 nodes", func(t *testing.T, p *Part) error {
+			b, s := good(2)
+			s.Values = s.Values[:3]
+			return p.Write(t.Context(), b, s)
+		}},
+		{"other ids", "graph ids are string, the column int64", func(t *testing.T, p *Part) error {
+			b, s := good(1)
+			b.IDs = graph.IDs{Kind: graph.String, Bytes: []byte("a"), Offsets: []uint32{0, 1}}
+			return p.Write(t.Context(), b, s)
+		}},
+		{"failure that is no graph", "failed graph 5 is not in the batch", func(t *testing.T, p *Part) error {
+			b, s := good(2)
+			s.Failed = []graph.Failure{{Graph: 5}}
+			return p.Write(t.Context(), b, s)
+		}},
+		{"not finite", "a score of output 0 is not finite", func(t *testing.T, p *Part) error {
+			b, s := good(2)
+			s.Values[1] = float32(math.Inf(1))
+			must(t, p.Write(t.Context(), b, s))
+			return p.Commit(t.Context())
+		}},
+		{"rows that fall", "row 3 was rejected after row 3", func(t *testing.T, p *Part) error {
+			must(t, p.Reject(t.Context(), graph.Rejection{Row: 3}))
+			return p.Reject(t.Context(), graph.Rejection{Row: 3})
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t.TempDir())
+			o := open(t, cfg)
+			p, err := o.Create(t.Context(), Spec{Part: "a.parquet", Rows: 2})
+			must(t, err)
+			err = tc.use(t, p)
+			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), `"a.parquet"`) {
+				t.Errorf("error %v, want %q", err, tc.want)
+			}
+			if again := p.Commit(t.Context()); again == nil {
+				t.Error("a part that failed can be committed")
+			}
+			must(t, p.Close())
+			must(t, p.Close())
+			if files := tree(t, cfg.Dir); len(files) != 0 {
+				t.Errorf("left behind: %v", files)
+			}
+		})
+	}
+}
+
+func TestPartAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	o := open(t, testConfig(t.TempDir()))
+	p, err := o.Create(t.Context(), Spec{Part: "a.parquet"})
+	must(t, err)
+	must(t, p.Commit(t.Context()))
+	if err := p.Commit(t.Context()); !errors.Is(err, errClosed) {
+		t.Errorf("second Commit: %v", err)
+	}
+	if err := p.Reject(t.Context(), graph.Rejection{}); !errors.Is(err, errClosed) {
+		t.Errorf("Reject: %v", err)
+	}
+	must(t, p.Close())
+}

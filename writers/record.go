@@ -1,0 +1,218 @@
+package writers
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io"
+	"path"
+	"strings"
+	"time"
+)
+
+// RunRecord says what a run was and how it went. Every key is always there: Encode puts empty lists and objects
+// where a field is nil. It never holds a secret.
+type RunRecord struct {
+	RunID string `json:"run_id"`
+	// Name is that of the job.
+	Name string `json:"name"`
+	// Started and Finished are UTC in RFC 3339.
+	Started  string `json:"started"`
+	Finished string `json:"finished"`
+	// Seconds is the whole run, from process start; StartupSeconds the part of it before the first scoring
+	// request.
+	Seconds        float64 `json:"seconds"`
+	StartupSeconds float64 `json:"startup_seconds"`
+	ExitCode       int     `json:"exit_code"`
+	// Error is the message of the run, empty where all went well.
+	Error string `json:"error"`
+
+	Host         string `json:"host"`
+	PID          int    `json:"pid"`
+	Version      string `json:"version"`
+	GoVersion    string `json:"go_version"`
+	ArrowVersion string `json:"arrow_version"`
+	GRPCVersion  string `json:"grpc_version"`
+
+	Model     ModelRecord `json:"model"`
+	Protocol  string      `json:"protocol"`
+	Workers   int         `json:"workers"`
+	Addresses []string    `json:"addresses"`
+
+	// Inputs are the roots of the input.
+	Inputs         []string `json:"inputs"`
+	Output         string   `json:"output"`
+	Settings       Settings `json:"settings"`
+	SettingsDigest string   `json:"settings_digest"`
+
+	Counts            Counts           `json:"counts"`
+	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
+	Refused           []RefusedFile    `json:"refused"`
+	Stages            Stages           `json:"stages"`
+	PeakMemory        PeakMemory       `json:"peak_memory"`
+	Shards            []ShardRecord    `json:"shards"`
+}
+
+// ModelRecord is what scored.
+type ModelRecord struct {
+	Name       string            `json:"name"`
+	Digest     string            `json:"digest"`
+	InFeatures int               `json:"in_features"`
+	Outputs    []string          `json:"outputs"`
+	Engine     string            `json:"engine"`
+	BLAS       string            `json:"blas"`
+	Versions   map[string]string `json:"versions"`
+}
+
+// Counts are the sums of a run. RowsIn = Scored + Quarantined + Skipped.
+type Counts struct {
+	Files         int64 `json:"files"`
+	FilesRefused  int64 `json:"files_refused"`
+	Shards        int64 `json:"shards"`
+	ShardsSkipped int64 `json:"shards_skipped"`
+	RowsIn        int64 `json:"rows_in"`
+	Scored        int64 `json:"scored"`
+	Quarantined   int64 `json:"quarantined"`
+	Skipped       int64 `json:"skipped"`
+	Nodes         int64 `json:"nodes"`
+	Edges         int64 `json:"edges"`
+	Requests      int64 `json:"requests"`
+	Retries       int64 `json:"retries"`
+	Orphaned      int64 `json:"orphaned"`
+}
+
+// RefusedFile is an input that could not be read, and why.
+type RefusedFile struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+}
+
+// Stages says where the time went. Stages overlap, so the sum may exceed the run.
+type Stages struct {
+	Read      float64 `json:"read_seconds"`
+	Pack      float64 `json:"pack_seconds"`
+	Transport float64 `json:"transport_seconds"`
+	Model     float64 `json:"model_seconds"`
+	Write     float64 `json:"write_seconds"`
+}
+
+// PeakMemory is in bytes, 0 where it is not known.
+type PeakMemory struct {
+	Go      int64 `json:"go_bytes"`
+	Workers int64 `json:"workers_bytes"`
+}
+
+// ShardRecord is one shard of the plan.
+type ShardRecord struct {
+	Part       string `json:"part"`
+	Input      string `json:"input"`
+	FirstGroup int    `json:"first_group"`
+	LastGroup  int    `json:"last_group"`
+	// Outcome is "scored", "skipped", "refused" or "failed".
+	Outcome     string  `json:"outcome"`
+	RowsIn      int64   `json:"rows_in"`
+	Scored      int64   `json:"scored"`
+	Quarantined int64   `json:"quarantined"`
+	Nodes       int64   `json:"nodes"`
+	Seconds     float64 `json:"seconds"`
+	Reason      string  `json:"reason"`
+}
+
+// Encode writes the record as indented JSON with a newline at its end.
+func (r *RunRecord) Encode(w io.Writer) error {
+	full := *r
+	full.Addresses, full.Inputs, full.Model.Outputs = list(r.Addresses), list(r.Inputs), list(r.Model.Outputs)
+	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
+	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
+	full.QuarantinedByCode = object(r.QuarantinedByCode)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(full)
+}
+
+func list[T any](s []T) []T {
+	if s == nil {
+		return []T{}
+	}
+	return s
+}
+
+func object[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return m
+}
+
+// NewRunID names a run by its start and 8 random hexadecimal digits: ids are unique though the clock may step
+// back, and sort by time.
+func NewRunID(now time.Time, rand io.Reader) string {
+	var random [4]byte
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
+		n := now.Nanosecond() // the next best
+		random = [4]byte{byte(n), byte(n >> 8), byte(n >> 16), byte(n >> 24)}
+	}
+	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
+}
+
+// recordsKept is how many run records stay.
+const recordsKept = 100
+
+// WriteRecord writes _runs/<run id>.json and removes all but the last 100 records.
+func (o *Output) WriteRecord(rec *RunRecord) error {
+	if rec.RunID == "" || strings.ContainsAny(rec.RunID, "/\\\x00") || rec.RunID[0] == '.' {
+		return errors.New("writing a run record: it has no usable run id")
+	}
+	s, err := o.stage(runsDir + "/" + rec.RunID + recordSuffix)
+	if err != nil {
+		return err
+	}
+	err = rec.Encode(s)
+	if err == nil {
+		err = s.seal()
+	}
+	if err == nil {
+		err = s.publish()
+	}
+	if err != nil {
+		return errors.Join(err, s.discard())
+	}
+	return o.prune()
+}
+
+const recordSuffix = ".json"
+
+// prune removes the oldest records by name.
+func (o *Output) prune() error {
+	var names []string
+	flat := func(string) bool { return false }
+	err := walk(o.root, runsDir, flat, func(name string) error {
+		if isRecord(path.Base(name)) {
+			names = append(names, name)
+		}
+		return nil
+	})
+	if err != nil {
+		return &IOError{Op: "reading", Path: o.path(runsDir), Err: err}
+	}
+	for _, name := range names[:max(len(names)-recordsKept, 0)] {
+		if err := o.disk.Remove(name); err != nil {
+			return &IOError{Op: "removing", Path: o.path(name), Err: err}
+		}
+	}
+	return nil
+}
+
+// isRecord knows names that NewRunID makes.
+func isRecord(base string) bool {
+	id, ok := strings.CutSuffix(base, recordSuffix)
+	if !ok || len(id) != len("20060102T150405Z-00000000") || id[16] != '-' {
+		return false
+	}
+	if _, err := time.Parse("20060102T150405Z", id[:16]); err != nil {
+		return false
+	}
+	_, err := hex.DecodeString(id[17:])
+	return err == nil
+}
