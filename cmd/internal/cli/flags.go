@@ -28,9 +28,13 @@ type jobFlags struct {
 }
 
 func (f *jobFlags) bindInput(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.inputs, "input", nil, "`PATH` of a file, a folder or a ** glob; NAME=PATH where there are several")
+	f.bindReading(cmd)
+}
+
+func (f *jobFlags) bindReading(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.inputs, "input", nil, "`PATH` of a file, a folder or a ** glob; NAME=PATH where there are several")
-	flags.StringToStringVar(&f.columns, "column", nil, "`KEY=NAME` of an input column: graph_id, features, edges, source, target, weights, num_nodes, node_ids")
+	flags.StringToStringVar(&f.columns, "column", nil, "`KEY=NAME` of an input column, as columns in a job; the keys are graph_id, features, edges, source, target, weights, num_nodes and node_ids")
 	flags.StringVar(&f.shard, "shard-bytes", "", "about how much input makes a shard (default 256MiB)")
 	flags.Int64Var(&f.limit, "limit", 0, "take the first `N` graphs only, to try a job")
 	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")

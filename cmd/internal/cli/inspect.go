@@ -27,7 +27,6 @@ func (e *env) inspectCommand() *cobra.Command {
 				return usagef("inspect needs a path: see graphscore inspect --help")
 			}
 			job := &jobs.Job{}
-			f.inputs = nil
 			if err := f.apply(job); err != nil {
 				return err
 			}
@@ -42,8 +41,7 @@ func (e *env) inspectCommand() *cobra.Command {
 			return e.inspect(cmd.Context(), f, &full)
 		},
 	}
-	f.bindInput(cmd)
-	cmd.Flags().MarkHidden("input") //nolint:errcheck // the flag was bound two lines above
+	f.bindReading(cmd)
 	return cmd
 }
 
@@ -103,7 +101,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 		}
 		if b.String() != before {
 			before = b.String()
-			io.WriteString(w, before) //nolint:errcheck // like the prints around it
+			fmt.Fprint(w, before)
 		}
 	}
 	for _, path := range plan.Ignored {

@@ -72,8 +72,8 @@ func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "graphscore",
 		Short: "Score graphs in bulk: Parquet and Arrow in, one score a node out",
-		Long: "graphscore reads graphs from Parquet and Arrow files, scores their nodes with a graph convolutional\n" +
-			"network in Python workers, and writes the scores to Parquet.",
+		Long: "graphscore reads graphs from Parquet and Arrow files, scores their nodes with a\n" +
+			"graph convolutional network in Python workers, and writes the scores to Parquet.",
 		Example:       "  graphscore run job.yaml\n  graphscore run --input graphs/ --model model/ --output scores/\n  graphscore inspect graphs/",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return e.openLog() },
@@ -93,7 +93,9 @@ func (e *env) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is text on a terminal, json else")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
 	root.AddCommand(e.runCommand(), e.validateCommand(), e.inspectCommand(), e.versionCommand())
-	root.SetUsageTemplate(root.UsageTemplate() + exitCodeHelp)
+	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",
+		"InheritedFlags.FlagUsages", "InheritedFlags.FlagUsagesWrapped 80")
+	root.SetUsageTemplate(narrow.Replace(root.UsageTemplate()) + exitCodeHelp)
 	return root
 }
 

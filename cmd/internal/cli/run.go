@@ -27,11 +27,11 @@ func (e *env) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [JOB.yaml]",
 		Short: "Score graphs and write the scores",
-		Long: "Run scores what the job names and is not scored yet. Flags win over the job file; without one,\n" +
-			"--input, --output and --model or --server make the job.",
+		Long: "Run scores what the job names and is not scored yet. Flags win over the job file;\n" +
+			"without one, --input, --output and --model or --server make the job.",
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
-			"  graphscore run --input 'graphs/**/*.parquet' --server scorer:9999 --output scores/",
+			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := f.job(cmd, args)
 			if err != nil {

@@ -1,0 +1,195 @@
+package jobs_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphscore/jobs"
+)
+
+// write puts a job file into a folder of its own.
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "job.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestLoadEverything(t *testing.T) {
+	t.Parallel()
+	path := write(t, `
+name: molecules
+input:
+  path: [{name: a, path: data}, {name: b, path: "/srv/**/*.parquet"}]
+  layout: rows
+  columns: {features: x, graph_id: id}
+  fingerprint: full
+  shard_bytes: 128MiB
+output: {path: out}
+model: {version: v7}
+server:
+  addresses: ["host:9999", "unix:/run/s.sock"]
+  protocol: gcn
+  tls: {ca: ca.pem, server_name: scorer}
+workers: 3
+limits: {message_bytes: 32MiB, in_flight_bytes: 1048576, request_bytes: 256KiB, deadline: 1m30s, retry_budget: 10s}
+on_change: rescore
+`)
+	got, err := jobs.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Dir(path)
+	want := &jobs.Job{
+		Path: path, Name: "molecules",
+		Input: jobs.Input{
+			Path:   jobs.Paths{{Name: "a", Path: filepath.Join(dir, "data")}, {Name: "b", Path: "/srv/**/*.parquet"}},
+			Layout: "rows", Columns: jobs.Columns{Features: "x", GraphID: "id"}, Fingerprint: "full", ShardBytes: 128 << 20,
+		},
+		Output: jobs.Output{Path: filepath.Join(dir, "out")},
+		Model:  jobs.Model{Version: "v7"},
+		Server: jobs.Server{
+			Addresses: []string{"host:9999", "unix:/run/s.sock"}, Protocol: "gcn",
+			TLS: &jobs.TLS{CA: filepath.Join(dir, "ca.pem"), ServerName: "scorer"},
+		},
+		Workers: 3,
+		Limits: jobs.Limits{
+			MessageBytes: 32 << 20, InFlightBytes: 1 << 20, RequestBytes: 256 << 10,
+			Deadline: jobs.Duration(90 * time.Second), RetryBudget: jobs.Duration(10 * time.Second),
+		},
+		OnChange: "rescore",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if err := got.WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLoadSaysWhere(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct{ text, want string }{
+		"unknown key":   {"name: a\ninputs: {path: x}\n", ":2:1: unknown field \"inputs\""},
+		"nested key":    {"input:\n  path: x\n  colums: {}\n", ":3:3: unknown field \"colums\""},
+		"key of a path": {"input: {path: [{nme: a, path: x}]}\n", "unknown field \"nme\""},
+		"size":          {"input: {path: x, shard_bytes: lots}\n", ":1:31: \"lots\" is not a size: write 1048576, 64MiB or 1GiB"},
+		"no size":       {"limits: {message_bytes: 0}\n", ":1:25: \"0\" is not a size"},
+		"duration":      {"limits: {deadline: 5 parsecs}\n", ":1:20: \"5 parsecs\" is not a time span: write 60s or 1m30s"},
+		"path":          {"input: {path: [[x]]}\n", "a path must be a string or {name: ..., path: ...}"},
+		"empty path":    {"input: {path: \"\"}\n", "the path is empty"},
+		"type":          {"workers: many\n", ":1:10: "},
+		"twice":         {"name: a\nname: b\n", ":2:1: "},
+		"no YAML":       {"name: [\n", ":1:"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := write(t, test.text)
+			_, err := jobs.Load(path)
+			var e *jobs.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("got %v, want a *jobs.Error", err)
+			}
+			first, rest, _ := strings.Cut(err.Error(), "\n")
+			if !strings.HasPrefix(first, path+":") || !strings.Contains(first, test.want) {
+				t.Errorf("got %q, want %q in it", first, test.want)
+			}
+			if !strings.Contains(rest, "^") {
+				t.Errorf("no caret below the source:\n%s", rest)
+			}
+		})
+	}
+}
+
+func TestLoadUnreadable(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{"missing": "/no/such/job.yaml", "folder": t.TempDir()} {
+		_, err := jobs.Load(path)
+		var e *jobs.Error
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), path+": the job file cannot be read: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err := jobs.Load(write(t, strings.Repeat("# not a job\n", 1<<17)))
+	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+		t.Errorf("a large file: %v", err)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		spoil func(*jobs.Job)
+		want  string
+	}{
+		"fine":          {func(*jobs.Job) {}, ""},
+		"no input":      {func(j *jobs.Job) { j.Input.Path = nil }, "input.path is missing"},
+		"no output":     {func(j *jobs.Job) { j.Output.Path = "" }, "output.path is missing"},
+		"no model":      {func(j *jobs.Job) { j.Model.Path = "" }, "model.path is missing"},
+		"both":          {func(j *jobs.Job) { j.Server.Addresses = []string{"a:1"} }, "model.path and server.addresses are both set"},
+		"no name":       {func(j *jobs.Job) { j.Input.Path = jobs.Paths{{Path: "a"}, {Path: "b"}} }, "input.path[0] has no name"},
+		"same name":     {func(j *jobs.Job) { j.Input.Path = jobs.Paths{{"n", "a"}, {"n", "b"}} }, "the name \"n\" is used twice"},
+		"layout":        {func(j *jobs.Job) { j.Input.Layout = "tables" }, "input.layout is \"tables\": it must be one of auto, rows"},
+		"protocol":      {func(j *jobs.Job) { j.Server.Protocol = "http" }, "server.protocol is \"http\""},
+		"fingerprint":   {func(j *jobs.Job) { j.Input.Fingerprint = "md5" }, "input.fingerprint is \"md5\""},
+		"on change":     {func(j *jobs.Job) { j.OnChange = "ask" }, "on_change is \"ask\""},
+		"version":       {func(j *jobs.Job) { j.Model.Version = "v1" }, "model.version is only for server.protocol gcn"},
+		"TLS":           {func(j *jobs.Job) { j.Server.TLS = &jobs.TLS{} }, "server.tls is set, but local workers"},
+		"message":       {func(j *jobs.Job) { j.Limits.MessageBytes = 4 << 30 }, "gRPC messages hold less than 2 GiB"},
+		"small message": {func(j *jobs.Job) { j.Limits.MessageBytes = 1 }, "limits.message_bytes is 1: it must be at least 65536"},
+		"workers":       {func(j *jobs.Job) { j.Workers = -1 }, "workers is -1"},
+		"half a pair": {func(j *jobs.Job) {
+			j.Model.Path, j.Server = "", jobs.Server{Addresses: []string{"a:1"}, Protocol: "native", TLS: &jobs.TLS{Cert: "c"}}
+		}, "only one of cert and key"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := jobs.Job{
+				Path: "job.yaml", Input: jobs.Input{Path: jobs.Paths{{Path: "data"}}},
+				Output: jobs.Output{Path: "out"}, Model: jobs.Model{Path: "model"},
+			}.WithDefaults()
+			if j.Name != "job" {
+				t.Errorf("name %q", j.Name)
+			}
+			test.spoil(&j)
+			err := j.Validate()
+			if test.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err == nil || !strings.HasPrefix(err.Error(), "job.yaml: ") || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+// TestExamples: every job that is shipped can be loaded.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("examples/*/job.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%v, %v", paths, err)
+	}
+	for _, path := range paths {
+		j, err := jobs.Load(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := j.WithDefaults().Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+}
