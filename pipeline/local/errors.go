@@ -2,8 +2,10 @@ package local
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"syscall"
 )
 
 // ModelError is a model folder that workers cannot load.
@@ -67,7 +69,11 @@ func exitError(cfg Config, state *os.ProcessState, words []string) error {
 			}
 		}
 	}
-	return &StartError{Message: fmt.Sprintf("a Python worker ended (%v)%s", state, quoted(last))}
+	end := state.String()
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		end += " from outside, perhaps for want of memory"
+	}
+	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, quoted(last))}
 }
 
 // afterPrefix leaves out the name of the interpreter or the exception.
@@ -78,10 +84,10 @@ func afterPrefix(line string) string {
 	return strings.TrimPrefix(line, "ImportError: ")
 }
 
-// lastWords is the last line that is not empty, without what every line of a worker begins with.
+// lastWords is the last line that tells of trouble, without what every line of a worker begins with.
 func lastWords(words []string) string {
 	for i := len(words) - 1; i >= 0; i-- {
-		if _, text := severity(words[i]); text != "" {
+		if level, text := severity(words[i]); text != "" && level >= slog.LevelWarn {
 			return text
 		}
 	}

@@ -172,7 +172,9 @@ func TestDeadWorkerIsStartedAgain(t *testing.T) {
 	if p.Err() != nil {
 		t.Error(p.Err())
 	}
-	if !strings.Contains(lines.String(), "a worker died and is started again") {
+	want := `a worker died and is started again" worker=0 reason="a worker run by ` + cfg.Python +
+		` ended (signal: killed from outside, perhaps for want of memory): 111" restart=1 of=5`
+	if !strings.Contains(lines.String(), want) {
 		t.Errorf("the log says\n%s", lines)
 	}
 }
@@ -233,7 +235,7 @@ func TestStartFails(t *testing.T) {
 		{"model", is[*ModelError], "the model does not load: " + model + `/config.json: layer 0 has the unknown type "gat"`},
 		{"module", is[*PythonError], "cannot run workers (No module named graphscore); run `make build`"},
 		{"import", is[*PythonError], "cannot run workers (cannot import name 'spam'); run"},
-		{"crash", is[*StartError], "a Python worker ended (exit status 139): Fatal Python error: Segmentation fault"},
+		{"crash", is[*StartError], " ended (exit status 139): Fatal Python error: Segmentation fault"},
 		{"silent", is[*StartError], "was not ready within 200ms without a word"},
 	}
 	for _, test := range tests {

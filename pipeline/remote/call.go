@@ -19,6 +19,7 @@ type call struct {
 	encoding.CodecV2
 	protocol string
 	deadline time.Duration
+	callers  bool // the context of the caller ends before the deadline
 	coding   time.Duration
 	peer     peer.Peer
 	trailer  metadata.MD
@@ -30,6 +31,9 @@ func newCall(protocol string, deadline time.Duration) *call {
 
 // begin gives the context and the options of the call.
 func (c *call) begin(ctx context.Context) (context.Context, context.CancelFunc, []grpc.CallOption) {
+	if end, ends := ctx.Deadline(); ends && time.Until(end) < c.deadline {
+		c.callers = true
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.deadline)
 	return ctx, cancel, []grpc.CallOption{grpc.Peer(&c.peer), grpc.Trailer(&c.trailer), grpc.ForceCodecV2(c)}
 }

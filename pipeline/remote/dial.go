@@ -9,7 +9,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/balancer/leastrequest"
-	"google.golang.org/grpc/balancer/roundrobin"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
@@ -55,7 +54,7 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 		grpc.WithResolvers(addresses),
 		grpc.WithContextDialer(t.dial),
 		grpc.WithTransportCredentials(t.credentials),
-		grpc.WithDefaultServiceConfig(balancing(len(cfg.Addresses))),
+		grpc.WithDefaultServiceConfig(balancing()),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithDisableRetry(),
 		grpc.WithIdleTimeout(0),
@@ -93,13 +92,10 @@ func endpoints(cfg Config) []resolver.Endpoint {
 	return out
 }
 
-// balancing sends each call to the server with the fewest calls under way, as far as some random choices show:
+// balancing sends each call to the server with the fewest calls under way, as far as ten random choices show:
 // requests differ in cost, and taking turns would queue behind the dear ones.
-func balancing(addresses int) string {
-	if addresses < 2 {
-		return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {}}]}`, roundrobin.Name)
-	}
-	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": %d}}]}`, leastrequest.Name, min(2*addresses, 10))
+func balancing() string {
+	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }
 
 // pings finds peers that are gone without a word. Servers of the older protocol have gRPC's default rules and

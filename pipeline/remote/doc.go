@@ -20,6 +20,8 @@
 //   - UNKNOWN and INTERNAL may be retried: exceptions in a Python handler, proxies and cut streams all come as
 //     these. A graph that makes a server fail every time therefore ends the run with the server's own message
 //     once the retries are used up; quarantining it would also quarantine every graph of a broken server.
+//   - Proxies that the environment names (HTTPS_PROXY) are not used: scorers are near, and a proxy that breaks
+//     HTTP/2 looks like a dead server.
 //   - Messages of refused graphs hold no address, time or count of attempts: they land in the quarantine file,
 //     which has the same bytes in every run.
 package remote

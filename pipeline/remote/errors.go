@@ -105,6 +105,9 @@ func callError(ctx context.Context, err error, c *call) error {
 		return ctx.Err()
 	}
 	st := status.Convert(err)
+	if st.Code() == codes.DeadlineExceeded && c.callers {
+		return context.DeadlineExceeded // the server's clock was a little faster than ours
+	}
 	e := &Error{Code: st.Code(), Address: c.address(), Message: sentence(st.Message())}
 	switch st.Code() {
 	case codes.InvalidArgument:

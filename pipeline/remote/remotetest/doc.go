@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -32,11 +33,12 @@ func ServeUnix(t testing.TB, server *grpc.Server) string {
 // ServeOn runs a server on an address until the test ends or the server is stopped.
 func ServeOn(t testing.TB, server *grpc.Server, address string) string {
 	t.Helper()
-	network, place := "tcp", address
-	if len(address) > 5 && address[:5] == "unix:" {
-		network, place = "unix", address[5:]
+	network := "tcp"
+	place, unix := strings.CutPrefix(address, "unix:")
+	if unix {
+		network = "unix"
 	}
-	listener, err := net.Listen(network, place)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), network, place)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +50,7 @@ func ServeOn(t testing.TB, server *grpc.Server, address string) string {
 			t.Errorf("serving on %s: %v", address, err)
 		}
 	})
-	if network == "unix" {
+	if unix {
 		return address
 	}
 	return listener.Addr().String()
