@@ -220,9 +220,11 @@ func (r *run) stream(ctx context.Context) error {
 		shards[k] = r.shard(i)
 		total += shards[k].Rows
 	}
-	return r.watched(ctx, total, func(ctx context.Context) (err error) {
-		r.result, err = pipeline.Run(ctx, cfg, shards, patient)
-		return err
+	return r.watched(ctx, total, func(ctx context.Context) error {
+		return r.session.alive(ctx, func(ctx context.Context) (err error) {
+			r.result, err = pipeline.Run(ctx, cfg, shards, patient)
+			return err
+		})
 	})
 }
 

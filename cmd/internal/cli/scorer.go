@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
 	"graphscore/jobs"
@@ -38,7 +39,7 @@ func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers
 	s = &session{}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.Close())
+			err, s = errors.Join(err, s.Close()), nil
 		}
 	}()
 	addresses := job.Server.Addresses
@@ -88,6 +89,32 @@ func (s *session) scorer() remoteScorer {
 		return remote.NewGCN(s.conn, s.cfg)
 	}
 	return remote.NewNative(s.conn, s.cfg, s.model)
+}
+
+// alive runs work, and ends it where the local workers cannot be kept running.
+func (s *session) alive(ctx context.Context, work func(context.Context) error) error {
+	if s.pool == nil {
+		return work(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		select {
+		case <-s.pool.Failed():
+			cancel(s.pool.Err())
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer cancel(nil)
+		err := work(ctx)
+		if cause := s.pool.Err(); cause != nil && errors.Is(err, context.Canceled) {
+			return cause
+		}
+		return err
+	})
+	return g.Wait()
 }
 
 // Close ends the connection and the workers. It may be called on what connect left half done.
