@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 # Before numpy: as the server itself does it.
@@ -17,15 +16,7 @@ import pytest
 
 import graphscore
 from graphs import write_model
-
-
-@dataclass(frozen=True)
-class Process:
-    """A server that runs as `python -m graphscore serve`."""
-
-    popen: subprocess.Popen[str]
-    address: str
-    first_line: str
+from processes import Process
 
 
 @pytest.fixture(scope="session")

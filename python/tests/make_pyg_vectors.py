@@ -1,9 +1,10 @@
 """Makes tests/data/pyg_vectors.json: what PyTorch Geometric computes, in float64, for small graphs.
 
-    python tests/make_pyg_vectors.py            # writes the file
-    pytest tests/pyg                            # recomputes it and compares
+    .venv/bin/pip install -e '.[test,train]'
+    .venv/bin/python tests/make_pyg_vectors.py       # writes the file
+    .venv/bin/pytest tests/pyg                       # recomputes it and compares
 
-Needs the `train` extra (torch and torch_geometric). Parameters and features are float32 values that are
+Parameters and features are float32 values that are
 written in full, so that every reader starts from the same numbers.
 """
 
@@ -11,12 +12,16 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch_geometric.nn import GCNConv, SAGEConv
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # torch warns of parts of its own that torch_geometric uses
+    from torch_geometric.nn import GCNConv, SAGEConv
 
 VECTORS = Path(__file__).parent / "data" / "pyg_vectors.json"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +12,7 @@ from graphscore import _activations
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from graphscore._arrays import Floats
 
-EXACT = {
+EXACT: dict[str, Callable[[Any], Any]] = {
     "none": lambda x: x,
     "relu": lambda x: np.maximum(x, 0),
     "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),

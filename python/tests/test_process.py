@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +18,12 @@ import grpc
 import numpy as np
 import pytest
 
-from conftest import Process
+from calls import PROCESS_GRAPH, SCORE, call, fails, get_model, method
 from graphs import batch, random_graph, write_model
-from graphscore import __version__
+from graphscore import __version__, _cli
 from graphscore._proto import gcn_pb2, scoring_pb2
+from graphscore._server import ServerOptions, channel_options
+from processes import Process
 
 Serve = Callable[..., Process]
 
@@ -45,12 +47,6 @@ def refused(code: int, message: str, *arguments: str) -> None:
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert "Traceback" not in done.stderr
-
-
-def get_model(address: str) -> scoring_pb2.GetModelResponse:
-    with grpc.insecure_channel(address) as channel:
-        data = channel.unary_unary("/graphscore.v1.ScoringService/GetModel")(b"", timeout=10, wait_for_ready=True)
-    return scoring_pb2.GetModelResponse.FromString(data)
 
 
 def rest(process: Process) -> str:
@@ -100,7 +96,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     assert sorted(scores) == ["a", "b"]
     with grpc.insecure_channel(address) as channel:
         data = gcn_pb2.GraphData(nodes=[gcn_pb2.Node(id="a", features=[1, 2, 3])]).SerializeToString()
-        alone = gcn_pb2.GCNResult.FromString(channel.unary_unary("/GCNService/ProcessGraph")(data, timeout=10))
+        alone = gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, data))
     assert alone.node_scores["a"] == scores["a"]
 
 
@@ -110,16 +106,16 @@ def test_ready_line_names_model_and_address(serve: Serve, tmp_path: Path) -> Non
     assert process.first_line == f"graphscore-server: serving test-model ({answer.digest}) on unix:{tmp_path}/s\n"
 
 
-def test_one_blas_thread(serve: Serve, tmp_path: Path) -> None:
-    process = serve(f"unix:{tmp_path}/s")
-    threads = Path(f"/proc/{process.popen.pid}/environ").read_bytes()
-    assert threads  # the process is alive; the setting itself is made inside it
-    script = (
-        "import sys; sys.argv=['x','serve','--model','/nowhere'];"
-        "from graphscore._cli import main; code=main(); import os; sys.exit(os.environ['OPENBLAS_NUM_THREADS'])"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.stderr.endswith("\n1\n")
+def test_one_blas_thread() -> None:
+    script = """
+from graphscore._cli import main
+assert main(["serve", "--model", "/nowhere"]) == 65
+import threadpoolctl
+print([library["num_threads"] for library in threadpoolctl.threadpool_info()])
+"""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment)
+    assert set(json.loads(done.stdout)) == {1}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -132,11 +128,11 @@ def test_signal_ends_with_0(serve: Serve, tmp_path: Path, number: signal.Signals
     assert not (tmp_path / "s").exists()
 
 
-def test_signal_drains(serve: Serve, tmp_path: Path) -> None:
-    """A call that runs when the signal comes is answered; a later one is not accepted."""
-    model = write_model(tmp_path / "wide", ("sage",) * 6, (3, 512, 512, 512, 512, 512, 1))
-    process = serve("127.0.0.1:0", model=model)
-    many = batch([random_graph(np.random.default_rng(0), nodes=2000, edges=0) for _ in range(4)])
+@pytest.fixture
+def slow(serve: Serve, tmp_path: Path) -> tuple[Process, bytes]:
+    """A server, and a request that it needs a second for."""
+    process = serve("127.0.0.1:0", model=write_model(tmp_path / "wide", ("sage",) * 3, (3, 400, 400, 1)))
+    many = batch([random_graph(np.random.default_rng(0), nodes=2000, edges=0) for _ in range(80)])
     request = scoring_pb2.ScoreRequest(
         graphs=many.graphs,
         nodes=many.nodes,
@@ -144,25 +140,36 @@ def test_signal_drains(serve: Serve, tmp_path: Path) -> None:
         node_counts=many.node_counts.tobytes(),
         features=many.features.tobytes(),
         in_degrees=many.in_degrees.tobytes(),
-    ).SerializeToString()
+    )
+    return process, request.SerializeToString()
+
+
+def test_signal_drains(slow: tuple[Process, bytes]) -> None:
+    """A call that runs when the signal comes is answered; a later one is not accepted."""
+    process, request = slow
     with grpc.insecure_channel(process.address) as channel:
         grpc.channel_ready_future(channel).result(10)
-        call = channel.unary_unary("/graphscore.v1.ScoringService/Score").future(request, timeout=60)
+        running = method(channel, SCORE).future(request, timeout=60)
         time.sleep(0.2)
         process.popen.terminate()
-        running_at_signal = not call.done()
-        response = scoring_pb2.ScoreResponse.FromString(call.result())
-    assert running_at_signal
-    assert response.nodes == many.nodes
+        time.sleep(0.1)
+        assert not running.done()
+        assert fails(channel, PROCESS_GRAPH, b"")[0] == grpc.StatusCode.UNAVAILABLE
+        assert scoring_pb2.ScoreResponse.FromString(running.result()).nodes == 160_000
     assert process.popen.wait(15) == 0
 
 
-def test_second_signal_ends_at_once(serve: Serve) -> None:
-    process = serve("127.0.0.1:0")
-    os.kill(process.popen.pid, signal.SIGSTOP)
-    os.kill(process.popen.pid, signal.SIGTERM)
-    os.kill(process.popen.pid, signal.SIGCONT)
-    assert process.popen.wait(5) == 0
+def test_second_signal_ends_at_once(slow: tuple[Process, bytes]) -> None:
+    process, request = slow
+    with grpc.insecure_channel(process.address) as channel:
+        grpc.channel_ready_future(channel).result(10)
+        running = method(channel, SCORE).future(request, timeout=60)
+        time.sleep(0.2)
+        process.popen.terminate()
+        time.sleep(0.1)
+        process.popen.terminate()
+        assert process.popen.wait(2) == 128 + signal.SIGTERM
+        assert running.code() == grpc.StatusCode.UNAVAILABLE
 
 
 def test_lifeline(serve: Serve, tmp_path: Path) -> None:
@@ -297,7 +304,10 @@ def test_localhost(serve: Serve) -> None:
         (("serve", "--model", "MODEL", "--listen", "9999"), "'9999' is not an address; say HOST:PORT"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:99999"), "is not an address"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:x"), "is not an address"),
-        (("serve", "--model", "MODEL", "--max-message-bytes", "12"), "must be between 65536 and 2147483647"),
+        (
+            ("serve", "--model", "MODEL", "--max-message-bytes", "12"),
+            "max_message_bytes: 12 is not between 65536 and 2147483647",
+        ),
         (("serve", "--model", "MODEL", "--max-message-bytes", "64MiB"), "invalid int value: '64MiB'"),
     ],
 )
@@ -320,12 +330,22 @@ def test_starts_fast(serve: Serve, tmp_path: Path) -> None:
     assert time.perf_counter() - start < 5
 
 
-def test_keepalive_pings_are_allowed(serve: Serve) -> None:
-    """A client that pings every 5 s between calls would be cut off by a server with default rules."""
-    address = serve("127.0.0.1:0").address
-    options = [("grpc.keepalive_time_ms", 5000), ("grpc.keepalive_permit_without_calls", 1)]
-    with grpc.insecure_channel(address, options=options) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        lost = threading.Event()
-        channel.subscribe(lambda state: lost.set() if state != grpc.ChannelConnectivity.READY else None)
-        assert channel.unary_unary("/GCNService/ProcessGraph")(b"", timeout=5) == b""
+def test_a_traceback_is_one_line() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "a call\nfailed", (), None)
+    try:
+        int("of several\nlines")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    line = _cli.LineFormatter().format(record)
+    assert "\n" not in line
+    assert line.startswith("graphscore-server: error: a call | failed: Traceback")
+    assert "ValueError: invalid literal" in line
+
+
+def test_rules_of_the_connection() -> None:
+    """What a test would need minutes to see: the rules for pings, and two servers on one port."""
+    options = dict(channel_options(ServerOptions(max_message_bytes=1 << 20)))
+    assert options["grpc.http2.min_ping_interval_without_data_ms"] == 5000
+    assert options["grpc.keepalive_permit_without_calls"] == 1
+    assert options["grpc.so_reuseport"] == 0
+    assert options["grpc.max_receive_message_length"] == options["grpc.max_send_message_length"] == 1 << 20

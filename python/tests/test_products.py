@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import graphscore
+from graphs import write_model
 from graphscore import _products
 from graphscore._arrays import Floats
 from graphscore._products import TILE, ColumnBlocks, Einsum, WholeWidth
-from graphs import write_model
 
 SHAPES = [(1, 1), (3, 8), (16, 32), (32, 1), (64, 64), (7, 20), (100, 17)]
 
@@ -42,8 +42,8 @@ def test_strategies_hold_on_this_machine(strategy: type[WholeWidth], shape: tupl
 
 def test_chosen_product_is_the_first_that_passes() -> None:
     weight = matrix(16, 32)
-    chosen = _products.choose(weight)
-    assert type(chosen) is next(s for s in _products.STRATEGIES if _products.place_invariant(s(weight), 16))  # type: ignore[comparison-overlap]
+    chosen = _products.Chooser()(weight)
+    assert type(chosen) is next(s for s in _products.STRATEGIES if _products.place_invariant(s(weight), 16))
 
 
 def rotated(place: Callable[[int], bool]) -> _products.Strategy:
@@ -51,7 +51,7 @@ def rotated(place: Callable[[int], bool]) -> _products.Strategy:
 
     def strategy(weight: Floats) -> _products.Product:
         def product(rows: Floats) -> Floats:
-            result = np.einsum("ik,kj->ij", rows, weight)
+            result: Floats = np.einsum("ik,kj->ij", rows, weight)
             backwards = np.einsum("ik,kj->ij", rows[:, ::-1].copy(), weight[::-1].copy())
             at = np.array([place(i % TILE) for i in range(len(rows))], np.bool_)
             result[at] = backwards[at]
@@ -85,9 +85,11 @@ def test_self_test_catches_the_number_of_rows() -> None:
     weight = matrix(8, 8)
 
     def product(rows: Floats) -> Floats:
-        if len(rows) % TILE == 1:
-            return np.einsum("ik,kj->ij", rows[:, ::-1].copy(), weight[::-1].copy())
-        return np.einsum("ik,kj->ij", rows, weight)
+        backwards = len(rows) % TILE == 1
+        result: Floats = np.einsum(
+            "ik,kj->ij", rows[:, ::-1].copy() if backwards else rows, weight[::-1].copy() if backwards else weight
+        )
+        return result
 
     assert not _products.place_invariant(product, 8)
 
@@ -103,6 +105,7 @@ def test_a_product_that_fails_is_not_used(tmp_path: Path) -> None:
 
     graphscore.Engine(model, strategies=[bad, good])
     assert used == ["good"]
+    graphscore.Engine(model, strategies=[good, bad])
     with pytest.raises(graphscore.EngineError, match="no dense product of 33 x 9 gives the same result"):
         graphscore.Engine(model, strategies=[bad])
 
@@ -115,3 +118,23 @@ def test_plain_blas_without_tiles_is_what_this_is_for() -> None:
 
     shapes = [(16, 32), (64, 64), (32, 1), (33, 9), (100, 17), (128, 20)]
     assert not all(_products.place_invariant(product_of(matrix(*shape)), shape[0]) for shape in shapes)
+
+
+def test_one_test_a_shape() -> None:
+    made: list[int] = []
+
+    def strategy(weight: Floats) -> _products.Product:
+        made.append(0)
+
+        def product(rows: Floats) -> Floats:
+            made[-1] += 1
+            return ColumnBlocks(weight)(rows)
+
+        return product
+
+    chooser = _products.Chooser([strategy])
+    chooser(matrix(5, 3))
+    chooser(matrix(5, 3))
+    chooser(matrix(3, 5))
+    assert made[1] == 0
+    assert min(made[0], made[2]) > TILE

@@ -16,26 +16,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 import graphscore
+from calls import GET_MODEL, PROCESS_GRAPH, SCORE, call, fails, method
 from graphs import batch, random_graph, write_model
 from graphscore import _servicers
 from graphscore._proto import gcn_pb2, scoring_pb2
 
-SCORE = "/graphscore.v1.ScoringService/Score"
-GET_MODEL = "/graphscore.v1.ScoringService/GetModel"
-PROCESS_GRAPH = "/GCNService/ProcessGraph"
-
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
-
-
-def raw(channel: grpc.Channel, method: str, data: bytes, **options: Any) -> bytes:
-    result: bytes = channel.unary_unary(method)(data, timeout=20, **options)
-    return result
-
-
-def fails(channel: grpc.Channel, method: str, data: bytes, **options: Any) -> tuple[grpc.StatusCode, str]:
-    with pytest.raises(grpc.RpcError) as caught:
-        raw(channel, method, data, **options)
-    return caught.value.code(), caught.value.details()
 
 
 def message(good: graphscore.GraphBatch) -> dict[str, Any]:
@@ -54,7 +40,7 @@ def message(good: graphscore.GraphBatch) -> dict[str, Any]:
 
 def score(channel: grpc.Channel, **fields: Any) -> scoring_pb2.ScoreResponse:
     data = scoring_pb2.ScoreRequest(**fields).SerializeToString()
-    return scoring_pb2.ScoreResponse.FromString(raw(channel, SCORE, data))
+    return scoring_pb2.ScoreResponse.FromString(call(channel, SCORE, data))
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +52,8 @@ def good() -> graphscore.GraphBatch:
 @pytest.fixture
 def server_of(tmp_path: Path) -> Iterator[Callable[..., grpc.Channel]]:
     """Start a server of another model or with other options."""
-    servers, channels = [], []
+    servers: list[graphscore.Server] = []
+    channels: list[grpc.Channel] = []
 
     def start(
         kinds: tuple[str, ...] = ("gcn",), widths: tuple[int, ...] = (3, 1), engine: object = None, **options: Any
@@ -153,15 +140,15 @@ def test_malformed_score(
     assert wanted in details
 
 
-@pytest.mark.parametrize("method", [SCORE, GET_MODEL, PROCESS_GRAPH])
-def test_bytes_that_are_no_message(channel: grpc.Channel, method: str) -> None:
-    code, details = fails(channel, method, b"\xff" * 50)
+@pytest.mark.parametrize("name", [SCORE, GET_MODEL, PROCESS_GRAPH])
+def test_bytes_that_are_no_message(channel: grpc.Channel, name: str) -> None:
+    code, details = fails(channel, name, b"\xff" * 50)
     assert code == INVALID
     assert details.startswith("the request is not a")
 
 
 def test_get_model(channel: grpc.Channel, engine: graphscore.Engine) -> None:
-    answer = scoring_pb2.GetModelResponse.FromString(raw(channel, GET_MODEL, b""))
+    answer = scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b""))
     assert (answer.name, answer.digest, answer.in_features) == ("test-model", engine.model.digest, 3)
     assert list(answer.outputs) == ["score"]
     assert answer.max_message_bytes == 64 << 20
@@ -184,12 +171,12 @@ def test_process_graph(channel: grpc.Channel, engine: graphscore.Engine) -> None
     data = graph(
         dict(zip(names, one.features.tolist(), strict=True)), [(names[s], names[t]) for s, t in one.edges.tolist()]
     )
-    scores = gcn_pb2.GCNResult.FromString(raw(channel, PROCESS_GRAPH, data)).node_scores
+    scores = gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, data)).node_scores
     assert dict(scores) == dict(zip(names, engine.score(batch([one])).values[:, 0].tolist(), strict=True))
 
 
 def test_process_nothing(channel: grpc.Channel) -> None:
-    assert raw(channel, PROCESS_GRAPH, b"") == b""
+    assert call(channel, PROCESS_GRAPH, b"") == b""
 
 
 X = [1.0, 2.0, 3.0]
@@ -220,18 +207,18 @@ def test_process_graph_of_several_outputs(server_of: Callable[..., grpc.Channel]
 
 
 def test_1024_calls_at_once(channel: grpc.Channel) -> None:
-    call = channel.unary_unary(PROCESS_GRAPH)
+    process = method(channel, PROCESS_GRAPH)
     data = graph({str(i): X for i in range(50)}, [(str(i), str(i // 2)) for i in range(50)])
-    futures = [call.future(data, timeout=60) for _ in range(1024)]
+    futures = [process.future(data, timeout=60) for _ in range(1024)]
     results = {future.result() for future in futures}
     assert len(gcn_pb2.GCNResult.FromString(results.pop()).node_scores) == 50
 
 
 def test_further_calls_are_refused(server_of: Callable[..., grpc.Channel]) -> None:
     channel = server_of(concurrent_calls=2)
-    call = channel.unary_unary(PROCESS_GRAPH)
+    process = method(channel, PROCESS_GRAPH)
     data = graph({str(i): X for i in range(3000)}, [])
-    futures = [call.future(data, timeout=60) for _ in range(60)]
+    futures = [process.future(data, timeout=60) for _ in range(60)]
     codes = [future.code() for future in futures]
     assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
 
@@ -244,7 +231,7 @@ def test_message_limits(server_of: Callable[..., grpc.Channel]) -> None:
     assert "257024 bytes, but the largest has 100000; send fewer nodes" in details
     code, _ = fails(channel, SCORE, bytes(100_001))
     assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
-    answer = scoring_pb2.GetModelResponse.FromString(raw(channel, GET_MODEL, b""))
+    answer = scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b""))
     assert answer.max_message_bytes == 100_000
 
 
@@ -281,7 +268,7 @@ def test_a_bug_is_one_line_and_does_not_end_the_server(
         code, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
     assert (code, details) == (grpc.StatusCode.INTERNAL, "the server failed: ZeroDivisionError; see its log")
     assert caplog.records[0].exc_info is not None
-    assert gcn_pb2.GCNResult.FromString(raw(channel, PROCESS_GRAPH, graph({"a": X}, []))).node_scores == {"a": 0}
+    assert gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, graph({"a": X}, []))).node_scores == {"a": 0}
 
 
 def test_no_memory(server_of: Callable[..., grpc.Channel]) -> None:
@@ -292,23 +279,23 @@ def test_no_memory(server_of: Callable[..., grpc.Channel]) -> None:
 
 @pytest.mark.parametrize("name", ["", "GCNService", "graphscore.v1.ScoringService"])
 def test_health(channel: grpc.Channel, name: str) -> None:
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     answer = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=5)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
 def test_many_health_watches_do_not_take_the_threads(channel: grpc.Channel) -> None:
-    stub = health_pb2_grpc.HealthStub(channel)
+    stub: Any = health_pb2_grpc.HealthStub(channel)
     watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(20)]
     for watch in watches:
         assert next(watch).status == health_pb2.HealthCheckResponse.SERVING
-    assert raw(channel, PROCESS_GRAPH, b"") == b""
+    assert call(channel, PROCESS_GRAPH, b"") == b""
     for watch in watches:
         watch.cancel()
 
 
 def test_reflection(channel: grpc.Channel) -> None:
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
 
     def ask(**fields: Any) -> Any:
         return next(stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(**fields)]), timeout=5))
@@ -320,10 +307,10 @@ def test_reflection(channel: grpc.Channel) -> None:
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
-    for name, method in (("GCNService", "ProcessGraph"), ("graphscore.v1.ScoringService", "Score")):
+    for name, wanted in (("GCNService", "ProcessGraph"), ("graphscore.v1.ScoringService", "Score")):
         files = ask(file_containing_symbol=name).file_descriptor_response.file_descriptor_proto
         found = FileDescriptorProto.FromString(files[0])
-        assert method in [m.name for service in found.service for m in service.method]
+        assert wanted in [m.name for service in found.service for m in service.method]
 
 
 def test_unknown_method(channel: grpc.Channel) -> None:

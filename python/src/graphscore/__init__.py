@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from graphscore._batch import BatchError, Failure, GraphBatch, Scores
     from graphscore._engine import Engine, EngineError
+    from graphscore._listen import OptionError
     from graphscore._model import Model, ModelError, load_model
     from graphscore._server import ServeError, Server, ServerOptions
     from graphscore._version import __version__
@@ -30,6 +31,7 @@ __all__ = [
     "GraphBatch",
     "Model",
     "ModelError",
+    "OptionError",
     "Scores",
     "ServeError",
     "Server",
@@ -46,6 +48,7 @@ _HOMES = {
     "GraphBatch": "_batch",
     "Model": "_model",
     "ModelError": "_model",
+    "OptionError": "_listen",
     "Scores": "_batch",
     "ServeError": "_server",
     "Server": "_server",

@@ -99,7 +99,7 @@ def _serve(options: argparse.Namespace) -> int:
         except OSError as error:
             return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
     from graphscore._engine import Engine, EngineError  # noqa: PLC0415
-    from graphscore._listen import AddressError  # noqa: PLC0415
+    from graphscore._listen import OptionError  # noqa: PLC0415
     from graphscore._model import ModelError, load_model  # noqa: PLC0415
     from graphscore._server import ServeError, Server, ServerOptions  # noqa: PLC0415
 
@@ -116,8 +116,8 @@ def _serve(options: argparse.Namespace) -> int:
         server.start()
     except ModelError as error:
         return _fail(EXIT_MODEL, str(error))
-    except AddressError as error:
-        return _fail(EXIT_USAGE, f"--listen {error}")
+    except OptionError as error:
+        return _fail(EXIT_USAGE, str(error))
     except ServeError as error:
         return _fail(EXIT_UNAVAILABLE, str(error))
     except EngineError as error:
@@ -148,7 +148,7 @@ def _fail(code: int, message: str) -> int:
     return code
 
 
-class _LineFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
     """One line a record, its traceback included."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -161,5 +161,5 @@ class _LineFormatter(logging.Formatter):
 
 def _start_logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_LineFormatter())
+    handler.setFormatter(LineFormatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

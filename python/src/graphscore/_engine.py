@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 import numpy as np
@@ -56,7 +55,7 @@ class Engine:
         # 1 MiB for the widest array, so that what a layer reads and writes stays near the processor.
         widest = max(model.in_features, *(layer.out_width for layer in model.layers))
         self._chunk_nodes = chunk_nodes or max(_CHUNK_NODES, _CHUNK_FLOATS // widest)
-        make_product = partial(_products.choose, strategies=strategies)
+        make_product = _products.Chooser(strategies)
         try:
             self._steps = tuple(
                 _Step(

@@ -13,8 +13,8 @@ from pathlib import Path
 _PATH_BYTES = 107  # sun_path, less its final zero byte
 
 
-class AddressError(ValueError):
-    """An address that cannot be listened on by rule; the message says why and what to do."""
+class OptionError(ValueError):
+    """An option that makes no sense or is not allowed; the message names it and says what to do."""
 
 
 class BindError(Exception):
@@ -39,22 +39,22 @@ class Address:
 def parse(text: str, *, allow_remote: bool) -> Address:
     """Read 'HOST:PORT', '[V6]:PORT' or 'unix:PATH'.
 
-    Raises AddressError, also for a host that others can reach, unless that is allowed.
+    Raises OptionError, also for a host that others can reach, unless that is allowed.
     """
     if text.startswith("unix:"):
         path = Path(text.removeprefix("unix:").removeprefix("//"))
         if not path.name:
-            raise AddressError(f"{text!r} names no socket; say unix:/path/to/socket")
+            raise OptionError(f"listen: {text!r} names no socket; say unix:/path/to/socket")
         if len(os.fsencode(path)) > _PATH_BYTES:
-            raise AddressError(f"{text!r}: the path of a unix socket has at most {_PATH_BYTES} bytes")
+            raise OptionError(f"listen: {text!r}: the path of a unix socket has at most {_PATH_BYTES} bytes")
         return Address("", 0, path)
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
-        raise AddressError(f"{text!r} is not an address; say HOST:PORT, e.g. 127.0.0.1:9999, or unix:/path")
+        raise OptionError(f"listen: {text!r} is not an address; say HOST:PORT, e.g. 127.0.0.1:9999, or unix:/path")
     host = host.removeprefix("[").removesuffix("]")
     if not allow_remote and not _is_loopback(host):
-        raise AddressError(
-            f"{text!r} can be reached from other machines, and calls are neither encrypted nor authenticated;"
+        raise OptionError(
+            f"listen: {text!r} can be reached from other machines, and calls are neither encrypted nor authenticated;"
             " listen on 127.0.0.1 or a unix socket, or give --allow-remote"
         )
     return Address(host or "::", int(port))
@@ -66,7 +66,7 @@ def _is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise AddressError(f"host {host!r} is not known: {error.strerror or error}") from None
+        raise OptionError(f"listen: host {host!r} is not known: {error.strerror or error}") from None
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
 
 

@@ -126,14 +126,25 @@ def place_invariant(product: Product, inner: int) -> bool:
     return True
 
 
-def choose(matrix: Floats, strategies: Sequence[Strategy] = STRATEGIES) -> Product:
-    """Return the first product for matrix [k, n] that passes the self-test; ProductError if none does."""
-    for strategy in strategies:
-        product = strategy(matrix)
-        if place_invariant(product, len(matrix)):
-            return product
-    inner, columns = matrix.shape
-    raise ProductError(
-        f"no dense product of {inner} x {columns} gives the same result at every place with this BLAS;"
-        " use another numpy build, or set OPENBLAS_CORETYPE to another kernel"
-    )
+class Chooser:
+    """Makes products, each with the first strategy that passes the self-test for its shape."""
+
+    def __init__(self, strategies: Sequence[Strategy] = STRATEGIES) -> None:
+        self._strategies = strategies
+        # What a BLAS does depends on the shape, not on the numbers: a model of equal layers is tested once.
+        self._chosen: dict[tuple[int, int], Strategy] = {}
+
+    def __call__(self, matrix: Floats) -> Product:
+        """Return the product for a matrix [k, n]; ProductError if no strategy passes."""
+        inner, columns = matrix.shape
+        if (inner, columns) in self._chosen:
+            return self._chosen[inner, columns](matrix)
+        for strategy in self._strategies:
+            product = strategy(matrix)
+            if place_invariant(product, inner):
+                self._chosen[inner, columns] = strategy
+                return product
+        raise ProductError(
+            f"no dense product of {inner} x {columns} gives the same result at every place with this BLAS;"
+            " use another numpy build, or set OPENBLAS_CORETYPE to another kernel"
+        )

@@ -44,18 +44,18 @@ class Server:
     """One engine behind one address. `start` binds, `stop` drains."""
 
     def __init__(self, engine: _engine.Engine, options: ServerOptions | None = None) -> None:
-        """Prepare a server. Raises ServeError or AddressError if the options make no sense."""
+        """Prepare a server. Raises OptionError."""
         options = options or ServerOptions()
         if not LEAST_MESSAGE_BYTES <= options.max_message_bytes <= MOST_MESSAGE_BYTES:
-            raise ServeError(
-                f"max_message_bytes is {options.max_message_bytes}, it must be between {LEAST_MESSAGE_BYTES} and"
+            raise _listen.OptionError(
+                f"max_message_bytes: {options.max_message_bytes} is not between {LEAST_MESSAGE_BYTES} and"
                 f" {MOST_MESSAGE_BYTES}"
             )
         self.address = _listen.parse(options.listen, allow_remote=options.allow_remote)
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="call")
         self._side = Side((_codec.GCN_SERVICE, _codec.SCORING_SERVICE))
         self._server = grpc.server(
-            self._pool, options=_channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
+            self._pool, options=channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
         )
         self._add_services(engine, options)
 
@@ -103,7 +103,8 @@ class Server:
         self._server.add_generic_rpc_handlers((*services, *self._side.handlers()))
 
 
-def _channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
+def channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
+    """Return the settings of gRPC itself."""
     return [
         ("grpc.max_receive_message_length", options.max_message_bytes),
         ("grpc.max_send_message_length", options.max_message_bytes),
