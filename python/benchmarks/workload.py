@@ -42,13 +42,21 @@ def write_model(folder: Path) -> None:
     for i, (w, b) in enumerate(weights()):
         tensors[f"convs.{i}.lin.weight"] = np.ascontiguousarray(w.T)
         tensors[f"convs.{i}.bias"] = b
-        layers.append({
-            "type": "gcn", "weight": f"convs.{i}.lin.weight", "bias": f"convs.{i}.bias",
-            "activation": "relu" if i == 0 else "none",
-        })
+        layers.append(
+            {
+                "type": "gcn",
+                "weight": f"convs.{i}.lin.weight",
+                "bias": f"convs.{i}.bias",
+                "activation": "relu" if i == 0 else "none",
+            }
+        )
     config = {
-        "format": "graphscore/1", "name": "benchmark", "in_features": 16, "outputs": ["score"],
-        "layers": layers, "output_activation": "none",
+        "format": "graphscore/1",
+        "name": "benchmark",
+        "in_features": 16,
+        "outputs": ["score"],
+        "layers": layers,
+        "output_activation": "none",
     }
     (folder / "config.json").write_text(json.dumps(config, indent=1))
     save_file(tensors, folder / "model.safetensors")
