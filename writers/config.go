@@ -3,16 +3,14 @@ package writers
 import (
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"graphscore/pipeline/graph"
 )
 
-// Config says where scores go and what they look like. Dir, Outputs and the kinds of ids must be set; every
-// other zero value means its default.
+// Config says where scores go and what they look like. Dir must be set, and what the parts hold here or by
+// [Output.Describe]; every other zero value means its default.
 type Config struct {
 	// Dir is the output folder. It is created where it is not there.
 	Dir string
@@ -62,30 +60,13 @@ func (c Config) WithDefaults() Config {
 	return c
 }
 
-// Validate names the field that is wrong.
+// Validate names the field that is wrong. A config without outputs is one that [Output.Describe] completes.
 func (c Config) Validate() error {
 	if c.Dir == "" {
 		return errors.New("the output folder (Dir) is empty")
 	}
 	if len(c.Outputs) == 0 {
-		return errors.New("the model has no outputs (Outputs)")
+		return nil
 	}
-	names := []string{graphIDColumn, nodeIDColumn}
-	for _, name := range c.Outputs {
-		if name == "" || slices.Contains(names, name) {
-			return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", name)
-		}
-		names = append(names, name)
-	}
-	s := c.Settings
-	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
-		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
-	}
-	if s.GraphID != "" && s.GraphID != c.GraphIDs.String() {
-		return fmt.Errorf("graph ids are %s, but %s in the settings (Settings.GraphID)", c.GraphIDs, s.GraphID)
-	}
-	if s.NodeID != "" && s.NodeID != c.NodeIDs.String() {
-		return fmt.Errorf("node ids are %s, but %s in the settings (Settings.NodeID)", c.NodeIDs, s.NodeID)
-	}
-	return nil
+	return c.described()
 }

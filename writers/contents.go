@@ -1,9 +1,15 @@
 package writers
 
-import "graphscore/pipeline/graph"
+import (
+	"errors"
+	"fmt"
+	"slices"
 
-// Contents says what the parts of a run hold. It is known later than the folder: a run locks its output first
-// and then asks what scores.
+	"graphscore/pipeline/graph"
+)
+
+// Contents says what the parts of a run hold. It may be known later than the folder: a run locks its output
+// first and then asks what scores.
 type Contents struct {
 	// Settings go into the ledger of every part.
 	Settings Settings
@@ -15,10 +21,41 @@ type Contents struct {
 	Rescore bool
 }
 
-// Describe sets what the parts hold. It must come before Reconcile and Create, once.
+// Describe sets what the parts hold, instead of the fields of Config with the same names. It must come before
+// Reconcile and Create, and not while other methods run.
 func (o *Output) Describe(c Contents) error {
-	o.cfg.Settings, o.cfg.GraphIDs, o.cfg.NodeIDs = c.Settings, c.GraphIDs, c.NodeIDs
-	o.cfg.Outputs, o.cfg.Rescore = c.Outputs, c.Rescore
-	o.cfg.blockRows = blockRowsFor(len(c.Outputs))
-	return o.cfg.Validate()
+	cfg := o.cfg
+	cfg.Settings, cfg.GraphIDs, cfg.NodeIDs = c.Settings, c.GraphIDs, c.NodeIDs
+	cfg.Outputs, cfg.Rescore = slices.Clone(c.Outputs), c.Rescore
+	cfg.blockRows = blockRowsFor(len(c.Outputs))
+	if err := cfg.described(); err != nil {
+		return fmt.Errorf("describing the output %q: %w", cfg.Dir, err)
+	}
+	o.cfg = cfg
+	return nil
+}
+
+// described says what is missing or wrong in what the parts hold.
+func (c *Config) described() error {
+	if len(c.Outputs) == 0 {
+		return errors.New("the model has no outputs (Outputs)")
+	}
+	names := []string{graphIDColumn, nodeIDColumn}
+	for _, name := range c.Outputs {
+		if name == "" || slices.Contains(names, name) {
+			return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", name)
+		}
+		names = append(names, name)
+	}
+	s := c.Settings
+	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
+		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
+	}
+	if s.GraphID != "" && s.GraphID != c.GraphIDs.String() {
+		return fmt.Errorf("graph ids are %s, but %s in the settings (Settings.GraphID)", c.GraphIDs, s.GraphID)
+	}
+	if s.NodeID != "" && s.NodeID != c.NodeIDs.String() {
+		return fmt.Errorf("node ids are %s, but %s in the settings (Settings.NodeID)", c.NodeIDs, s.NodeID)
+	}
+	return nil
 }

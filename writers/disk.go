@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 )
 
@@ -300,6 +299,3 @@ func (o *Output) creating(name string, err error) error {
 
 // path is the name of a file of the output as messages and the operating system know it.
 func (o *Output) path(name string) string { return filepath.Join(o.cfg.Dir, filepath.FromSlash(name)) }
-
-// counter numbers temporary files.
-type counter = atomic.Int64

@@ -123,16 +123,16 @@ func count(n int, what string) string {
 
 // cause strips the operation and path that the os package adds: our errors name them in their own way.
 func cause(err error) error {
-	for {
-		switch e := err.(type) {
-		case *fs.PathError:
-			err = e.Err
-		case *os.LinkError:
-			err = e.Err
-		case *os.SyscallError:
-			err = e.Err
-		default:
-			return err
-		}
+	var p *fs.PathError
+	var l *os.LinkError
+	var c *os.SyscallError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	case errors.As(err, &c):
+		return c.Err
 	}
+	return err
 }

@@ -2,7 +2,6 @@ package writers
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"os"
 	"syscall"
@@ -70,7 +69,7 @@ func (o *Output) unlock() error {
 	err := o.flock.Close()
 	o.flock = nil
 	if err != nil {
-		return errors.Join(&IOError{Op: "unlocking", Path: o.path(lockName), Err: err})
+		return &IOError{Op: "unlocking", Path: o.path(lockName), Err: err}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gofrs/flock"
 )
@@ -28,7 +29,7 @@ type Output struct {
 	root  *os.Root
 	disk  disk
 	flock *flock.Flock
-	temps counter
+	temps atomic.Int64 // numbers temporary files
 
 	mu      sync.Mutex
 	folders folders

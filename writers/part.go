@@ -27,7 +27,7 @@ type Part struct {
 // Create begins the part of a shard under a temporary name. Errors are a *CreateError, or an *IOError where the
 // disk is full or broken. The caller must call Close.
 func (o *Output) Create(ctx context.Context, spec Spec) (*Part, error) {
-	if err := errors.Join(ctx.Err(), spec.check()); err != nil {
+	if err := errors.Join(ctx.Err(), o.cfg.described(), spec.check()); err != nil {
 		return nil, fmt.Errorf("creating a part: %w", err)
 	}
 	f, err := o.stage(spec.Part)
@@ -201,6 +201,12 @@ func (p *Part) ready(ctx context.Context) error {
 
 // fail remembers the first error: what was written before it cannot be trusted.
 func (p *Part) fail(err error) error {
-	p.err = fmt.Errorf("writing the part %q: %w", p.ledger.Part, err)
-	return p.err
+	var io *IOError
+	var create *CreateError
+	var counts *CountError
+	if !errors.As(err, &io) && !errors.As(err, &create) && !errors.As(err, &counts) { // these name the part
+		err = fmt.Errorf("writing the part %q: %w", p.ledger.Part, err)
+	}
+	p.err = err
+	return err
 }

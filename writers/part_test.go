@@ -13,6 +13,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sync/errgroup"
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
@@ -129,6 +130,7 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
+			cfg.disk, cfg.groupBytes = quick, 4000
 			o := open(t, cfg)
 			s := makeShard("a", 80, cfg, tc.own)
 			must(t, s.commit(t.Context(), o, tc.own))
@@ -176,6 +178,23 @@ func TestPartBytesDoNotDependOnNeighboursOrRun(t *testing.T) {
 		return tree(t, cfg.Dir)
 	}
 	if d := cmp.Diff(write("20260101T000000Z-aaaaaaaa", 0), write("20270101T000000Z-bbbbbbbb", 3)); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestPartsSideBySide(t *testing.T) {
+	t.Parallel()
+	one, many := testConfig(t.TempDir()), testConfig(t.TempDir())
+	one.disk, many.disk = quick, quick
+	first, second := open(t, one), open(t, many)
+	var g errgroup.Group
+	for i := range 12 {
+		s := makeShard(fmt.Sprintf("d%d/e/%d", i%2, i), 30, one, false)
+		must(t, s.commit(t.Context(), first, false))
+		g.Go(func() error { return s.commit(t.Context(), second, false) })
+	}
+	must(t, g.Wait())
+	if d := cmp.Diff(tree(t, one.Dir), tree(t, many.Dir)); d != "" {
 		t.Error(d)
 	}
 }
@@ -259,8 +278,13 @@ func TestQuarantineFile(t *testing.T) {
 	}
 }
 
-func TestPartRefuses(t *testing.T) {
-	t.Parallel()
+// misuse is a wrong use of a part of two rows, and what its error says.
+type misuse struct {
+	name, want string
+	use        func(t *testing.T, p *Part) error
+}
+
+func misuses() []misuse {
 	good := func(n int) (*graph.Batch, *graph.Scores) {
 		s := shard{}
 		for i := range n {
@@ -268,10 +292,7 @@ func TestPartRefuses(t *testing.T) {
 		}
 		return s.batch(testConfig(""), false, 0, n)
 	}
-	for _, tc := range []struct {
-		name, want string
-		use        func(t *testing.T, p *Part) error
-	}{
+	return []misuse{
 		{"too few rows", `got 1 scored and 0 quarantined graphs, but its shard has 2 rows`, func(t *testing.T, p *Part) error {
 			b, s := good(1)
 			must(t, p.Write(t.Context(), b, s))
@@ -308,7 +329,12 @@ func TestPartRefuses(t *testing.T) {
 			must(t, p.Reject(t.Context(), graph.Rejection{Row: 3}))
 			return p.Reject(t.Context(), graph.Rejection{Row: 3})
 		}},
-	} {
+	}
+}
+
+func TestPartRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range misuses() {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := testConfig(t.TempDir())

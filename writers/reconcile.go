@@ -49,6 +49,9 @@ type oldPart struct{ part, input string }
 // inputs that exist now, in the form of Spec.Input. Parts that do not match are a *MismatchError, unless the run
 // has Rescore and they were made by graphscore. Nothing is changed.
 func (o *Output) Reconcile(ctx context.Context, specs []Spec, inputs map[string]bool) (*Reconciled, error) {
+	if err := o.cfg.described(); err != nil {
+		return nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)
+	}
 	r := &Reconciled{Decisions: make([]Decision, len(specs)), Ledgers: make([]*Ledger, len(specs))}
 	var bad []Mismatch
 	planned := make(map[string]bool, len(specs))

@@ -1,0 +1,364 @@
+package writers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphscore/pipeline/graph"
+)
+
+// faultyDisk fails at one step: once, or, as if the process had died, at every step from then on.
+type faultyDisk struct {
+	disk
+	mu    sync.Mutex
+	steps int
+	at    int
+	die   bool
+	err   error
+	hit   string // the step that failed
+}
+
+func (d *faultyDisk) step(op, name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.steps++
+	if d.steps == d.at || d.die && d.steps > d.at {
+		if d.hit == "" {
+			d.hit = op + " " + name
+		}
+		return d.err
+	}
+	return nil
+}
+
+func (d *faultyDisk) Create(name string) (handle, error) {
+	if err := d.step("create", name); err != nil {
+		return nil, err
+	}
+	f, err := d.disk.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	return &faultyFile{f, d, name}, nil
+}
+
+func (d *faultyDisk) Mkdir(name string) error {
+	if err := d.step("mkdir", name); err != nil {
+		return err
+	}
+	return d.disk.Mkdir(name)
+}
+
+func (d *faultyDisk) Rename(from, to string) error {
+	if err := d.step("rename", to); err != nil {
+		return err
+	}
+	return d.disk.Rename(from, to)
+}
+
+func (d *faultyDisk) Remove(name string) error {
+	if err := d.step("remove", name); err != nil {
+		return err
+	}
+	return d.disk.Remove(name)
+}
+
+func (d *faultyDisk) SyncDir(name string) error {
+	if err := d.step("syncdir", name); err != nil {
+		return err
+	}
+	return d.disk.SyncDir(name)
+}
+
+type faultyFile struct {
+	handle
+	d    *faultyDisk
+	name string
+}
+
+// Write writes half of what it was given when it fails.
+func (f *faultyFile) Write(p []byte) (int, error) {
+	if err := f.d.step("write", f.name); err != nil {
+		n := 0
+		if f.d.steps == f.d.at {
+			n, _ = f.handle.Write(p[:len(p)/2])
+		}
+		return n, err
+	}
+	return f.handle.Write(p)
+}
+
+func (f *faultyFile) Sync() error {
+	if err := f.d.step("sync", f.name); err != nil {
+		return err
+	}
+	return f.handle.Sync()
+}
+
+// Close frees the descriptor even of a process that died.
+func (f *faultyFile) Close() error {
+	return errors.Join(f.d.step("close", f.name), f.handle.Close())
+}
+
+// crashConfig is fast: a thousand runs die with it. Parts have one row group.
+func crashConfig(t *testing.T) Config {
+	cfg := testConfig(t.TempDir())
+	cfg.disk, cfg.groupBytes = quick, 1<<20
+	return cfg
+}
+
+// job is a run over shards of two inputs, as a pipeline would do it.
+func job(ctx context.Context, cfg Config, shards []shard) (err error) {
+	o, err := Open(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, o.Close()) }()
+	var specs []Spec
+	inputs := map[string]bool{}
+	for _, s := range shards {
+		specs = append(specs, s.spec)
+		inputs[s.spec.Input] = true
+	}
+	r, err := o.Reconcile(ctx, specs, inputs)
+	if err != nil {
+		return err
+	}
+	for i, s := range shards {
+		if r.Decisions[i] == Skip {
+			continue
+		}
+		if err := o.Begin(); err != nil {
+			return err
+		}
+		if err := s.commit(ctx, o, false); err != nil {
+			return err
+		}
+	}
+	if err := o.Finish(ctx, r, true); err != nil {
+		return err
+	}
+	return o.WriteRecord(&RunRecord{RunID: cfg.RunID})
+}
+
+// planOne and planTwo are two plans for one folder: the second has another model, other quarantined graphs, and
+// cuts b in one shard instead of two.
+func planOne(cfg Config) []shard {
+	a, b1, b2, c := makeShard("d/e/a", 30, cfg, false), makeShard("b.rg00000-00001", 20, cfg, false),
+		makeShard("b.rg00002-00003", 25, cfg, false), makeShard("c", 5, cfg, false)
+	b1.spec.Input, b2.spec.Input = "b", "b"
+	b1.spec.LastGroup, b2.spec.FirstGroup = 1, 2
+	c.graphs[2].reject = "" // c has no quarantined graph ...
+	return []shard{a, b1, b2, c}
+}
+
+func planTwo(cfg Config) []shard {
+	a, b, c := makeShard("d/e/a", 30, cfg, false), makeShard("b", 45, cfg, false), makeShard("c", 5, cfg, false)
+	for i := range a.graphs { // ... a had some ...
+		a.graphs[i].reject, a.graphs[i].failed = "", false
+	}
+	c.graphs[2].reject = graph.TooLarge // ... and in the end c has one
+	out := []shard{a, b, c}
+	for i := range out {
+		out[i].spec.Model = "sha256:other"
+	}
+	return out
+}
+
+// result is the tree without the run records.
+func result(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := tree(t, dir)
+	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, runsDir) })
+	return out
+}
+
+// checkWhole finds fault with parts that cannot be read, with quarantine files that are not those of the part
+// beside them, and with a _SUCCESS that stands while something is missing.
+func checkWhole(t *testing.T, dir, when string, complete ...map[string]string) {
+	t.Helper()
+	files := result(t, dir)
+	for name := range files {
+		if !strings.HasSuffix(name, partSuffix) {
+			continue
+		}
+		l, err := ReadLedger(filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			t.Errorf("%s: %v", when, err)
+			continue
+		}
+		if n := strings.Count(files[quarantineName(name)], "\n"); int64(n) != l.Quarantined {
+			t.Errorf("%s: %s stands beside %d quarantined graphs, its ledger has %d", when, name, n, l.Quarantined)
+		}
+	}
+	if _, ok := files[successName]; !ok {
+		return
+	}
+	for _, want := range complete {
+		maps.DeleteFunc(files, func(name, _ string) bool { return isTemp(name) })
+		if cmp.Equal(want, files) {
+			return
+		}
+	}
+	t.Errorf("%s: _SUCCESS stands, but the parts are not all there", when)
+}
+
+// death is a way to die in a run that follows another or is the first.
+type death struct {
+	name          string
+	before, after func(Config) []shard
+	// lose makes it a power failure, and says what of the folders is lost that was not synced; it may depend on
+	// the step.
+	lose func(step int) func(dir string) bool
+}
+
+func TestDeathAtEveryStep(t *testing.T) {
+	t.Parallel()
+	everything := func(int) func(string) bool { return func(string) bool { return true } }
+	for _, tc := range []death{
+		{"killed in a first run", nil, planOne, nil},
+		{"killed while it rescores", planOne, planTwo, nil},
+		{"power lost in a first run", nil, planOne, everything},
+		{"power lost while it rescores", planOne, planTwo, everything},
+		{"power lost with some folders", planOne, planTwo, func(step int) func(string) bool {
+			r := rand.New(rand.NewPCG(uint64(step), 1))
+			return func(string) bool { return r.IntN(2) == 0 }
+		}},
+		{"power lost with the quarantine", planOne, planTwo, func(int) func(string) bool {
+			return func(dir string) bool { return strings.HasPrefix(dir, quarantineDir) }
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			clean := crashConfig(t)
+			must(t, job(t.Context(), clean, tc.after(clean)))
+			want := result(t, clean.Dir)
+			at := 1
+			for ; tc.at(t, at, want); at++ {
+			}
+			if at < 40 {
+				t.Errorf("only %d steps", at)
+			}
+		})
+	}
+}
+
+// at dies at a step and resumes. It says whether there was such a step.
+func (tc death) at(t *testing.T, at int, want map[string]string) bool {
+	t.Helper()
+	cfg := crashConfig(t)
+	cfg.Rescore = true
+	complete := []map[string]string{want}
+	if tc.before != nil {
+		must(t, job(t.Context(), cfg, tc.before(cfg)))
+		complete = append(complete, result(t, cfg.Dir))
+	}
+	power := newPowerDisk(cfg.Dir)
+	d := &faultyDisk{disk: power, at: at, die: true, err: errors.New("dead")}
+	killed := cfg
+	killed.disk = func(inner disk) disk { power.disk = quick(inner); return d }
+	err := job(t.Context(), killed, tc.after(cfg))
+	if d.hit == "" {
+		must(t, err)
+		return false
+	}
+	when := fmt.Sprintf("died at step %d (%s)", at, d.hit)
+	if err == nil {
+		t.Errorf("%s, and no error", when)
+	}
+	if tc.lose != nil {
+		power.lose(t, tc.lose(at))
+	}
+	checkWhole(t, cfg.Dir, when, complete...)
+	must(t, job(t.Context(), cfg, tc.after(cfg)))
+	if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+		t.Fatalf("%s: other files after the next run: %.500s", when, diff)
+	}
+	return true
+}
+
+func TestDiskErrorAtEveryStep(t *testing.T) {
+	t.Parallel()
+	clean := crashConfig(t)
+	must(t, job(t.Context(), clean, planTwo(clean)))
+	want := result(t, clean.Dir)
+	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
+		t.Run(errno.Error(), func(t *testing.T) {
+			t.Parallel()
+			for at := 1; ; at++ {
+				cfg := crashConfig(t)
+				d := &faultyDisk{at: at, err: errno}
+				faulty := cfg
+				faulty.disk = func(inner disk) disk { d.disk = quick(inner); return d }
+				err := job(t.Context(), faulty, planTwo(cfg))
+				if d.hit == "" {
+					must(t, err)
+					return
+				}
+				when := fmt.Sprintf("step %d (%s)", at, d.hit)
+				checkDiskError(t, err, errno, cfg.Dir, when)
+				checkWhole(t, cfg.Dir, when, want)
+				if strings.HasPrefix(d.hit, "remove") {
+					continue // what could not be removed may stay until the next run
+				}
+				for name := range tree(t, cfg.Dir) {
+					if isTemp(name) {
+						t.Errorf("%s: %s is left", when, name)
+					}
+				}
+				must(t, job(t.Context(), cfg, planTwo(cfg)))
+				if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+					t.Fatalf("%s: other files after the next run: %.500s", when, diff)
+				}
+			}
+		})
+	}
+}
+
+func checkDiskError(t *testing.T, err error, errno syscall.Errno, dir, when string) {
+	t.Helper()
+	var failed *IOError
+	if !errors.As(err, &failed) || !errors.Is(err, errno) {
+		t.Errorf("%s: error %v is no IOError of %v", when, err, errno)
+		return
+	}
+	if !strings.HasPrefix(failed.Path, dir) || !strings.Contains(err.Error(), failed.Path) {
+		t.Errorf("%s: %v does not name a path of the output", when, err)
+	}
+	if errno == syscall.ENOSPC && !strings.Contains(err.Error(), "free some space") {
+		t.Errorf("%s: %v does not say what to do", when, err)
+	}
+}
+
+func TestFullDiskSaysHowMuch(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t.TempDir())
+	d := &faultyDisk{err: syscall.ENOSPC}
+	cfg.disk = func(inner disk) disk { d.disk = inner; return d }
+	o := open(t, cfg)
+	s := makeShard("a", 200, cfg, false)
+	p, err := o.Create(t.Context(), s.spec)
+	must(t, err)
+	must(t, s.write(t.Context(), p, cfg, false, nil))
+	d.at = d.steps + 1
+	err = p.Commit(t.Context())
+	want := fmt.Sprintf("writing %q: no space left on device after", filepath.Join(cfg.Dir, "a.parquet"))
+	if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "more are needed") {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	must(t, p.Close())
+	if _, err := os.Stat(filepath.Join(cfg.Dir, "a.parquet")); !os.IsNotExist(err) {
+		t.Errorf("the part: %v", err)
+	}
+}
