@@ -108,7 +108,7 @@ var classes = []func(error) (int, bool){
 		return 0, false
 	},
 	signalCode,
-	of[*pipeline.PanicError](exitBug), of[*pipeline.CountError](exitBug),
+	of[*pipeline.PanicError](exitBug), of[*pipeline.CountError](exitBug), of[*writers.CountError](exitBug),
 	of[*usageError](exitUsage),
 	of[*missingError](exitNotThere), of[*readers.NotFoundError](exitNotThere),
 	of[*readers.PlanError](exitConfig), of[*readers.FileError](exitNoInput),

@@ -27,8 +27,8 @@ func (e *env) runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run [JOB.yaml]",
 		Short: "Score graphs and write the scores",
-		Long: "Run scores what the job names and is not scored yet. Flags win over the job file;\n" +
-			"without one, --input, --output and --model or --server make the job.",
+		Long: "Run scores what the job names and is not scored yet. Flags win over the job\n" +
+			"file; without one, --input, --output and --model or --server make the job.",
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
 			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
@@ -86,7 +86,7 @@ func (r *run) execute(ctx context.Context) error {
 	if len(r.plan.Files)+len(r.plan.Refused) == 0 && r.flags.mustExist {
 		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(r.job))}
 	}
-	if r.output, err = writers.Open(ctx, writers.Config{Dir: r.job.Output.Path, Outputs: []string{"score"}, RunID: r.id, Version: buildVersion(), Log: r.log}); err != nil {
+	if r.output, err = writers.Open(ctx, writers.Config{Dir: r.job.Output.Path, RunID: r.id, Version: buildVersion(), Log: r.log}); err != nil {
 		return err
 	}
 	err = r.underLock(ctx)
