@@ -207,15 +207,17 @@ func (r *runner) score(ctx context.Context, q *request) error {
 	p.pack.Add(int64(s.Timing.Pack))
 	p.model.Add(int64(s.Timing.Model))
 	p.transport.Add(int64(time.Since(start) - s.Timing.Pack - s.Timing.Model))
-	if len(s.Failed) < b.Graphs() {
-		if s.Outputs != r.cfg.Outputs {
-			return &ContractError{Field: "the number of outputs", Got: s.Outputs, Want: r.cfg.Outputs}
-		}
-		if want := b.Nodes() * s.Outputs; len(s.Values) != want {
-			return &ContractError{Field: "the number of scores", Got: len(s.Values), Want: want}
-		}
-		s.FailNonFinite(b)
+	if len(s.Failed) == b.Graphs() { // nothing was scored: whatever the scorer made of the values, none counts
+		q.scores = &graph.Scores{Outputs: r.cfg.Outputs, Values: make([]float32, b.Nodes()*r.cfg.Outputs), Failed: s.Failed}
+		return nil
 	}
+	if s.Outputs != r.cfg.Outputs {
+		return &ContractError{Field: "the number of outputs", Got: s.Outputs, Want: r.cfg.Outputs}
+	}
+	if want := b.Nodes() * s.Outputs; len(s.Values) != want {
+		return &ContractError{Field: "the number of scores", Got: len(s.Values), Want: want}
+	}
+	s.FailNonFinite(b)
 	q.scores = s
 	return nil
 }

@@ -2,6 +2,7 @@ package pipelinetest
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -121,6 +122,9 @@ type Sink struct {
 func (s *Sink) Write(_ context.Context, b *graph.Batch, scores *graph.Scores) error {
 	if s.WriteErr != nil {
 		return s.WriteErr
+	}
+	if len(scores.Values) != b.Nodes()*scores.Outputs || b.Graphs() > 0 && scores.Outputs == 0 {
+		return fmt.Errorf("%d values of %d outputs for %d nodes", len(scores.Values), scores.Outputs, b.Nodes())
 	}
 	failed := scores.Failed
 	for g := range b.Graphs() {
