@@ -18,7 +18,7 @@ func (p *parquetFile) groups(b binding) ([]group, error) {
 		groups[i].rows = rg.NumRows()
 		rows += rg.NumRows()
 		for r := range roles {
-			if b[r] < 0 {
+			if b[r] < 0 || rg.NumRows() == 0 { // an empty row group has chunks that are nowhere
 				continue
 			}
 			chunk, err := rg.ColumnChunk(p.cols[b[r]].place)

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sort"
 )
 
 // leaf is the type of the values of a column.
@@ -173,6 +174,20 @@ func (c *column) list(j int) (from, to int) {
 	return int(c.inner[j]), c.values.len()
 }
 
+// within gives how many of the first n rows take about so many bytes, at least one.
+func (c *column) within(n, bytes int) int {
+	if c.size() <= bytes {
+		return n
+	}
+	return max(1, sort.Search(n, func(i int) bool {
+		_, at := c.span(i)
+		if c.field.depth == 2 && at > 0 {
+			_, at = c.list(at - 1)
+		}
+		return c.values.bytes(at) > bytes
+	}))
+}
+
 // drop takes n complete rows from the front.
 func (c *column) drop(n int) {
 	if n == 0 {
@@ -211,6 +226,8 @@ func shift(s []int32, n, by int) []int32 {
 type store interface {
 	len() int
 	size() int
+	// bytes is the size of the first n.
+	bytes(n int) int
 	// null adds a value that stands for one that is missing.
 	null()
 	// drop takes values from the front.
@@ -225,10 +242,11 @@ type numbers[T float32 | int64] struct {
 	convert func(dst []T, src []byte)
 }
 
-func (n *numbers[T]) len() int   { return len(n.v) }
-func (n *numbers[T]) size() int  { return len(n.v) * max(n.width, 4) }
-func (n *numbers[T]) null()      { n.v = append(n.v, 0) }
-func (n *numbers[T]) drop(k int) { n.v = n.v[:copy(n.v, n.v[k:])] }
+func (n *numbers[T]) len() int        { return len(n.v) }
+func (n *numbers[T]) size() int       { return len(n.v) * max(n.width, 4) }
+func (n *numbers[T]) bytes(k int) int { return k * max(n.width, 4) }
+func (n *numbers[T]) null()           { n.v = append(n.v, 0) }
+func (n *numbers[T]) drop(k int)      { n.v = n.v[:copy(n.v, n.v[k:])] }
 
 // extend makes room for k values and gives it.
 func (n *numbers[T]) extend(k int) []T {
@@ -246,9 +264,10 @@ type texts struct {
 	off []uint32
 }
 
-func (t *texts) len() int  { return len(t.off) - 1 }
-func (t *texts) size() int { return len(t.b) + 4*len(t.off) }
-func (t *texts) null()     { t.off = append(t.off, uint32(len(t.b))) }
+func (t *texts) len() int        { return len(t.off) - 1 }
+func (t *texts) size() int       { return len(t.b) + 4*len(t.off) }
+func (t *texts) bytes(n int) int { return int(t.off[n]) + 4*n }
+func (t *texts) null()           { t.off = append(t.off, uint32(len(t.b))) }
 func (t *texts) at(i int) []byte {
 	return t.b[t.off[i]:t.off[i+1]]
 }

@@ -111,5 +111,5 @@ func (d *delta) packed() uint64 {
 	return v
 }
 
-// skipRest passes what is left of the numbers over and gives the bytes after them.
+// rest gives the bytes after the numbers, once all of them were taken.
 func (d *delta) rest() []byte { return d.data }

@@ -70,6 +70,9 @@ func (f *finder) input(ctx context.Context, i int) error {
 			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
 		}
 		return f.walk(ctx, i, filepath.FromSlash(base), &pattern)
+	case errors.Is(err, fs.ErrPermission):
+		f.refuse(name, "it may not be looked at (permission denied); give the user of this run the right to read it")
+		return nil
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
@@ -136,10 +139,8 @@ func (f *finder) add(file found) error {
 
 // name puts the names of the inputs before the paths where there are several roots.
 func (f *finder) name() error {
-	several := false
-	for _, root := range f.roots {
-		several = several || root != f.roots[0]
-	}
+	known := slices.DeleteFunc(slices.Clone(f.roots), func(root string) bool { return root == "" }) // one that may not be read has none
+	several := len(slices.Compact(slices.Sorted(slices.Values(known)))) > 1
 	if !several {
 		return nil
 	}

@@ -50,7 +50,9 @@ func detect(r io.ReaderAt, size int64) (Format, error) {
 		return Unknown, err
 	}
 	begins := func(magic string) bool { return len(head) >= len(magic) && string(head[:len(magic)]) == magic }
-	ends := func(magic string) bool { return len(tail) >= len(magic) && string(tail[len(tail)-len(magic):]) == magic }
+	ends := func(magic string) bool {
+		return len(tail) >= len(magic) && string(tail[len(tail)-len(magic):]) == magic
+	}
 	switch {
 	case begins("PAR1") || begins("PARE") || ends("PAR1") && size >= 12:
 		return Parquet, nil

@@ -172,7 +172,7 @@ func intLeaf(n *schema.PrimitiveNode, none bool) (string, leaf) {
 	if wide {
 		bits = 64
 	}
-	if t, is := n.LogicalType().(schema.IntLogicalType); is {
+	if t, is := n.LogicalType().(*schema.IntLogicalType); is {
 		signed, bits = t.IsSigned(), int(t.BitWidth())
 	} else if !none {
 		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), leafOther

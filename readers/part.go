@@ -2,7 +2,9 @@ package readers
 
 import (
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -82,10 +84,10 @@ func checkParts(files []found, shards []Shard) error {
 			return err
 		}
 	}
-	for part, owner := range owners {
+	for _, part := range slices.Sorted(maps.Keys(owners)) {
 		for dir := path.Dir(part); dir != "."; dir = path.Dir(dir) {
 			if other, taken := owners[dir]; taken {
-				return &PlanError{owner, fmt.Sprintf("its part %s needs a folder where %s has its part; rename one of them", part, printable(other))}
+				return &PlanError{owners[part], fmt.Sprintf("its part %s needs a folder where %s has its part; rename one of them", part, printable(other))}
 			}
 		}
 	}

@@ -131,7 +131,7 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.As(err, &d):
 		e.Reason = d.reason
 	case errors.Is(err, os.ErrPermission):
-		e.Reason = "it may not be read (" + cause(err).Error() + "); give the user of this run the right to"
+		e.Reason = "it may not be read (" + cause(err).Error() + "); give the user of this run the right to read it"
 	default:
 		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", cause(err))
 	}

@@ -92,11 +92,40 @@ func decode[T uint8 | uint32](h *hybrid, dst []T) error {
 	return nil
 }
 
+// spread unpacks numbers of at most 8 bits, 8 at a time: their bits are moved apart by halves. It gives how many
+// it did, which begin and end at whole bytes.
+func spread(dst, src []byte, width uint) int {
+	const ones = 0x0101010101010101
+	if width == 0 || width > 8 {
+		return 0
+	}
+	halves := (uint64(1)<<(4*width) - 1) * 0x0000000100000001
+	quarters := (uint64(1)<<(2*width) - 1) * 0x0001000100010001
+	eighths := (uint64(1)<<width - 1) * ones
+	i := 0
+	for ; i+8 <= len(dst) && len(src) >= 8; i += 8 {
+		x := binary.LittleEndian.Uint64(src)
+		if width < 8 {
+			x &= 1<<(8*width) - 1
+		}
+		x = (x | x<<(32-4*width)) & halves
+		x = (x | x<<(16-2*width)) & quarters
+		x = (x | x<<(8-width)) & eighths
+		binary.LittleEndian.PutUint64(dst[i:], x)
+		src = src[width:]
+	}
+	return i
+}
+
 // unpack reads numbers of width bits from src, beginning at a bit, and gives the bit after them. The caller made
 // sure that they are there.
 func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) uint {
 	mask := uint64(1)<<width - 1
 	i := 0
+	if levels, ok := any(dst).([]uint8); ok && bit%8 == 0 {
+		i = spread(levels, src[bit/8:], width)
+		bit += uint(i) * width
+	}
 	for i < len(dst) {
 		at := bit / 8
 		if int(at)+8 > len(src) {

@@ -13,8 +13,9 @@ type rowReader struct {
 	by       [roles]*column
 	builder  *graph.Builder
 	rel      string
-	want     int // the width of features
-	width    int // the width of the first graph with nodes, 0 before it
+	want     int  // the width of features
+	width    int  // the width of the first graph with nodes, 0 before it
+	blind    bool // a graph did not tell its width
 	graphIDs graph.IDKind
 	nodeIDs  graph.IDKind
 
@@ -227,7 +228,10 @@ func (r *rowReader) readBinary(c *column, i int) (graph.Code, string) {
 			return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d nodes do not divide", c.field.name, values, nodes)
 		}
 		width = values / nodes
-	case width == 0 || values%width != 0:
+	case width == 0:
+		r.blind = true
+		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, and nothing says of how many nodes", c.field.name, values)
+	case values%width != 0:
 		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d features a node do not divide", c.field.name, values, width)
 	default:
 		nodes = values / width

@@ -9,29 +9,29 @@ import (
 type role uint8
 
 const (
-	roleGraphID role = iota
-	roleFeatures
+	roleFeatures role = iota
 	roleEdges
 	roleSource
 	roleTarget
 	roleWeights
 	roleNumNodes
+	roleGraphID
 	roleNodeIDs
 	roles
 )
 
 // roleNames are the keys of `columns:` in the job.
-var roleNames = [roles]string{"graph_id", "features", "edges", "source", "target", "weights", "num_nodes", "node_ids"}
+var roleNames = [roles]string{"features", "edges", "source", "target", "weights", "num_nodes", "graph_id", "node_ids"}
 
 // usualNames are looked for, in order, where nothing is mapped.
 var usualNames = [roles][]string{
-	{"graph_id"}, {"node_feat", "x"}, {"edge_index"}, {"source"}, {"target"}, {"edge_weight"}, {"num_nodes"}, {"node_ids"},
+	{"node_feat", "x"}, {"edge_index"}, {"source"}, {"target"}, {"edge_weight"}, {"num_nodes"}, {"graph_id"}, {"node_ids"},
 }
 
 // wanted says what the type of a column must be.
 var wanted = [roles]string{
-	"a string or an integer", "list<list<number>> or binary (float32, little-endian)", "list<list<integer>>",
-	"list<integer>", "list<integer>", "list<number>", "an integer", "list<string> or list<integer>",
+	"list<list<number>> or binary (float32, little-endian)", "list<list<integer>>", "list<integer>", "list<integer>",
+	"list<number>", "an integer", "a string or an integer", "list<string> or list<integer>",
 }
 
 // field is a column as the schema of a file has it.
@@ -69,21 +69,20 @@ type binding [roles]int
 
 // bind finds the columns that are needed among those of a file.
 func bind(c Columns, fields []field) (binding, error) {
-	mapped := [roles]string{c.GraphID, c.Features, c.Edges, c.Source, c.Target, c.Weights, c.NumNodes, c.NodeIDs}
+	mapped := [roles]string{c.Features, c.Edges, c.Source, c.Target, c.Weights, c.NumNodes, c.GraphID, c.NodeIDs}
 	var b binding
 	for r := range roles {
-		b[r] = -1
 		names := usualNames[r]
 		if mapped[r] != "" {
 			names = []string{mapped[r]}
 		}
 		for _, name := range names {
-			at, err := lookUp(fields, name)
-			if err != nil {
+			var err error
+			if b[r], err = lookUp(fields, name); err != nil {
 				return b, err
 			}
-			if b[r] < 0 {
-				b[r] = at
+			if b[r] >= 0 {
+				break
 			}
 		}
 		if b[r] < 0 && mapped[r] != "" {

@@ -17,14 +17,14 @@ type Source struct {
 	cfg     Config
 	file    *os.File
 	in      contents
-	columns []*column       // those in use
-	by      [roles]*column  // the same by role
-	rows    rowReader       // what makes graphs of them
-	group   int             // the next group
-	inGroup int64           // rows left of the current one
-	left    int64           // rows left of the shard
-	row     int64           // the next row of the file
-	err     error           // what ended it
+	columns []*column      // those in use
+	by      [roles]*column // the same by role
+	rows    rowReader      // what makes graphs of them
+	group   int            // the group that is read
+	inGroup int64          // rows left of the current one
+	left    int64          // rows left of the shard
+	row     int64          // the next row of the file
+	err     error          // what ended it
 	builder *graph.Builder
 }
 
@@ -35,7 +35,7 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	src := &Source{shard: s, cfg: p.cfg, group: s.FirstGroup, left: s.Rows, row: s.FirstRow}
+	src := &Source{shard: s, cfg: p.cfg, group: s.FirstGroup - 1, left: s.Rows, row: s.FirstRow}
 	if err := src.open(); err != nil {
 		src.Close()
 		return nil, fileError(s.File.Path, -1, err)
@@ -121,7 +121,7 @@ func (s *Source) fill(ctx context.Context) error {
 			return nil
 		}
 		if err := guard(func() error { return s.block(int(room)) }); err != nil {
-			return fileError(s.shard.File.Path, max(s.group-1, 0), err)
+			return fileError(s.shard.File.Path, max(s.group, 0), err)
 		}
 	}
 }
@@ -129,14 +129,15 @@ func (s *Source) fill(ctx context.Context) error {
 // block decodes some rows and puts them into the batch.
 func (s *Source) block(bytes int) error {
 	for s.inGroup == 0 {
-		if s.group > s.shard.LastGroup {
+		if s.group++; s.group > s.shard.LastGroup {
 			return changed()
+		}
+		if s.inGroup = s.shard.File.groups[s.group].rows; s.inGroup == 0 {
+			continue
 		}
 		if err := s.in.open(s.group, s.columns); err != nil {
 			return err
 		}
-		s.inGroup = s.shard.File.groups[s.group].rows
-		s.group++
 	}
 	want := int(min(s.left, s.inGroup, maxRows))
 	for _, c := range s.columns {
@@ -148,7 +149,10 @@ func (s *Source) block(bytes int) error {
 	if want == 0 {
 		return damaged("it has fewer rows than it announces")
 	}
-	s.rows.take(s.group-1, s.row, want)
+	for _, c := range s.columns {
+		want = c.within(want, bytes)
+	}
+	s.rows.take(s.group, s.row, want)
 	for _, c := range s.columns {
 		c.drop(want)
 	}
@@ -193,16 +197,17 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
-		batch, err := src.Next(ctx)
-		if err == io.EOF {
-			return 0, nil
-		}
-		if err != nil {
+		_, err := src.Next(ctx)
+		switch {
+		case err != nil && err != io.EOF:
 			return 0, err
-		}
-		_ = batch
-		if src.rows.width > 0 {
+		case src.rows.width > 0:
 			return src.rows.width, nil
+		case src.rows.blind:
+			return 0, fileError(s.File.Path, -1, unusable("name the model, or add num_nodes",
+				"its features are bytes and it has no num_nodes, so nothing tells their width"))
+		case err == io.EOF:
+			return 0, nil
 		}
 	}
 }

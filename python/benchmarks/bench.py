@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -38,6 +39,7 @@ class Run:
     graphs: int
     seconds: float  # without start-up
     startup_seconds: float
+    cpu_seconds: float  # of all processes, start-up included
     peak_bytes: int  # 0 where it was not looked at
     stages: dict[str, float]
 
@@ -73,8 +75,15 @@ def pss(pid: int) -> int:
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")) << 10
 
 
-def execute(command: list[str], *, watch: bool) -> tuple[str, int]:
-    """Run a command, return its standard output and the peak PSS of its process family."""
+def cpu_seconds() -> float:
+    """Return the CPU time of all children that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def execute(command: list[str], *, watch: bool) -> tuple[str, float, int]:
+    """Run a command, return its standard output, and CPU seconds and peak PSS of its process family."""
+    before = cpu_seconds()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
     peak = 0
     done = threading.Event()
@@ -96,19 +105,20 @@ def execute(command: list[str], *, watch: bool) -> tuple[str, int]:
         watcher.join()
     if process.returncode != 0:
         sys.exit(f"{' '.join(command)} exited with {process.returncode}:\n{err}")
-    return out, peak
+    return out, cpu_seconds() - before, peak
 
 
 def run_graphscore(graphs: Path, model: Path, out: Path, *, watch: bool) -> Run:
     """Score with graphscore and its default settings."""
     shutil.rmtree(out, ignore_errors=True)
     command = [str(BINARY), "run", "--input", str(graphs), "--model", str(model), "--output", str(out), "--json"]
-    text, peak = execute([*command, "--quiet"], watch=watch)
+    text, cpu, peak = execute([*command, "--quiet"], watch=watch)
     record: dict[str, Any] = json.loads(text)
     return Run(
         graphs=record["counts"]["scored"],
         seconds=record["seconds"] - record["startup_seconds"],
         startup_seconds=record["startup_seconds"],
+        cpu_seconds=cpu,
         peak_bytes=peak,
         stages={stage: record["stages"][f"{stage}_seconds"] for stage in STAGES},
     )
@@ -118,10 +128,10 @@ def run_rival(graphs: Path, out: Path, *, watch: bool) -> Run:
     """Score with the rival."""
     shutil.rmtree(out, ignore_errors=True)
     begun = time.monotonic()
-    text, peak = execute([sys.executable, str(RIVAL), str(graphs), str(out)], watch=watch)
+    text, cpu, peak = execute([sys.executable, str(RIVAL), str(graphs), str(out)], watch=watch)
     whole = time.monotonic() - begun
     result = json.loads(text)
-    return Run(result["graphs"], result["seconds"], whole - result["seconds"], peak, {})
+    return Run(result["graphs"], result["seconds"], whole - result["seconds"], cpu, peak, {})
 
 
 def largest_difference(ours: Path, theirs: Path) -> float:
@@ -158,9 +168,12 @@ def compare_speed(work: Path, graphs: int, rounds: int) -> None:
     print(f"  ratio       {statistics.median(ratios):>10.2f}  ({min(ratios):.2f} to {max(ratios):.2f})")
     startups = [r.startup_seconds for r in ours]
     print(f"  start-up    {statistics.median(startups):>10.2f}  ({min(startups):.2f} to {max(startups):.2f}) s")
+    for side, runs in (("graphscore", ours), ("rival", theirs)):
+        print(f"  CPU         {statistics.median(r.cpu_seconds for r in runs):>10.2f}  s of {side}, start-up included")
     print(f"  largest difference of scores {largest_difference(work / 'ours', work / 'theirs'):.1e}")
     total = {stage: statistics.median(r.stages[stage] for r in ours) for stage in STAGES}
     whole = sum(total.values())
+    # Calls wait for a worker while it scores others: that wait is transport's.
     print("  stages      " + ", ".join(f"{stage} {100 * seconds / whole:.0f} %" for stage, seconds in total.items()))
 
 

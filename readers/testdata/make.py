@@ -1,7 +1,7 @@
 """Writes the files that the tests read: the same graphs in every form that a user may bring.
 
     python3 -m venv /tmp/readers-venv && /tmp/readers-venv/bin/pip install pyarrow duckdb polars
-    /tmp/readers-venv/bin/python make.py
+    /tmp/readers-venv/bin/python make.py [SEED COUNT]
 
 Files below good/ hold the graphs of graphs.json, in one form each. Files below bad/ must be refused.
 bad.json beside them says which words each message must have. rows.parquet has rows that are no graphs.
@@ -12,6 +12,7 @@ import pathlib
 import random
 import shutil
 import struct
+import sys
 
 import duckdb
 import polars as pl
@@ -25,10 +26,10 @@ GOOD, BAD = HERE / "good", HERE / "bad"
 WIDTH = 3
 
 
-def graphs():
-    rng = random.Random(7)
+def graphs(seed, count):
+    rng = random.Random(seed)
     out = []
-    for i in range(16):
+    for i in range(count):
         n = 0 if i in (0, 9) else rng.randint(1, 6)
         e = rng.randint(0, 9) if n and i != 4 else 0
         out.append({
@@ -95,11 +96,12 @@ def make_parquet(rows):
     t, wide = table(rows), table(rows, extra=True)
     for codec in ("none", "snappy", "gzip", "brotli", "zstd"):
         parquet(f"v1_{codec}", wide if codec == "zstd" else t, compression=codec)
-        parquet(f"v2_{codec}", wide if codec == "snappy" else t, compression=codec, data_page_version="2.0")
+        if codec not in ("gzip", "brotli"):
+            parquet(f"v2_{codec}", wide if codec == "snappy" else t, compression=codec, data_page_version="2.0")
     for version in ("1.0", "2.0"):
         parquet(f"plain_v{version[0]}", t, use_dictionary=False, data_page_version=version)
         parquet(f"small_pages_v{version[0]}", t, data_page_size=64, write_batch_size=3, data_page_version=version,
-                row_group_size=16)
+                row_group_size=len(rows))
         parquet(f"required_v{version[0]}", required(t), data_page_version=version)
     parquet("checksums", t, write_page_checksum=True, write_statistics=True)
     parquet("large_list", table(rows, pa.large_list(pa.large_list(pa.float32())), pa.large_list(pa.list_(pa.int32())),
@@ -109,10 +111,7 @@ def make_parquet(rows):
     parquet("fixed_size_required", required(table(rows, fixed)))
     parquet("float64_int32", table(rows, pa.list_(pa.list_(pa.float64())), pa.list_(pa.list_(pa.int32())), pa.int64(),
                                    pa.list_(pa.int32()), pa.list_(pa.float64())))
-    for typ in ("int8", "int16", "int32", "int64", "uint32"):
-        t2 = rows if typ[0] == "i" else [{**r, "node_feat": [[abs(v) for v in n] for n in r["node_feat"]]} for r in rows]
-        if typ[0] == "i":
-            parquet(f"features_{typ}", table(t2, pa.list_(pa.list_(getattr(pa, typ)()))))
+    parquet("features_int8", table(rows, pa.list_(pa.list_(pa.int8()))))
     parquet("unsigned", table(rows, edge=pa.list_(pa.list_(pa.uint32())), gid=pa.uint64(), nid=pa.list_(pa.uint16())))
     parquet("binary_ids", table(rows, gid=pa.binary(), nid=pa.list_(pa.binary())))
     parquet("dictionary_ids", table(rows, gid=pa.dictionary(pa.int32(), pa.string())))
@@ -131,7 +130,7 @@ def make_parquet(rows):
     parquet("delta", table(rows), use_dictionary=False, column_encoding=delta)
     delta["node_ids.list.element"], delta["graph_id"] = "DELTA_LENGTH_BYTE_ARRAY", "DELTA_BYTE_ARRAY"
     parquet("delta_int32", table(rows, pa.list_(pa.list_(pa.int32())), pa.list_(pa.list_(pa.int32()))),
-            use_dictionary=False, data_page_version="2.0", row_group_size=16,
+            use_dictionary=False, data_page_version="2.0", row_group_size=len(rows),
             column_encoding={**delta, "node_feat.list.element.list.element": "DELTA_BINARY_PACKED"})
     con = duckdb.connect()
     con.register("t", table(rows))
@@ -149,20 +148,19 @@ def make_arrow(rows):
         write(f"file_{codec}.arrow", table(rows, extra=codec == "zstd"), compression=codec)
         write(f"stream_{codec}.arrows", table(rows, extra=codec == "lz4"), stream=True, compression=codec)
     write("one_batch.arrow", t, chunk=1000)
-    write("required.arrow", required(t))
-    padded = pa.concat_tables([t.slice(12), t, t.slice(0, 3)]).combine_chunks()
-    write("sliced.arrow", padded.slice(4, 16), chunk=7)
-    write("sliced_lz4.arrows", padded.slice(4, 16), chunk=5, stream=True, compression="lz4")
+    padded = pa.concat_tables([t.slice(len(rows) - 4), t, t.slice(0, 3)]).combine_chunks()
+    write("sliced.arrow", padded.slice(4, len(rows)), chunk=7)
+    write("sliced_lz4.arrows", padded.slice(4, len(rows)), chunk=7, stream=True, compression="lz4")
     write("large_list.arrow", table(rows, pa.large_list(pa.large_list(pa.float64())), pa.list_(pa.large_list(pa.int32())),
                                     pa.large_string(), pa.large_list(pa.large_string())))
     write("fixed_size_list.arrow", table(rows, pa.list_(pa.list_(pa.float32(), WIDTH))), compression="zstd")
     write("features_int8.arrow", table(rows, pa.list_(pa.list_(pa.int8())), pa.list_(pa.list_(pa.uint8())), pa.uint64(),
                                        pa.list_(pa.int16())))
-    d = pa.dictionary(pa.int8(), pa.string())
+    d = pa.dictionary(pa.int16(), pa.string())
     coded = table(rows, gid=d, nid=pa.list_(pa.dictionary(pa.int16(), pa.string())))
     write("dictionary.arrow", coded, compression="lz4", unify_dictionaries=True)
     write("dictionary.arrows", coded, stream=True)
-    parts = [table(rows[a:b], gid=d) for a, b in ((0, 5), (5, 11), (11, 16))]
+    parts = [table(rows[a:b], gid=d) for a, b in ((0, 5), (5, 11), (11, len(rows)))]
     with ipc.new_stream(str(GOOD / "dictionary_replaced.arrows"), parts[0].schema) as w:
         for part in parts:
             w.write_table(part)
@@ -170,7 +168,7 @@ def make_arrow(rows):
     for part in parts:  # each dictionary extends the last
         first = len(sofar)
         sofar += part.column("graph_id").combine_chunks().dictionary.to_pylist()
-        ids = pa.DictionaryArray.from_arrays(pa.array(range(first, len(sofar)), pa.int8()), pa.array(sofar))
+        ids = pa.DictionaryArray.from_arrays(pa.array(range(first, len(sofar)), pa.int16()), pa.array(sofar))
         grown.append(part.set_column(4, "graph_id", ids))
     with ipc.new_stream(str(GOOD / "dictionary_delta.arrows"), grown[0].schema,
                         options=ipc.IpcWriteOptions(emit_dictionary_deltas=True)) as w:
@@ -183,9 +181,9 @@ def make_arrow(rows):
     binary = [struct.pack(f"<{len(r['node_feat']) * WIDTH}f", *sum(r["node_feat"], [])) for r in rows]
     write("binary_features.arrow", t.set_column(0, "node_feat", pa.array(binary, pa.large_binary())), compression="lz4")
     df = pl.from_arrow(table(rows))
-    for codec in ("uncompressed", "lz4", "zstd"):
+    for codec in ("lz4", "zstd"):
         df.write_ipc(GOOD / f"polars_{codec}.arrow", compression=codec)
-    views = table(rows, gid=pa.string()).set_column(4, "graph_id", pa.array([f"{1000 + 7 * i}" for i in range(16)]).cast(pa.string_view()))
+    views = table(rows, gid=pa.string()).set_column(4, "graph_id", pa.array([f"{1000 + 7 * i}" for i in range(len(rows))]).cast(pa.string_view()))
     write("views.arrow", views, compression="zstd")
     feather.write_feather(t, str(GOOD / "feather.feather"), compression="lz4")
     data = (GOOD / "stream_None.arrows").read_bytes()
@@ -215,14 +213,14 @@ def make_bad(rows):
     con.execute(f"COPY u TO '{bad('duckdb_v2.parquet', ['node_feat', 'BYTE_STREAM_SPLIT'])}' (FORMAT parquet, PARQUET_VERSION v2)")
     pq.write_table(t.drop_columns(["node_feat"]), bad("no_features.parquet", ["node_feat or x", "edge_index", "columns:"]))
     pq.write_table(t.drop_columns(["edge_index"]), bad("no_edges.parquet", ["edge_index", "source and target", "node_feat"]))
-    pq.write_table(t.set_column(0, "node_feat", pa.array(["a"] * 16)),
+    pq.write_table(t.set_column(0, "node_feat", pa.array(["a"] * len(rows))),
                    bad("features_string.parquet", ["node_feat", "string", "list<list<number>>"]))
-    pq.write_table(t.set_column(0, "node_feat", pa.array([[1.0]] * 16)), bad("features_flat.parquet", ["node_feat", "list<double>"]))
-    pq.write_table(t.set_column(1, "edge_index", pa.array([[[1.0], [1.0]]] * 16)),
+    pq.write_table(t.set_column(0, "node_feat", pa.array([[1.0]] * len(rows))), bad("features_flat.parquet", ["node_feat", "list<double>"]))
+    pq.write_table(t.set_column(1, "edge_index", pa.array([[[1.0], [1.0]]] * len(rows))),
                    bad("edges_float.parquet", ["edge_index", "list<list<double>>", "list<list<integer>>"]))
-    pq.write_table(t.set_column(4, "graph_id", pa.array([1.5] * 16)), bad("id_double.parquet", ["graph_id", "double"]))
-    ipc_file("list_view.arrow", ["edge_weight", "list_view"], t.set_column(2, "edge_weight", pa.array([[1.0]] * 24, pa.list_view(pa.float32()))))
-    ree = pa.RunEndEncodedArray.from_arrays([16], ["a"])
+    pq.write_table(t.set_column(4, "graph_id", pa.array([1.5] * len(rows))), bad("id_double.parquet", ["graph_id", "double"]))
+    ipc_file("list_view.arrow", ["edge_weight", "list_view"], t.set_column(2, "edge_weight", pa.array([[1.0]] * len(rows), pa.list_view(pa.float32()))))
+    ree = pa.RunEndEncodedArray.from_arrays([len(rows)], ["a"])
     ipc_file("run_end.arrow", ["graph_id", "run_end_encoded"], t.set_column(4, "graph_id", ree))
     good = (GOOD / "v1_zstd.parquet").read_bytes()
     bad("cut_half.parquet", ["footer is not there"], good[:len(good) // 2])
@@ -269,7 +267,13 @@ def make_rows():
     t = pa.table({k: pa.array(column(rows, k), typ) for k, typ in typed.items()})
     pq.write_table(t, HERE / "rows.parquet", row_group_size=9, data_page_size=200, write_batch_size=4, compression="zstd")
     pq.write_table(t, HERE / "rows_v2.parquet", data_page_version="2.0", use_dictionary=False, compression="snappy")
-    for name, codec in (("rows.arrow", None), ("rows_zstd.arrow", "zstd")):
+    pq.write_table(t.select(["node_feat", "edge_index"]).slice(0, 1).take([0, 0]), HERE / "rows_bare.parquet")
+    none = t.slice(0, 0)
+    pq.write_table(none, HERE / "none.parquet")
+    for name, new in (("none.arrow", ipc.new_file), ("none.arrows", ipc.new_stream)):
+        with new(str(HERE / name), none.schema):
+            pass
+    for name, codec in (("rows.arrow", "zstd"),):
         with ipc.new_file(str(HERE / name), t.schema, options=ipc.IpcWriteOptions(compression=codec)) as w:
             w.write_table(t.slice(0, 5))
             w.write_table(t.slice(5))
@@ -280,7 +284,7 @@ def main():
     for folder in (GOOD, BAD):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-    rows = graphs()
+    rows = graphs(*map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (7, 12))
     (HERE / "graphs.json").write_text(json.dumps(rows, separators=(",", ":")) + "\n")
     make_parquet(rows)
     make_arrow(rows)

@@ -20,7 +20,7 @@ func (e *env) inspectCommand() *cobra.Command {
 	f := &jobFlags{}
 	cmd := &cobra.Command{
 		Use:     "inspect PATH...",
-		Short:   "Tell what lies in an input: layout, schema, graphs, nodes, edges, sizes",
+		Short:   "Tell what lies in an input: layout, schema, counts and sizes",
 		Example: "  graphscore inspect graphs/\n  graphscore inspect 'graphs/**/*.arrow'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -111,7 +111,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 
 func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width int, nodes, edges *histogram) {
 	c := result.Counts
-	fmt.Fprintf(w, "layout rows, %s in %s, %d features a node, graph_id %s, node_id %s\n",
+	fmt.Fprintf(w, "layout rows, %s in %s, %d features a node\n  graph_id %s, node_id %s\n",
 		plural(int64(len(plan.Files)), "file"), plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
 	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	if c.Quarantined > 0 {

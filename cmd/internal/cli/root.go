@@ -90,18 +90,42 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
-	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is text on a terminal, json else")
+	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is json, on a terminal text and only warnings")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
 	root.AddCommand(e.runCommand(), e.validateCommand(), e.inspectCommand(), e.versionCommand())
+	refuseUnknownShells(root)
 	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",
 		"InheritedFlags.FlagUsages", "InheritedFlags.FlagUsagesWrapped 80")
 	root.SetUsageTemplate(narrow.Replace(root.UsageTemplate()) + exitCodeHelp)
 	return root
 }
 
-// openLog makes the logger once flags are known.
+// refuseUnknownShells makes "completion csh" an error, where cobra prints help and is content.
+func refuseUnknownShells(root *cobra.Command) {
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() != "completion" {
+			continue
+		}
+		c.Args, c.RunE = cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("no completion for %q: see %s --help", args[0], cmd.CommandPath())
+			}
+			return cmd.Help()
+		}
+	}
+}
+
+// openLog makes the logger once flags are known. On a terminal the bar and the summary tell what happens: only
+// warnings are logged there, unless a format was asked for.
 func (e *env) openLog() error {
-	level := slog.LevelInfo
+	format, level := e.logFormat, slog.LevelInfo
+	if format == "auto" {
+		format = "json"
+		if isTerminal(e.stderr) {
+			format, level = "text", slog.LevelWarn
+		}
+	}
 	if e.quiet {
 		level = slog.LevelError
 	}
@@ -109,10 +133,10 @@ func (e *env) openLog() error {
 		level = slog.LevelDebug
 	}
 	options := &slog.HandlerOptions{Level: level}
-	switch {
-	case e.logFormat == "text", e.logFormat == "auto" && isTerminal(e.stderr):
+	switch format {
+	case "text":
 		e.log = slog.New(slog.NewTextHandler(e.stderr, options))
-	case e.logFormat == "json", e.logFormat == "auto":
+	case "json":
 		e.log = slog.New(slog.NewJSONHandler(e.stderr, options))
 	default:
 		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
@@ -129,7 +153,11 @@ func isTerminal(w io.Writer) bool {
 type signalError struct{ signal syscall.Signal }
 
 func (e *signalError) Error() string {
-	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", e.signal)
+	name := "SIGINT"
+	if e.signal == syscall.SIGTERM {
+		name = "SIGTERM"
+	}
+	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", name)
 }
 
 // withSignals ends the context at the first SIGINT or SIGTERM; the second one ends the process, as without us.

@@ -34,6 +34,9 @@ type remoteScorer interface {
 	Limit() int64
 }
 
+// preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
+const preflight = 10 * time.Second
+
 // connect starts local workers where the job wants them, connects, and asks what scores.
 func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers int) (s *session, err error) {
 	s = &session{}
@@ -56,7 +59,8 @@ func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers
 	s.cfg = remote.Config{
 		Addresses: addresses, Protocol: job.Server.Protocol, ModelVersion: job.Model.Version,
 		MaxMessageBytes: int(job.Limits.MessageBytes), Deadline: time.Duration(job.Limits.Deadline),
-		TLS: secure, Log: e.log,
+		ConnectTimeout: min(preflight, time.Duration(job.Limits.RetryBudget)),
+		TLS:            secure, Log: e.log,
 	}.WithDefaults()
 	if err := s.cfg.Validate(); err != nil {
 		return s, &jobs.Error{Path: job.Path, Reason: err.Error()}

@@ -36,6 +36,7 @@ func graphs(ts *testscript.TestScript, _ bool, args []string) {
 	flags.BoolVar(&in.text, "text", false, "graph ids are texts")
 	flags.BoolVar(&in.names, "names", false, "nodes have names")
 	flags.BoolVar(&in.arrow, "arrow", false, "write an Arrow file")
+	flags.StringVar(&in.features, "features", "node_feat", "name of the column with the features")
 	flags.StringVar(&bad, "bad", "", "ROW=WHAT,...: nan, edge, width, count, null or twice")
 	if len(args) < 2 {
 		ts.Fatalf("usage: graphs FILE COUNT [options]")
@@ -61,17 +62,18 @@ type input struct {
 	from               int64
 	width, group       int
 	text, names, arrow bool
+	features           string
 	bad                map[int]string
 }
 
 func (in *input) schema() *arrow.Schema {
-	id := arrow.DataType(arrow.PrimitiveTypes.Int64)
+	var id arrow.DataType = arrow.PrimitiveTypes.Int64
 	if in.text {
 		id = arrow.BinaryTypes.String
 	}
 	fields := []arrow.Field{
 		{Name: "graph_id", Type: id, Nullable: true},
-		{Name: "node_feat", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Float32)), Nullable: true},
+		{Name: in.features, Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Float32)), Nullable: true},
 		{Name: "edge_index", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Int64)), Nullable: true},
 		{Name: "num_nodes", Type: arrow.PrimitiveTypes.Int64, Nullable: true},
 		{Name: "remark", Type: arrow.BinaryTypes.String, Nullable: true},
@@ -131,10 +133,10 @@ func (in *input) add(b *array.RecordBuilder, row int) {
 	case *array.StringBuilder:
 		id.Append(fmt.Sprintf("graph-%d", number))
 	}
-	features := b.Field(1).(*array.ListBuilder)
-	rows := features.ValueBuilder().(*array.ListBuilder)
+	matrix := b.Field(1).(*array.ListBuilder)
+	rows := matrix.ValueBuilder().(*array.ListBuilder)
 	values := rows.ValueBuilder().(*array.Float32Builder)
-	features.Append(true)
+	matrix.Append(true)
 	for node := range nodes {
 		rows.Append(true)
 		for i := range width {

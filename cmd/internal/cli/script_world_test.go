@@ -104,6 +104,14 @@ func misbehave(n *remotetest.Native, fault string) error {
 		n.Before = func(context.Context, *scoringv1.ScoreRequest) error {
 			return status.Error(codes.Unauthenticated, "no token")
 		}
+	case "hang":
+		n.Before = func(ctx context.Context, _ *scoringv1.ScoreRequest) error { <-ctx.Done(); return ctx.Err() }
+	case "full":
+		n.Before = func(context.Context, *scoringv1.ScoreRequest) error {
+			return status.Error(codes.ResourceExhausted, "queue is full")
+		}
+	case "internal":
+		n.Before = func(context.Context, *scoringv1.ScoreRequest) error { return status.Error(codes.Internal, "it broke") }
 	case "flaky": // the first call fails, as when a worker dies
 		n.Before = func(context.Context, *scoringv1.ScoreRequest) error {
 			if n.Calls() == 1 {

@@ -21,10 +21,10 @@ func (e *env) validateCommand() *cobra.Command {
 	f := &jobFlags{}
 	cmd := &cobra.Command{
 		Use:   "validate [JOB.yaml]",
-		Short: "Read and check everything that a run would score, without scoring it",
-		Long: "Validate reads every graph and says which of them a run would put into quarantine,\n" +
-			"and which files it would refuse. Without --model or --server the first graph says\n" +
-			"how many features a node has.",
+		Short: "Read and check all that a run would score, without scoring it",
+		Long: "Validate reads every graph and says which of them a run would put into\n" +
+			"quarantine, and which files it would refuse. Without --model or --server the\n" +
+			"first graph says how many features a node has.",
 		Example: "  graphscore validate job.yaml\n  graphscore validate --input graphs/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			job, err := f.job(cmd, args)

@@ -1,0 +1,242 @@
+package readers_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphscore/pipeline/graph"
+	"graphscore/readers"
+)
+
+// plain is a graph as a test compares it. Ids are texts.
+type plain struct {
+	ID       string
+	Features [][]float32
+	Edges    [][2]int // source and target, in the order of a batch
+	Weights  []float32
+	NodeIDs  []string
+	Group    int
+	Row      int64
+}
+
+// fixture is a graph of testdata/graphs.json.
+type fixture struct {
+	GraphID    int64       `json:"graph_id"`
+	NodeFeat   [][]float32 `json:"node_feat"`
+	EdgeIndex  [2][]int    `json:"edge_index"`
+	EdgeWeight []float32   `json:"edge_weight"`
+	NodeIDs    []int64     `json:"node_ids"`
+}
+
+func readJSON[T any](t *testing.T, name string) T {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v T
+	if err := json.Unmarshal(data, &v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// wantGraphs are the graphs of every file below testdata/good.
+func wantGraphs(t *testing.T) []plain {
+	t.Helper()
+	var want []plain
+	for i, f := range readJSON[[]fixture](t, "graphs.json") {
+		g := plain{ID: fmt.Sprint(f.GraphID), Features: f.NodeFeat, Row: int64(i)}
+		for node, id := range f.NodeIDs {
+			g.NodeIDs = append(g.NodeIDs, fmt.Sprint(id))
+			for e, target := range f.EdgeIndex[1] {
+				if target == node {
+					g.Edges = append(g.Edges, [2]int{f.EdgeIndex[0][e], target})
+					g.Weights = append(g.Weights, f.EdgeWeight[e])
+				}
+			}
+		}
+		want = append(want, g)
+	}
+	return want
+}
+
+// plainOf takes a batch apart.
+func plainOf(b *graph.Batch) []plain {
+	graphs := make([]plain, b.Graphs())
+	for i := range graphs {
+		g := plain{ID: fmt.Sprint(b.IDs.Value(i)), Group: int(b.RowGroups[i]), Row: b.Rows[i], Features: [][]float32{}}
+		from, to := b.NodeRange(i)
+		e, _ := b.EdgeRange(i)
+		for n := from; n < to; n++ {
+			g.Features = append(g.Features, b.Features[n*b.Width:(n+1)*b.Width])
+			if b.NodeIDs != nil {
+				g.NodeIDs = append(g.NodeIDs, fmt.Sprint(b.NodeIDs.Value(n)))
+			}
+			for range b.InDegree[n] {
+				g.Edges = append(g.Edges, [2]int{int(b.Sources[e]) - from, n - from})
+				if b.Weights != nil {
+					g.Weights = append(g.Weights, b.Weights[e])
+				}
+				e++
+			}
+		}
+		graphs[i] = g
+	}
+	return graphs
+}
+
+// contents are the graphs and rejections of a plan.
+type contents struct {
+	graphs   []plain
+	rejected []graph.Rejection
+}
+
+func newPlan(t *testing.T, cfg readers.Config, paths ...string) *readers.Plan {
+	t.Helper()
+	for _, p := range paths {
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Path: p})
+	}
+	p, err := readers.NewPlan(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// readAll reads every shard of a plan.
+func readAll(ctx context.Context, p *readers.Plan, width int) (contents, error) {
+	var all contents
+	for i := range p.Shards {
+		src, err := p.Open(ctx, &p.Shards[i], width)
+		if err != nil {
+			return all, err
+		}
+		for {
+			b, err := src.Next(ctx)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				src.Close()
+				return all, err
+			}
+			all.graphs = append(all.graphs, plainOf(b)...)
+			all.rejected = append(all.rejected, b.Rejected...)
+		}
+		if err := src.Close(); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join("testdata", pattern))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no files match %s: %v", pattern, err)
+	}
+	return names
+}
+
+func TestGoodFiles(t *testing.T) {
+	t.Parallel()
+	want := wantGraphs(t)
+	for _, name := range files(t, "good/*") {
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			for _, batch := range []int64{1, 400, 0} {
+				p := newPlan(t, readers.Config{BatchBytes: batch}, name)
+				if len(p.Refused) > 0 {
+					t.Fatal(p.Refused[0])
+				}
+				got, err := readAll(t.Context(), p, 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range got.graphs {
+					got.graphs[i].Group = 0
+				}
+				if diff := cmp.Diff(want, got.graphs); diff != "" {
+					t.Errorf("batches of %d bytes (-want +got):\n%s", batch, diff)
+				}
+				if len(got.rejected) > 0 {
+					t.Errorf("rejected: %+v", got.rejected)
+				}
+				if p.Rows != int64(len(want)) {
+					t.Errorf("the plan has %d rows, want %d", p.Rows, len(want))
+				}
+			}
+		})
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	t.Parallel()
+	for base, words := range readJSON[map[string][]string](t, "bad.json") {
+		t.Run(base, func(t *testing.T) {
+			t.Parallel()
+			name := filepath.Join("testdata", "bad", base)
+			p := newPlan(t, readers.Config{}, name)
+			if len(p.Refused) != 1 || len(p.Files) != 0 {
+				t.Fatalf("refused %d files, took %d", len(p.Refused), len(p.Files))
+			}
+			checkMessage(t, p.Refused[0], append(words, name)...)
+		})
+	}
+}
+
+// checkMessage wants one sentence with a remedy that has all words.
+func checkMessage(t *testing.T, err error, words ...string) {
+	t.Helper()
+	message := err.Error()
+	for _, w := range append(words, "; ") {
+		if !strings.Contains(message, w) {
+			t.Errorf("%q lacks %q", message, w)
+		}
+	}
+	for _, w := range []string{"panic", "goroutine", "\n"} {
+		if strings.Contains(message, w) {
+			t.Errorf("%q has %q", message, w)
+		}
+	}
+}
+
+func TestRejections(t *testing.T) {
+	t.Parallel()
+	codes := readJSON[[]graph.Code](t, "rows.json")
+	for _, name := range []string{"rows.parquet", "rows_v2.parquet", "rows.arrow"} {
+		name = filepath.Join("testdata", name)
+		t.Run(filepath.Base(name), func(t *testing.T) {
+			t.Parallel()
+			for _, batch := range []int64{1, 0} {
+				got, err := readAll(t.Context(), newPlan(t, readers.Config{BatchBytes: batch}, name), 3)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found := make([]graph.Code, len(codes))
+				for _, r := range got.rejected {
+					found[r.Row] = r.Code
+					if r.Message == "" {
+						t.Errorf("row %d has no message", r.Row)
+					}
+				}
+				if diff := cmp.Diff(codes, found); diff != "" {
+					t.Errorf("codes (-want +got):\n%s", diff)
+				}
+				if len(got.graphs)+len(got.rejected) != len(codes) {
+					t.Errorf("%d graphs and %d rejections of %d rows", len(got.graphs), len(got.rejected), len(codes))
+				}
+			}
+		})
+	}
+}
