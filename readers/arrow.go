@@ -264,7 +264,7 @@ func (p footprint) plus(q footprint) footprint {
 // groups gives rows and bytes of the record batches.
 func (a *arrowFile) groups(b binding) ([]group, error) {
 	for r := range roles {
-		for i := 0; i < b[r]; i++ {
+		for i := range b[r] {
 			if a.schema[i].footprint(4).unknown {
 				return nil, unusable("drop the column", "column %s has a type that is not known, so what follows cannot be read", a.schema[i].name)
 			}

@@ -27,7 +27,7 @@ func newArrowColumn(c *column, f *arrowField, file *arrowFile) *arrowColumn {
 		a.lists = append(a.lists, &arrowLists{field: f, wide: f.kind == arrowLargeList})
 		f = &f.children[0]
 	}
-	a.leaf = newArrowLeaf(c, f)
+	a.leaf = newArrowLeaf(f)
 	return a
 }
 

@@ -19,7 +19,7 @@ type arrowLeaf struct {
 	index   *numbers[int64]
 }
 
-func newArrowLeaf(c *column, f *arrowField) *arrowLeaf {
+func newArrowLeaf(f *arrowField) *arrowLeaf {
 	l := &arrowLeaf{field: f}
 	if f.coded {
 		l.index = newInts(f.index)

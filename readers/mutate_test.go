@@ -1,6 +1,7 @@
 package readers_test
 
 import (
+	"errors"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -81,7 +82,8 @@ func readMutated(t *testing.T, name string, i int) {
 func checkMutated(t *testing.T, err error, i int) {
 	t.Helper()
 	message := err.Error()
-	if _, is := err.(*readers.FileError); !is || strings.Contains(message, "goroutine") || strings.Contains(message, "panic") ||
+	var file *readers.FileError
+	if !errors.As(err, &file) || strings.Contains(message, "goroutine") || strings.Contains(message, "panic") ||
 		strings.Contains(message, "\n") || !strings.Contains(message, "; ") {
 		t.Errorf("copy %d: %T %q", i, err, message)
 	}

@@ -332,7 +332,7 @@ func TestFingerprint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	print := func(kind string, at int) string {
+	mark := func(kind string, at int) string {
 		b := append([]byte(nil), parquet...)
 		if at >= 0 {
 			b[at] ^= 1
@@ -344,7 +344,7 @@ func TestFingerprint(t *testing.T) {
 		return p.Files[0].Fingerprint
 	}
 	for _, kind := range []string{"fast", "full"} {
-		first, again, other := print(kind, -1), print(kind, -1), print(kind, 100)
+		first, again, other := mark(kind, -1), mark(kind, -1), mark(kind, 100)
 		if first != again || first == other || !strings.HasPrefix(first, kind+":") || len(first) != len(kind)+65 {
 			t.Errorf("%s: %s, again %s, changed %s", kind, first, again, other)
 		}

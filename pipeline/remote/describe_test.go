@@ -210,8 +210,8 @@ func TestDescribeContract(t *testing.T) {
 func TestDescribeModelsDiffer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*scoringv1.GetModelResponse){
-		`model_digest is "sha256:ff", but "` + remotetest.Digest + `" at `: func(m *scoringv1.GetModelResponse) { m.Digest = "sha256:ff" },
-		"in_features 2 and outputs [score] differ from 1 and [score] at ":  func(m *scoringv1.GetModelResponse) { m.InFeatures = 2 },
+		`model_digest is "sha256:ff", but "` + remotetest.Digest + `"`: func(m *scoringv1.GetModelResponse) { m.Digest = "sha256:ff" },
+		"in_features 2 and outputs [score] differ from 1 and [score]":  func(m *scoringv1.GetModelResponse) { m.InFeatures = 2 },
 	}
 	for want, change := range tests {
 		t.Run(want, func(t *testing.T) {
@@ -220,7 +220,7 @@ func TestDescribeModelsDiffer(t *testing.T) {
 			change(second.Model)
 			one, two := remotetest.Serve(t, newServer(first)), remotetest.Serve(t, newServer(second))
 			_, err := describe(t, quick(one, two))
-			if e := fails(t, err, Contract, want+one); e.Address != two {
+			if e := fails(t, err, Contract, want+" at "+one); e.Address != two {
 				t.Errorf("address %q, want %q", e.Address, two)
 			}
 		})

@@ -137,36 +137,56 @@ func (r *run) score(ctx context.Context) error {
 	return r.output.Finish(ctx, r.work, whole)
 }
 
-// checkModel compares the model with the data before the first request: where none of the first graphs has
-// the width that the model wants, none of the others will.
+// checkModel compares the model with the data before the first request: where the first graphs of no file have
+// the width that the model wants, the model is the wrong one. Where those of some files have not, they are bad
+// graphs among others.
 func (r *run) checkModel(ctx context.Context) error {
-	if len(r.plan.Shards) == 0 {
-		return nil
-	}
 	model := r.session.model
 	if model.InFeatures == 0 { // protocol gcn cannot tell: the first graph does
 		width, err := r.plan.Width(ctx)
 		model.InFeatures = width
 		return err
 	}
-	first := &r.plan.Shards[0]
-	source, err := r.plan.Open(ctx, first, model.InFeatures)
+	var misfit error
+	for i := range r.plan.Shards {
+		sh := &r.plan.Shards[i]
+		if i > 0 && sh.File == r.plan.Shards[i-1].File {
+			continue
+		}
+		rejected, fits := r.firstGraphs(ctx, sh)
+		if fits {
+			return nil
+		}
+		if rejected != nil && misfit == nil {
+			misfit = &jobs.Error{Path: cmp.Or(r.job.Path, "--model"), Reason: fmt.Sprintf(
+				"the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
+				model.Name, rejected.Row, sh.File.Path, rejected.Message)}
+		}
+	}
+	return misfit
+}
+
+// firstGraphs looks whether one of the first graphs of a shard fits the model. If all that there are have another
+// width, it gives the first; it gives neither where the shard does not tell.
+func (r *run) firstGraphs(ctx context.Context, sh *readers.Shard) (misfit *graph.Rejection, fits bool) {
+	source, err := r.plan.Open(ctx, sh, r.session.model.InFeatures)
 	if err != nil {
-		return nil // the run will say so, for this file alone
+		return nil, false // the run will say so, for this file alone
 	}
 	defer source.Close()
 	b, err := source.Next(ctx)
-	if err != nil || b.Graphs() > 0 || len(b.Rejected) == 0 {
-		return nil
+	if err != nil {
+		return nil, false
 	}
-	for _, rejected := range b.Rejected {
-		if rejected.Code != graph.FeatureWidth {
-			return nil
+	for i := range b.Rejected {
+		if b.Rejected[i].Code != graph.FeatureWidth {
+			return nil, true // enough are bad in other ways to let the run tell
 		}
 	}
-	return &jobs.Error{Path: cmp.Or(r.job.Path, "--model"), Reason: fmt.Sprintf(
-		"the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
-		model.Name, b.Rejected[0].Row, first.File.Path, b.Rejected[0].Message)}
+	if b.Graphs() > 0 || len(b.Rejected) == 0 {
+		return nil, b.Graphs() > 0
+	}
+	return &b.Rejected[0], false
 }
 
 func (r *run) reconcile(ctx context.Context) error {

@@ -67,8 +67,8 @@ type input struct {
 }
 
 func (in *input) schema() *arrow.Schema {
-	var id arrow.DataType = arrow.PrimitiveTypes.Int64
-	if in.text {
+	var id arrow.DataType
+	if id = arrow.PrimitiveTypes.Int64; in.text {
 		id = arrow.BinaryTypes.String
 	}
 	fields := []arrow.Field{

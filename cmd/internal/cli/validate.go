@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,9 @@ func (e *env) validate(ctx context.Context, f *jobFlags, job *jobs.Job) error {
 	if len(job.Input.Path) == 0 {
 		return usagef("validate needs a job file or --input: see graphscore validate --help")
 	}
+	if err := checkable(job); err != nil {
+		return err
+	}
 	plan, err := readers.NewPlan(ctx, readerConfig(job, f.limit))
 	if err != nil {
 		return err
@@ -69,6 +73,16 @@ func (e *env) validate(ctx context.Context, f *jobFlags, job *jobs.Job) error {
 	}
 	refused := sayRefused(e.stderr, plan, result)
 	return e.verdict(result, files, refused)
+}
+
+// checkable holds the job against what a run wants of it, but for an output and a model, which need not be named.
+func checkable(job *jobs.Job) error {
+	full := *job
+	full.Output.Path = cmp.Or(full.Output.Path, "unnamed")
+	if len(full.Server.Addresses) == 0 {
+		full.Model.Path = cmp.Or(full.Model.Path, "unnamed")
+	}
+	return full.Validate()
 }
 
 // expectations is what a run would hold the graphs against: width of the features and the size of a message.
