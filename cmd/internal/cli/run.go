@@ -90,7 +90,7 @@ func (r *run) execute(ctx context.Context) error {
 		return err
 	}
 	err = r.underLock(ctx)
-	return errors.Join(err, r.output.Close())
+	return r.weightier(ctx, err, r.output.Close())
 }
 
 // underLock does what changes the output. Whatever happens in it, a run record is written.
@@ -100,16 +100,29 @@ func (r *run) underLock(ctx context.Context) error {
 		if r.session.pool != nil {
 			r.workerMemory = r.session.pool.PeakMemory()
 		}
-		err = errors.Join(err, r.session.Close())
+		err = r.weightier(ctx, err, r.session.Close())
 	}
 	if err == nil {
 		err = r.outcome()
 	}
 	record := r.record(err)
-	if e := r.output.WriteRecord(record); e != nil {
-		err = errors.Join(e, err)
+	err = r.weightier(ctx, err, r.output.WriteRecord(record))
+	return r.weightier(ctx, err, r.summarize(record))
+}
+
+// weightier is the one error that the command ends with: how the run ended, unless what came after it failed and
+// the run itself did not. The other one is logged.
+func (r *run) weightier(ctx context.Context, ended, after error) error {
+	var outcome *outcomeError
+	switch {
+	case after == nil:
+		return ended
+	case ended == nil || errors.As(ended, &outcome):
+		return after
+	default:
+		r.log.ErrorContext(ctx, "ending the run", "error", after)
+		return ended
 	}
-	return errors.Join(err, r.summarize(record))
 }
 
 // score does the work, from the connection to _SUCCESS.

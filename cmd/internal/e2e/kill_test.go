@@ -1,0 +1,235 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// work is a run that takes a few seconds, with a model folder of its own: workers are known by its path.
+type work struct {
+	input, model string
+	want         map[string]string
+	took         time.Duration
+	code         int // of a whole run
+}
+
+// longWork makes it, with as many bad graphs as named, and runs it once undisturbed.
+func longWork(t *testing.T, bad ...string) *work {
+	t.Helper()
+	folder := t.TempDir()
+	w := &work{input: filepath.Join(folder, "in"), model: filepath.Join(folder, "model")}
+	python(t, "repeat.py", example+"/data", w.input, strconv.Itoa(times), strconv.Itoa(files))
+	if len(bad) > 0 {
+		w.code = 3
+		spoil := filepath.Join(w.input, "part-00004.parquet")
+		python(t, "spoil.py", append([]string{spoil, spoil}, bad...)...)
+	}
+	if err := os.CopyFS(w.model, os.DirFS(example+"/model")); err != nil {
+		t.Fatal(err)
+	}
+	output, begin := filepath.Join(folder, "undisturbed"), time.Now()
+	run(t, w.code, w.args(output)...)
+	w.took, w.want = time.Since(begin), sums(t, output)
+	if len(w.want) != files+min(len(bad), 1) {
+		t.Fatalf("%d parts and quarantine files", len(w.want))
+	}
+	return w
+}
+
+// The example so many times over, in so many files.
+const times, files = 12, 8
+
+func (w *work) args(output string) []string {
+	return []string{"run", "--input", w.input, "--output", output, "--model", w.model, "--workers", "2", "--log-format", "json"}
+}
+
+// workers gives the processes that serve the model, as the list of processes shows them.
+func (w *work) workers(t *testing.T) []int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []int
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		line, err := os.ReadFile(filepath.Join("/proc", e.Name(), "cmdline"))
+		if err == nil && bytes.Contains(line, []byte("serve\x00--model\x00"+w.model+"\x00")) {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// visible checks that whatever has its final name is whole, and counts the parts.
+func (w *work) visible(t *testing.T, output string) int {
+	t.Helper()
+	parts := 0
+	for name, sum := range sums(t, output) {
+		if w.want[name] != sum {
+			t.Errorf("%s is there and not what it should be", name)
+		}
+		if strings.HasSuffix(name, ".parquet") {
+			parts++
+		}
+	}
+	return parts
+}
+
+// committed waits until some parts of a run are there.
+func (w *work) committed(t *testing.T, output string, parts int) {
+	t.Helper()
+	eventually(t, "parts are committed", func() bool {
+		there, err := filepath.Glob(output + "/*.parquet")
+		return err == nil && len(there) >= parts
+	})
+}
+
+// Invariant 6: kill -9 at any moment leaves no half file and no process; the next run ends with the same bytes.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	w := longWork(t, "3=nan", "3000=edge")
+	output := filepath.Join(t.TempDir(), "out")
+	parts := 0
+	for i := range 8 {
+		p := start(t, w.args(output)...)
+		// Not before the first worker is born: only then is there someone to clear the folder of the sockets.
+		moment := 200*time.Millisecond + time.Duration(rand.Int64N(int64(w.took)))
+		if i%2 == 0 { // while parts come in
+			w.committed(t, output, parts+1)
+			moment = time.Duration(rand.Int64N(int64(20 * time.Millisecond)))
+		}
+		time.Sleep(moment)
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		o := p.wait()
+		eventually(t, "the workers are gone", func() bool { return len(w.workers(t)) == 0 })
+		parts = w.visible(t, output)
+		t.Logf("killed after %v, exit code %d, %d parts", moment, o.code, parts)
+		if parts == files {
+			break
+		}
+	}
+	r := run(t, w.code, append(w.args(output), "--json")...).record(t)
+	if r.Counts.RowsIn != times*4806 || r.QuarantinedByCode["non_finite_feature"] != 1 || r.QuarantinedByCode["edge_out_of_range"] != 1 {
+		t.Errorf("the last run counts %+v", r.Counts)
+	}
+	whole(t, output, w.want)
+	if left := w.workers(t); len(left) > 0 {
+		t.Errorf("workers %v were left", left)
+	}
+}
+
+// A worker that dies is started again; what it had is scored by others, or by itself later.
+func TestWorkerKilled(t *testing.T) {
+	t.Parallel()
+	w := longWork(t)
+	output := filepath.Join(t.TempDir(), "out")
+	p := start(t, append(w.args(output), "--json")...)
+	w.committed(t, output, 1)
+	victims := w.workers(t)
+	if len(victims) != 2 {
+		t.Fatalf("workers %v, expected 2", victims)
+	}
+	if err := syscall.Kill(victims[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	o := p.wait()
+	if o.code != 0 || !strings.Contains(o.stderr, "a worker died and is started again") {
+		t.Fatalf("exit code %d\n%s", o.code, o.stderr)
+	}
+	if c := o.record(t).Counts; c.Scored != times*4806 {
+		t.Errorf("the run counts %+v", c)
+	}
+	whole(t, output, w.want)
+	if left := w.workers(t); len(left) > 0 {
+		t.Errorf("workers %v were left", left)
+	}
+}
+
+// A signal ends a run in order: what is committed stays, the same command continues.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	w := longWork(t)
+	for _, test := range []struct {
+		name   string
+		signal syscall.Signal
+		code   int
+	}{{"SIGTERM", syscall.SIGTERM, 143}, {"SIGINT", syscall.SIGINT, 130}} {
+		t.Run(test.name, func(t *testing.T) {
+			output := filepath.Join(t.TempDir(), "out")
+			p := start(t, append(w.args(output), "--json")...)
+			w.committed(t, output, 1)
+			if err := p.cmd.Process.Signal(test.signal); err != nil {
+				t.Fatal(err)
+			}
+			sent := time.Now()
+			o := p.wait()
+			if took := time.Since(sent); o.code != test.code || took > 5*time.Second {
+				t.Errorf("exit code %d after %v, expected %d at once", o.code, took, test.code)
+			}
+			if said := o.sentence(t); !strings.Contains(said, "stopped by "+test.name) {
+				t.Errorf("it says %q", said)
+			}
+			if r := o.record(t); r.ExitCode != test.code || r.Error == "" {
+				t.Errorf("the record has exit code %d and error %q", r.ExitCode, r.Error)
+			}
+			if left := w.workers(t); len(left) > 0 {
+				t.Errorf("workers %v were left", left)
+			}
+			if _, err := os.Stat(filepath.Join(output, "_SUCCESS")); err == nil {
+				t.Error("a run that was stopped has _SUCCESS")
+			}
+			parts := w.visible(t, output)
+			if temps, err := filepath.Glob(output + "/*.tmp"); err != nil || len(temps) > 0 {
+				t.Errorf("%v were left (%v)", temps, err)
+			}
+			r := run(t, 0, append(w.args(output), "--json")...).record(t)
+			if r.Counts.ShardsSkipped != int64(parts) {
+				t.Errorf("%d parts were skipped, %d were there", r.Counts.ShardsSkipped, parts)
+			}
+			whole(t, output, w.want)
+		})
+	}
+	t.Run("SIGTERM twice", w.secondSignal)
+}
+
+// secondSignal: the second signal ends a run that cannot end in order, here for workers that do not move.
+func (w *work) secondSignal(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "out")
+	p := start(t, w.args(output)...)
+	w.committed(t, output, 1)
+	for _, pid := range w.workers(t) {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	// Linux ends stopped processes whose parent is gone by SIGHUP, so that their sockets stay: not for wait.
+	_ = p.cmd.Wait() // a signal is what is expected
+	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended with %v, expected the signal itself", p.cmd.ProcessState)
+	}
+	eventually(t, "the workers are gone", func() bool { return len(w.workers(t)) == 0 })
+	w.visible(t, output)
+	run(t, 0, w.args(output)...)
+	whole(t, output, w.want)
+}

@@ -1,0 +1,294 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"graphscore/writers"
+)
+
+// Where things are, as seen from this folder.
+const (
+	root    = "../../.."
+	program = root + "/bin/graphscore"
+	venv    = root + "/python/.venv/bin/python"
+	example = root + "/jobs/examples/molecules"
+)
+
+func TestMain(m *testing.M) {
+	if err := ready(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v: run `make test-e2e`, which sets it up\n", err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// ready says what is missing. Nothing is skipped.
+func ready() error {
+	if _, err := os.Stat(program); err != nil {
+		return fmt.Errorf("bin/graphscore is not built (%w)", err)
+	}
+	check := exec.Command(venv, "-c", "import graphscore, grpc_tools, pyarrow, duckdb")
+	if out, err := check.CombinedOutput(); err != nil {
+		return fmt.Errorf("python/.venv lacks packages of the tests (%w: %s)", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// outcome is how a command ended and what it said.
+type outcome struct {
+	code           int
+	stdout, stderr string
+}
+
+// process is graphscore while it runs.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	temp   string // its TMPDIR, where the sockets of its workers are
+	stdout bytes.Buffer
+	stderr bytes.Buffer
+}
+
+// start starts graphscore.
+func start(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{t: t, cmd: exec.CommandContext(t.Context(), absolute(t, program), args...)}
+	// A short path: names of sockets are.
+	temp, err := os.MkdirTemp("", "e2e")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(temp) })
+	p.temp = temp
+	p.cmd.Dir, p.cmd.Env = t.TempDir(), append(os.Environ(), "TMPDIR="+temp, "GRAPHSCORE_PYTHON=")
+	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+var forbidden = regexp.MustCompile(`(?i)panic:|goroutine|runtime error|stack trace|\.go:\d+|%!|<nil>|Traceback \(most`)
+
+// wait waits for the end. What every run promises is checked here: nothing is left of its workers, and no trace of
+// a stack is shown.
+func (p *process) wait() outcome {
+	p.t.Helper()
+	var failed *exec.ExitError
+	if err := p.cmd.Wait(); err != nil && !errors.As(err, &failed) {
+		p.t.Fatal(err)
+	}
+	o := outcome{code: p.cmd.ProcessState.ExitCode(), stdout: p.stdout.String(), stderr: p.stderr.String()}
+	for _, text := range []string{o.stdout, o.stderr} {
+		if found := forbidden.FindString(text); found != "" {
+			p.t.Errorf("the output has %q:\n%s", found, text)
+		}
+	}
+	eventually(p.t, "the folder of the sockets is gone", func() bool {
+		left, err := os.ReadDir(p.temp)
+		return err == nil && len(left) == 0
+	})
+	return o
+}
+
+// run runs graphscore and wants an exit code.
+func run(t *testing.T, code int, args ...string) outcome {
+	t.Helper()
+	o := start(t, args...).wait()
+	if o.code != code {
+		t.Fatalf("graphscore %s: exit code %d, expected %d\n%s%s", strings.Join(args, " "), o.code, code, o.stdout, o.stderr)
+	}
+	return o
+}
+
+// sentence gives the one error of a run.
+func (o outcome) sentence(t *testing.T) string {
+	t.Helper()
+	var found []string
+	for line := range strings.Lines(o.stderr) {
+		if !strings.HasPrefix(line, "{") { // a log
+			found = append(found, strings.TrimSpace(line))
+		}
+	}
+	if len(found) != 1 || !strings.HasPrefix(found[0], "graphscore: error: ") {
+		t.Fatalf("not one error but %q", found)
+	}
+	return found[0]
+}
+
+// record is what --json printed.
+func (o outcome) record(t *testing.T) writers.RunRecord {
+	t.Helper()
+	var r writers.RunRecord
+	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
+		t.Fatalf("stdout is no run record: %v\n%s", err, o.stdout)
+	}
+	return r
+}
+
+// python runs a script of testdata and gives what it prints.
+func python(t *testing.T, script string, args ...string) string {
+	t.Helper()
+	return pythonWith(t, nil, script, args...)
+}
+
+// pythonWith is python with more in its environment.
+func pythonWith(t *testing.T, env []string, script string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), venv, append([]string{filepath.Join("testdata", script)}, args...)...)
+	cmd.Env = append(os.Environ(), env...)
+	out, err := cmd.Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("%s: %v\n%s", script, err, failed.Stderr)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
+}
+
+// sums gives the sha256 of every part and quarantine file: what must be the same in every run.
+func sums(t *testing.T, output string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	err := fs.WalkDir(os.DirFS(output), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".parquet") && !strings.HasSuffix(name, ".jsonl") {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(output, name))
+		found[name] = fmt.Sprintf("%x", sha256.Sum256(content))
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// whole checks that an output is complete and that nothing lies there that should not.
+func whole(t *testing.T, output string, want map[string]string) {
+	t.Helper()
+	same(t, sums(t, output), want)
+	if _, err := os.Stat(filepath.Join(output, "_SUCCESS")); err != nil {
+		t.Error(err)
+	}
+	err := filepath.WalkDir(output, func(path string, _ fs.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".tmp") {
+			t.Errorf("%s was left", path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same(t *testing.T, got, want map[string]string) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%d files, expected %d", len(got), len(want))
+	}
+	for name, sum := range want {
+		if got[name] != sum {
+			t.Errorf("%s has sha256 %q, expected %q", name, got[name], sum)
+		}
+	}
+}
+
+// eventually waits for a condition that must come about in a few seconds.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("it never came about that %s", what)
+		}
+	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	full, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return full
+}
+
+func write(t *testing.T, path, content string) string {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func copyFile(t *testing.T, from, to string) string {
+	t.Helper()
+	content, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, to, string(content))
+}
+
+// serving is a Python server under test.
+type serving struct {
+	address string
+	stop    func()
+}
+
+// serve starts a Python program that prints its address at the end of its first line, on either stream.
+func serve(t *testing.T, env []string, args ...string) serving {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := exec.CommandContext(ctx, absolute(t, venv), args...)
+	cmd.Env = append(os.Environ(), env...)
+	read, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout, cmd.Stderr = writer, writer
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = writer.Close()
+	s := serving{stop: func() {
+		cancel()
+		_ = cmd.Wait() // killed
+		_ = read.Close()
+	}}
+	t.Cleanup(s.stop)
+	first := make([]byte, 4096)
+	n, err := read.Read(first)
+	if err != nil {
+		t.Fatalf("the server ended: %v", err)
+	}
+	line, _, _ := strings.Cut(string(first[:n]), "\n")
+	words := strings.Fields(line)
+	if len(words) == 0 || !strings.Contains(words[len(words)-1], ":") {
+		t.Fatalf("the server says %q", first[:n])
+	}
+	s.address = words[len(words)-1]
+	return s
+}
