@@ -125,6 +125,8 @@ def _serve(options: argparse.Namespace) -> int:
     _log.info("serving %s (%s) on %s", model.name, model.digest, server.address)
     stop.wait()
     server.stop(_GRACE_SECONDS)
+    if options.lifeline_fd is not None:  # the parent may be gone by now
+        _lifeline.remove(_lifeline.socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
 

@@ -34,11 +34,16 @@ def _wait(descriptor: int, socket: Path | None) -> None:
             pass
     except OSError:
         pass  # as good as its end
+    remove(socket)
+    os._exit(0)
+
+
+def remove(socket: Path | None) -> None:
+    """Remove a socket, and the folder that the parent made for it if this was the last one."""
     try:
         if socket is not None:
             socket.unlink(missing_ok=True)
             if socket.parent.name.startswith("graphscore-"):
-                socket.parent.rmdir()  # the folder that the parent made for it, if this was the last socket
+                socket.parent.rmdir()
     except OSError:
         pass  # not empty, or not ours; there is no one to tell
-    os._exit(0)
