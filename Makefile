@@ -21,10 +21,15 @@ bin/graphscore: FORCE
 	@go build -trimpath -o $@ ./cmd/graphscore
 FORCE:
 
-# One stamp a set of packages; each set is installed when what describes it is newer.
+# One stamp a set of packages; each set is installed when what describes it is newer. A venv that was moved or
+# copied would run the code of where it was made: it is made anew.
+ifneq ($(shell cat $(VENV)/.place 2>/dev/null),$(CURDIR))
+$(shell rm -rf $(VENV))
+endif
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
+	@echo '$(CURDIR)' > $(VENV)/.place
 $(VENV)/.run: python/pyproject.toml python/constraints.txt | $(VENV)/bin/python
 	@echo "installing the Python packages of the workers into $(VENV)"
 	@$(PIP) --editable python

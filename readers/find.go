@@ -137,15 +137,12 @@ func (f *finder) add(file found) error {
 	return nil
 }
 
-// name puts the names of the inputs before the paths where there are several roots.
+// name puts the names of the inputs before the paths. It depends on what is asked for, never on what is there
+// today: or parts would move when a root cannot be read, or a second one comes.
 func (f *finder) name() error {
-	known := slices.DeleteFunc(slices.Clone(f.roots), func(root string) bool { return root == "" }) // one that may not be read has none
-	several := len(slices.Compact(slices.Sorted(slices.Values(known)))) > 1
-	if !several {
-		return nil
-	}
+	several := len(slices.Compact(slices.Sorted(slices.Values(f.roots)))) > 1
 	for _, in := range f.inputs {
-		if in.Name == "" {
+		if several && in.Name == "" {
 			return &PlanError{in.Path, "there are several roots, so each input needs a `name`, which becomes the first folder of its parts"}
 		}
 	}

@@ -2,6 +2,7 @@ package readers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -30,8 +31,13 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 		return &PlanError{root, fmt.Sprintf("its folder cannot be told (%v); give the whole path", err)}
 	}
 	f.roots[i] = abs
-	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+	info, err := os.Stat(root)
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
 		return nil // a glob that begins nowhere matches nothing
+	case err != nil:
+		f.refuse(root, fmt.Sprintf("the folder cannot be looked at (%v); check its rights", cause(err)))
+		return nil
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
@@ -111,16 +117,27 @@ func (w *walker) entry(ctx context.Context, rel string, e fs.DirEntry) error {
 			return nil
 		}
 	}
-	promised := w.pattern != nil || slices.Contains(dataNames, strings.ToLower(filepath.Ext(rel)))
-	switch {
-	case !mode.IsRegular() && promised:
-		w.refuse(name, notRegular(mode))
-	case !mode.IsRegular() || !promised && !hasKnownContent(name):
-		w.ignored = append(w.ignored, name)
-	default:
-		return w.add(file)
+	data := w.pattern != nil || slices.Contains(dataNames, strings.ToLower(filepath.Ext(rel)))
+	if !mode.IsRegular() {
+		if data {
+			w.refuse(name, notRegular(mode))
+		} else {
+			w.ignored = append(w.ignored, name)
+		}
+		return nil
 	}
-	return nil
+	if !data {
+		var err error
+		if data, err = hasKnownContent(name); err != nil {
+			w.refuse(name, fmt.Sprintf("it cannot be read (%v); give the user of this run the right to, or move it away", cause(err)))
+			return nil
+		}
+	}
+	if !data {
+		w.ignored = append(w.ignored, name)
+		return nil
+	}
+	return w.add(file)
 }
 
 // follow looks behind a link, which must not lead out of the root.

@@ -76,12 +76,12 @@ func (w *worker) wait(cmd *exec.Cmd) *os.ProcessState {
 	return cmd.ProcessState
 }
 
-// signal reaches the process that runs now, if one does.
-func (w *worker) signal(s os.Signal) {
+// signal reaches the process that runs now, if one does, and what it started: an interpreter may be a wrapper.
+func (w *worker) signal(s syscall.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.cmd != nil {
-		_ = w.cmd.Process.Signal(s) // fails only where the process has ended
+		_ = syscall.Kill(-w.cmd.Process.Pid, s) // fails only where the group has ended
 	}
 }
 

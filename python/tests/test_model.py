@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -204,6 +205,8 @@ def test_folders(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "no config")
     (folder / "config.json").unlink()
     refused(folder, "has no config.json")
+    os.mkfifo(folder / "config.json")  # opening it would wait for ever
+    refused(folder, "config.json is not a regular file")
     (folder / "model.safetensors").rename(folder / "model.safetensors.index.json")
     refused(folder, "weights in several files; save them as one")
     folder = write_model(tmp_path / "config is a folder")

@@ -114,6 +114,9 @@ def _check_folder(folder: Path) -> None:
             raise ModelError(f"{folder} has no {WEIGHTS}; {wanted}")
         if not (folder / CONFIG).exists():
             raise ModelError(f"{folder} has no {CONFIG}; {wanted}")
+        for name in (CONFIG, WEIGHTS):
+            if not (folder / name).is_file():
+                raise ModelError(f"{folder / name} is not a regular file; {wanted}")
     except OSError as error:
         raise ModelError(f"{folder}: {error.strerror or error}") from None
 
