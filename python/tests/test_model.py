@@ -212,7 +212,7 @@ def test_folders(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "config is a folder")
     (folder / "config.json").unlink()
     (folder / "config.json").mkdir()
-    refused(folder, "config.json: Is a directory")
+    refused(folder, "config.json is not a regular file")
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "model.pth"])
