@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,10 @@ type Job struct {
 	Limits  Limits `yaml:"limits"`
 	// OnChange is "refuse" (default) or "rescore": what to do with parts of another input, model or setting.
 	OnChange string `yaml:"on_change"`
+	// Partition is the length of a {date}: "day" (default), "hour", "week" or "month".
+	Partition Unit `yaml:"partition"`
+	// Timezone is the IANA name of the zone whose wall clock dates follow. Default: UTC.
+	Timezone string `yaml:"timezone"`
 }
 
 // Input says what to read.
@@ -174,6 +179,9 @@ func (j Job) validate() error {
 	if err := j.validateRoots(); err != nil {
 		return err
 	}
+	if err := j.validateDates(); err != nil {
+		return err
+	}
 	local, remote := j.Model.Path != "", len(j.Server.Addresses) > 0
 	switch {
 	case local && remote:
@@ -185,7 +193,27 @@ func (j Job) validate() error {
 	case j.Model.Version != "" && j.Server.Protocol != "gcn":
 		return fmt.Errorf("model.version is only for server.protocol gcn: over native the server names its model")
 	}
+	if err := j.validatePaths(); err != nil {
+		return err
+	}
 	return j.validateValues()
+}
+
+// maxWorkers is more than any machine has processors for.
+const maxWorkers = 1024
+
+// validatePaths refuses what a shell would have made a home folder of.
+func (j Job) validatePaths() error {
+	paths := map[string]string{"output.path": j.Output.Path, "model.path": j.Model.Path}
+	for i, p := range j.Input.Path {
+		paths[fmt.Sprintf("input.path[%d]", i)] = p.Path
+	}
+	for _, key := range slices.Sorted(maps.Keys(paths)) {
+		if path := filepath.ToSlash(paths[key]); path == "~" || strings.HasPrefix(path, "~/") || strings.Contains(path, "/~/") {
+			return fmt.Errorf("%s is %q: ~ is not expanded here, write the path in full", key, paths[key])
+		}
+	}
+	return nil
 }
 
 func (j Job) validateRoots() error {
@@ -233,6 +261,9 @@ func (j Job) validateValues() error {
 		if f.value < f.minimum {
 			return fmt.Errorf("%s is %d: it must be at least %d", f.key, f.value, f.minimum)
 		}
+	}
+	if j.Workers > maxWorkers {
+		return fmt.Errorf("workers is %d: at most %d", j.Workers, maxWorkers)
 	}
 	if j.Limits.MessageBytes > 2<<30-1 {
 		return fmt.Errorf("limits.message_bytes is %d: gRPC messages hold less than 2 GiB", j.Limits.MessageBytes)

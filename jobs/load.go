@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -35,8 +36,12 @@ func Load(path string) (*Job, error) {
 		return nil, &Error{Path: path, Reason: "is larger than 1 MiB: name a job file"}
 	}
 	job := &Job{}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(job); err != nil && !errors.Is(err, io.EOF) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := decoder.Decode(job); err != nil && !errors.Is(err, io.EOF) {
 		return nil, located(path, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, &Error{Path: path, Reason: "holds several documents (---): a job file is one"}
 	}
 	job.Path = path
 	dir, err := filepath.Abs(filepath.Dir(path))
@@ -65,7 +70,31 @@ func located(path string, err error) error {
 	p := at.GetToken().Position
 	return &Error{
 		Path:   fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column),
-		Reason: strings.TrimRight(at.GetMessage()+"\n"+source, "\n "),
+		Reason: strings.TrimRight(plainly(at)+"\n"+source, "\n "),
+	}
+}
+
+// plainly says in a user's words what the library says in those of Go.
+func plainly(err yaml.Error) string {
+	var mismatch *yaml.TypeError
+	if !errors.As(err, &mismatch) {
+		return err.GetMessage()
+	}
+	return fmt.Sprintf("here stands %s, it must be %s", noun(mismatch.SrcType), noun(mismatch.DstType))
+}
+
+func noun(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a text"
+	case reflect.Slice, reflect.Array:
+		return "a list"
+	case reflect.Map, reflect.Struct, reflect.Pointer:
+		return "a mapping"
+	default:
+		return "a number"
 	}
 }
 
@@ -112,6 +141,9 @@ func (d *Duration) UnmarshalYAML(node ast.Node) error {
 type Path struct {
 	Name string `yaml:"name"`
 	Path string `yaml:"path"`
+
+	// Dated says that a {date} of the job stands in Path: where there is nothing, that date has no input.
+	Dated bool `yaml:"-"`
 }
 
 // Paths is a list of roots, in YAML a string, a list of strings, or a list of {name, path}.

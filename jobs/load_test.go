@@ -87,6 +87,7 @@ func TestLoadSaysWhere(t *testing.T) {
 		"path":          {"input: {path: [[x]]}\n", "a path must be a string or {name: ..., path: ...}"},
 		"empty path":    {"input: {path: \"\"}\n", "the path is empty"},
 		"type":          {"workers: many\n", ":1:10: "},
+		"list":          {"workers: [1, 2]\n", ":1:10: here stands a list, it must be a number"},
 		"twice":         {"name: a\nname: b\n", ":2:1: "},
 		"no YAML":       {"name: [\n", ":1:"},
 	}
@@ -119,6 +120,9 @@ func TestLoadUnreadable(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := jobs.Load(write(t, "name: a\n---\nname: b\n")); err == nil || !strings.Contains(err.Error(), "several documents") {
+		t.Errorf("two documents: %v", err)
+	}
 	_, err := jobs.Load(write(t, strings.Repeat("# not a job\n", 1<<17)))
 	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
 		t.Errorf("a large file: %v", err)
@@ -137,7 +141,7 @@ func TestValidate(t *testing.T) {
 		"no model":      {func(j *jobs.Job) { j.Model.Path = "" }, "model.path is missing"},
 		"both":          {func(j *jobs.Job) { j.Server.Addresses = []string{"a:1"} }, "model.path and server.addresses are both set"},
 		"no name":       {func(j *jobs.Job) { j.Input.Path = jobs.Paths{{Path: "a"}, {Path: "b"}} }, "input.path[0] has no name"},
-		"same name":     {func(j *jobs.Job) { j.Input.Path = jobs.Paths{{"n", "a"}, {"n", "b"}} }, "the name \"n\" is used twice"},
+		"same name":     {func(j *jobs.Job) { j.Input.Path = jobs.Paths{{Name: "n", Path: "a"}, {Name: "n", Path: "b"}} }, "the name \"n\" is used twice"},
 		"layout":        {func(j *jobs.Job) { j.Input.Layout = "tables" }, "input.layout is \"tables\": it must be one of auto, rows"},
 		"protocol":      {func(j *jobs.Job) { j.Server.Protocol = "http" }, "server.protocol is \"http\""},
 		"fingerprint":   {func(j *jobs.Job) { j.Input.Fingerprint = "md5" }, "input.fingerprint is \"md5\""},
@@ -147,6 +151,8 @@ func TestValidate(t *testing.T) {
 		"message":       {func(j *jobs.Job) { j.Limits.MessageBytes = 4 << 30 }, "gRPC messages hold less than 2 GiB"},
 		"small message": {func(j *jobs.Job) { j.Limits.MessageBytes = 1 }, "limits.message_bytes is 1: it must be at least 65536"},
 		"workers":       {func(j *jobs.Job) { j.Workers = -1 }, "workers is -1"},
+		"home":          {func(j *jobs.Job) { j.Output.Path = "~/scores" }, "output.path is \"~/scores\": ~ is not expanded here"},
+		"many workers":  {func(j *jobs.Job) { j.Workers = 5000 }, "workers is 5000: at most 1024"},
 		"half a pair": {func(j *jobs.Job) {
 			j.Model.Path, j.Server = "", jobs.Server{Addresses: []string{"a:1"}, Protocol: "native", TLS: &jobs.TLS{Cert: "c"}}
 		}, "only one of cert and key"},

@@ -1,0 +1,78 @@
+package writers
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+)
+
+func TestBackfillRecordHasEveryKey(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	must(t, (&BackfillRecord{Dates: []DateRecord{{}}}).Encode(&b))
+	must(t, (&BackfillRecord{}).Encode(&b))
+	if strings.Contains(b.String(), "null") {
+		t.Errorf("record %s", b.String())
+	}
+	if n := strings.Count(b.String(), `"scored"`); n != 3 {
+		t.Errorf("%d counts in %s", n, b.String())
+	}
+}
+
+// The last 100 records of backfills are kept, also beside those of runs, whose files are left alone.
+func TestWriteBackfill(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a", "out")
+	runs := filepath.Join(dir, runsDir)
+	must(t, os.MkdirAll(runs, 0o777))
+	others := []string{"20260101T000000Z-00000001.json", "backfill-notes.json", ".graphscore-7.tmp"}
+	stale := fmt.Sprintf("%s%d%s", tempPrefix, backfillTemps+7, tempSuffix)
+	for _, name := range append(others, stale) {
+		must(t, os.WriteFile(filepath.Join(runs, name), nil, 0o666))
+	}
+	var group errgroup.Group
+	for i := range 103 {
+		group.Go(func() error {
+			id := fmt.Sprintf("20260102T%02d%02d00Z-0000000a", i/60, i%60)
+			return WriteBackfill(t.Context(), dir, &BackfillRecord{BackfillID: id, Since: "2026-01-01"})
+		})
+	}
+	must(t, group.Wait())
+	names, err := backfillNames(runs)
+	must(t, err)
+	if len(names) != recordsKept {
+		t.Errorf("%d records", len(names))
+	}
+	for _, name := range others {
+		if _, err := os.Stat(filepath.Join(runs, name)); err != nil {
+			t.Error(err)
+		}
+	}
+	if temps, err := filepath.Glob(filepath.Join(runs, tempPrefix+"*")); err != nil || len(temps) != 1 {
+		t.Errorf("temporary files %v (%v)", temps, err)
+	}
+	content, err := os.ReadFile(filepath.Join(runs, names[recordsKept-1]))
+	must(t, err)
+	var rec BackfillRecord
+	must(t, json.Unmarshal(content, &rec))
+	if rec.Since != "2026-01-01" || !strings.Contains(names[recordsKept-1], rec.BackfillID) {
+		t.Errorf("record %+v in %s", rec, names[recordsKept-1])
+	}
+}
+
+func TestWriteBackfillWhereItCannot(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o666))
+	var e *CreateError
+	if err := WriteBackfill(t.Context(), file, &BackfillRecord{BackfillID: "x"}); !errors.As(err, &e) {
+		t.Errorf("got %v", err)
+	}
+}
