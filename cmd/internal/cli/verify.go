@@ -1,0 +1,297 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/spf13/cobra"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/verify"
+	"graphscore/readers"
+	"graphscore/writers"
+)
+
+func (e *env) verifyCommand() *cobra.Command {
+	v := &verification{env: e, flags: &jobFlags{}}
+	cmd := &cobra.Command{
+		Use:   "verify DIR | JOB.yaml",
+		Short: "Read an output back and say what is wrong with it",
+		Long: "Verify reads every part and holds it against its footer and its quarantine\n" +
+			"file, names what does not belong there, and checks that _SUCCESS is right to\n" +
+			"be there. With a job or --input it compares every graph with the input, in\n" +
+			"order; with --sample it also scores a share of the graphs again: to the bit\n" +
+			"where BLAS kernel and versions are those of the run, else to 1e-5. It changes\n" +
+			"nothing, and ends with 4 where something is wrong.",
+		Example: "  graphscore verify scores/\n  graphscore verify job.yaml --sample 1%\n" +
+			"  graphscore verify scores/ --input graphs/ --model model/ --sample 0.5%",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("verify takes an output folder or a job file, not %d arguments: see graphscore verify --help", len(args))
+			}
+			return v.execute(cmd, args[0])
+		},
+	}
+	v.flags.bindInput(cmd)
+	v.flags.bindDate(cmd)
+	v.flags.bindScorer(cmd)
+	flags := cmd.Flags()
+	flags.StringVar(&v.flags.output, "output", "", "`DIR` of a job's scores, if they lie elsewhere")
+	flags.StringVar(&v.sample, "sample", "", "`SHARE` of the graphs to score again, as 1% or 0.01")
+	flags.StringVar(&v.format, "format", "text", "how to tell: text or json")
+	return cmd
+}
+
+// verification is one execution of verify.
+type verification struct {
+	*env
+	flags          *jobFlags
+	sample, format string
+}
+
+func (v *verification) execute(cmd *cobra.Command, target string) error {
+	share, err := parseShare(v.sample)
+	if err != nil {
+		return err
+	}
+	if v.format != "text" && v.format != "json" {
+		return usagef("--format is %q: it must be text or json", v.format)
+	}
+	job, err := v.job(cmd, target)
+	if err != nil {
+		return err
+	}
+	if err := outputThere(job.Output.Path); err != nil {
+		return err
+	}
+	if share > 0 && (len(job.Input.Path) == 0 || job.Model.Path == "" && len(job.Server.Addresses) == 0) {
+		return usagef("--sample needs to know what to score and with what: name a job file, or --input and --model or --server")
+	}
+	cfg := verify.Config{Dir: job.Output.Path}
+	ctx := cmd.Context()
+	if len(job.Input.Path) > 0 {
+		input, err := v.input(ctx, job)
+		if err != nil {
+			return err
+		}
+		if input != nil { // not the interface of a nil
+			cfg.Input = input
+		}
+	}
+	report, err := v.run(ctx, job, cfg, share)
+	if err != nil {
+		return err
+	}
+	return v.tell(report, cfg.Input != nil)
+}
+
+// job is what the argument and the flags make: a folder stands for a job of nothing but its output.
+func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error) {
+	info, err := os.Stat(target)
+	if err == nil && !info.IsDir() {
+		job, err := v.flags.job(cmd, []string{target})
+		if err != nil {
+			return nil, err
+		}
+		job, _, err = v.onDate(v.flags, job)
+		if err == nil && job.Output.Path == "" {
+			err = &jobs.Error{Path: job.Path, Reason: "output.path is missing: name the folder of the scores (or use --output)"}
+		}
+		return job, err
+	}
+	if err != nil && strings.HasSuffix(target, ".yaml") {
+		return nil, &jobs.Error{Path: target, Reason: "the job file is not there: check the path"}
+	}
+	if v.flags.output != "" {
+		return nil, usagef("--output is given beside the output folder %q: keep one", target)
+	}
+	v.flags.output = target
+	return v.flags.job(cmd, nil)
+}
+
+// input plans the input as the run did: what its settings say of columns and limit holds where the job and the
+// flags do not say. It is nil, and said, where a job's input is gone.
+func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, error) {
+	cfg := readerConfig(job, v.flags.limit)
+	cfg.ShardBytes = 1 // a shard for each row group: parts are put together of these
+	if l := v.anyLedger(ctx, job.Output.Path); l != nil {
+		if cfg.Limit == 0 {
+			cfg.Limit = l.Settings.Limit
+		}
+		if cfg.Columns == (readers.Columns{}) {
+			c := l.Settings.Columns
+			cfg.Columns = readers.Columns{
+				GraphID: c["graph_id"], Features: c["features"], Edges: c["edges"], Source: c["source"], Target: c["target"],
+				Weights: c["weights"], NumNodes: c["num_nodes"], NodeIDs: c["node_ids"],
+			}
+		}
+		if kind, _, ok := strings.Cut(l.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
+			cfg.Fingerprint = kind
+		}
+	}
+	plan, err := readers.NewPlan(ctx, cfg)
+	var gone *readers.NotFoundError
+	if errors.As(err, &gone) && len(v.flags.inputs) == 0 {
+		fmt.Fprintf(v.stderr, "graphscore: %v: the scores are not compared with it\n", gone)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if plan.Empty() && v.flags.mustExist {
+		return nil, &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
+	}
+	return newVerifyInput(plan), nil
+}
+
+// anyLedger is that of the first part that has one.
+func (v *verification) anyLedger(ctx context.Context, dir string) *writers.Ledger {
+	inv, err := writers.TakeInventory(ctx, dir)
+	if err != nil {
+		return nil // the verification will say so
+	}
+	for _, name := range inv.Parts {
+		if l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+			return l
+		}
+	}
+	return nil
+}
+
+// run verifies, with workers or a connection where a sample is scored.
+func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config, share float64) (report *verify.Report, err error) {
+	if cfg.Input == nil {
+		return v.alone(ctx, cfg)
+	}
+	if share == 0 {
+		return verify.Run(ctx, cfg)
+	}
+	s, err := v.connect(ctx, job, v.flags.python, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	m := s.model
+	cfg.Scoring = &verify.Scoring{
+		Scorer: pipeline.Isolate(pipeline.Retry(s.scorer(), pipeline.RetryConfig{
+			Budget: time.Duration(job.Limits.RetryBudget), Log: v.log,
+		})),
+		Model: writers.ModelRecord{
+			Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs, Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
+		},
+		Share: share, RequestBytes: int64(job.Limits.RequestBytes),
+	}
+	if job.Server.Protocol == "gcn" { // one graph a call
+		cfg.Scoring.RequestBytes = 1
+	}
+	err = s.alive(ctx, func(ctx context.Context) (err error) {
+		report, err = verify.Run(ctx, cfg)
+		return err
+	})
+	return report, err
+}
+
+// alone verifies a folder without its input: an output, or one that holds those of several dates.
+func (v *verification) alone(ctx context.Context, cfg verify.Config) (*verify.Report, error) {
+	inv, err := writers.TakeInventory(ctx, cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if inv.Lock || len(inv.Outputs) == 0 {
+		return verify.Run(ctx, cfg)
+	}
+	all := &verify.Report{Output: cfg.Dir, Findings: []verify.Finding{}}
+	within := func(name string) bool {
+		return slices.ContainsFunc(inv.Outputs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
+	}
+	for _, name := range slices.Concat(inv.Temporary, inv.Foreign, inv.Parts) {
+		if !within(name) && !strings.HasPrefix(name, "_runs/") {
+			all.FoundWrong++
+			all.Findings = append(all.Findings, verify.Finding{Path: name, What: "it is in no output: move it away"})
+		}
+	}
+	for _, dir := range inv.Outputs {
+		r, err := verify.Run(ctx, verify.Config{Dir: filepath.Join(cfg.Dir, filepath.FromSlash(dir))})
+		if err != nil {
+			return nil, err
+		}
+		all.Add(r, dir)
+	}
+	return all, nil
+}
+
+// parseShare reads 1% or 0.01. Nothing is 0.
+func parseShare(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	number, percent := strings.CutSuffix(text, "%")
+	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	if percent {
+		share /= 100
+	}
+	if err != nil || !(share > 0 && share <= 1) {
+		return 0, usagef("--sample is %q: write a share above 0 and up to 100%%, as 1%% or 0.01", text)
+	}
+	return share, nil
+}
+
+// tell prints the report.
+func (v *verification) tell(r *verify.Report, compared bool) error {
+	var err error
+	if v.format == "json" {
+		err = printJSON(v.stdout, r)
+	} else {
+		_, err = fmt.Fprint(v.stdout, v.text(r, compared))
+	}
+	if err == nil && r.FoundWrong > 0 {
+		return &outcomeError{code: exitCheckFailed, message: "the output is not as it should be", said: true}
+	}
+	return err
+}
+
+// text is the findings, one a line, and the summary.
+func (v *verification) text(r *verify.Report, compared bool) string {
+	var b strings.Builder
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "%s: %s\n", f.Path, f.What)
+	}
+	if more := r.FoundWrong - len(r.Findings); more > 0 {
+		fmt.Fprintf(&b, "... and %s more\n", humanize.Comma(int64(more)))
+	}
+	if !v.quiet {
+		v.summary(&b, r, compared)
+	}
+	return b.String()
+}
+
+func (v *verification) summary(b *strings.Builder, r *verify.Report, compared bool) {
+	fmt.Fprintf(b, "%s\n  right: %s, %s, %s, %s in quarantine\n", r.Output, plural(int64(r.Parts), "part"),
+		plural(r.Graphs, "graph"), plural(r.Nodes, "node"), humanize.Comma(r.Quarantined))
+	if compared {
+		fmt.Fprintf(b, "  compared with the input: %s", plural(int64(r.Compared), "part"))
+		if r.Orphaned > 0 {
+			fmt.Fprintf(b, "; %s whose input is gone", plural(int64(r.Orphaned), "part"))
+		}
+		fmt.Fprintln(b)
+	} else {
+		fmt.Fprintln(b, "  not compared with the input: name a job file, or --input")
+	}
+	if r.Sampled > 0 {
+		fmt.Fprintf(b, "  scored again: %s, %s of them to the bit\n", plural(r.Sampled, "graph"), humanize.Comma(r.SampledExactly))
+	}
+	if r.FoundWrong > 0 {
+		fmt.Fprintf(b, "  wrong: %s\n", plural(int64(r.FoundWrong), "finding"))
+		return
+	}
+	fmt.Fprintln(b, "  nothing is wrong")
+}

@@ -1,0 +1,41 @@
+// Package diff says what changed between two outputs.
+//
+// Words:
+//
+//   - OLD and NEW are output folders; a side is one of them.
+//   - A graph is a run of rows with one graph id. The row whose node id is that of the run's first row begins the
+//     next graph, as node ids are unique within a graph. Graphs without nodes have no rows and are not seen.
+//   - A place is an input under its folder: the parts of one input, in the order of its row groups, are one stream
+//     of graphs, however it was cut into parts.
+//   - A mover is a node whose score changed, by how much it did.
+//   - Leftovers are graphs that did not meet their like in the stream of the same place.
+//
+// # How graphs find each other
+//
+// The streams of a place are read in lockstep: as long as graph ids agree nothing is looked up or kept. Where they
+// do not, both streams are read ahead up to a window until they agree again, and what lies before becomes
+// leftovers. Leftovers go to temporary files, cut by a hash of the graph id so that each piece fits in memory, and
+// are joined there by graph id: those of the same place first, the others in the order of the outputs. So equal
+// plans cost one pass over both sides, and any renaming or order still gives the right answer, in memory that does
+// not grow with the outputs (it does with the largest graph, and where one graph id repeats without end).
+//
+// # Distributions
+//
+// Scores of a side are counted in bins that are equally wide in the order of float32 bit patterns between the
+// smallest and the largest score of both sides: 2^20 bins for up to four outputs, fewer for more. Scores that share
+// a bin differ by less than one part in 2,000 at most, and by nothing where the range of the scores is narrow.
+//
+// PSI, the population stability index, is the sum over the ten quantile bins of OLD (bins meet at the smallest
+// score at which at least k tenths of OLD are reached; equal limits make fewer bins) of
+//
+//	(new - old) * ln(new / old)
+//
+// where old and new are the shares of both sides in a bin, a share of zero counting as 0.0001 (N. Siddiqi, Credit
+// Risk Scorecards, 2006). Below 0.1 is commonly read as no shift, above 0.25 as a large one.
+//
+// KS is the statistic of the two-sample Kolmogorov-Smirnov test: the largest distance between the empirical
+// distribution functions of both sides (Hodges, Arkiv för Matematik 3, 1958), as scipy.stats.ks_2samp gives it.
+//
+// Both look at all scores of a side, those of new and missing graphs too; mean and maximum change only at nodes
+// that both sides have.
+package diff

@@ -1,0 +1,133 @@
+package diff
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"graphscore/pipeline/graph"
+	"graphscore/writers"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// g is a graph of an output.
+type g struct {
+	id     string   // made an integer where the output has integers
+	nodes  []string // nil: numbered
+	scores [][]float32
+}
+
+// one is a graph with numbered nodes and one output.
+func one(id string, scores ...float32) g {
+	out := g{id: id}
+	for _, s := range scores {
+		out.scores = append(out.scores, []float32{s})
+	}
+	return out
+}
+
+// part is a part by its input and first row group.
+type part struct {
+	input  string
+	first  int
+	name   string // default: the input
+	graphs []g
+}
+
+// world makes outputs.
+type world struct {
+	graphs, nodes graph.IDKind
+	outputs       []string
+}
+
+// texts has ids that are texts, one output.
+var texts = world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"score"}}
+
+// write makes an output of parts and gives its folder.
+func (w world) write(t testing.TB, parts ...part) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "out")
+	o, err := writers.Open(t.Context(), writers.Config{
+		Dir: dir, Outputs: w.outputs, GraphIDs: w.graphs, NodeIDs: w.nodes,
+		Settings: writers.Settings{Outputs: w.outputs, GraphID: w.graphs.String(), NodeID: w.nodes.String()},
+		Now:      func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
+	})
+	must(t, err)
+	defer o.Close()
+	for _, p := range parts {
+		w.part(t, o, p)
+	}
+	return dir
+}
+
+func (w world) part(t testing.TB, o *writers.Output, p part) {
+	t.Helper()
+	if p.name == "" {
+		p.name = p.input
+	}
+	out, err := o.Create(t.Context(), writers.Spec{
+		Part: p.name + ".parquet", Input: p.input, Fingerprint: "fast:0", FirstGroup: p.first, LastGroup: p.first, Rows: int64(len(p.graphs)), Model: "m",
+	})
+	must(t, err)
+	defer out.Close()
+	for _, g := range p.graphs {
+		b, s := w.batch(g)
+		must(t, out.Write(t.Context(), b, s))
+	}
+	must(t, out.Commit(t.Context()))
+}
+
+// batch is a batch of one graph.
+func (w world) batch(g g) (*graph.Batch, *graph.Scores) {
+	b := &graph.Batch{
+		IDs: graph.IDs{Kind: w.graphs}, NodeOffsets: []uint32{0, uint32(len(g.scores))}, EdgeOffsets: []uint32{0, 0},
+		InDegree: make([]uint32, len(g.scores)), RowGroups: []int32{0}, Rows: []int64{0},
+	}
+	addID(&b.IDs, g.id)
+	if g.nodes != nil {
+		b.NodeIDs = &graph.IDs{Kind: w.nodes}
+	}
+	for _, id := range g.nodes {
+		addID(b.NodeIDs, id)
+	}
+	s := &graph.Scores{Outputs: len(w.outputs)}
+	for _, row := range g.scores {
+		s.Values = append(s.Values, row...)
+	}
+	return b, s
+}
+
+func addID(ids *graph.IDs, id string) {
+	if ids.Kind == graph.String {
+		ids.AppendBytes([]byte(id))
+		return
+	}
+	var n int64
+	if _, err := fmt.Sscan(id, &n); err != nil {
+		panic(err)
+	}
+	ids.AppendInt(n)
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compare(t *testing.T, cfg Config) *Report {
+	t.Helper()
+	cfg.Temp = t.TempDir()
+	r, err := Compare(t.Context(), cfg)
+	must(t, err)
+	left, err := filepath.Glob(cfg.Temp + "/*")
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files are left: %v %v", left, err)
+	}
+	return r
+}

@@ -1,0 +1,143 @@
+package diff
+
+import (
+	"cmp"
+	"math"
+	"slices"
+)
+
+const (
+	// binBudget is the number of bins of all outputs of a side: 32 MiB.
+	binBudget = 4 << 20
+	// maxBins and minBins bound those of one output.
+	maxBins, minBins = 1 << 20, 1 << 10
+	// psiBins is the number of quantile bins of OLD, psiFloor what a share of zero counts as.
+	psiBins, psiFloor = 10, 1e-4
+)
+
+// order maps scores to integers in the same order. What is not a number comes before or behind all others.
+func order(v float32) uint32 {
+	bits := math.Float32bits(v)
+	if bits>>31 != 0 {
+		return ^bits
+	}
+	return bits | 1<<31
+}
+
+// bins is where the scores of an output are counted, alike on both sides.
+type bins struct {
+	lo    uint32
+	shift uint
+	count int
+}
+
+// newBins covers lo to hi with up to most bins.
+func newBins(lo, hi float32, most int) bins {
+	b := bins{lo: order(lo)}
+	width := order(hi) - b.lo
+	for int(width>>b.shift) >= most {
+		b.shift++
+	}
+	b.count = int(width>>b.shift) + 1
+	return b
+}
+
+// add counts values. What lies outside the range counts at its end.
+func (b *bins) add(counts []uint64, values []float32) {
+	last := uint32(len(counts) - 1)
+	for _, v := range values {
+		at := order(v)
+		if at < b.lo {
+			at = b.lo
+		}
+		counts[min((at-b.lo)>>b.shift, last)]++
+	}
+}
+
+// distances gives PSI and KS of two counts over the same bins. Both are 0 where a side has no scores.
+func distances(was, is []uint64) (psi, ks float64) {
+	oldTotal, newTotal := total(was), total(is)
+	if oldTotal == 0 || newTotal == 0 {
+		return 0, 0
+	}
+	var oldSeen, newSeen, oldFrom, newFrom uint64
+	quantile := uint64(1)
+	for i := range was {
+		oldSeen += was[i]
+		newSeen += is[i]
+		ks = max(ks, math.Abs(float64(oldSeen)/float64(oldTotal)-float64(newSeen)/float64(newTotal)))
+		if quantile == psiBins || oldSeen*psiBins < quantile*oldTotal {
+			continue
+		}
+		for quantile < psiBins && oldSeen*psiBins >= quantile*oldTotal {
+			quantile++
+		}
+		psi += shift(oldSeen-oldFrom, oldTotal, newSeen-newFrom, newTotal)
+		oldFrom, newFrom = oldSeen, newSeen
+	}
+	if oldFrom < oldTotal || newFrom < newTotal {
+		psi += shift(oldTotal-oldFrom, oldTotal, newTotal-newFrom, newTotal)
+	}
+	return psi, ks
+}
+
+// shift is the PSI of one bin.
+func shift(was, oldTotal, is, newTotal uint64) float64 {
+	o, n := float64(was)/float64(oldTotal), float64(is)/float64(newTotal)
+	if was == 0 {
+		o = psiFloor
+	}
+	if is == 0 {
+		n = psiFloor
+	}
+	return (n - o) * math.Log(n/o)
+}
+
+func total(counts []uint64) (n uint64) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}
+
+// output gathers what is said of one output that both sides have.
+type output struct {
+	name     string
+	columns  [2]int // its place among the outputs of OLD and NEW
+	bins     bins
+	counts   [2][]uint64
+	compared int64
+	changed  int64 // beyond the tolerance
+	moved    int64 // at all
+	sum, abs float64
+	most     float64
+	odd      int64 // changes that are not a number
+}
+
+// movers keeps the largest changes.
+type movers struct {
+	keep int
+	list []Mover // at most keep, largest first
+}
+
+// larger puts movers into one order, whatever order they come in.
+func larger(a, b Mover) int {
+	return cmp.Or(
+		cmp.Compare(math.Abs(b.Change), math.Abs(a.Change)),
+		cmp.Compare(a.Graph, b.Graph), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Output, b.Output),
+		cmp.Compare(a.Old, b.Old), cmp.Compare(a.New, b.New),
+	)
+}
+
+// wants tells whether a change is among the largest so far.
+func (m *movers) wants(change float64) bool {
+	return len(m.list) < m.keep || m.keep > 0 && math.Abs(change) >= math.Abs(m.list[len(m.list)-1].Change)
+}
+
+func (m *movers) add(v Mover) {
+	at, _ := slices.BinarySearchFunc(m.list, v, larger)
+	m.list = slices.Insert(m.list, at, v)
+	if len(m.list) > m.keep {
+		m.list = m.list[:m.keep]
+	}
+}

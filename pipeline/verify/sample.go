@@ -1,0 +1,148 @@
+package verify
+
+import (
+	"context"
+	"encoding/binary"
+	"hash/fnv"
+	"io"
+	"maps"
+	"math"
+
+	"graphscore/pipeline/graph"
+	"graphscore/writers"
+)
+
+// drawn tells whether a graph is in the sample. It depends on the place of the graph alone.
+func drawn(input string, row int64, share float64) bool {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, input) // a hash takes everything
+	_, _ = h.Write(binary.LittleEndian.AppendUint64(nil, uint64(row)))
+	x := h.Sum64()
+	x ^= x >> 33 // FNV alone spreads neighbours badly over the upper bits
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	return float64(x) < share*math.MaxUint64
+}
+
+// sample is a batch of drawn graphs, and the scores that their part has.
+type sample struct {
+	batch  *graph.Batch
+	scores []float32
+}
+
+func (s *sample) reset() { s.batch, s.scores = nil, s.scores[:0] }
+
+// add copies graph g of a batch.
+func (s *sample) add(b *graph.Batch, g int) {
+	if s.batch == nil {
+		s.batch = &graph.Batch{
+			IDs: graph.IDs{Kind: b.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: b.Width,
+		}
+		if b.Weights != nil {
+			s.batch.Weights = []float32{}
+		}
+		if b.NodeIDs != nil {
+			s.batch.NodeIDs = &graph.IDs{Kind: b.NodeIDs.Kind}
+		}
+	}
+	t := s.batch
+	appendID(&t.IDs, &b.IDs, g)
+	n0, n1 := b.NodeRange(g)
+	e0, e1 := b.EdgeRange(g)
+	if t.NodeIDs != nil {
+		for i := n0; i < n1; i++ {
+			appendID(t.NodeIDs, b.NodeIDs, i)
+		}
+	}
+	move := uint32(t.Nodes()) - b.NodeOffsets[g] // sources count like NodeOffsets
+	for _, source := range b.Sources[e0:e1] {
+		t.Sources = append(t.Sources, source+move)
+	}
+	if t.Weights != nil {
+		t.Weights = append(t.Weights, b.Weights[e0:e1]...)
+	}
+	t.Features = append(t.Features, b.Features[n0*b.Width:n1*b.Width]...)
+	t.InDegree = append(t.InDegree, b.InDegree[n0:n1]...)
+	t.NodeOffsets = append(t.NodeOffsets, uint32(t.Nodes()))
+	t.EdgeOffsets = append(t.EdgeOffsets, uint32(t.Edges()))
+	t.RowGroups, t.Rows = append(t.RowGroups, b.RowGroups[g]), append(t.Rows, b.Rows[g])
+}
+
+func appendID(dst, src *graph.IDs, i int) {
+	if src.Kind == graph.Int64 {
+		dst.AppendInt(src.Ints[i])
+		return
+	}
+	dst.AppendBytes(src.At(i))
+}
+
+// rescore scores the sample so far, if there is one, and compares.
+func (v *verifier) rescore(ctx context.Context, p *writers.PartReader) error {
+	b := v.sample.batch
+	if b == nil {
+		return nil
+	}
+	defer v.sample.reset()
+	l, model := p.Ledger(), &v.cfg.Scoring.Model
+	if l.Model != model.Digest {
+		return wrongf("it was scored by the model %s, not by %s", l.Model, model.Digest)
+	}
+	exact := sameScoring(v.scored[l.Part], *model)
+	got := &graph.Scores{}
+	if b.Nodes() > 0 {
+		var err error
+		if got, err = v.cfg.Scoring.Scorer.Score(ctx, b); err != nil {
+			return &scorerError{err}
+		}
+	}
+	v.report.Sampled += int64(b.Graphs())
+	if exact {
+		v.report.SampledExactly += int64(b.Graphs())
+	}
+	for _, f := range got.Failed {
+		return wrongf("graph %v (row %d of the input) has scores, but scored again it fails: %s: %s", b.IDs.Value(f.Graph), b.Rows[f.Graph], f.Code, f.Message)
+	}
+	if len(got.Values) != len(v.sample.scores) {
+		return wrongf("scored again its sample has %d scores, not %d", len(got.Values), len(v.sample.scores))
+	}
+	return differences(b, v.sample.scores, got.Values, len(p.Outputs()), exact)
+}
+
+// sameScoring tells whether a part was scored by what scores now, so that its bits must be the same.
+func sameScoring(was, is writers.ModelRecord) bool {
+	return was.Digest != "" && was.Digest == is.Digest && was.Engine == is.Engine && was.BLAS == is.BLAS && maps.Equal(was.Versions, is.Versions)
+}
+
+// differences compares scores of a part with those that the same graphs get now.
+func differences(b *graph.Batch, was, is []float32, outputs int, exact bool) error {
+	wrongs, first := 0, -1
+	for i := range was {
+		if agree(was[i], is[i], exact) {
+			continue
+		}
+		if wrongs++; first < 0 {
+			first = i
+		}
+	}
+	if wrongs == 0 {
+		return nil
+	}
+	node, g := first/outputs, 0
+	for int(b.NodeOffsets[g+1]) <= node {
+		g++
+	}
+	how := "by more than 1e-5"
+	if exact {
+		how = "though kernel and versions are those of its run"
+	}
+	return wrongf("scored again, %d of %d scores of a sample differ, %s: the first is node %d of graph %v (row %d of the input), %v, was %v",
+		wrongs, len(was), how, node-int(b.NodeOffsets[g]), b.IDs.Value(g), b.Rows[g], is[first], was[first])
+}
+
+func agree(was, is float32, exact bool) bool {
+	if exact {
+		return math.Float32bits(was) == math.Float32bits(is)
+	}
+	a, b := float64(is), float64(was)
+	return math.Abs(a-b) <= 1e-5*max(1, math.Abs(b))
+}

@@ -1,0 +1,308 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"path/filepath"
+	"slices"
+
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/writers"
+)
+
+// Input reads again what an output was made from. One goroutine uses it.
+type Input interface {
+	// Files are the inputs that a run would read now, in the form of Ledger.Input.
+	Files() []File
+	// Open opens the row groups of a part again. The caller closes the source. rows is how many it has.
+	Open(ctx context.Context, l *writers.Ledger) (source pipeline.Source, rows int64, err error)
+	// Kinds are the types of the ids of a run over all inputs.
+	Kinds() (graphs, nodes graph.IDKind)
+}
+
+// File is one input file.
+type File struct {
+	Input, Fingerprint string
+	// Groups is the number of row groups that a run would read.
+	Groups int
+	// Refused says why a run would refuse the file, empty where it would not.
+	Refused string
+}
+
+// Scoring is what scores the sample.
+type Scoring struct {
+	Scorer pipeline.Scorer
+	// Model describes it, as a run record does.
+	Model writers.ModelRecord
+	// Share of the graphs is scored, more than 0 and at most 1.
+	Share float64
+	// RequestBytes is the size up to which graphs share a request. Default 512 KiB.
+	RequestBytes int64
+}
+
+// Config says what to verify. Dir must be set.
+type Config struct {
+	Dir string
+	// Input is compared with the parts, nil for none.
+	Input Input
+	// Scoring scores a sample again, nil for none. It needs Input.
+	Scoring *Scoring
+	// Findings is how many findings are kept; all are counted. Default 100.
+	Findings int
+}
+
+// WithDefaults returns a copy with every unset field at its default.
+func (c Config) WithDefaults() Config {
+	if c.Findings == 0 {
+		c.Findings = 100
+	}
+	if c.Scoring != nil {
+		s := *c.Scoring
+		if s.RequestBytes == 0 {
+			s.RequestBytes = 512 << 10
+		}
+		c.Scoring = &s
+	}
+	return c
+}
+
+// Validate names the field that is wrong.
+func (c Config) Validate() error {
+	switch s := c.Scoring; {
+	case c.Dir == "":
+		return errors.New("verify: the output folder (Dir) is empty")
+	case s != nil && c.Input == nil:
+		return errors.New("verify: a sample (Scoring) needs the input (Input)")
+	case s != nil && !(s.Share > 0 && s.Share <= 1):
+		return fmt.Errorf("verify: Scoring.Share is %g, it must be more than 0 and at most 1", s.Share)
+	}
+	return nil
+}
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	// Path is the file below the output, or the input, that it is about.
+	Path string `json:"path"`
+	// What says what is wrong, and what to do where that is not plain.
+	What string `json:"what"`
+}
+
+// Report is what was looked at and what is wrong. Every key of its JSON is always there.
+type Report struct {
+	Output string `json:"output"`
+	// Parts, Graphs, Nodes and Quarantined count what was found to be there and right.
+	Parts       int   `json:"parts"`
+	Graphs      int64 `json:"graphs"`
+	Nodes       int64 `json:"nodes"`
+	Quarantined int64 `json:"quarantined"`
+	// Compared is the number of parts that were compared with their input, Orphaned that of those whose input is
+	// gone.
+	Compared int `json:"compared"`
+	Orphaned int `json:"orphaned"`
+	// Sampled is the number of graphs that were scored again, SampledExactly of those that had to have the same bits.
+	Sampled        int64 `json:"sampled"`
+	SampledExactly int64 `json:"sampled_exactly"`
+	// Findings are the first, FoundWrong counts all.
+	Findings   []Finding `json:"findings"`
+	FoundWrong int       `json:"found_wrong"`
+}
+
+// Add adds what was found in an output that lies in a folder below that of r.
+func (r *Report) Add(o *Report, dir string) {
+	r.Parts += o.Parts
+	r.Graphs += o.Graphs
+	r.Nodes += o.Nodes
+	r.Quarantined += o.Quarantined
+	r.Compared += o.Compared
+	r.Orphaned += o.Orphaned
+	r.Sampled += o.Sampled
+	r.SampledExactly += o.SampledExactly
+	r.FoundWrong += o.FoundWrong
+	for _, f := range o.Findings {
+		r.Findings = append(r.Findings, Finding{path.Join(dir, f.Path), f.What})
+	}
+}
+
+// Run verifies an output. It blocks until everything is read. The error is a *writers.LockedError where a run holds
+// the output or has changed it meanwhile, an *IOError where the folder cannot be listed, one of the scorer, or that
+// of ctx. What is wrong is no error but in the report.
+func Run(ctx context.Context, cfg Config) (*Report, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	v := &verifier{cfg: cfg, ledgers: map[string]*writers.Ledger{}}
+	v.report = Report{Output: cfg.Dir, Findings: []Finding{}}
+	if err := writers.CheckFree(cfg.Dir); err != nil {
+		return nil, err
+	}
+	before, err := writers.TakeInventory(ctx, cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.records(); err != nil {
+		return nil, err
+	}
+	v.leftovers(before)
+	if cfg.Input != nil {
+		v.files = map[string]File{}
+		for _, f := range cfg.Input.Files() {
+			v.files[f.Input] = f
+		}
+	}
+	for _, name := range before.Parts {
+		if err := v.part(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	v.success(before)
+	v.coverage()
+	return &v.report, v.undisturbed(ctx, before)
+}
+
+// verifier is one run of Run.
+type verifier struct {
+	cfg     Config
+	report  Report
+	ledgers map[string]*writers.Ledger // of every part that could be opened
+	files   map[string]File            // of the input, nil without one
+	last    *writers.RunRecord         // of the last run that came to an end
+	scored  map[string]writers.ModelRecord
+	sample  sample
+}
+
+// found adds a finding.
+func (v *verifier) found(path, format string, args ...any) {
+	v.report.FoundWrong++
+	if len(v.report.Findings) < v.cfg.Findings {
+		v.report.Findings = append(v.report.Findings, Finding{path, fmt.Sprintf(format, args...)})
+	}
+}
+
+// records finds out how the last run ended, and what scored each part.
+func (v *verifier) records() error {
+	paths, err := writers.Records(v.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	v.scored = map[string]writers.ModelRecord{}
+	for _, path := range paths {
+		r, err := writers.ReadRecord(path)
+		if err != nil {
+			v.found(rel(v.cfg.Dir, path), "the run record cannot be read: %v", err)
+			continue
+		}
+		if ended := r.ExitCode == 0 || r.ExitCode == 3 || r.ExitCode == 4; ended && v.last == nil {
+			v.last = r
+		}
+		for _, s := range r.Shards {
+			if _, later := v.scored[s.Part]; !later && s.Outcome == string(pipeline.Scored) {
+				v.scored[s.Part] = r.Model
+			}
+		}
+	}
+	return nil
+}
+
+func rel(dir, path string) string {
+	if r, err := filepath.Rel(dir, path); err == nil {
+		return filepath.ToSlash(r)
+	}
+	return path
+}
+
+// leftovers names what should not be there.
+func (v *verifier) leftovers(inv *writers.Inventory) {
+	for _, name := range inv.Temporary {
+		v.found(name, "a temporary file is left from a run that was killed: the next run removes it")
+	}
+	for _, name := range inv.Foreign {
+		v.found(name, "it is not graphscore's: move it away")
+	}
+	for _, part := range inv.Quarantines {
+		if _, there := slices.BinarySearch(inv.Parts, part); !there {
+			v.found("_quarantine/"+part+".jsonl", "its part is not there: run again")
+		}
+	}
+}
+
+// success holds _SUCCESS against the last run that came to an end.
+func (v *verifier) success(inv *writers.Inventory) {
+	const name = "_SUCCESS"
+	switch {
+	case !inv.Ours():
+		v.found(".", "it holds no part, record or lock of graphscore: name the output folder of a run")
+	case !inv.Success && v.last == nil:
+		v.found(name, "it is not there, and no run came to an end: run again")
+	case !inv.Success && v.last.ExitCode == 0:
+		v.found(name, "it is not there, though run %s ended with 0: a later run was stopped, run again", v.last.RunID)
+	case !inv.Success:
+		v.found(name, "it is not there: run %s ended with %d (%s)", v.last.RunID, v.last.ExitCode, v.last.Error)
+	}
+	if !inv.Success || v.last == nil {
+		return
+	}
+	for _, f := range v.last.Refused {
+		v.found(name, "it is there, but run %s refused %s", v.last.RunID, f.File)
+	}
+	for _, s := range v.last.Shards {
+		if _, there := slices.BinarySearch(inv.Parts, s.Part); !there {
+			v.found(s.Part, "the part is not there, though _SUCCESS is: run again")
+		}
+	}
+}
+
+// coverage compares the parts with the inputs: every row group must have exactly one part.
+func (v *verifier) coverage() {
+	byInput := map[string][]*writers.Ledger{}
+	for _, l := range v.ledgers {
+		byInput[l.Input] = append(byInput[l.Input], l)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.files)) {
+		f := v.files[name]
+		if f.Refused != "" {
+			v.found(name, "the input cannot be read: %s", f.Refused)
+			continue
+		}
+		parts := byInput[name]
+		slices.SortFunc(parts, func(a, b *writers.Ledger) int { return a.FirstGroup - b.FirstGroup })
+		next := 0
+		for _, l := range parts {
+			switch {
+			case l.FirstGroup > next:
+				v.found(name, "row groups %d to %d of the input have no part: run again", next, l.FirstGroup-1)
+			case l.FirstGroup < next:
+				v.found(l.Part, "row groups of the input from %d on are in two parts", l.FirstGroup)
+			}
+			next = max(next, l.LastGroup+1)
+		}
+		if len(parts) == 0 {
+			v.found(name, "the input has no part: run again")
+		} else if next < f.Groups {
+			v.found(name, "row groups %d to %d of the input have no part: run again", next, f.Groups-1)
+		}
+	}
+}
+
+// undisturbed says whether a run changed the output meanwhile.
+func (v *verifier) undisturbed(ctx context.Context, before *writers.Inventory) error {
+	if err := writers.CheckFree(v.cfg.Dir); err != nil {
+		return err
+	}
+	after, err := writers.TakeInventory(ctx, v.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	if after.Success != before.Success || after.Records != before.Records || !slices.Equal(after.Parts, before.Parts) {
+		e := &writers.LockedError{Path: v.cfg.Dir}
+		if h := writers.LastHolder(v.cfg.Dir); h != nil {
+			e.PID, e.Host, e.RunID, e.Start = h.PID, h.Host, h.RunID, h.Start
+		}
+		return e
+	}
+	return nil
+}
