@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"graphscore/writers"
+)
+
+// sampleEvery is how often the graphs are counted at first. Each time the samples are full every other one goes
+// and the rest is counted half as often: the record stays small, however long the run.
+const sampleEvery = 100 * time.Millisecond
+
+// throughput keeps how many graphs were done when. The zero value is ready; it is safe for concurrent use.
+type throughput struct {
+	mu      sync.Mutex
+	samples []writers.Sample
+	skip    int // ticks between samples, less one
+	skipped int
+}
+
+// tick is told how many graphs are done, at even intervals.
+func (t *throughput) tick(seconds float64, graphs int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.skipped < t.skip {
+		t.skipped++
+		return
+	}
+	t.skipped = 0
+	if len(t.samples) == writers.SamplesKept {
+		for i := range writers.SamplesKept / 2 {
+			t.samples[i] = t.samples[2*i+1]
+		}
+		t.samples = t.samples[:writers.SamplesKept/2]
+		t.skip, t.skipped = 2*t.skip+1, t.skip+1 // the next one comes at twice the distance from the last
+		return
+	}
+	t.samples = append(t.samples, writers.Sample{Seconds: seconds, Graphs: graphs})
+}
+
+// ended gives the samples, with the end of the run as the last.
+func (t *throughput) ended(seconds float64, graphs int64) []writers.Sample {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.samples)
+	if n == 0 && graphs == 0 {
+		return nil
+	}
+	if n == writers.SamplesKept {
+		n--
+	}
+	return append(t.samples[:n:n], writers.Sample{Seconds: seconds, Graphs: graphs})
+}
+
+// sampled runs work and counts the graphs that are done meanwhile.
+func (r *run) sampled(ctx context.Context, work func(context.Context) error) error {
+	var g errgroup.Group
+	done := make(chan struct{})
+	g.Go(func() error {
+		ticks := time.NewTicker(sampleEvery)
+		defer ticks.Stop()
+		for {
+			r.throughput.tick(time.Since(r.start).Seconds(), r.progress.Rows.Load())
+			select {
+			case <-ticks.C:
+			case <-done:
+				return nil
+			}
+		}
+	})
+	g.Go(func() error {
+		defer close(done)
+		return work(ctx)
+	})
+	return g.Wait()
+}

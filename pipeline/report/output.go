@@ -1,0 +1,162 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"graphscore/writers"
+)
+
+// output is what the footers of an output's parts say.
+type output struct {
+	dir    string
+	parts  []part
+	totals Totals
+	codes  map[string]int64
+	// models and settings count the parts by digest.
+	models, settings map[string]int64
+	unreadable       int
+}
+
+type part struct {
+	name, input string
+	quarantined int64
+}
+
+func (o *output) path(p part) string { return filepath.Join(o.dir, filepath.FromSlash(p.name)) }
+
+// openOutput reads the footer of every part. Files that are no parts are noted.
+func openOutput(ctx context.Context, dir string, note func(string, ...any)) (*output, error) {
+	o := &output{dir: dir, codes: map[string]int64{}, models: map[string]int64{}, settings: map[string]int64{}}
+	inventory, err := writers.TakeInventory(ctx, dir)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(inventory.Outputs); n > 0 && !inventory.Lock && inventory.Records == 0 {
+		return nil, &NotOutputError{dir, fmt.Sprintf("it holds %s of their own: name one, as %q",
+			plural(int64(n), "output"), filepath.Join(dir, filepath.FromSlash(inventory.Outputs[0])))}
+	}
+	for _, name := range inventory.Parts {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name)))
+		switch {
+		case writers.IsPartError(err):
+			o.unreadable++
+			note("%s", sentence(err))
+		case errors.Is(err, fs.ErrNotExist):
+			note("The part %s went away while this report was made.", name)
+		case err != nil:
+			return nil, err
+		default:
+			o.add(name, l)
+		}
+	}
+	o.totals.Unreadable = int64(o.unreadable)
+	return o, nil
+}
+
+func (o *output) add(name string, l *writers.Ledger) {
+	o.parts = append(o.parts, part{name, l.Input, l.Quarantined})
+	t := &o.totals
+	t.Parts++
+	t.Bytes += writers.Size(o.dir, name)
+	t.Graphs += l.RowsIn
+	t.Scored += l.Scored
+	t.Quarantined += l.Quarantined
+	t.Nodes += l.Nodes
+	for code, n := range l.Codes {
+		o.codes[code] += n
+	}
+	o.models[l.Model]++
+	o.settings[l.SettingsDigest]++
+}
+
+// stream reads the rows of every part. A part that is broken is noted once, and what was seen of it counts.
+func (o *output) stream(ctx context.Context, note func(string, ...any), see func([]string, *writers.Block), end func()) error {
+	for _, p := range o.parts {
+		err := o.rows(ctx, p, see)
+		switch {
+		case writers.IsPartError(err):
+			note("%s", sentence(err))
+		case errors.Is(err, fs.ErrNotExist):
+			note("The part %s went away while this report was made.", p.name)
+		case err != nil:
+			return err
+		}
+		end()
+	}
+	return nil
+}
+
+func (o *output) rows(ctx context.Context, p part, see func([]string, *writers.Block)) (err error) {
+	r, err := writers.OpenPart(o.path(p))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		block, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		see(r.Outputs(), block)
+	}
+}
+
+// measure reads all parts twice, for sizes and scores, and those of the previous output.
+func (b *builder) measure(ctx context.Context) error {
+	var sizes sizes
+	now, err := distributions(ctx, b.output, b.note, &sizes)
+	if err != nil {
+		return err
+	}
+	b.report.Sizes = sizes.summary(b.output.totals.Scored)
+	b.report.Scores, b.report.OutputCount = now.summaries(), now.outputs
+	if n := now.outputs; n > ShownOutputs {
+		b.note("Of %d outputs of the model, only the first %d are shown.", n, ShownOutputs)
+	}
+	if b.cfg.Previous == "" {
+		return nil
+	}
+	before, err := distributions(ctx, b.previous, b.notePrevious, nil)
+	if err != nil {
+		return err
+	}
+	b.report.ScoreDrift = compare(before, now)
+	if len(b.report.ScoreDrift) == 0 {
+		b.note("The two outputs share no score column, so scores cannot be compared.")
+	}
+	return nil
+}
+
+// distributions reads an output twice.
+func distributions(ctx context.Context, o *output, note func(string, ...any), sizes *sizes) (*scoreSet, error) {
+	set := newScoreSet()
+	end := func() {}
+	see := set.count
+	if sizes != nil {
+		end = sizes.end
+		see = func(names []string, block *writers.Block) {
+			set.count(names, block)
+			sizes.block(block)
+		}
+	}
+	if err := o.stream(ctx, note, see, end); err != nil {
+		return nil, err
+	}
+	set.locate()
+	silent := func(string, ...any) {} // the first reading has noted it
+	return set, o.stream(ctx, silent, set.refine, func() {})
+}

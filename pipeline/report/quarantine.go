@@ -1,0 +1,91 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"graphscore/pipeline/graph"
+	"graphscore/writers"
+)
+
+// examplesRead is the number of graphs in quarantine that are looked at: a rare code may come late.
+const examplesRead = 200_000
+
+// examples finds the first graphs of every code in quarantine.
+type examples struct {
+	codes   map[string]int64 // graphs by code
+	found   map[string][]Example
+	missing map[string]bool // codes that want more
+	lines   int
+}
+
+// examples reads quarantine files until every code has its examples.
+func (b *builder) examples(ctx context.Context) error {
+	e := &examples{codes: b.output.codes, found: map[string][]Example{}, missing: map[string]bool{}}
+	for code := range e.codes {
+		e.missing[code] = true
+	}
+	for _, p := range b.output.parts {
+		if p.quarantined == 0 || e.enough() {
+			continue
+		}
+		err := e.read(ctx, b.dir, p)
+		if writers.IsPartError(err) {
+			b.note("%s", sentence(err))
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, code := range slices.Sorted(maps.Keys(e.codes)) {
+		n := e.codes[code]
+		b.report.Quarantine = append(b.report.Quarantine, QuarantineCode{
+			Code: code, Graphs: n, Share: float64(n) / float64(max(b.output.totals.Graphs, 1)),
+			Examples: append([]Example{}, e.found[code]...),
+		})
+	}
+	slices.SortStableFunc(b.report.Quarantine, func(x, y QuarantineCode) int { return cmp.Compare(y.Graphs, x.Graphs) })
+	return ctx.Err()
+}
+
+func (e *examples) enough() bool { return len(e.missing) == 0 || e.lines >= examplesRead }
+
+// read reads the quarantine of one part.
+func (e *examples) read(ctx context.Context, dir string, p part) (err error) {
+	q, err := writers.OpenQuarantine(dir, p.name, p.input)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	for !e.enough() && ctx.Err() == nil {
+		r, err := q.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		e.add(p, r)
+	}
+	return ctx.Err()
+}
+
+func (e *examples) add(p part, r graph.Rejection) {
+	e.lines++
+	code := string(r.Code)
+	if !e.missing[code] {
+		return
+	}
+	id := ""
+	if r.GraphID != nil {
+		id = fmt.Sprint(r.GraphID)
+	}
+	e.found[code] = append(e.found[code], Example{id, p.input, r.RowGroup, r.Row, r.Message})
+	if n := int64(len(e.found[code])); n == min(shownExamples, e.codes[code]) {
+		delete(e.missing, code)
+	}
+}

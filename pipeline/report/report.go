@@ -1,0 +1,346 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"graphscore/writers"
+)
+
+// How much is shown of what may be long.
+const (
+	ShownOutputs  = 16
+	ShownProblems = 20
+	shownShards   = 10
+	shownRuns     = 20
+	shownNotes    = 20
+	shownExamples = 3
+)
+
+// Config says what to report on. Path must be set.
+type Config struct {
+	// Path is an output folder, or a run record in its _runs.
+	Path string
+	// Previous is an output folder to compare with; by default the run before is, as far as records go.
+	Previous string
+	// Meaning says what an exit code means, in a few words; by default nothing.
+	Meaning func(code int) string
+}
+
+// WithDefaults is a copy in which every field that was zero has its default.
+func (c Config) WithDefaults() Config {
+	if c.Meaning == nil {
+		c.Meaning = func(int) string { return "" }
+	}
+	return c
+}
+
+// Validate names the field that is wrong.
+func (c Config) Validate() error {
+	if c.Path == "" {
+		return errors.New("the path to report on (Path) is empty")
+	}
+	return nil
+}
+
+// Build reads the records and parts of an output. It takes as long as reading every part twice, takes no lock, and
+// changes nothing. A part or record that cannot be read is noted in the report. The error is a *NotFoundError, a
+// *NotOutputError, a *writers.RecordError for a file that is no record, a *writers.IOError, or that of ctx.
+func Build(ctx context.Context, cfg Config) (*Report, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("building a report: %w", err)
+	}
+	b := &builder{cfg: cfg, report: newReport()}
+	for _, step := range []func(context.Context) error{b.locate, b.measure, b.examples, b.drift} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	b.run()
+	b.outcome()
+	b.problems()
+	b.provenance()
+	b.state()
+	return b.report, nil
+}
+
+func newReport() *Report {
+	return &Report{
+		Notes: []string{}, Outcome: []Reason{}, Refused: []Problem{}, Failed: []Problem{}, Throughput: []Rate{},
+		Stages: []Stage{}, Scores: []Scores{}, Slowest: []Shard{}, Quarantine: []QuarantineCode{}, Drift: []Change{},
+		ScoreDrift: []ScoreDrift{}, Recent: []Recent{}, Provenance: []Fact{},
+	}
+}
+
+// builder makes one report.
+type builder struct {
+	cfg    Config
+	report *Report
+
+	dir      string
+	files    []string           // run records, newest first
+	record   *writers.RunRecord // nil: none can be read
+	at       int                // of the record in files
+	holder   *writers.Holder    // a later run that left no record
+	output   *output
+	previous *output // to compare with, nil for none
+	dropped  int     // notes that are not shown
+}
+
+func (b *builder) note(format string, args ...any) {
+	if len(b.report.Notes) == shownNotes {
+		b.dropped++
+		return
+	}
+	b.report.Notes = append(b.report.Notes, fmt.Sprintf(format, args...))
+}
+
+// locate finds the output and its records, and reads the one that is told of.
+func (b *builder) locate(ctx context.Context) error {
+	info, err := os.Stat(b.cfg.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &NotFoundError{b.cfg.Path}
+	}
+	if err != nil {
+		return &writers.IOError{Op: "reading", Path: b.cfg.Path, Err: err}
+	}
+	b.dir = b.cfg.Path
+	if !info.IsDir() {
+		var ok bool
+		if b.dir, ok = writers.RecordOutput(b.cfg.Path); !ok {
+			return &writers.RecordError{Path: b.cfg.Path, Reason: "it does not lie in the _runs of an output"}
+		}
+	}
+	b.report.Output = b.dir
+	if b.files, err = writers.Records(b.dir); err != nil {
+		return err
+	}
+	if err := b.choose(info.IsDir()); err != nil {
+		return err
+	}
+	if b.output, err = openOutput(ctx, b.dir, b.note); err != nil {
+		return err
+	}
+	if len(b.files) == 0 && len(b.output.parts) == 0 {
+		reason := "it holds neither parts nor run records; of a job with dates, name the folder of one date"
+		if n := b.output.unreadable; n > 0 {
+			reason = "no run record is there, and none of its Parquet files was made by graphscore"
+		}
+		return &NotOutputError{b.cfg.Path, reason}
+	}
+	return b.locatePrevious(ctx)
+}
+
+// locatePrevious opens the output to compare with, if one is named.
+func (b *builder) locatePrevious(ctx context.Context) error {
+	dir := b.cfg.Previous
+	if dir == "" {
+		return nil
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return &NotFoundError{dir}
+	}
+	var err error
+	if b.previous, err = openOutput(ctx, dir, b.notePrevious); err != nil {
+		return err
+	}
+	if len(b.previous.parts) == 0 {
+		return &NotOutputError{dir, "it holds no parts to compare with"}
+	}
+	return nil
+}
+
+func (b *builder) notePrevious(format string, args ...any) {
+	b.note("Previous output: "+format, args...)
+}
+
+// choose reads the record that was named, or the newest that can be read.
+func (b *builder) choose(folder bool) error {
+	if !folder {
+		var err error
+		b.record, err = writers.ReadRecord(b.cfg.Path)
+		b.at = max(slices.IndexFunc(b.files, func(f string) bool { return filepath.Base(f) == filepath.Base(b.cfg.Path) }), 0)
+		if err == nil && b.at > 0 {
+			b.note("Later runs wrote to this output. What is told of parts, scores and quarantine is how it stands now.")
+		}
+		return err
+	}
+	for i, file := range b.files {
+		rec, err := writers.ReadRecord(file)
+		var bad *writers.RecordError
+		switch {
+		case errors.As(err, &bad):
+			b.note("The record %s was left out: %s.", filepath.Base(file), bad.Reason)
+			continue
+		case err != nil:
+			return err
+		}
+		b.record, b.at = rec, i
+		break
+	}
+	b.unfinished()
+	return nil
+}
+
+// unfinished finds out whether a run began after the last one that left a record.
+func (b *builder) unfinished() {
+	h := writers.LastHolder(b.dir)
+	if h == nil {
+		return
+	}
+	if slices.ContainsFunc(b.files, func(file string) bool { return filepath.Base(file) == h.RunID+".json" }) {
+		return
+	}
+	b.holder = h
+}
+
+// run tells of the record.
+func (b *builder) run() {
+	rec := b.record
+	if rec == nil {
+		return
+	}
+	r := b.report
+	r.Name = rec.Name
+	r.Run = &Run{
+		ID: rec.RunID, Started: rec.Started, Finished: rec.Finished,
+		Seconds: rec.Seconds, StartupSeconds: rec.StartupSeconds,
+		ExitCode: rec.ExitCode, Meaning: b.cfg.Meaning(rec.ExitCode), Error: rec.Error,
+		Scored: rec.Counts.Scored, Quarantined: rec.Counts.Quarantined, Skipped: rec.Counts.Skipped,
+		Requests: rec.Counts.Requests, Retries: rec.Counts.Retries,
+		PerSecond: perSecond(rec), Memory: int64(memory(rec)),
+	}
+	r.Throughput = rates(rec.Throughput)
+	r.Stages = stages(rec.Stages)
+	r.Slowest = slowest(rec.Shards)
+	if n := rec.Counts.Orphaned; n > 0 {
+		b.note("%s of inputs that are gone still stand and count here.", plural(n, "part"))
+	}
+}
+
+// perSecond is the speed of a run once it scored.
+func perSecond(rec *writers.RunRecord) float64 {
+	working := rec.Seconds - rec.StartupSeconds
+	if n := rec.Counts.Scored + rec.Counts.Quarantined; n > 0 && working > 0 {
+		return float64(n) / working
+	}
+	return 0
+}
+
+// rates turns counts at moments into speeds between them.
+func rates(samples []writers.Sample) []Rate {
+	list := []Rate{}
+	if n := len(samples); n == 0 || samples[n-1].Graphs == 0 {
+		return list
+	}
+	for i := 1; i < len(samples); i++ {
+		a, b := samples[i-1], samples[i]
+		if span := b.Seconds - a.Seconds; span > 0 && b.Graphs >= a.Graphs {
+			n := b.Graphs - a.Graphs
+			list = append(list, Rate{From: a.Seconds, To: b.Seconds, Graphs: n, PerSecond: float64(n) / span})
+		}
+	}
+	return list
+}
+
+func stages(s writers.Stages) []Stage {
+	list := []Stage{
+		{Name: "read", Seconds: s.Read}, {Name: "pack", Seconds: s.Pack}, {Name: "transport", Seconds: s.Transport},
+		{Name: "model", Seconds: s.Model}, {Name: "write", Seconds: s.Write},
+	}
+	var sum float64
+	for _, st := range list {
+		sum += st.Seconds
+	}
+	if sum <= 0 {
+		return []Stage{}
+	}
+	for i := range list {
+		list[i].Share = list[i].Seconds / sum
+	}
+	return list
+}
+
+// slowest are the shards of the run that took longest.
+func slowest(shards []writers.ShardRecord) []Shard {
+	list := []Shard{}
+	for _, s := range shards {
+		if s.Seconds > 0 && s.Outcome == "scored" {
+			list = append(list, Shard{
+				Part: s.Part, Graphs: s.RowsIn, Nodes: s.Nodes, Seconds: s.Seconds, PerSecond: float64(s.RowsIn) / s.Seconds,
+			})
+		}
+	}
+	slices.SortStableFunc(list, func(a, b Shard) int { return cmp.Compare(b.Seconds, a.Seconds) })
+	return list[:min(len(list), shownShards)]
+}
+
+// outcome says what became of every graph of the parts that stand.
+func (b *builder) outcome() {
+	t := &b.output.totals
+	b.report.Totals = *t
+	share := func(n int64) float64 { return float64(n) / float64(max(t.Graphs, 1)) }
+	if t.Graphs > 0 {
+		b.report.Outcome = append(b.report.Outcome, Reason{Name: "scored", Graphs: t.Scored, Share: share(t.Scored)})
+	}
+	for _, q := range b.report.Quarantine {
+		b.report.Outcome = append(b.report.Outcome, Reason{Name: q.Code, Graphs: q.Graphs, Share: q.Share})
+	}
+}
+
+// problems lists what gave no part.
+func (b *builder) problems() {
+	if b.record == nil {
+		return
+	}
+	r := b.report
+	for _, f := range b.record.Refused {
+		if r.RefusedCount++; len(r.Refused) < ShownProblems {
+			r.Refused = append(r.Refused, Problem{f.File, f.Reason})
+		}
+	}
+	for _, s := range b.record.Shards {
+		if s.Outcome != "failed" {
+			continue
+		}
+		if r.FailedCount++; len(r.Failed) < ShownProblems {
+			r.Failed = append(r.Failed, Problem{s.Part, cmp.Or(s.Reason, "the run ended before it")})
+		}
+	}
+}
+
+// state says how things stand, the last thing that is known.
+func (b *builder) state() {
+	r := b.report
+	if h := b.holder; h != nil {
+		b.note("The run %s, which process %d began on %s at %s, left no record: it still goes on, or it was killed. "+
+			"The same command continues it.", h.RunID, h.PID, cmp.Or(h.Host, "an unknown host"),
+			h.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
+	}
+	if b.dropped > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("%d more notes are left out.", b.dropped))
+	}
+	parts := plural(b.output.totals.Parts, "part")
+	switch {
+	case b.record == nil || b.holder != nil:
+		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" stand so far."
+	case b.record.ExitCode == 0 && writers.Succeeded(b.dir):
+		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
+	case writers.Succeeded(b.dir):
+		r.State, r.Summary = Partly, fmt.Sprintf("Every part stands, but %s of %s graphs are in quarantine.",
+			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
+	case r.FailedCount == 0 && r.RefusedCount > 0:
+		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s stand, with %s of %s graphs in quarantine.",
+			plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
+	default:
+		r.State, r.Summary = Broken, fmt.Sprintf("The run did not get through (exit code %d): %s stand so far.",
+			b.record.ExitCode, parts)
+	}
+}

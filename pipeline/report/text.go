@@ -1,0 +1,259 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+	"unicode/utf8"
+)
+
+// textWidth is that of a terminal.
+const textWidth = 80
+
+// WriteText writes the report for a terminal: no line is wider than 80 columns, and nothing that comes from data can
+// move the cursor.
+func (r *Report) WriteText(w io.Writer) error {
+	t := &textPage{}
+	t.head(r)
+	t.outcome(r)
+	t.speed(r)
+	t.distributions(r)
+	t.drift(r)
+	t.quarantine(r)
+	t.provenance(r)
+	_, err := io.WriteString(w, t.b.String())
+	return err
+}
+
+// textPage gathers the lines.
+type textPage struct{ b strings.Builder }
+
+// line writes one line, cut in its middle where it is too long.
+func (t *textPage) line(indent int, format string, args ...any) {
+	text := strings.Repeat(" ", indent) + printable(fmt.Sprintf(format, args...))
+	t.b.WriteString(strings.TrimRight(cut(text, textWidth), " ") + "\n")
+}
+
+// words writes a text over as many lines as it needs.
+func (t *textPage) words(indent int, text string) {
+	line := ""
+	for word := range strings.FieldsSeq(printable(text)) {
+		if line != "" && indent+utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > textWidth {
+			t.line(indent, "%s", line)
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	t.line(indent, "%s", line)
+}
+
+func (t *textPage) title(format string, args ...any) {
+	t.b.WriteString("\n")
+	t.line(0, format, args...)
+}
+
+// table writes rows in columns; the first is text, the others are numbers.
+func (t *textPage) table(rows [][]string) {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, row := range rows {
+		cells := make([]string, len(row))
+		for i, cell := range row {
+			cells[i] = cut(printable(cell), 40)
+		}
+		fmt.Fprintf(w, "%s\t\n", strings.Join(cells, "\t"))
+	}
+	_ = w.Flush() // into a builder
+	for line := range strings.Lines(b.String()) {
+		t.line(0, "%s", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+func (t *textPage) head(r *Report) {
+	t.line(0, "%s: %s", orName(r.Name), r.Output)
+	t.words(2, strings.ToUpper(string(r.State))+". "+r.Summary)
+	if run := r.Run; run != nil {
+		t.line(2, "run %s, %s, exit code %d", run.ID, seconds(run.Seconds), run.ExitCode)
+		if run.Meaning != "" {
+			t.words(2, "exit code "+fmt.Sprint(run.ExitCode)+": "+run.Meaning)
+		}
+		if run.Error != "" {
+			t.words(2, run.Error)
+		}
+	}
+	for _, n := range r.Notes {
+		t.words(2, "! "+n)
+	}
+}
+
+func (t *textPage) outcome(r *Report) {
+	t.title("outcome, of %s in %s (%s)", plural(r.Totals.Graphs, "graph"), plural(r.Totals.Parts, "part"), size(r.Totals.Bytes))
+	var rows [][]string
+	for _, o := range r.Outcome {
+		rows = append(rows, []string{o.Name, comma(o.Graphs), percent(o.Share)})
+	}
+	t.table(rows)
+	if run := r.Run; run != nil && run.Skipped > 0 {
+		t.line(2, "this run scored %s, and found %s done", comma(run.Scored), comma(run.Skipped))
+	}
+	t.problems("files that could not be read", r.Refused, r.RefusedCount)
+	t.problems("shards without a part", r.Failed, r.FailedCount)
+}
+
+func (t *textPage) problems(title string, list []Problem, count int) {
+	if count == 0 {
+		return
+	}
+	t.title("%s: %s", title, comma(int64(count)))
+	for _, p := range list {
+		t.line(2, "%s", p.Name)
+		t.words(4, p.Reason)
+	}
+	if more := count - len(list); more > 0 {
+		t.line(2, "and %s more", comma(int64(more)))
+	}
+}
+
+func (t *textPage) speed(r *Report) {
+	if run := r.Run; run != nil && run.PerSecond > 0 {
+		t.title("throughput: %s graphs/s after a start-up of %s", comma(int64(run.PerSecond)), seconds(run.StartupSeconds))
+		spans := buckets(r.Throughput, 10)
+		for _, b := range spans {
+			t.bar(fmt.Sprintf("%9s", seconds(b.From)), b.PerSecond, fastest(spans), compact(b.PerSecond)+"/s")
+		}
+	}
+	if len(r.Stages) > 0 {
+		t.title("time by stage, added up over what works side by side")
+		for _, s := range r.Stages {
+			t.bar(fmt.Sprintf("%-9s", s.Name), s.Share, 1, seconds(s.Seconds)+"  "+percent(s.Share))
+		}
+	}
+	if len(r.Slowest) > 0 {
+		t.title("slowest shards")
+		rows := [][]string{{"part", "graphs", "nodes", "time", "graphs/s"}}
+		for _, s := range r.Slowest {
+			rows = append(rows, []string{s.Part, comma(s.Graphs), comma(s.Nodes), seconds(s.Seconds), comma(int64(s.PerSecond))})
+		}
+		t.table(rows)
+	}
+}
+
+// bar draws one bar of a plot.
+func (t *textPage) bar(label string, value, most float64, text string) {
+	const width = 36
+	n := 0
+	if most > 0 {
+		n = int(math.Round(width * value / most))
+	}
+	t.line(2, "%s  %s%s %s", label, strings.Repeat("█", n), strings.Repeat("·", width-n), text)
+}
+
+func (t *textPage) distributions(r *Report) {
+	if s := r.Sizes; s != nil {
+		t.title("nodes a graph, of %s: mean %s", plural(s.Graphs, "graph"), short4(s.Mean))
+		t.quantiles(s.Quantiles)
+		if s.Empty > 0 {
+			t.line(2, "%s without a row of their own", plural(s.Empty, "graph"))
+		}
+	}
+	for _, s := range r.Scores {
+		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, plural(s.Count, "node"), short4(s.Mean), short4(s.StdDev))
+		t.quantiles(s.Quantiles)
+		bars := fold(s.Bars, 10)
+		for _, b := range bars {
+			t.bar(fmt.Sprintf("%10s", short4(b.From)), float64(b.Count), highest(bars), comma(b.Count))
+		}
+		if s.Below+s.Above > 0 {
+			t.line(2, "beyond these bars: %s below, %s above", comma(s.Below), comma(s.Above))
+		}
+	}
+}
+
+func (t *textPage) quantiles(list []Quantile) {
+	names, values := []string{}, []string{}
+	for _, q := range list {
+		names, values = append(names, quantileName(q.Share)), append(values, short4(q.Value))
+	}
+	t.table([][]string{names, values})
+}
+
+func (t *textPage) drift(r *Report) {
+	if len(r.Drift) > 0 {
+		t.title("against the run before, %s", r.Previous)
+		rows := [][]string{{"", "before", "now", "change"}}
+		for _, c := range r.Drift {
+			mark := ""
+			if c.Notable {
+				mark = " !"
+			}
+			rows = append(rows, []string{c.What, amount(c.Before, c.Unit), amount(c.Now, c.Unit), difference(c) + mark})
+		}
+		t.table(rows)
+	}
+	for _, s := range r.ScoreDrift {
+		t.title("scores %q against before: KS %s, mean %s -> %s", s.Output, short4(s.KS), short4(s.Mean[0]), short4(s.Mean[1]))
+		names, before, now := []string{""}, []string{"before"}, []string{"now"}
+		for i, q := range s.Now {
+			names, now = append(names, quantileName(q.Share)), append(now, short4(q.Value))
+			before = append(before, short4(s.Before[i].Value))
+		}
+		t.table([][]string{names, before, now})
+	}
+}
+
+func (t *textPage) quarantine(r *Report) {
+	for _, q := range r.Quarantine {
+		t.title("quarantine %s: %s (%s)", q.Code, plural(q.Graphs, "graph"), percent(q.Share))
+		for _, e := range q.Examples {
+			t.line(2, "%s in %s, row group %d, row %d", orNone(e.GraphID), e.File, e.RowGroup, e.Row)
+			t.words(4, e.Message)
+		}
+	}
+}
+
+func (t *textPage) provenance(r *Report) {
+	t.title("provenance")
+	for _, f := range r.Provenance {
+		t.line(2, "%-16s %s", f.Name, f.Value)
+	}
+}
+
+// printable writes what would move the cursor, or would not be seen, as its escape.
+func printable(text string) string {
+	var b strings.Builder
+	for _, c := range text {
+		if unicode.IsPrint(c) || c == '\n' {
+			b.WriteRune(c)
+		} else {
+			fmt.Fprintf(&b, "\\u%04x", c)
+		}
+	}
+	return strings.ReplaceAll(b.String(), "\n", " ")
+}
+
+// cut takes the middle out of a line that is wider than width.
+func cut(text string, width int) string {
+	runes := []rune(text)
+	if len(runes) <= width {
+		return text
+	}
+	head := (width - 1) * 2 / 3
+	return string(runes[:head]) + "…" + string(runes[len(runes)-(width-1-head):])
+}
+
+func orName(name string) string {
+	if name == "" {
+		return "graphscore"
+	}
+	return name
+}
+
+func orNone(id string) string {
+	if id == "" {
+		return "(no id)"
+	}
+	return id
+}
