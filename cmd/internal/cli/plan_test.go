@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphscore/pipeline/estimate"
+	"graphscore/readers"
+)
+
+func TestNumbersForPeople(t *testing.T) {
+	t.Parallel()
+	got := []string{
+		seconds(0.04), seconds(9.94), seconds(12.4), seconds(59.4), seconds(59.6), seconds(200), seconds(18600),
+		money(0), money(0.004), money(0.25), money(1234.5), count(1234567.4), size64(-1),
+	}
+	want := []string{
+		"0.0 s", "9.9 s", "12 s", "59 s", "1 min 0 s", "3 min 20 s", "5 h 10 min",
+		"0.00", "<0.01", "0.25", "1234.50", "1,234,567", "0 B",
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestWrapped(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	wrapped(&b, "  note: ", strings.Repeat("word ", 30)+strings.Repeat("x", 100))
+	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if len(line) > 80 {
+			t.Errorf("line %d has %d columns", i, len(line))
+		}
+	}
+	if last := strings.TrimSpace(lines[len(lines)-1]); last != strings.Repeat("x", 100) {
+		t.Errorf("a long word was cut: %q", last)
+	}
+}
+
+// TestSamplesOf: small row groups lie together, large ones alone, none is lost or there twice.
+func TestSamplesOf(t *testing.T) {
+	t.Parallel()
+	const mib = 1 << 20
+	var groups []estimate.Group
+	for _, bytes := range []int64{10, 10, 2 * mib, 3 * mib, mib / 2, mib / 2, mib / 2, 10} {
+		groups = append(groups, estimate.Group{Rows: 1, Bytes: bytes, Counted: true})
+	}
+	var got [][2]int
+	var rows int64
+	for _, s := range samplesOf(&readers.Shard{FirstGroup: 5}, groups) {
+		got = append(got, [2]int{s.first, s.last})
+		rows += s.Rows
+	}
+	if d := cmp.Diff([][2]int{{5, 7}, {8, 8}, {9, 10}, {11, 12}}, got); d != "" || rows != int64(len(groups)) {
+		t.Errorf("%d rows; %s", rows, d)
+	}
+}

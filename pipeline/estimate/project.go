@@ -1,0 +1,122 @@
+package estimate
+
+import (
+	"math"
+	"time"
+)
+
+// Projection is what a run will take.
+type Projection struct {
+	// Seconds is the whole run with its start-up.
+	Seconds Range `json:"seconds"`
+	// GraphsPerSecond leaves start-up out.
+	GraphsPerSecond Range `json:"graphs_per_second"`
+	// MemoryBytes is the peak of graphscore and of the workers that it starts, OutputBytes the size of the parts
+	// and of their quarantine files.
+	MemoryBytes Range `json:"memory_bytes"`
+	OutputBytes Range `json:"output_bytes"`
+}
+
+// Rest is what a projection needs to know beside the samples.
+type Rest struct {
+	// Startup is the time before the first request.
+	Startup time.Duration
+	// Parts is the number of parts that are written, PartBytes what each of them takes beside its rows.
+	Parts     int
+	PartBytes int64
+	// InFlightBytes bounds what a run holds.
+	InFlightBytes int64
+}
+
+const (
+	// leastDoubt is how far an estimate is off at least: a machine is not the same from minute to minute.
+	leastDoubt = 0.05
+	// blindDoubt is it where nothing was sampled twice.
+	blindDoubt = 0.25
+)
+
+// perCommit is what a part costs beside its rows, in seconds: files are synced and renamed, two parts at once.
+// Samples are not written, so this is a guess: fast local disks lie below, network file systems above.
+func perCommit() Range { return Range{0.0005, 0.002, 0.02} }
+
+// Project scales what the samples took to all groups: the time of a stratum by its bytes, and likewise its output.
+func (c *Calibration) Project(rest Rest) Projection {
+	var seconds, output float64
+	costs := c.perByte(func(r round) float64 { return r.seconds })
+	sizes := c.perByte(func(r round) float64 { return float64(r.sample.Output) })
+	for i, s := range c.strata {
+		seconds += costs[i] * float64(s.total.Bytes)
+		output += sizes[i] * float64(s.total.Bytes)
+	}
+	scoring := c.doubt(costs, func(r round) float64 { return r.seconds }).Times(seconds)
+	scoring = scoring.Plus(perCommit().Times(float64(rest.Parts)))
+	rows := float64(c.total.Rows)
+	return Projection{
+		Seconds:         scoring.Plus(exactly(rest.Startup.Seconds())),
+		GraphsPerSecond: Range{rows / scoring.High, rows / scoring.Likely, rows / scoring.Low},
+		MemoryBytes:     c.memory(rest.InFlightBytes),
+		OutputBytes: c.doubt(sizes, func(r round) float64 { return float64(r.sample.Output) }).Times(output).
+			Plus(exactly(float64(rest.Parts) * float64(rest.PartBytes))),
+	}
+}
+
+// perByte is what a byte of each stratum takes: of all, where no sample of it could be read.
+func (c *Calibration) perByte(of func(round) float64) []float64 {
+	costs, bytes := make([]float64, len(c.strata)), make([]float64, len(c.strata))
+	var cost, size float64
+	for _, r := range c.rounds {
+		costs[r.stratum] += of(r)
+		bytes[r.stratum] += r.bytes
+		cost, size = cost+of(r), size+r.bytes
+	}
+	for i := range costs {
+		if bytes[i] > 0 {
+			costs[i] /= bytes[i]
+		} else {
+			costs[i] = cost / size
+		}
+	}
+	return costs
+}
+
+// doubt is how far rounds lie from the mean of their stratum.
+func (c *Calibration) doubt(means []float64, of func(round) float64) Range {
+	d := Range{1 - leastDoubt, 1, 1 + leastDoubt}
+	for _, r := range c.rounds {
+		if means[r.stratum] <= 0 || r.bytes <= 0 {
+			continue
+		}
+		off := of(r) / r.bytes / means[r.stratum]
+		d.Low, d.High = math.Min(d.Low, off), math.Max(d.High, off)
+	}
+	if len(c.rounds) <= len(c.strata) {
+		d.Low, d.High = 1-blindDoubt, 1+blindDoubt
+	}
+	return d
+}
+
+// memory is the peak that samples had, and at most the bytes in flight that they left unused on top of it.
+func (c *Calibration) memory(inFlight int64) Range {
+	first, last, most := int64(math.MaxInt64), int64(0), 0.0
+	for _, r := range c.rounds {
+		first, last, most = min(first, r.sample.Peak), max(last, r.sample.Peak), max(most, r.bytes)
+	}
+	if last == 0 {
+		return Range{}
+	}
+	unused := max(0, float64(min(inFlight, c.total.Bytes))-most)
+	return Range{float64(first), float64(last), float64(last)*(1+2*leastDoubt) + unused}
+}
+
+// Sampled adds the samples up, with the time that they took. Warming up is left out.
+func (c *Calibration) Sampled() (Sample, time.Duration) {
+	var sum Sample
+	var seconds float64
+	for _, r := range c.rounds {
+		sum.Rows, sum.Quarantined = sum.Rows+r.sample.Rows, sum.Quarantined+r.sample.Quarantined
+		sum.Bytes, sum.Output = sum.Bytes+r.sample.Bytes, sum.Output+r.sample.Output
+		sum.Peak = max(sum.Peak, r.sample.Peak)
+		seconds += r.seconds
+	}
+	return sum, time.Duration(seconds * float64(time.Second))
+}

@@ -1,0 +1,91 @@
+package local
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const goodConfig = `{"format": "graphscore/1", "name": "sum", "in_features": 2, "outputs": ["a", "b"]}`
+
+func TestReadModel(t *testing.T) {
+	t.Parallel()
+	blobs := modelFolder(t, goodConfig)
+	m, err := ReadModel(blobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The digest was worked out in Python, by the formula of the workers.
+	want := &Model{
+		Name: "sum", InFeatures: 2, Outputs: []string{"a", "b"},
+		Digest: "sha256:a64f3bf4170b13beb4f9d455a494ac56c4da7d3d58c4e96fb70673fb28db5f57",
+	}
+	if d := cmp.Diff(want, m); d != "" {
+		t.Error(d)
+	}
+	// As the cache of the Hugging Face hub keeps it: links out of the folder.
+	dir := t.TempDir()
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		if err := os.Symlink(filepath.Join(blobs, name), filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if linked, err := ReadModel(dir); err != nil || linked.Digest != m.Digest {
+		t.Errorf("%+v, %v", linked, err)
+	}
+}
+
+func modelFolder(t *testing.T, config string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{"config.json": config, "model.safetensors": "weights"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestReadModelFails(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, config string
+		spoil        func(dir string) error
+		want         string
+	}{
+		{"no folder", goodConfig, os.RemoveAll, "it is no folder with config.json and model.safetensors"},
+		{"no config", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "config.json")) }, "config.json is not there"},
+		{"no weights", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors is not there"},
+		{"a pipe", goodConfig, func(dir string) error {
+			name := filepath.Join(dir, "model.safetensors")
+			return errors.Join(os.Remove(name), syscall.Mkfifo(name, 0o600))
+		}, "model.safetensors cannot be read: it is not a file"},
+		{"no JSON", "{", nothing, "it does not say what a model is"},
+		{"another type", `{"in_features": "2"}`, nothing, "it does not say what a model is"},
+		{"no width", `{"outputs": ["a"]}`, nothing, "in_features is 0"},
+		{"no outputs", `{"in_features": 2}`, nothing, "outputs has 0 names"},
+		{"twice", `{"in_features": 2, "outputs": ["a", "a"]}`, nothing, `outputs[1]: "a" is empty, there twice`},
+		{"an id", `{"in_features": 2, "outputs": ["graph_id"]}`, nothing, `outputs[0]: "graph_id"`},
+		{"huge", strings.Repeat(" ", maxConfig+1), nothing, "it is larger than 16 MiB"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			dir := modelFolder(t, tc.config)
+			if err := tc.spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			_, err := ReadModel(dir)
+			var model *ModelError
+			if !errors.As(err, &model) || model.Model != dir || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%v does not say %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func nothing(string) error { return nil }
