@@ -7,10 +7,11 @@ PIP     := $(VPY) -m pip install --quiet --disable-pip-version-check --constrain
 JOB     ?= jobs/examples/molecules/job.yaml
 MODEL   ?= jobs/examples/molecules/model
 LISTEN  ?= 127.0.0.1:9999
+OUT     ?= jobs/examples/molecules/out
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-go test-python test-e2e test-data test-pyg race lint fmt proto proto-check verify bench serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-data test-pyg race lint fmt proto proto-check verify bench serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +43,20 @@ $(VENV)/.lint: $(VENV)/.test
 	@$(PIP) --editable 'python[test,lint,proto]'
 	@touch $@
 
-run: build ## score the example: 4,806 real molecules (JOB=... for another job)
-	@bin/graphscore run $(JOB)
+run: build ## score the example: 4,806 real molecules (JOB=..., DATE=...)
+	@bin/graphscore run $(JOB) $(if $(DATE),--date $(DATE))
+
+backfill: build ## score the dates of JOB=... from SINCE=... to UNTIL=...
+	@bin/graphscore backfill $(JOB) --since $(SINCE) $(if $(UNTIL),--until $(UNTIL))
+
+plan: build ## tell what a run of JOB=... would do and cost
+	@bin/graphscore plan $(JOB) $(if $(DATE),--date $(DATE))
+
+report: build ## write the report of the output OUT=... (default: the example's)
+	@bin/graphscore report $(OUT)
+
+verify-output: build ## check the output of JOB=... against its input, and score 1 % of it again
+	@bin/graphscore verify $(JOB) $(if $(DATE),--date $(DATE)) --sample 1%
 
 test: test-go test-python test-e2e ## run every test that needs nothing but Go, Python and make
 
@@ -55,6 +68,9 @@ test-python: $(VENV)/.test ## run the Python tests
 
 test-e2e: build $(VENV)/.test ## run the tests of the built binary with real workers
 	go test -tags e2e -count=1 ./cmd/internal/e2e/...
+
+test-browser: ## open reports in a real Chromium (needs chromium; pictures in .cache/screenshots)
+	go test -tags browser -count=1 ./pipeline/report
 
 test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
 	$(VPY) -m pytest -q python/tests/collections --data $(or $(DATA),../shared/data)

@@ -272,7 +272,7 @@ func (a *arrowFile) groups(b binding) ([]group, error) {
 	}
 	groups := make([]group, len(a.batches))
 	for i, m := range a.batches {
-		groups[i] = group{m.rows, m.bodyLen}
+		groups[i] = group{m.rows, m.bodyLen, a.sizes(m, b)}
 	}
 	return groups, nil
 }

@@ -29,6 +29,7 @@ func (p *parquetFile) groups(b binding) ([]group, error) {
 				return nil, err
 			}
 			groups[i].bytes += chunk.TotalUncompressedSize()
+			groups[i].sizes.add(r, p.cols[b[r]], chunk)
 		}
 	}
 	if rows != p.meta.GetNumRows() {

@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"errors"
 	"io"
 	"os"
 )
@@ -35,7 +36,10 @@ type contents interface {
 }
 
 // group is a row group or a record batch.
-type group struct{ rows, bytes int64 }
+type group struct {
+	rows, bytes int64
+	sizes       sizes
+}
 
 // detect tells the format by content. size must be the size of the file.
 func detect(r io.ReaderAt, size int64) (Format, error) {
@@ -66,19 +70,23 @@ func detect(r io.ReaderAt, size int64) (Format, error) {
 	return Unknown, unusable("name Parquet or Arrow IPC files only", "it is neither Parquet nor Arrow")
 }
 
-// hasKnownContent looks into a file whose name promises nothing.
-func hasKnownContent(name string) bool {
+// hasKnownContent looks into a file whose name promises nothing. An error says that nobody can tell.
+func hasKnownContent(name string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return false
+		return false, err
 	}
 	format, err := detect(f, info.Size())
-	return err == nil && format != Unknown
+	var other *damage
+	if errors.As(err, &other) {
+		return false, nil
+	}
+	return format != Unknown, err
 }
 
 // openContents opens a file of a known format.

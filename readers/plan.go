@@ -104,6 +104,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		}
 		if err != nil {
 			p.Refused = append(p.Refused, fileError(file.path, -1, err))
+			p.refused[file.rel] = true
 			continue
 		}
 		p.Files = append(p.Files, planned)
@@ -215,6 +216,12 @@ func (p *Plan) idKinds() {
 	if len(p.Files) == 0 {
 		p.GraphIDs = graph.String
 	}
+}
+
+// Widen makes ids of kind String where the arguments say so: for a run whose earlier parts have them. It must
+// come before Open.
+func (p *Plan) Widen(graphIDs, nodeIDs graph.IDKind) {
+	p.GraphIDs, p.NodeIDs = max(p.GraphIDs, graphIDs), max(p.NodeIDs, nodeIDs)
 }
 
 // fitsInt64 says whether every id of a type fits into int64.

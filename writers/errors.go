@@ -57,6 +57,9 @@ func (e *IOError) Error() string {
 		}
 		return at + ": free some space and run again, finished parts are kept"
 	}
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return at + ": give the user of this run the right to, and run again"
+	}
 	return at + ": check the disk and run again, finished parts are kept"
 }
 
@@ -70,6 +73,8 @@ type Mismatch struct {
 	Reasons []string
 	// Foreign: the file was not made by graphscore, so that even a run with Rescore leaves it alone.
 	Foreign bool
+	// Trial: the run takes the first graphs only, and the part holds all. Rescore does not help either.
+	Trial bool
 }
 
 // MismatchError says that the output has parts of another input, model, setting or range.
@@ -88,6 +93,9 @@ func (e *MismatchError) Error() string {
 	for i, m := range e.Parts {
 		if m.Foreign {
 			remedy = "move what is not graphscore's away, or choose another output"
+		}
+		if m.Trial {
+			remedy = "choose another output to try a job with --limit"
 		}
 		if i >= mismatchesNamed {
 			continue

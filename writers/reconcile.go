@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Decision is what to do about a planned part.
@@ -52,21 +53,34 @@ func (o *Output) Reconcile(ctx context.Context, specs []Spec, inputs map[string]
 	if err := o.cfg.described(); err != nil {
 		return nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)
 	}
+	r, bad, err := o.compare(ctx, specs, inputs)
+	if err != nil {
+		return nil, err
+	}
+	if len(bad) > 0 {
+		return nil, &MismatchError{Dir: o.cfg.Dir, Parts: bad}
+	}
+	o.adopt(specs, r)
+	return r, nil
+}
+
+// compare is Reconcile, but for what follows from it. Parts that do not match are in the list.
+func (o *Output) compare(ctx context.Context, specs []Spec, inputs map[string]bool) (*Reconciled, []Mismatch, error) {
 	r := &Reconciled{Decisions: make([]Decision, len(specs)), Ledgers: make([]*Ledger, len(specs))}
 	var bad []Mismatch
 	planned := make(map[string]bool, len(specs))
 	digest := o.cfg.Settings.Digest()
 	for i, s := range specs {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := s.check(); err != nil {
-			return nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)
+			return nil, nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)
 		}
 		planned[s.Part] = true
 		mismatch, err := o.decide(s, digest, &r.Decisions[i], &r.Ledgers[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if mismatch != nil {
 			bad = append(bad, *mismatch)
@@ -74,14 +88,9 @@ func (o *Output) Reconcile(ctx context.Context, specs []Spec, inputs map[string]
 	}
 	others, err := o.others(ctx, specs, planned, inputs, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	bad = append(bad, others...)
-	if len(bad) > 0 {
-		return nil, &MismatchError{Dir: o.cfg.Dir, Parts: bad}
-	}
-	o.adopt(specs, r)
-	return r, nil
+	return r, append(bad, others...), nil
 }
 
 // adopt remembers the plan, and which of its parts stand.
@@ -106,6 +115,8 @@ func (o *Output) decide(s Spec, digest string, d *Decision, ledger **Ledger) (*M
 	case errors.Is(err, fs.ErrNotExist):
 		*d = Score
 		return nil, nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return &Mismatch{Part: s.Part, Reasons: []string{"a file stands where its folder is needed"}, Foreign: true}, nil
 	case errors.Is(err, ErrForeign):
 		return &Mismatch{Part: s.Part, Reasons: []string{"it is not a part of graphscore"}, Foreign: true}, nil
 	case errors.As(err, &damaged):
@@ -120,12 +131,23 @@ func (o *Output) decide(s Spec, digest string, d *Decision, ledger **Ledger) (*M
 			*d, *ledger = Skip, l
 			return nil, nil
 		}
+		if o.trialOver(l) {
+			return o.trial(s.Part), nil
+		}
 	}
 	if o.cfg.Rescore {
 		*d = Redo
 		return nil, nil
 	}
 	return &Mismatch{Part: s.Part, Reasons: reasons}, nil
+}
+
+// trialOver says whether a run of the first graphs only would put its parts in the place of whole ones.
+func (o *Output) trialOver(l *Ledger) bool { return o.cfg.Settings.Limit > 0 && l.Settings.Limit == 0 }
+
+func (o *Output) trial(part string) *Mismatch {
+	reason := fmt.Sprintf("it holds all graphs, and this run is limited to the first %d", o.cfg.Settings.Limit)
+	return &Mismatch{Part: part, Reasons: []string{reason}, Trial: true}
 }
 
 // ledger reads that of a part of this output.
@@ -186,6 +208,10 @@ func (o *Output) others(ctx context.Context, specs []Spec, planned, inputs map[s
 		switch {
 		case err != nil:
 			o.cfg.Log.Warn("leaving a file that is not a part of graphscore", "path", o.path(name), "reason", err)
+		case l.Part != text(name):
+			o.cfg.Log.Warn("leaving a copy of a part", "path", o.path(name), "part", l.Part)
+		case shards[place{path.Dir(name), l.Input}] && o.trialOver(l):
+			bad = append(bad, *o.trial(name))
 		case shards[place{path.Dir(name), l.Input}] && o.cfg.Rescore:
 			r.Superseded = append(r.Superseded, name)
 			r.superseded = append(r.superseded, oldPart{name, l.Input})

@@ -49,8 +49,11 @@ type RunRecord struct {
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
 	Refused           []RefusedFile    `json:"refused"`
 	Stages            Stages           `json:"stages"`
-	PeakMemory        PeakMemory       `json:"peak_memory"`
-	Shards            []ShardRecord    `json:"shards"`
+	// Throughput says how many graphs were done when, at most SamplesKept times, the last at the end of the run.
+	// It is empty where the run scored nothing.
+	Throughput []Sample      `json:"throughput"`
+	PeakMemory PeakMemory    `json:"peak_memory"`
+	Shards     []ShardRecord `json:"shards"`
 }
 
 // ModelRecord is what scored.
@@ -96,6 +99,15 @@ type Stages struct {
 	Write     float64 `json:"write_seconds"`
 }
 
+// SamplesKept is the largest number of samples in a record.
+const SamplesKept = 120
+
+// Sample is a moment of a run: seconds since its start, and the graphs that were scored or quarantined by then.
+type Sample struct {
+	Seconds float64 `json:"seconds"`
+	Graphs  int64   `json:"graphs"`
+}
+
 // PeakMemory is in bytes, 0 where it is not known.
 type PeakMemory struct {
 	Go      int64 `json:"go_bytes"`
@@ -124,7 +136,7 @@ func (r *RunRecord) Encode(w io.Writer) error {
 	full.Addresses, full.Inputs, full.Model.Outputs = list(r.Addresses), list(r.Inputs), list(r.Model.Outputs)
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
-	full.QuarantinedByCode = object(r.QuarantinedByCode)
+	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

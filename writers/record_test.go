@@ -27,7 +27,7 @@ func TestRecordHasEveryKey(t *testing.T) {
 	want := []string{
 		"addresses", "arrow_version", "counts", "error", "exit_code", "finished", "go_version", "grpc_version", "host",
 		"inputs", "model", "name", "output", "peak_memory", "pid", "protocol", "quarantined_by_code", "refused", "run_id",
-		"seconds", "settings", "settings_digest", "shards", "stages", "started", "startup_seconds", "version", "workers",
+		"seconds", "settings", "settings_digest", "shards", "stages", "started", "startup_seconds", "throughput", "version", "workers",
 	}
 	if d := cmp.Diff(want, sortedKeys(got)); d != "" {
 		t.Error(d)

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from workload import write_graphs, write_model
+from workload import write_giants, write_graphs, write_model
 
 ROOT = Path(__file__).resolve().parents[2]
 BINARY = ROOT / "bin" / "graphscore"
@@ -190,6 +190,54 @@ def compare_memory(work: Path, graphs: int) -> None:
     print(f"  rival       {theirs:>10,.0f}  MiB")
 
 
+def estimated(graphs: Path, model: Path, out: Path) -> dict[str, Any]:
+    """Return what ``plan --calibrate`` says of a run into a folder that is not there."""
+    shutil.rmtree(out, ignore_errors=True)
+    command = [str(BINARY), "plan", "--input", str(graphs), "--model", str(model), "--output", str(out)]
+    text, _, _ = execute([*command, "--calibrate", "--format", "json", "--quiet"], watch=False)
+    report: dict[str, Any] = json.loads(text)["calibration"]
+    return report
+
+
+def compare_estimate(work: Path, rounds: int) -> None:
+    """Print estimates of ``plan --calibrate`` as ratios to the runs that follow them: within 1.5, either way."""
+    even, skewed, model, out = work / "graphs", work / "skewed", work / "model", work / "ours"
+    shutil.copytree(even, skewed)
+    write_giants(skewed / "giants.parquet")
+    print("estimate of plan --calibrate / run (within 0.67 to 1.50)")
+    for name, source in (("molecules", even), ("and 3 giants", skewed)):
+        seconds, sizes = [], []
+        for _ in range(rounds):
+            said = estimated(source, model, out)
+            run = run_graphscore(source, model, out, watch=False)
+            size = sum(part.stat().st_size for part in out.glob("*.parquet"))
+            seconds.append(said["seconds"]["likely"] / (run.seconds + run.startup_seconds))
+            sizes.append(said["output_bytes"]["likely"] / size)
+        for what, ratios in (("time", seconds), ("output", sizes)):
+            middle = statistics.median(ratios)
+            print(f"  {name:<12}{middle:>9.2f}  ({min(ratios):.2f} to {max(ratios):.2f}) of {what}")
+
+
+def measure_plan(work: Path, files: int) -> None:
+    """Print time and memory of ``plan`` over many small files."""
+    source, many = work / "graphs", work / "many"
+    small = pq.read_table(min(source.glob("*.parquet"))).slice(0, 20)
+    for k in range(files):
+        folder = many / f"{k // 1000:03d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if k == 0:
+            pq.write_table(small, many / "000" / "0.parquet", compression="zstd")
+        else:
+            shutil.copyfile(many / "000" / "0.parquet", folder / f"{k}.parquet")
+    command = [str(BINARY), "plan", "--input", str(many), "--model", str(work / "model"), "--quiet"]
+    command += ["--output", str(work / "ours")]
+    begun = time.monotonic()
+    execute(command, watch=False)
+    seconds = time.monotonic() - begun
+    _, _, peak = execute(command, watch=True)
+    print(f"plan over {files:,} files\n  graphscore  {seconds:>10.1f}  s, {peak / (1 << 20):,.0f} MiB")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -200,6 +248,8 @@ def main() -> None:
     args = parser.parse_args()
     shutil.rmtree(args.work, ignore_errors=True)
     compare_speed(args.work, args.graphs, args.rounds)
+    compare_estimate(args.work, args.rounds)
+    measure_plan(args.work, 10_000)
     if not args.no_memory:
         compare_memory(args.work, args.graphs)
     shutil.rmtree(args.work)

@@ -34,6 +34,23 @@ def write_graphs(folder: Path, graphs: int, files: int) -> None:
         pq.write_table(table, folder / f"part-{k:05d}.parquet", compression="zstd", row_group_size=ROW_GROUP)
 
 
+def write_giants(file: Path, graphs: int = 3, nodes: int = 200_000) -> None:
+    """Write a few graphs that are ten thousand times as large as a molecule, rings of nodes, in the same layout."""
+    features = np.random.default_rng(0).random((nodes, 16), np.float32)
+    flat = pa.FixedSizeListArray.from_arrays(features.ravel(), 16).cast(pa.list_(pa.float32()))
+    ring = np.arange(nodes, dtype=np.int64)
+    ends = pa.ListArray.from_arrays([0, nodes, 2 * nodes], np.concatenate([ring, np.roll(ring, 1)]))
+    table = pa.table(
+        {
+            "graph_id": [f"giant{i}" for i in range(graphs)],
+            "node_feat": pa.concat_arrays([pa.ListArray.from_arrays([0, nodes], flat)] * graphs),
+            "edge_index": pa.concat_arrays([pa.ListArray.from_arrays([0, 2], ends)] * graphs),
+            "num_nodes": [nodes] * graphs,
+        }
+    )
+    pq.write_table(table, file, compression="zstd")
+
+
 def write_model(folder: Path) -> None:
     """Write the rival's weights as a model folder of graphscore: relu between two GCN layers."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,10 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/diff"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
+	"graphscore/pipeline/report"
 	"graphscore/readers"
 	"graphscore/writers"
 )
@@ -42,7 +44,7 @@ Exit codes:
   0   done
   1   an error without a code of its own
   3   done, but some graphs or files were not scored
-  4   a check failed (validate with findings)
+  4   a check failed (validate, verify or diff with findings)
   64  wrong usage
   65  no input could be read, or the model folder does not load
   66  the input is not there, or nothing matches and --require-input is set
@@ -114,7 +116,9 @@ var classes = []func(error) (int, bool){
 	of[*readers.PlanError](exitConfig), of[*readers.FileError](exitNoInput),
 	of[*local.ModelError](exitNoInput), of[*local.PythonError](exitNoScorer), of[*local.StartError](exitNoScorer),
 	of[*writers.LockedError](exitLocked), of[*writers.CreateError](exitCannotCreate),
-	of[*writers.MismatchError](exitConfig), of[*writers.IOError](exitIO),
+	of[*writers.MismatchError](exitConfig), of[*writers.IOError](exitIO), of[*spaceError](exitIO),
+	of[*report.NotFoundError](exitNotThere), of[*report.NotOutputError](exitNoInput), of[*writers.RecordError](exitNoInput),
+	of[*writers.DamagedError](exitNoInput), of[*diff.OutputError](exitNoInput),
 	of[*pipeline.ContractError](exitContract),
 	of[*overlapError](exitConfig), of[*readers.ConfigError](exitConfig),
 	remoteCode, of[*tlsError](exitAuth), jobCode,

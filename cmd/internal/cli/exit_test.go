@@ -14,6 +14,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/diff"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
@@ -37,6 +38,8 @@ func TestExitCode(t *testing.T) {
 		{"file", &readers.FileError{Path: "a", RowGroup: -1, Row: -1}, 65},
 		{"outcome no input", &outcomeError{code: exitNoInput}, 65},
 		{"model", &local.ModelError{Model: "m"}, 65},
+		{"damaged part", &writers.DamagedError{Path: "o/a.parquet"}, 65},
+		{"no output", &diff.OutputError{Path: "o"}, 65},
 		{"missing", &missingError{"no"}, 66},
 		{"not found", &readers.NotFoundError{Path: "a"}, 66},
 		{"python", &local.PythonError{Python: "p"}, 69},

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,6 +27,7 @@ type jobFlags struct {
 	limit     int64
 	rescore   bool
 	mustExist bool
+	date      string
 }
 
 func (f *jobFlags) bindInput(cmd *cobra.Command) {
@@ -40,13 +43,22 @@ func (f *jobFlags) bindReading(cmd *cobra.Command) {
 	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")
 }
 
+func (f *jobFlags) bindOutput(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
+	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
+}
+
+func (f *jobFlags) bindDate(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.date, "date", "", "`DATE` for a job with {date}, as 2026-01-31, 2026-01-31T23 or 2026-01 (default: the last one that is over in the job's timezone, such as yesterday)")
+}
+
 func (f *jobFlags) bindScorer(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.model, "model", "", "model `DIR`, scored by workers on this machine")
 	flags.StringSliceVar(&f.servers, "server", nil, "`ADDR[,ADDR]` of running servers, host:port or unix:/path")
 	flags.StringVar(&f.protocol, "protocol", "", "protocol of the servers: native or gcn (default native)")
 	flags.StringVar(&f.version, "model-version", "", "stands in the footers where protocol gcn cannot tell a digest")
-	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy)")
+	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy), or of processes behind --server (default: one an address)")
 	flags.StringVar(&f.python, "python", "", "interpreter of the local workers")
 	flags.StringVar(&f.message, "message-bytes", "", "largest message in either direction (default 64MiB)")
 }
@@ -67,7 +79,7 @@ func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
 		return nil, err
 	}
 	full := job.WithDefaults()
-	if full.Workers == 0 {
+	if full.Workers == 0 && len(full.Server.Addresses) == 0 {
 		full.Workers = defaultWorkers(runtime.GOMAXPROCS(0))
 	}
 	return &full, nil
@@ -90,6 +102,9 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 	if f.model != "" && len(f.servers) > 0 {
 		return usagef("--model and --server exclude each other: a server brings its own model")
 	}
+	if f.python != "" && len(f.servers) > 0 {
+		return usagef("--python is for local workers, and --server names others: drop one")
+	}
 	if f.model != "" { // over a job that names servers, and the reverse
 		job.Model, job.Server = jobs.Model{Path: f.model}, jobs.Server{}
 	}
@@ -97,6 +112,9 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 		job.Model.Path, job.Server.Addresses = "", f.servers
 	}
 	override(&job.Output.Path, f.output)
+	if (len(f.inputs) > 0 || f.output != "") && !job.Partitioned() {
+		job.Partition, job.Timezone = "", "" // the flags took the {date} out
+	}
 	override(&job.Server.Protocol, f.protocol)
 	override(&job.Model.Version, f.version)
 	override(&job.Workers, f.workers)
@@ -150,6 +168,14 @@ func size(field *jobs.Size, flag, value string) error {
 	}
 	*field = n
 	return nil
+}
+
+// limitMemory makes the collector work harder before the heap of a few giant graphs doubles. It is far above what
+// other runs need, and GOMEMLIMIT overrides it.
+func limitMemory(job *jobs.Job) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(256<<20 + 4*int64(job.Limits.InFlightBytes))
+	}
 }
 
 // defaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -17,7 +18,7 @@ func separate(job *jobs.Job) error {
 	}
 	for _, in := range job.Input.Path {
 		base, _ := doublestar.SplitPattern(filepath.ToSlash(in.Path))
-		if !strings.ContainsAny(in.Path, "*?[{") {
+		if _, err := os.Stat(in.Path); err == nil || !hasWildcard(in.Path) { // a name may hold brackets of its own
 			base = in.Path
 		}
 		input, err := realPath(filepath.FromSlash(base))
@@ -33,6 +34,8 @@ func separate(job *jobs.Job) error {
 	}
 	return nil
 }
+
+func hasWildcard(path string) bool { return strings.ContainsAny(path, "*?[{") }
 
 // overlapError is an input and an output that overlap.
 type overlapError struct{ what string }

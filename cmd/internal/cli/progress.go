@@ -16,7 +16,9 @@ const (
 
 // watched runs work and shows how far it is: a bar on a terminal, a line every few seconds elsewhere.
 func (r *run) watched(ctx context.Context, rows int64, work func(context.Context) error) error {
-	if r.quiet || rows == 0 {
+	shown := work
+	work = func(ctx context.Context) error { return r.sampled(ctx, shown) }
+	if r.quiet || rows == 0 || r.part != nil {
 		return work(ctx)
 	}
 	var g errgroup.Group
@@ -68,7 +70,7 @@ func (r *run) lines(ctx context.Context, rows int64, done <-chan struct{}) {
 			n := r.progress.Rows.Load()
 			rate := float64(n) / time.Since(start).Seconds()
 			left := "unknown"
-			if rate > 0 {
+			if rate > 0.001 { // or the time left would not fit
 				left = (time.Duration(float64(rows-n)/rate) * time.Second).Round(time.Second).String()
 			}
 			r.log.InfoContext(ctx, "scoring", "graphs", n, "of", rows, "graphs_per_second", fmt.Sprintf("%.0f", rate),

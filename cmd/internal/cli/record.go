@@ -14,12 +14,12 @@ import (
 
 // record says what the run was and how it went; err is how it ends. It is complete however early that was.
 func (r *run) record(err error) *writers.RunRecord {
-	now := time.Now()
+	now := r.now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
 	rec := &writers.RunRecord{
 		RunID: r.id, Name: r.job.Name,
 		Started: r.start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339),
-		Seconds: now.Sub(r.start).Seconds(), StartupSeconds: now.Sub(r.start).Seconds(),
+		Seconds: elapsed(r.start, now), StartupSeconds: elapsed(r.start, now),
 		Host: host, PID: os.Getpid(), Version: buildVersion(), GoVersion: runtime.Version(),
 		ArrowVersion: moduleVersion("github.com/apache/arrow/go/v15"), GRPCVersion: moduleVersion("google.golang.org/grpc"),
 		Protocol: r.job.Server.Protocol, Output: r.job.Output.Path,
@@ -32,8 +32,9 @@ func (r *run) record(err error) *writers.RunRecord {
 		rec.Inputs = append(rec.Inputs, p.Path)
 	}
 	if first := r.progress.FirstRequest(); !first.IsZero() {
-		rec.StartupSeconds = first.Sub(r.start).Seconds()
+		rec.StartupSeconds = elapsed(r.start, first)
 	}
+	rec.Throughput = r.throughput.ended(rec.Seconds, r.progress.Rows.Load())
 	stages := r.progress.Stages()
 	rec.Stages = writers.Stages{
 		Read: stages.Read.Seconds(), Pack: stages.Pack.Seconds(), Transport: stages.Transport.Seconds(),
@@ -51,6 +52,9 @@ func (r *run) record(err error) *writers.RunRecord {
 	}
 	return rec
 }
+
+// elapsed is the time between two moments, in seconds: none where the clock stepped back.
+func elapsed(start, end time.Time) float64 { return max(0, end.Sub(start).Seconds()) }
 
 // counts sums up the run. Skipped counts the rows of parts that were done before.
 func (r *run) counts() writers.Counts {

@@ -25,6 +25,8 @@ import (
 type env struct {
 	stdout, stderr io.Writer
 	start          time.Time // of the process, near enough
+	now            func() time.Time
+	args           []string // as given
 	log            *slog.Logger
 	received       func() *signalError
 	logFormat      string
@@ -33,7 +35,7 @@ type env struct {
 
 // Main runs one command and returns the exit code of the process.
 func Main(args []string, stdout, stderr io.Writer) int {
-	e := &env{stdout: stdout, stderr: stderr, start: time.Now()}
+	e := &env{stdout: stdout, stderr: stderr, start: time.Now(), now: time.Now, args: args}
 	ctx, received, stop := withSignals(context.Background())
 	defer stop()
 	e.received = received
@@ -92,7 +94,7 @@ func (e *env) root() *cobra.Command {
 	})
 	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is json, on a terminal text and only warnings")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
-	root.AddCommand(e.runCommand(), e.validateCommand(), e.inspectCommand(), e.versionCommand())
+	root.AddCommand(e.runCommand(), e.backfillCommand(), e.planCommand(), e.doctorCommand(), e.validateCommand(), e.inspectCommand(), e.diffCommand(), e.verifyCommand(), e.reportCommand(), e.versionCommand())
 	refuseUnknownShells(root)
 	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",
 		"InheritedFlags.FlagUsages", "InheritedFlags.FlagUsagesWrapped 80")

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
 )
@@ -28,8 +30,10 @@ func (e *env) runCommand() *cobra.Command {
 		Use:   "run [JOB.yaml]",
 		Short: "Score graphs and write the scores",
 		Long: "Run scores what the job names and is not scored yet. Flags win over the job\n" +
-			"file; without one, --input, --output and --model or --server make the job.",
+			"file; without one, --input, --output and --model or --server make the job.\n" +
+			"A job whose paths have a {date} is run for one date: see --date.",
 		Example: "  graphscore run job.yaml\n" +
+			"  graphscore run nightly.yaml --date 2026-01-31\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
 			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,14 +41,19 @@ func (e *env) runCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r := &run{env: e, flags: f, job: job, asJSON: asJSON, progress: &pipeline.Progress{}}
+			job, date, err := e.onDate(f, job)
+			if err != nil {
+				return err
+			}
+			limitMemory(job)
+			r := &run{env: e, flags: f, job: job, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
 			return r.execute(cmd.Context())
 		},
 	}
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
-	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
-	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
+	f.bindOutput(cmd)
+	f.bindDate(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run record on standard output, and nothing else there")
 	return cmd
 }
@@ -54,22 +63,43 @@ type run struct {
 	*env
 	flags    *jobFlags
 	job      *jobs.Job
+	date     string // of a job with {date}, else empty
 	asJSON   bool
 	progress *pipeline.Progress
+	// part is set for a run that is one date of a backfill, which speaks for it and lends it a session.
+	part *backfill
 
 	id      string
 	plan    *readers.Plan
 	output  *writers.Output
 	session *session
+	rec     *writers.RunRecord // once it is written
 	work    *writers.Reconciled
 	todo    []int // shards of the plan that are scored now
 	result  *pipeline.Result
 
 	workerMemory int64 // peak of all local workers, in bytes
+	throughput   throughput
 }
 
 // execute runs the job, writes its record, and tells what came out.
 func (r *run) execute(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	if r.plan.Empty() && r.date != "" {
+		return r.withoutInput()
+	}
+	err := r.open(ctx)
+	if err != nil {
+		return err
+	}
+	err = r.underLock(ctx)
+	return r.weightier(ctx, err, r.output.Close())
+}
+
+// prepare checks the job and finds what there is to read.
+func (r *run) prepare(ctx context.Context) error {
 	if err := r.job.Validate(); err != nil {
 		return err
 	}
@@ -83,36 +113,74 @@ func (r *run) execute(ctx context.Context) error {
 		return err
 	}
 	r.sayPlan(ctx)
-	if len(r.plan.Files)+len(r.plan.Refused) == 0 && r.flags.mustExist {
+	if r.plan.Empty() && r.flags.mustExist {
 		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(r.job))}
 	}
-	if r.output, err = writers.Open(ctx, writers.Config{Dir: r.job.Output.Path, RunID: r.id, Version: buildVersion(), Log: r.log}); err != nil {
-		return err
+	if r.plan.Empty() && r.part == nil {
+		fmt.Fprintf(r.stderr, "graphscore: nothing matches %s: no graph is scored\n", inputText(r.job))
 	}
-	err = r.underLock(ctx)
-	return r.weightier(ctx, err, r.output.Close())
+	return carriesWeights(r.job, r.plan)
+}
+
+// carriesWeights refuses edge weights where the protocol has no place for them: scores would be wrong.
+func carriesWeights(job *jobs.Job, plan *readers.Plan) error {
+	if job.Server.Protocol != remote.ProtocolGCN || !plan.HasWeights {
+		return nil
+	}
+	return &jobs.Error{Path: cmp.Or(job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +
+		"which protocol gcn cannot carry: use protocol native, or an input without the column"}
+}
+
+// open takes the output, and with it the lock.
+func (r *run) open(ctx context.Context) (err error) {
+	r.output, err = writers.Open(ctx, writers.Config{
+		Dir: r.job.Output.Path, RunID: r.id, Version: buildVersion(), Now: r.now, Log: r.log,
+	})
+	return err
 }
 
 // underLock does what changes the output. Whatever happens in it, a run record is written.
 func (r *run) underLock(ctx context.Context) error {
 	err := r.score(ctx)
-	if r.session != nil {
-		if r.session.pool != nil {
-			r.workerMemory = r.session.pool.PeakMemory()
-		}
-		err = r.weightier(ctx, err, r.session.Close())
-	}
+	err = r.weightier(ctx, err, r.detach())
 	if err == nil {
 		err = r.outcome()
 	}
-	record := r.record(err)
-	err = r.weightier(ctx, err, r.output.WriteRecord(record))
-	return r.weightier(ctx, err, r.summarize(record))
+	r.rec = r.record(err)
+	err = r.weightier(ctx, err, r.output.WriteRecord(r.rec))
+	if r.part != nil {
+		return err
+	}
+	return r.weightier(ctx, err, r.summarize(r.rec))
+}
+
+// attach connects to what scores, or joins the session of the backfill.
+func (r *run) attach(ctx context.Context) (err error) {
+	if r.part != nil {
+		r.session, err = r.part.join(ctx)
+		return err
+	}
+	r.session, err = r.connect(ctx, r.job, r.flags.python, r.job.Workers)
+	return err
+}
+
+// detach ends the session, unless it is that of a backfill.
+func (r *run) detach() error {
+	if r.session == nil {
+		return nil
+	}
+	if r.session.pool != nil {
+		r.workerMemory = r.session.pool.PeakMemory()
+	}
+	if r.part != nil {
+		return nil
+	}
+	return r.session.Close()
 }
 
 // weightier is the one error that the command ends with: how the run ended, unless what came after it failed and
 // the run itself did not. The other one is logged.
-func (r *run) weightier(ctx context.Context, ended, after error) error {
+func (e *env) weightier(ctx context.Context, ended, after error) error {
 	var outcome *outcomeError
 	switch {
 	case after == nil:
@@ -120,15 +188,14 @@ func (r *run) weightier(ctx context.Context, ended, after error) error {
 	case ended == nil || errors.As(ended, &outcome):
 		return after
 	default:
-		r.log.ErrorContext(ctx, "ending the run", "error", after)
+		e.log.ErrorContext(ctx, "ending the run", "error", after)
 		return ended
 	}
 }
 
 // score does the work, from the connection to _SUCCESS.
 func (r *run) score(ctx context.Context) error {
-	var err error
-	if r.session, err = r.connect(ctx, r.job, r.flags.python, r.job.Workers); err != nil {
+	if err := r.attach(ctx); err != nil {
 		return err
 	}
 	if err := r.checkModel(ctx); err != nil {
@@ -191,18 +258,19 @@ func (r *run) firstGraphs(ctx context.Context, sh *readers.Shard) (misfit *graph
 	if err != nil {
 		return nil, false
 	}
-	for i := range b.Rejected {
-		if b.Rejected[i].Code != graph.FeatureWidth {
-			return nil, true // enough are bad in other ways to let the run tell
+	if b.Graphs() > 0 {
+		return nil, true
+	}
+	for i := range b.Rejected { // graphs that are bad in other ways tell nothing
+		if b.Rejected[i].Code == graph.FeatureWidth {
+			return &b.Rejected[i], false
 		}
 	}
-	if b.Graphs() > 0 || len(b.Rejected) == 0 {
-		return nil, b.Graphs() > 0
-	}
-	return &b.Rejected[0], false
+	return nil, false
 }
 
 func (r *run) reconcile(ctx context.Context) error {
+	r.keepKinds()
 	err := r.output.Describe(writers.Contents{
 		Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
 		Outputs: r.session.model.Outputs, Rescore: r.job.OnChange == "rescore",
@@ -225,6 +293,20 @@ func (r *run) reconcile(ctx context.Context) error {
 	return nil
 }
 
+// keepKinds lets the parts that stand say which type the ids of a refused file had: or one bad file among many
+// would change the columns of all others.
+func (r *run) keepKinds() {
+	if len(r.plan.Refused) == 0 {
+		return
+	}
+	parts := make([]string, len(r.plan.Shards))
+	for i := range r.plan.Shards {
+		parts[i] = r.plan.Shards[i].Part
+	}
+	graphs, nodes := r.output.StandingKinds(parts)
+	r.plan.Widen(graphs, nodes)
+}
+
 // stream scores the shards that are not done.
 func (r *run) stream(ctx context.Context) error {
 	if len(r.todo) > 0 || len(r.plan.Refused) > 0 {
@@ -232,21 +314,7 @@ func (r *run) stream(ctx context.Context) error {
 			return err
 		}
 	}
-	scorer := r.session.scorer()
-	cfg := pipeline.Config{
-		Outputs:       len(r.session.model.Outputs),
-		RequestBytes:  int64(r.job.Limits.RequestBytes),
-		InFlightBytes: int64(r.job.Limits.InFlightBytes),
-		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
-		Calls:    3 * max(1, r.workers()),
-		Progress: r.progress, Log: r.log,
-	}
-	if r.job.Server.Protocol == "gcn" { // one graph a call: many calls hide the way there and back
-		cfg.RequestGraphs, cfg.Calls = 1, 32*max(1, r.workers())
-	}
-	patient := pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
-		Budget: time.Duration(r.job.Limits.RetryBudget), Progress: r.progress, Log: r.log,
-	}))
+	cfg, patient := r.tuned()
 	var total int64
 	shards := make([]pipeline.Shard, len(r.todo))
 	for k, i := range r.todo {
@@ -261,8 +329,32 @@ func (r *run) stream(ctx context.Context) error {
 	})
 }
 
-// workers is the number of processes that score.
-func (r *run) workers() int { return len(r.session.cfg.Addresses) }
+// tuned is how the pipeline of the job is bounded, and the scorer with all its patience.
+func (r *run) tuned() (pipeline.Config, pipeline.Scorer) {
+	scorer := r.session.scorer()
+	cfg := pipeline.Config{
+		Outputs:       len(r.session.model.Outputs),
+		RequestBytes:  int64(r.job.Limits.RequestBytes),
+		InFlightBytes: int64(r.job.Limits.InFlightBytes),
+		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
+		Calls:    3 * max(1, r.workers()),
+		Progress: r.progress, Log: r.log,
+	}
+	if r.job.Server.Protocol == "gcn" { // one graph a call: many calls hide the way there and back
+		cfg.RequestGraphs, cfg.Calls = 1, 32*max(1, r.workers())
+	}
+	if r.part != nil { // dates at once share what one run may have
+		n := r.part.parallel
+		cfg.InFlightBytes, cfg.Calls = max(1, cfg.InFlightBytes/int64(n)), (cfg.Calls+n-1)/n
+	}
+	patient := pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
+		Budget: time.Duration(r.job.Limits.RetryBudget), Progress: r.progress, Log: r.log,
+	}))
+	return cfg, patient
+}
+
+// workers is the number of processes that score: behind one address there may be more, as the job says.
+func (r *run) workers() int { return max(len(r.session.cfg.Addresses), r.job.Workers) }
 
 // shard wires shard i of the plan.
 func (r *run) shard(i int) pipeline.Shard {
@@ -286,7 +378,7 @@ func (r *run) spec(sh *readers.Shard) writers.Spec {
 func (r *run) settings() writers.Settings {
 	return writers.Settings{
 		Columns: r.job.Input.Columns.Map(), Layout: "rows", Protocol: r.job.Server.Protocol, Limit: r.flags.limit,
-		MessageBytes: int64(r.job.Limits.MessageBytes), FeatureWidth: r.session.model.InFeatures,
+		MessageBytes: r.session.messageBytes(), FeatureWidth: r.session.model.InFeatures,
 		GraphID: r.plan.GraphIDs.String(), NodeID: r.plan.NodeIDs.String(),
 		Outputs: r.session.model.Outputs, ScoringVersion: scoringVersion,
 	}
@@ -303,7 +395,7 @@ func readerConfig(job *jobs.Job, limit int64) readers.Config {
 		Layout: job.Input.Layout, Fingerprint: job.Input.Fingerprint, ShardBytes: int64(job.Input.ShardBytes), Limit: limit,
 	}
 	for _, p := range job.Input.Path {
-		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path})
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})
 	}
 	return cfg
 }
@@ -316,10 +408,18 @@ func inputText(job *jobs.Job) string {
 	return strings.Join(paths, ", ")
 }
 
+// anyDone says whether a part stands, of this run or of one before.
+func (r *run) anyDone() bool {
+	scored := r.result != nil &&
+		slices.ContainsFunc(r.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome == pipeline.Scored })
+	skipped := r.work != nil && slices.ContainsFunc(r.work.Ledgers, func(l *writers.Ledger) bool { return l != nil })
+	return scored || skipped
+}
+
 // outcome is how a run ended that nothing stopped: nil, or the code for what was not scored.
 func (r *run) outcome() error {
 	refused := r.refused()
-	if n := len(refused); n > 0 && n == len(r.plan.Files)+len(r.plan.Refused) {
+	if n := len(refused); n > 0 && n == len(r.plan.Files)+len(r.plan.Refused) && !r.anyDone() {
 		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
 	}
 	if n := len(refused); n > 0 {

@@ -68,8 +68,47 @@ func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers
 	if s.conn, err = remote.Dial(s.cfg); err != nil {
 		return s, err
 	}
-	s.model, err = remote.Describe(ctx, s.conn, s.cfg)
-	return s, err
+	if s.model, err = s.describe(ctx); err != nil {
+		return s, err
+	}
+	if m := s.model.MaxMessageBytes; m > 0 && m < int64(job.Limits.MessageBytes) {
+		e.log.WarnContext(ctx, "the server takes smaller messages than the job allows", "server", m, "job", int64(job.Limits.MessageBytes))
+	}
+	if s.pool == nil && s.model.Digest == "" {
+		e.log.WarnContext(ctx, "protocol gcn does not tell which model scores: state model.version (--model-version), or a change of the model goes unnoticed")
+	}
+	return s, nil
+}
+
+// describe asks what scores. Our own workers speak both protocols: over gcn, too, they tell which model it is.
+func (s *session) describe(ctx context.Context) (*remote.Model, error) {
+	if s.pool != nil && s.cfg.Protocol == remote.ProtocolGCN && s.cfg.ModelVersion == "" {
+		native := s.cfg
+		native.Protocol = remote.ProtocolNative
+		m, err := remote.Describe(ctx, s.conn, native)
+		if err != nil {
+			return nil, err
+		}
+		if len(m.Outputs) != 1 {
+			return nil, manyOutputs(m.Name, len(m.Outputs))
+		}
+		s.cfg.ModelVersion = m.Digest
+	}
+	return remote.Describe(ctx, s.conn, s.cfg)
+}
+
+// manyOutputs is a model that protocol gcn cannot carry.
+func manyOutputs(model string, n int) error {
+	return &jobs.Error{Path: "--protocol gcn", Reason: fmt.Sprintf(
+		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
+}
+
+// messageBytes is the largest message that both sides take.
+func (s *session) messageBytes() int64 {
+	if m := s.model.MaxMessageBytes; m > 0 {
+		return min(m, int64(s.cfg.MaxMessageBytes))
+	}
+	return int64(s.cfg.MaxMessageBytes)
 }
 
 func (e *env) startWorkers(ctx context.Context, job *jobs.Job, python string, workers int) (*local.Pool, error) {
@@ -85,6 +124,14 @@ func (e *env) startWorkers(ctx context.Context, job *jobs.Job, python string, wo
 		Python: interpreter, Model: job.Model.Path, Workers: workers,
 		MaxMessageBytes: int(job.Limits.MessageBytes), Log: e.log,
 	})
+}
+
+// share is the session for one of several users: what the server says of its model is a copy, as each completes
+// it with what its own input tells. Only the original may be closed.
+func (s *session) share() *session {
+	copied, model := *s, *s.model
+	copied.model = &model
+	return &copied
 }
 
 // scorer gives the scorer of the job's protocol, bare.

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -90,6 +91,11 @@ func misbehave(n *remotetest.Native, fault string) error {
 	case "nan": // the first score of every answer is no number
 		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) {
 			copy(r.Scores, []byte{0, 0, 0xc0, 0x7f})
+		}
+	case "drift": // the first score of every answer is a quarter more
+		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) {
+			score := math.Float32frombits(binary.LittleEndian.Uint32(r.Scores)) + 0.25
+			copy(r.Scores, float32bytes(score))
 		}
 	case "refuses": // every request with a feature of 3: the graph with the number 3
 		n.Before = func(_ context.Context, q *scoringv1.ScoreRequest) error {

@@ -67,7 +67,7 @@ func printSummary(w io.Writer, rec *writers.RunRecord) error {
 		line("quarantined", sum(rec.QuarantinedByCode), codeText(rec.QuarantinedByCode))
 	}
 	if c.Orphaned > 0 {
-		line("orphaned", c.Orphaned, "parts whose input is gone; they stay")
+		line("orphaned", c.Orphaned, "parts without an input that can be read; they stay")
 	}
 	working := rec.Seconds - rec.StartupSeconds
 	fmt.Fprintf(&b, "  %.1f s, of which start-up %.1f s", rec.Seconds, rec.StartupSeconds)

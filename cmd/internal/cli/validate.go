@@ -32,10 +32,14 @@ func (e *env) validateCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if job, _, err = e.onDate(f, job); err != nil {
+				return err
+			}
 			return e.validate(cmd.Context(), f, job)
 		},
 	}
 	f.bindInput(cmd)
+	f.bindDate(cmd)
 	f.bindScorer(cmd)
 	return cmd
 }
@@ -54,6 +58,9 @@ func (e *env) validate(ctx context.Context, f *jobFlags, job *jobs.Job) error {
 	files := len(plan.Files) + len(plan.Refused)
 	if files == 0 && f.mustExist {
 		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
+	}
+	if err := carriesWeights(job, plan); err != nil {
+		return err
 	}
 	width, limits, err := e.expectations(ctx, f, job, plan)
 	if err != nil {
