@@ -8,7 +8,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/sync/errgroup"
 
 	"graphscore/pipeline"
 )
@@ -64,21 +63,9 @@ func (b *backfill) watched(ctx context.Context, dates int, work func(context.Con
 	if b.quiet || dates == 0 {
 		return work(ctx)
 	}
-	var g errgroup.Group
-	done := make(chan struct{})
-	g.Go(func() error {
-		if isTerminal(b.stderr) {
-			b.bar(dates, done)
-		} else {
-			b.lines(ctx, dates, done)
-		}
-		return nil
-	})
-	g.Go(func() error {
-		defer close(done)
-		return work(ctx)
-	})
-	return g.Wait()
+	return b.beside(func() error { return work(ctx) },
+		func(done <-chan struct{}) { b.bar(dates, done) },
+		func(done <-chan struct{}) { b.lines(ctx, dates, done) })
 }
 
 // bar draws until done.

@@ -21,19 +21,26 @@ func (r *run) watched(ctx context.Context, rows int64, work func(context.Context
 	if r.quiet || rows == 0 || r.part != nil {
 		return work(ctx)
 	}
+	return r.beside(func() error { return work(ctx) },
+		func(done <-chan struct{}) { r.bar(rows, done) },
+		func(done <-chan struct{}) { r.lines(ctx, rows, done) })
+}
+
+// beside runs work, and until it is done bar on a terminal or lines elsewhere.
+func (e *env) beside(work func() error, bar, lines func(done <-chan struct{})) error {
 	var g errgroup.Group
 	done := make(chan struct{})
 	g.Go(func() error {
-		if isTerminal(r.stderr) {
-			r.bar(rows, done)
+		if isTerminal(e.stderr) {
+			bar(done)
 		} else {
-			r.lines(ctx, rows, done)
+			lines(done)
 		}
 		return nil
 	})
 	g.Go(func() error {
 		defer close(done)
-		return work(ctx)
+		return work()
 	})
 	return g.Wait()
 }
