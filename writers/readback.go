@@ -245,9 +245,6 @@ func (p *PartReader) guard(work func() error) (err error) {
 // Ledger is that of the part. It belongs to the reader.
 func (p *PartReader) Ledger() *Ledger { return p.ledger }
 
-// Path is the name of the file.
-func (p *PartReader) Path() string { return p.path }
-
 // Outputs are the names of the score columns.
 func (p *PartReader) Outputs() []string { return p.outputs }
 

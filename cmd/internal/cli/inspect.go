@@ -115,11 +115,7 @@ func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width 
 		plural(int64(len(plan.Files)), "file"), plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
 	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	if c.Quarantined > 0 {
-		codes := map[string]int64{}
-		for code, n := range c.Codes {
-			codes[string(code)] = n
-		}
-		fmt.Fprintf(w, "  %s for quarantine: %s\n", plural(c.Quarantined, "graph"), codeText(codes))
+		fmt.Fprintf(w, "  %s for quarantine: %s\n", plural(c.Quarantined, "graph"), codeText(c.Codes))
 	}
 	if c.Scored > 0 {
 		fmt.Fprintf(w, "  a graph has %8s %8s %8s %8s %8s\n", "mean", "half <=", "90% <=", "99% <=", "most")

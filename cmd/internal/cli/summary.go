@@ -88,7 +88,7 @@ func sum(counts map[string]int64) int64 {
 }
 
 // codeText lists reasons by name: edge_out_of_range 2, too_large 1.
-func codeText(codes map[string]int64) string {
+func codeText[C ~string](codes map[C]int64) string {
 	var parts []string
 	for _, code := range slices.Sorted(maps.Keys(codes)) {
 		parts = append(parts, fmt.Sprintf("%s %s", code, humanize.Comma(codes[code])))

@@ -131,13 +131,9 @@ func (e *env) verdict(result *pipeline.Result, files, refused int) error {
 		fmt.Fprintln(e.stdout, "no file could be read")
 		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
 	case refused > 0 || c.Quarantined > 0:
-		codes := map[string]int64{}
-		for code, n := range c.Codes {
-			codes[string(code)] = n
-		}
 		fmt.Fprintf(e.stdout, "%s refused, %s for quarantine", plural(int64(refused), "file"), plural(c.Quarantined, "graph"))
-		if len(codes) > 0 {
-			fmt.Fprintf(e.stdout, " (%s)", codeText(codes))
+		if len(c.Codes) > 0 {
+			fmt.Fprintf(e.stdout, " (%s)", codeText(c.Codes))
 		}
 		fmt.Fprintln(e.stdout)
 		return &outcomeError{code: exitCheckFailed, message: "validate has findings", said: true}
