@@ -7,8 +7,11 @@ PIP     := $(VPY) -m pip install --quiet --disable-pip-version-check --constrain
 JOB     ?= jobs/examples/molecules/job.yaml
 MODEL   ?= jobs/examples/molecules/model
 LISTEN  ?= 127.0.0.1:9999
-OUT     ?= jobs/examples/molecules/out
+OUT     ?= $(if $(filter jobs/examples/molecules/job.yaml,$(JOB)),jobs/examples/molecules/out)
 export CGO_ENABLED = 0
+# $(call needs,NAME,example) gives the value of NAME, or ends with one sentence.
+needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
+date     = $(if $(DATE),--date $(DATE))
 
 .DEFAULT_GOAL := help
 .PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-data test-pyg race lint fmt proto proto-check verify bench serve clean
@@ -44,19 +47,19 @@ $(VENV)/.lint: $(VENV)/.test
 	@touch $@
 
 run: build ## score the example: 4,806 real molecules (JOB=..., DATE=...)
-	@bin/graphscore run $(JOB) $(if $(DATE),--date $(DATE))
+	@bin/graphscore run $(call needs,JOB,job.yaml) $(date)
 
-backfill: build ## score the dates of JOB=... from SINCE=... to UNTIL=...
-	@bin/graphscore backfill $(JOB) --since $(SINCE) $(if $(UNTIL),--until $(UNTIL))
+backfill: build ## score the dates of JOB=... from SINCE=... to before UNTIL=... (default: now)
+	@bin/graphscore backfill $(call needs,JOB,job.yaml) --since $(call needs,SINCE,2026-01-01) $(if $(UNTIL),--until $(UNTIL))
 
-plan: build ## tell what a run of JOB=... would do and cost
-	@bin/graphscore plan $(JOB) $(if $(DATE),--date $(DATE))
+plan: build ## tell what a run of JOB=... would do and cost (DATE=...)
+	@bin/graphscore plan $(call needs,JOB,job.yaml) $(date)
 
 report: build ## write the report of the output OUT=... (default: the example's)
-	@bin/graphscore report $(OUT)
+	@bin/graphscore report $(call needs,OUT,scores)
 
-verify-output: build ## check the output of JOB=... against its input, and score 1 % of it again
-	@bin/graphscore verify $(JOB) $(if $(DATE),--date $(DATE)) --sample 1%
+verify-output: build ## check the output of JOB=... against its input, and score 1 % of it again (DATE=...)
+	@bin/graphscore verify $(call needs,JOB,job.yaml) $(date) --sample 1%
 
 test: test-go test-python test-e2e ## run every test that needs nothing but Go, Python and make
 
