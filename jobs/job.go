@@ -31,6 +31,8 @@ type Job struct {
 	Partition Unit `yaml:"partition"`
 	// Timezone is the IANA name of the zone whose wall clock dates follow. Default: UTC.
 	Timezone string `yaml:"timezone"`
+	// Metrics says where Prometheus finds what a run tells of itself.
+	Metrics Metrics `yaml:"metrics"`
 }
 
 // Input says what to read.
@@ -196,6 +198,9 @@ func (j Job) validate() error {
 	if err := j.validatePaths(); err != nil {
 		return err
 	}
+	if err := j.Metrics.validate(); err != nil {
+		return err
+	}
 	return j.validateValues()
 }
 
@@ -281,6 +286,7 @@ func (j *Job) resolve(dir string) {
 	}
 	absolute(dir, &j.Output.Path)
 	absolute(dir, &j.Model.Path)
+	absolute(dir, &j.Metrics.Textfile)
 	if t := j.Server.TLS; t != nil {
 		absolute(dir, &t.CA)
 		absolute(dir, &t.Cert)

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"time"
 
@@ -60,6 +61,9 @@ func unreadable(path string, err error) error {
 	return &Error{Path: path, Reason: fmt.Sprintf("the job file cannot be read: %v", err)}
 }
 
+// userinfo is a user and a password in a URL: no job may have them, and none is shown.
+var userinfo = regexp.MustCompile(`://[^/@\s]*@`)
+
 // located puts file, line and column before the message and the source with a caret below it.
 func located(path string, err error) error {
 	var at yaml.Error
@@ -70,7 +74,7 @@ func located(path string, err error) error {
 	p := at.GetToken().Position
 	return &Error{
 		Path:   fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column),
-		Reason: strings.TrimRight(plainly(at)+"\n"+source, "\n "),
+		Reason: strings.TrimRight(plainly(at)+"\n"+userinfo.ReplaceAllString(source, "://***@"), "\n "),
 	}
 }
 

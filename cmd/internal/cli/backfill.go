@@ -1,7 +1,7 @@
 package cli
 
 import (
-	"crypto/rand"
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -57,18 +57,27 @@ func (e *env) backfillCommand() *cobra.Command {
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --dry-run\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --only stale --parallel 4",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := f.job(cmd, args)
-			if err != nil {
-				return err
+			work := func(ctx context.Context, seen *observation) error {
+				job, err := f.job(cmd, args)
+				if err != nil {
+					return err
+				}
+				seen.job = job
+				if cmd.Flags().Changed("max-failures") && o.maxFailures < 1 {
+					return usagef("--max-failures is %d: it must be at least 1", o.maxFailures)
+				}
+				b := &backfill{env: e, backfillFlags: o, flags: f, job: job, id: seen.id}
+				seen.tell, seen.summarize = b.lastRun, b.printSummary
+				if err := b.prepare(); err != nil {
+					return err
+				}
+				return b.execute(ctx)
 			}
-			if cmd.Flags().Changed("max-failures") && o.maxFailures < 1 {
-				return usagef("--max-failures is %d: it must be at least 1", o.maxFailures)
+			seen := e.observation("backfill")
+			if o.dryRun {
+				return work(cmd.Context(), seen)
 			}
-			b := &backfill{env: e, backfillFlags: o, flags: f, job: job}
-			if err := b.prepare(); err != nil {
-				return err
-			}
-			return b.execute(cmd.Context())
+			return seen.observed(cmd.Context(), work)
 		},
 	}
 	flags := cmd.Flags()
@@ -82,6 +91,7 @@ func (e *env) backfillCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
+	f.bindMetrics(cmd)
 	flags.BoolVar(&o.asJSON, "json", false, "print the record of the backfill on standard output, and nothing else there")
 	return cmd
 }
@@ -90,6 +100,7 @@ func (e *env) backfillCommand() *cobra.Command {
 type backfill struct {
 	*env
 	backfillFlags
+	id       string
 	flags    *jobFlags
 	job      *jobs.Job // with its {date}
 	calendar jobs.Calendar
@@ -104,6 +115,9 @@ type backfill struct {
 	joining sync.Mutex
 	session *session // made by the first date that needs it
 	refused error    // why it could not be made
+
+	workerMemory int64                   // peak of all local workers, in bytes
+	rec          *writers.BackfillRecord // once it is made
 }
 
 // entry is a date and what became of it.
@@ -183,7 +197,7 @@ func (b *backfill) record(err error) *writers.BackfillRecord {
 	now := b.now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
 	rec := &writers.BackfillRecord{
-		BackfillID: writers.NewRunID(b.start, rand.Reader), Name: b.job.Name,
+		BackfillID: b.id, Name: b.job.Name,
 		Started: b.start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339), Seconds: elapsed(b.start, now),
 		Host: host, PID: os.Getpid(), Version: buildVersion(),
 		Since: b.since, Until: b.until, Partition: string(b.calendar.Unit), Timezone: b.calendar.Location.String(),

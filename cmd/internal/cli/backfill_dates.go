@@ -18,6 +18,9 @@ func (b *backfill) execute(ctx context.Context) error {
 	begun := b.choose(ctx)
 	err := b.watched(ctx, len(begun), func(ctx context.Context) error { return b.runAll(ctx, begun) })
 	if b.session != nil {
+		if b.session.pool != nil {
+			b.workerMemory = b.session.pool.PeakMemory()
+		}
 		err = b.weightier(ctx, err, b.session.Close())
 	}
 	err = b.signalled(err)
@@ -25,6 +28,7 @@ func (b *backfill) execute(ctx context.Context) error {
 		err = b.outcome()
 	}
 	rec := b.record(err)
+	b.rec = rec
 	if !b.dryRun {
 		// A signal ends the dates, not the record of them.
 		err = b.weightier(ctx, err, writers.WriteBackfill(context.WithoutCancel(ctx), b.job.Above(), rec))

@@ -23,6 +23,7 @@ type meter struct {
 type tally struct {
 	dates, failed     int
 	rows, quarantined int64
+	first             time.Time // scoring request of any date, zero before it
 }
 
 func (m *meter) begin(p *pipeline.Progress) {
@@ -42,8 +43,7 @@ func (m *meter) end(p *pipeline.Progress, failed bool) {
 	if failed {
 		m.ended.failed++
 	}
-	m.ended.rows += p.Rows.Load()
-	m.ended.quarantined += p.Quarantined.Load()
+	m.ended.add(p)
 }
 
 // read is the sum over all dates.
@@ -52,10 +52,17 @@ func (m *meter) read() tally {
 	defer m.mu.Unlock()
 	t := m.ended
 	for p := range m.under {
-		t.rows += p.Rows.Load()
-		t.quarantined += p.Quarantined.Load()
+		t.add(p)
 	}
 	return t
+}
+
+func (t *tally) add(p *pipeline.Progress) {
+	t.rows += p.Rows.Load()
+	t.quarantined += p.Quarantined.Load()
+	if first := p.FirstRequest(); t.first.IsZero() || !first.IsZero() && first.Before(t.first) {
+		t.first = first
+	}
 }
 
 // watched runs work and shows how many dates are done: a bar on a terminal, a line every few seconds elsewhere.

@@ -42,6 +42,14 @@ func (b *backfill) summarize(rec *writers.BackfillRecord, ended error) error {
 	return printBackfill(b.stdout, rec)
 }
 
+// printSummary prints the table of a backfill which came as far as a record.
+func (b *backfill) printSummary(w io.Writer) error {
+	if b.rec == nil {
+		return nil
+	}
+	return printBackfill(w, b.rec)
+}
+
 // datesNamed is how many dates without input are named in one line; the table and the record have all of them.
 const datesNamed = 5
 

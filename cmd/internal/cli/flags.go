@@ -28,6 +28,7 @@ type jobFlags struct {
 	rescore   bool
 	mustExist bool
 	date      string
+	metrics   jobs.Metrics
 }
 
 func (f *jobFlags) bindInput(cmd *cobra.Command) {
@@ -50,6 +51,24 @@ func (f *jobFlags) bindOutput(cmd *cobra.Command) {
 
 func (f *jobFlags) bindDate(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.date, "date", "", "`DATE` for a job with {date}, as 2026-01-31, 2026-01-31T23 or 2026-01 (default: the last one that is over in the job's timezone, such as yesterday)")
+}
+
+func (f *jobFlags) bindMetrics(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.metrics.Textfile, "metrics-textfile", "", "write metrics of the run into `DIR` for node_exporter's textfile collector, or into a file that ends in .prom")
+	flags.StringVar(&f.metrics.Pushgateway, "pushgateway", "", "push metrics of the run to the Pushgateway at `URL`; user and password come from GRAPHSCORE_PUSHGATEWAY_USER and _PASSWORD or _PASSWORD_FILE")
+}
+
+// applyMetrics puts the flags over those of the job.
+func (f *jobFlags) applyMetrics(m *jobs.Metrics) error {
+	if url := f.metrics.Pushgateway; url != "" {
+		if err := jobs.CheckPushgateway(url); err != nil {
+			return usagef("--pushgateway %v", err)
+		}
+	}
+	override(&m.Textfile, f.metrics.Textfile)
+	override(&m.Pushgateway, f.metrics.Pushgateway)
+	return nil
 }
 
 func (f *jobFlags) bindScorer(cmd *cobra.Command) {
@@ -128,6 +147,9 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 		return usagef("--workers is %d: it must be at least 1", f.workers)
 	}
 	if err := f.applyColumns(&job.Input.Columns); err != nil {
+		return err
+	}
+	if err := f.applyMetrics(&job.Metrics); err != nil {
 		return err
 	}
 	if err := size(&job.Input.ShardBytes, "--shard-bytes", f.shard); err != nil {

@@ -37,23 +37,28 @@ func (e *env) runCommand() *cobra.Command {
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
 			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := f.job(cmd, args)
-			if err != nil {
-				return err
-			}
-			job, date, err := e.onDate(f, job)
-			if err != nil {
-				return err
-			}
-			limitMemory(job)
-			r := &run{env: e, flags: f, job: job, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
-			return r.execute(cmd.Context())
+			return e.observation("run").observed(cmd.Context(), func(ctx context.Context, o *observation) error {
+				job, err := f.job(cmd, args)
+				if err != nil {
+					return err
+				}
+				o.job = job
+				job, date, err := e.onDate(f, job)
+				if err != nil {
+					return err
+				}
+				limitMemory(job)
+				r := &run{env: e, flags: f, job: job, id: o.id, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
+				o.tell, o.summarize = r.lastRun, r.printSummary
+				return r.execute(ctx)
+			})
 		},
 	}
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
 	f.bindDate(cmd)
+	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run record on standard output, and nothing else there")
 	return cmd
 }
@@ -106,8 +111,10 @@ func (r *run) prepare(ctx context.Context) error {
 	if err := separate(r.job); err != nil {
 		return err
 	}
-	r.id = writers.NewRunID(r.start, rand.Reader)
-	r.log = r.log.With("run", r.id)
+	if r.id == "" {
+		r.id = writers.NewRunID(r.start, rand.Reader)
+		r.log = r.log.With("run", r.id)
+	}
 	var err error
 	if r.plan, err = readers.NewPlan(ctx, readerConfig(r.job, r.flags.limit)); err != nil {
 		return err

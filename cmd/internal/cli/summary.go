@@ -41,6 +41,14 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 	return printSummary(r.stdout, rec)
 }
 
+// printSummary prints that of a run which came as far as a record.
+func (r *run) printSummary(w io.Writer) error {
+	if r.rec == nil {
+		return nil
+	}
+	return printSummary(w, r.rec)
+}
+
 func printSummary(w io.Writer, rec *writers.RunRecord) error {
 	c := rec.Counts
 	var b strings.Builder

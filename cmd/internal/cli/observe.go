@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"graphscore/jobs"
+	"graphscore/pipeline/local"
+	"graphscore/pipeline/observe"
+	"graphscore/writers"
+)
+
+// Where the secrets of what watches a run come from: see observe.Secret.
+const (
+	pingVariable, pingCredential         = "GRAPHSCORE_PING_URL", "ping_url"
+	pushUserVariable                     = "GRAPHSCORE_PUSHGATEWAY_USER"
+	pushPassVariable, pushPassCredential = "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password"
+)
+
+// observation is how others see one command: a monitor by its pings, Prometheus by its metrics.
+type observation struct {
+	*env
+	id  string    // of the run or the backfill
+	job *jobs.Job // once it is known
+	// tell adds what the command knows at its end, summarize writes it for people. Each may be nil.
+	tell      func(*observe.LastRun)
+	summarize func(io.Writer) error
+}
+
+// observation begins one of a "run" or a "backfill", whose id every log line has from now on.
+func (e *env) observation(what string) *observation {
+	o := &observation{env: e, id: writers.NewRunID(e.start, rand.Reader)}
+	e.log = e.log.With(what, o.id)
+	return o
+}
+
+// observed runs a command that others may watch. Nothing of that changes how it ends.
+func (o *observation) observed(ctx context.Context, work func(context.Context, *observation) error) error {
+	pinger := o.pinger(ctx)
+	pinger.Start(ctx)
+	err := o.signalled(work(ctx, o))
+	var g errgroup.Group
+	g.Go(func() error {
+		pinger.End(ctx, exitCode(err), o.text(err))
+		return nil
+	})
+	g.Go(func() error {
+		o.publish(ctx, err)
+		return nil
+	})
+	_ = g.Wait() // both warn, and never fail
+	return err
+}
+
+func (o *observation) pinger(ctx context.Context) *observe.Pinger {
+	url, err := observe.Secret(os.Getenv, pingVariable, pingCredential)
+	if err != nil {
+		o.log.WarnContext(ctx, "no ping is sent", "error", err)
+	}
+	return observe.NewPinger(ctx, observe.PingConfig{URL: url, RunID: o.id, Log: o.log})
+}
+
+// publish says in metrics how the command ended, where the job is known and wants any.
+func (o *observation) publish(ctx context.Context, ended error) {
+	if o.job == nil {
+		return
+	}
+	last := o.lastRun(ended)
+	if path := o.job.Metrics.Textfile; path != "" {
+		o.delivered(ctx, observe.WriteTextfile(observe.TextfilePath(path, last.Job), last))
+	}
+	if url := o.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
+		password, err := observe.Secret(os.Getenv, pushPassVariable, pushPassCredential)
+		if err == nil {
+			gateway := observe.Pushgateway{URL: url, User: os.Getenv(pushUserVariable), Password: password}
+			err = gateway.Push(ctx, last)
+		}
+		o.delivered(ctx, err)
+	}
+}
+
+func (o *observation) delivered(ctx context.Context, err error) {
+	if err != nil {
+		o.log.WarnContext(ctx, "metrics were not delivered: nothing else is touched", "error", err)
+	}
+}
+
+func (o *observation) lastRun(ended error) *observe.LastRun {
+	now := o.now()
+	code := exitCode(ended)
+	last := &observe.LastRun{
+		Job: o.job.Name, Ended: now, ExitCode: code, Success: code == exitDone || code == exitPartly,
+		Seconds: elapsed(o.start, now), StartupSeconds: elapsed(o.start, now), PeakRun: local.PeakMemory(os.Getpid()),
+	}
+	if o.tell != nil {
+		o.tell(last)
+	}
+	return last
+}
+
+// text is what a monitor shows: the error in one sentence, and the summary where there is one.
+func (o *observation) text(ended error) string {
+	var b strings.Builder
+	var outcome *outcomeError
+	if ended != nil && (!errors.As(ended, &outcome) || !outcome.said) {
+		fmt.Fprintf(&b, "graphscore: error: %s\n", strings.TrimSpace(ended.Error()))
+	}
+	if o.summarize != nil {
+		_ = o.summarize(&b) // a builder takes everything
+	}
+	return b.String()
+}
+
+// lastRun tells of a run that came as far as a record.
+func (r *run) lastRun(l *observe.LastRun) {
+	if r.rec == nil {
+		return
+	}
+	addLast(l, &r.rec.Counts, r.rec.QuarantinedByCode)
+	l.StartupSeconds, l.PeakWorkers = r.rec.StartupSeconds, r.rec.PeakMemory.Workers
+}
+
+// lastRun tells of a backfill: sums over its dates.
+func (b *backfill) lastRun(l *observe.LastRun) {
+	if first := b.meter.read().first; !first.IsZero() {
+		l.StartupSeconds = elapsed(b.start, first)
+	}
+	l.PeakWorkers = b.workerMemory
+	for i := range b.entries {
+		d := &b.entries[i]
+		var codes map[string]int64
+		if d.rec != nil {
+			codes = d.rec.QuarantinedByCode
+		}
+		addLast(l, &d.Counts, codes)
+	}
+}
+
+func addLast(l *observe.LastRun, c *writers.Counts, codes map[string]int64) {
+	l.Scored += c.Scored
+	l.Quarantined += c.Quarantined
+	l.Skipped += c.Skipped
+	l.FilesRead += c.Files - c.FilesRefused
+	l.FilesRefused += c.FilesRefused
+	l.Retries += c.Retries
+	for code, n := range codes {
+		if l.Codes == nil {
+			l.Codes = map[string]int64{}
+		}
+		l.Codes[code] += n
+	}
+}

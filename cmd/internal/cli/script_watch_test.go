@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sync/errgroup"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// watcher NAME FILE [options] starts an HTTP server for the rest of the script, a monitor or a Pushgateway, puts
+// its URL into the variable NAME and writes every request into FILE: method, path and query, then the body with
+// two blanks before each line. Pushed metrics are written as text, and who pushes as "Authorization: ...".
+func watcher(ts *testscript.TestScript, _ bool, args []string) {
+	flags := flag.NewFlagSet("watcher", flag.ContinueOnError)
+	fault := flags.String("fault", "", "hang, or the status of every answer; once-STATUS of the first answer only")
+	if len(args) < 2 {
+		ts.Fatalf("usage: watcher NAME FILE [options]")
+	}
+	ts.Check(flags.Parse(args[2:]))
+	w := &watching{file: ts.MkAbs(args[1]), fault: *fault, done: make(chan struct{})}
+	ts.Check(os.WriteFile(w.file, nil, 0o666))
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	ts.Check(err)
+	server := &http.Server{Handler: w}
+	var group errgroup.Group
+	group.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	ts.Defer(func() {
+		close(w.done)
+		ts.Check(server.Shutdown(context.Background()))
+		ts.Check(errors.Join(group.Wait(), w.failed))
+	})
+	ts.Setenv(args[0], "http://"+listener.Addr().String())
+}
+
+// watching writes down what it is told.
+type watching struct {
+	file, fault string
+	done        chan struct{} // the script has ended
+
+	mu       sync.Mutex
+	requests int
+	failed   error
+}
+
+func (w *watching) ServeHTTP(response http.ResponseWriter, request *http.Request) {
+	w.note(request)
+	fault, once := strings.CutPrefix(w.fault, "once-")
+	switch {
+	case fault == "" || once && w.requests > 1:
+	case fault == "hang":
+		select {
+		case <-request.Context().Done():
+		case <-w.done:
+		}
+	default:
+		var status int
+		_, _ = fmt.Sscan(fault, &status)
+		response.WriteHeader(status)
+		fmt.Fprintln(response, "a long\nexplanation")
+	}
+}
+
+func (w *watching) note(request *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests++
+	body, err := io.ReadAll(request.Body)
+	text := string(body)
+	if format := expfmt.ResponseFormat(request.Header); format.FormatType() == expfmt.TypeProtoDelim {
+		text, err = asText(body, format)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n", request.Method, request.URL)
+	if who := request.Header.Get("Authorization"); who != "" {
+		fmt.Fprintf(&b, "  Authorization: %s\n", who)
+	}
+	for line := range strings.Lines(text) {
+		b.WriteString("  " + line)
+	}
+	f, openErr := os.OpenFile(w.file, os.O_APPEND|os.O_WRONLY, 0o666)
+	if openErr == nil {
+		_, openErr = f.WriteString(b.String())
+		openErr = errors.Join(openErr, f.Close())
+	}
+	w.failed = errors.Join(w.failed, err, openErr)
+}
+
+// asText writes pushed metrics as a textfile has them.
+func asText(body []byte, format expfmt.Format) (string, error) {
+	var b strings.Builder
+	for decoder := expfmt.NewDecoder(bytes.NewReader(body), format); ; {
+		var family dto.MetricFamily
+		err := decoder.Decode(&family)
+		if errors.Is(err, io.EOF) {
+			return b.String(), nil
+		}
+		if err == nil {
+			_, err = expfmt.MetricFamilyToText(&b, &family)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}

@@ -1,0 +1,18 @@
+// Package observe lets others see a run: a monitor by pings, Prometheus by metrics.
+//
+// Words:
+//
+//   - A ping is a short POST to a monitor that raises an alarm when none comes, in the habit of healthchecks.io:
+//     URL/start, then URL/<exit code>.
+//   - The last run is what metrics say once a run is over: in a textfile that node_exporter collects, or pushed to
+//     a Pushgateway.
+//
+// Decisions:
+//
+//   - Nothing here fails a run. What cannot be delivered is one warning, after a few seconds at most. Price: a
+//     monitor that is down is told of in the log only.
+//   - Secrets, the URL of the ping among them, come from the environment or from files (see [Secret]) and are in no
+//     error and no log line: they are cut down to scheme and host.
+//   - The time of the last success outlives later failures: the textfile takes it over from the one that it
+//     replaces, the Pushgateway keeps what a push does not name.
+package observe

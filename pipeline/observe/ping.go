@@ -1,0 +1,152 @@
+package observe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+)
+
+const (
+	attemptPatience = 2 * time.Second // for one attempt at a ping, of which there are two
+	endPatience     = 5 * time.Second // how long the end of a run waits for its pings
+	maxPingBytes    = 10 << 10        // what monitors keep of a body
+)
+
+// PingConfig says whom to ping.
+type PingConfig struct {
+	// URL is that of the check. It is a secret. Empty: nobody is pinged.
+	URL string
+	// RunID names the run: its pings carry it as a UUID that is made from it.
+	RunID string
+	// Log takes the one warning. Default: none.
+	Log *slog.Logger
+}
+
+// Pinger pings for one run. Start and End are called once each, in this order.
+type Pinger struct {
+	url    *url.URL // nil: nobody is pinged
+	rid    string
+	client *http.Client
+	log    *slog.Logger
+	group  errgroup.Group // the ping of the start
+	warn   sync.Once
+}
+
+// NewPinger makes a pinger. Where the URL cannot be one, it warns, and pings nobody.
+func NewPinger(ctx context.Context, cfg PingConfig) *Pinger {
+	p := &Pinger{log: cfg.Log, rid: uuid.NewSHA1(uuid.NameSpaceOID, []byte("graphscore run "+cfg.RunID)).String()}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.URL == "" {
+		return p
+	}
+	u, err := url.Parse(cfg.URL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		p.log.WarnContext(ctx, "no ping is sent: its URL is none of http:// or https:// with a host")
+		return p
+	}
+	p.url, p.client = u, oneOff(attemptPatience)
+	return p
+}
+
+// oneOff is a client that leaves no connection and no goroutine behind, and does not carry secrets elsewhere.
+func oneOff(patience time.Duration) *http.Client {
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}
+	return &http.Client{
+		Timeout: patience, Transport: transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// RunUUID is what the pings name the run by.
+func (p *Pinger) RunUUID() string { return p.rid }
+
+// Start pings URL/start beside the run. End waits for it.
+func (p *Pinger) Start(ctx context.Context) {
+	if p.url == nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // a signal ends the run, not what is said of it
+	p.group.Go(func() error {
+		p.ping(ctx, "start", "")
+		return nil
+	})
+}
+
+// End pings URL/<code> with a text for people, and blocks until all pings are through or given up: 5 s at most.
+func (p *Pinger) End(ctx context.Context, code int, text string) {
+	if p.url == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
+	defer cancel()
+	_ = p.group.Wait() // the ping of the start has told its own trouble
+	p.ping(ctx, strconv.Itoa(code), text)
+}
+
+// ping makes up to two attempts and warns where both fail.
+func (p *Pinger) ping(ctx context.Context, what, text string) {
+	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, p.attempt(ctx, what, text) },
+		backoff.WithBackOff(backoff.NewConstantBackOff(200*time.Millisecond)), backoff.WithMaxTries(2))
+	if err == nil {
+		return
+	}
+	p.warn.Do(func() {
+		p.log.WarnContext(ctx, "a ping was not delivered: the monitor may raise an alarm though the run goes on",
+			"url", masked(p.url), "ping", what, "error", unaddressed(err))
+	})
+}
+
+func (p *Pinger) attempt(ctx context.Context, what, text string) error {
+	u := p.url.JoinPath(what)
+	query := u.Query()
+	query.Set("rid", p.rid)
+	u.RawQuery = query.Encode()
+	body := strings.NewReader(strings.ToValidUTF8(text[:min(len(text), maxPingBytes)], "?"))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), body)
+	if err != nil {
+		return backoff.Permanent(err)
+	}
+	request.Header.Set("User-Agent", "graphscore")
+	request.Header.Set("Content-Type", "text/plain; charset=utf-8")
+	response, err := p.client.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }() // its answer is the status
+	_, _ = io.CopyN(io.Discard, response.Body, 1<<10)
+	switch code := response.StatusCode; {
+	case code < 300:
+		return nil
+	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+		return fmt.Errorf("it answered %s", response.Status)
+	default:
+		return backoff.Permanent(fmt.Errorf("it answered %s", response.Status))
+	}
+}
+
+// unaddressed says what went wrong without the URL, which may hold a secret.
+func unaddressed(err error) string {
+	var at *url.Error
+	switch timed := errors.As(err, &at) && at.Timeout(); {
+	case timed || errors.Is(err, context.DeadlineExceeded):
+		return "no answer in time"
+	case at != nil:
+		return at.Err.Error()
+	default:
+		return err.Error()
+	}
+}

@@ -1,0 +1,78 @@
+package observe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// maxSecretBytes is more than any secret has: what is larger is another file by mistake.
+const maxSecretBytes = 64 << 10
+
+// Secret finds what must stand neither in a job file nor on a command line: the value of the variable, else the
+// content of the file that <variable>_FILE names, else that of the systemd credential, a file of that name in
+// $CREDENTIALS_DIRECTORY. White space around it is dropped. It is empty where there is none of them. The error
+// names the variable and the file.
+func Secret(getenv func(string) string, variable, credential string) (string, error) {
+	if value := strings.TrimSpace(getenv(variable)); value != "" {
+		return value, nil
+	}
+	if path := getenv(variable + "_FILE"); path != "" {
+		value, err := readSecret(path)
+		if err != nil {
+			return "", fmt.Errorf("%s_FILE names %s, which %w", variable, path, err)
+		}
+		return value, nil
+	}
+	folder := getenv("CREDENTIALS_DIRECTORY")
+	if folder == "" {
+		return "", nil
+	}
+	path := filepath.Join(folder, credential)
+	value, err := readSecret(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("the credential %s %w", path, err)
+	}
+	return value, nil
+}
+
+// readSecret reads a small file. Its errors go on after "which" or a name.
+func readSecret(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot be read: %w", cause(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("cannot be read: %w", cause(err))
+	case len(text) > maxSecretBytes:
+		return "", errors.New("is larger than 64 KiB: it holds something else")
+	}
+	value := strings.TrimSpace(string(text))
+	if value == "" {
+		return "", errors.New("is empty")
+	}
+	return value, nil
+}
+
+// cause leaves out the operation and the path, which the caller names.
+func cause(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
+	}
+	return err
+}
+
+// masked is what of a URL may be shown.
+func masked(u *url.URL) string { return u.Scheme + "://" + u.Host + "/***" }
