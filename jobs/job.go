@@ -33,6 +33,11 @@ type Job struct {
 	Timezone string `yaml:"timezone"`
 	// Metrics says where Prometheus finds what a run tells of itself.
 	Metrics Metrics `yaml:"metrics"`
+	// Gates are what the output must pass.
+	Gates Gates `yaml:"gates"`
+
+	// Series is set by On.
+	Series *Series `yaml:"-"`
 }
 
 // Input says what to read.
@@ -201,6 +206,9 @@ func (j Job) validate() error {
 	if err := j.Metrics.validate(); err != nil {
 		return err
 	}
+	if err := j.validateGates(); err != nil {
+		return err
+	}
 	return j.validateValues()
 }
 
@@ -210,6 +218,9 @@ const maxWorkers = 1024
 // validatePaths refuses what a shell would have made a home folder of.
 func (j Job) validatePaths() error {
 	paths := map[string]string{"output.path": j.Output.Path, "model.path": j.Model.Path}
+	if d := j.Gates.Drift; d != nil {
+		paths["gates.drift.against"] = d.Against
+	}
 	for i, p := range j.Input.Path {
 		paths[fmt.Sprintf("input.path[%d]", i)] = p.Path
 	}
@@ -287,6 +298,9 @@ func (j *Job) resolve(dir string) {
 	absolute(dir, &j.Output.Path)
 	absolute(dir, &j.Model.Path)
 	absolute(dir, &j.Metrics.Textfile)
+	if d := j.Gates.Drift; d != nil {
+		absolute(dir, &d.Against)
+	}
 	if t := j.Server.TLS; t != nil {
 		absolute(dir, &t.CA)
 		absolute(dir, &t.Cert)

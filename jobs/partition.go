@@ -89,8 +89,11 @@ func (j Job) calendar() (Calendar, error) {
 	return c, nil
 }
 
-// On is the job of one date: a copy with the date in the paths of input and output. The copy is not partitioned.
+// On is the job of one date: a copy with the date in the paths of input and output. The copy is not partitioned, but
+// knows the Series that it is one of.
 func (j Job) On(d Date) Job {
+	of := j
+	j.Series = &Series{Date: d, Of: &of}
 	j.Input.Path = slices.Clone(j.Input.Path)
 	for i := range j.Input.Path {
 		p := &j.Input.Path[i]

@@ -130,14 +130,19 @@ func (o *Output) exists(name string) bool {
 	return err == nil
 }
 
-// Finish ends a run. It removes the superseded parts of every input whose new parts all stand, and quarantine
-// files without a part. With ok, which means that every planned shard has its part and no gate failed, it
-// writes _SUCCESS, else it removes it. No part may be open.
-func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
+// Settle leaves in the output what belongs there once the shards are done: it removes the superseded parts of every
+// input whose new parts all stand, and quarantine files without a part. No part may be open.
+func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 	if err := o.supersede(ctx, r); err != nil {
 		return err
 	}
-	if err := o.sweep(ctx); err != nil {
+	return o.sweep(ctx)
+}
+
+// Finish ends a run: it settles the output, and with ok, which means that every planned shard has its part and no
+// gate failed, it writes _SUCCESS, else it removes it. No part may be open.
+func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
+	if err := o.Settle(ctx, r); err != nil {
 		return err
 	}
 	if !ok {

@@ -45,6 +45,12 @@ type RunRecord struct {
 	Settings       Settings `json:"settings"`
 	SettingsDigest string   `json:"settings_digest"`
 
+	// Previous is the output that scores can be compared with: what gates.drift names, or that of an earlier date.
+	// It is empty where there was none with a _SUCCESS.
+	Previous string `json:"previous"`
+	// Gates has one entry for each gate of the job, none for one that is not set.
+	Gates []GateRecord `json:"gates"`
+
 	Counts            Counts           `json:"counts"`
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
 	Refused           []RefusedFile    `json:"refused"`
@@ -54,6 +60,22 @@ type RunRecord struct {
 	Throughput []Sample      `json:"throughput"`
 	PeakMemory PeakMemory    `json:"peak_memory"`
 	Shards     []ShardRecord `json:"shards"`
+}
+
+// GateRecord is a gate of the job and how it ended.
+type GateRecord struct {
+	// Name is its key below gates in the job file, such as min_graphs or drift.psi.
+	Name string `json:"name"`
+	// Output is the score column that is farthest off, empty where the gate is not about scores.
+	Output string `json:"output"`
+	// Limit and Value are shares, graphs, seconds, or what package diff measures. Value is 0 where nothing was
+	// measured.
+	Limit  float64 `json:"limit"`
+	Value  float64 `json:"value"`
+	Passed bool    `json:"passed"`
+	// Message says why it failed and what to do, or what to know of a gate that passed, such as that there was
+	// nothing to measure. Often it is empty.
+	Message string `json:"message"`
 }
 
 // ModelRecord is what scored.
@@ -137,6 +159,7 @@ func (r *RunRecord) Encode(w io.Writer) error {
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
+	full.Gates = list(r.Gates)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

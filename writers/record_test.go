@@ -18,18 +18,22 @@ import (
 func TestRecordHasEveryKey(t *testing.T) {
 	t.Parallel()
 	var b bytes.Buffer
-	must(t, (&RunRecord{Shards: []ShardRecord{{}}, Refused: []RefusedFile{{}}, Error: "a < b"}).Encode(&b))
+	must(t, (&RunRecord{Shards: []ShardRecord{{}}, Refused: []RefusedFile{{}}, Gates: []GateRecord{{}}, Error: "a < b"}).Encode(&b))
 	if strings.Contains(b.String(), "null") || !strings.Contains(b.String(), `"a < b"`) {
 		t.Errorf("record %s", b.String())
 	}
 	var got map[string]any
 	must(t, json.Unmarshal(b.Bytes(), &got))
 	want := []string{
-		"addresses", "arrow_version", "counts", "error", "exit_code", "finished", "go_version", "grpc_version", "host",
-		"inputs", "model", "name", "output", "peak_memory", "pid", "protocol", "quarantined_by_code", "refused", "run_id",
+		"addresses", "arrow_version", "counts", "error", "exit_code", "finished", "gates", "go_version", "grpc_version", "host",
+		"inputs", "model", "name", "output", "peak_memory", "pid", "previous", "protocol", "quarantined_by_code", "refused", "run_id",
 		"seconds", "settings", "settings_digest", "shards", "stages", "started", "startup_seconds", "throughput", "version", "workers",
 	}
 	if d := cmp.Diff(want, sortedKeys(got)); d != "" {
+		t.Error(d)
+	}
+	gate := sortedKeys(got["gates"].([]any)[0].(map[string]any))
+	if d := cmp.Diff([]string{"limit", "message", "name", "output", "passed", "value"}, gate); d != "" {
 		t.Error(d)
 	}
 	counts := []string{"edges", "files", "files_refused", "nodes", "orphaned", "quarantined", "requests", "retries",

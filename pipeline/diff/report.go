@@ -47,6 +47,8 @@ type Side struct {
 	Parts  int    `json:"parts"`
 	Graphs int64  `json:"graphs"`
 	Nodes  int64  `json:"nodes"`
+	// Models are the digests of the models that its parts were scored by, sorted.
+	Models []string `json:"models"`
 	// Foreign are Parquet files that graphscore did not make. They are left out.
 	Foreign []string `json:"foreign"`
 }

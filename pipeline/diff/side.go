@@ -21,6 +21,7 @@ type side struct {
 	places  map[place][]string // the parts of every place, in the order of their row groups
 	found   int                // parts
 	outputs []string
+	models  []string
 	ranges  map[string][2]float32 // smallest and largest score by output
 	columns []int                 // of the outputs that both sides have
 	tally   func(output int, values []float32)
@@ -40,7 +41,7 @@ func survey(ctx context.Context, dir string) (*side, error) {
 	if !inv.Ours() {
 		return nil, &OutputError{dir, "it holds no part, record or lock of graphscore: name the output folder of a run"}
 	}
-	s := &side{dir: dir, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}}
+	s := &side{dir: dir, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}, models: []string{}}
 	type found struct {
 		name  string
 		first int
@@ -84,6 +85,9 @@ func (s *side) look(name string) (at place, first int, err error) {
 		return at, 0, &OutputError{s.dir, fmt.Sprintf("its parts have different outputs, %q and in %q %q: end the run that redoes them first",
 			s.outputs, name, p.Outputs())}
 	}
+	if at, known := slices.BinarySearch(s.models, p.Ledger().Model); !known {
+		s.models = slices.Insert(s.models, at, p.Ledger().Model)
+	}
 	for i, output := range s.outputs {
 		lo, hi, known := p.Range(i)
 		switch r, there := s.ranges[output]; {
@@ -104,7 +108,7 @@ func (s *side) open(name string) (*writers.PartReader, error) {
 }
 
 func (s *side) report() Side {
-	return Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Nodes: s.nodes, Foreign: s.foreign}
+	return Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Nodes: s.nodes, Models: s.models, Foreign: s.foreign}
 }
 
 // pair gives the places of both sides that are read side by side: those of one name, then those that only one side

@@ -50,7 +50,8 @@ func (e *env) backfillCommand() *cobra.Command {
 			"gone. The record of the backfill is in _runs of the folder above the dates.\n\n" +
 			"--only says which dates: missing has no _SUCCESS, failed has a run record but no\n" +
 			"_SUCCESS, stale has parts that do not match input, model and settings (they are\n" +
-			"scored again), all is every date.\n\n" +
+			"scored again), all is every date. A date of which a gate failed has failed; a\n" +
+			"drift gate compares it with the last date before it that has its _SUCCESS.\n\n" +
 			"The exit code is that of the first failed date; without any, 3 if graphs or\n" +
 			"files of a date were not scored. The same command continues.",
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +
@@ -123,7 +124,8 @@ type backfill struct {
 // entry is a date and what became of it.
 type entry struct {
 	writers.DateRecord
-	rec *writers.RunRecord // nil where there is none
+	rec    *writers.RunRecord // nil where there is none
+	before <-chan struct{}    // closed when the date that was begun before it is done; nil for the first
 }
 
 // prepare checks what was asked for and lists the dates.
@@ -148,6 +150,9 @@ func (b *backfill) prepare() error {
 	}
 	if err := b.job.Validate(); err != nil {
 		return err
+	}
+	if b.newestFirst && b.job.DriftDated() {
+		return usagef("--newest-first is given, but gates.drift compares each date with the one before it, which would come later: leave it out")
 	}
 	if b.only == onlyStale {
 		b.job.OnChange = "rescore" // stale parts are what is asked for

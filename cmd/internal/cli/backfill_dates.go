@@ -81,11 +81,16 @@ func partly(there *writers.Inventory) error {
 func (b *backfill) runAll(ctx context.Context, begun []int) error {
 	var g errgroup.Group
 	g.SetLimit(b.parallel)
+	var before chan struct{}
 	for _, i := range begun {
 		if b.halted.Load() || ctx.Err() != nil {
 			break // Go would block at the limit
 		}
+		done := make(chan struct{})
+		b.entries[i].before = before
+		before = done
 		g.Go(func() error {
+			defer close(done)
 			if b.halted.Load() || ctx.Err() != nil {
 				return nil
 			}
@@ -137,7 +142,7 @@ func (b *backfill) dated(i int) *run {
 	e := *b.env
 	e.start, e.log = b.now(), b.log.With("date", b.entries[i].Date)
 	job := b.job.On(b.dates[i])
-	return &run{env: &e, flags: b.flags, job: &job, date: b.entries[i].Date, part: b, progress: &pipeline.Progress{}}
+	return &run{env: &e, flags: b.flags, job: &job, date: b.entries[i].Date, part: b, before: b.entries[i].before, progress: &pipeline.Progress{}}
 }
 
 // failed counts a failure. Where what scores is gone or refuses us, the next dates would fail alike.
@@ -168,6 +173,10 @@ func (b *backfill) look(ctx context.Context, i int) (settled bool, err error) {
 		stale, err := probe.stale(ctx, there)
 		if err != nil {
 			return true, err
+		}
+		if !stale && !there.Success { // its parts match, but it is not done: a gate failed, or it was stopped
+			d.Outcome = writers.DateNotSelected
+			return true, nil
 		}
 		if !stale {
 			d.Outcome = writers.DateDone

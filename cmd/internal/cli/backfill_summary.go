@@ -85,6 +85,9 @@ func outcomeText(d *writers.DateRecord) string {
 	case writers.DateWouldRun:
 		return "would be run"
 	case writers.DateFailed:
+		if d.ExitCode == exitCheckFailed {
+			return "gate failed"
+		}
 		return fmt.Sprintf("failed (%d)", d.ExitCode)
 	case writers.DateDone:
 		return "done before"

@@ -50,14 +50,17 @@ func datedPath(p jobs.Path) string {
 }
 
 // withoutInput ends the run of a date that has no input. Nothing is written, not even _SUCCESS: what comes late
-// must not count as done.
+// must not count as done. A backfill skips such dates; else a gate may want graphs.
 func (r *run) withoutInput() error {
 	if r.part != nil {
 		return nil
 	}
+	r.gates = r.inputGates(0)
+	r.sayGates(r.gates)
+	err := r.failedGates()
 	fmt.Fprintf(r.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n", r.date, inputText(r.job))
 	if r.asJSON {
-		return r.record(nil).Encode(r.stdout)
+		err = errors.Join(err, r.record(err).Encode(r.stdout))
 	}
-	return nil
+	return err
 }

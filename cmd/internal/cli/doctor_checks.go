@@ -352,11 +352,7 @@ func memoryLimit() (limit uint64, whose string) {
 func (d *doctor) checkClock(context.Context) finding {
 	var newest time.Time
 	if d.plan != nil {
-		for _, f := range d.plan.Files {
-			if info, err := os.Stat(f.Path); err == nil && info.ModTime().After(newest) {
-				newest = info.ModTime()
-			}
-		}
+		_, newest = newestInput(d.plan)
 	}
 	return weighClock(d.now(), newest)
 }

@@ -44,7 +44,7 @@ Exit codes:
   0   done
   1   an error without a code of its own
   3   done, but some graphs or files were not scored
-  4   a check failed (validate, verify or diff with findings)
+  4   a gate of the job or a check failed (validate, verify, diff with findings)
   64  wrong usage
   65  no input could be read, or the model folder does not load
   66  the input is not there, or nothing matches and --require-input is set

@@ -23,6 +23,7 @@ func (r *run) record(err error) *writers.RunRecord {
 		Host: host, PID: os.Getpid(), Version: buildVersion(), GoVersion: runtime.Version(),
 		ArrowVersion: moduleVersion("github.com/apache/arrow/go/v15"), GRPCVersion: moduleVersion("google.golang.org/grpc"),
 		Protocol: r.job.Server.Protocol, Output: r.job.Output.Path,
+		Previous: r.previous, Gates: r.gates,
 		Counts: r.counts(), QuarantinedByCode: r.quarantinedByCode(), Refused: r.refused(), Shards: r.shardRecords(),
 	}
 	if err = r.signalled(err); err != nil {

@@ -31,7 +31,8 @@ func (e *env) runCommand() *cobra.Command {
 		Short: "Score graphs and write the scores",
 		Long: "Run scores what the job names and is not scored yet. Flags win over the job\n" +
 			"file; without one, --input, --output and --model or --server make the job.\n" +
-			"A job whose paths have a {date} is run for one date: see --date.",
+			"A job whose paths have a {date} is run for one date: see --date. Where a gate of\n" +
+			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4.",
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run nightly.yaml --date 2026-01-31\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
@@ -73,6 +74,8 @@ type run struct {
 	progress *pipeline.Progress
 	// part is set for a run that is one date of a backfill, which speaks for it and lends it a session.
 	part *backfill
+	// before is closed when the date before this one of a backfill is done; nil for none.
+	before <-chan struct{}
 
 	id      string
 	plan    *readers.Plan
@@ -82,6 +85,9 @@ type run struct {
 	work    *writers.Reconciled
 	todo    []int // shards of the plan that are scored now
 	result  *pipeline.Result
+
+	previous string // output that the scores can be compared with, empty for none
+	gates    []writers.GateRecord
 
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput
@@ -221,7 +227,10 @@ func (r *run) score(ctx context.Context) error {
 	for _, s := range r.result.Shards {
 		whole = whole && s.Outcome == pipeline.Scored
 	}
-	return r.output.Finish(ctx, r.work, whole)
+	if err := r.checkGates(ctx); err != nil {
+		return err
+	}
+	return r.output.Finish(ctx, r.work, whole && r.failedGates() == nil)
 }
 
 // checkModel compares the model with the data before the first request: where the first graphs of no file have
@@ -423,11 +432,14 @@ func (r *run) anyDone() bool {
 	return scored || skipped
 }
 
-// outcome is how a run ended that nothing stopped: nil, or the code for what was not scored.
+// outcome is how a run ended that nothing stopped: nil, or the code for the gates or for what was not scored.
 func (r *run) outcome() error {
 	refused := r.refused()
 	if n := len(refused); n > 0 && n == len(r.plan.Files)+len(r.plan.Refused) && !r.anyDone() {
 		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
+	}
+	if err := r.failedGates(); err != nil {
+		return err
 	}
 	if n := len(refused); n > 0 {
 		return &outcomeError{code: exitPartly, message: fmt.Sprintf("%d files were refused", n), said: true}

@@ -32,6 +32,7 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 		fmt.Fprintf(r.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
 			plural(n, "graph"), codeText(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
 	}
+	r.sayGates(rec.Gates)
 	if r.asJSON {
 		return rec.Encode(r.stdout)
 	}
@@ -77,6 +78,7 @@ func printSummary(w io.Writer, rec *writers.RunRecord) error {
 	if c.Orphaned > 0 {
 		line("orphaned", c.Orphaned, "parts without an input that can be read; they stay")
 	}
+	gatesSummary(&b, rec.Gates)
 	working := rec.Seconds - rec.StartupSeconds
 	fmt.Fprintf(&b, "  %.1f s, of which start-up %.1f s", rec.Seconds, rec.StartupSeconds)
 	if c.Scored > 0 && working > 0 {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -234,15 +233,11 @@ func parseShare(text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
-	number, percent := strings.CutSuffix(text, "%")
-	share, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-	if percent {
-		share /= 100
-	}
-	if err != nil || !(share > 0 && share <= 1) {
+	share, err := jobs.ParseShare(text)
+	if err != nil || share == 0 {
 		return 0, usagef("--sample is %q: write a share above 0 and up to 100%%, as 1%% or 0.01", text)
 	}
-	return share, nil
+	return float64(share), nil
 }
 
 // tell prints the report.
