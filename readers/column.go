@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"unsafe"
 )
 
 // leaf is the type of the values of a column.
@@ -355,8 +356,15 @@ func newFloats(l leaf) *numbers[float32] {
 	return n
 }
 
+// native says whether numbers lie in memory as they do in files.
+var native = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
 // floatsOf decodes little-endian float32.
 func floatsOf(dst []float32, src []byte) {
+	if native {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src[:4*len(dst)])
+		return
+	}
 	for i := range dst {
 		dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
 	}

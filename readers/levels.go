@@ -27,6 +27,7 @@ type leveled struct {
 	rep, def hybrid
 	reps     [piece]uint8
 	defs     [piece]uint8
+	marks    [piece]mark
 }
 
 // begin starts a column chunk of so many values.
@@ -47,7 +48,7 @@ func (l *leveled) fill(c *column) error {
 		}
 	}
 	n := l.step(c)
-	full, err := l.decode(n)
+	full, err := l.present(n)
 	if err != nil {
 		return err
 	}
@@ -129,24 +130,19 @@ func (l *leveled) levelsV1(h *hybrid, level uint8, encoding int64, body []byte) 
 	return body[size:], nil
 }
 
-// decode gets the next n levels. full: every value is there.
-func (l *leveled) decode(n int) (full bool, err error) {
-	if l.maxRep > 0 {
-		if err := decode(&l.rep, l.reps[:n]); err != nil {
-			return false, err
-		}
-	}
+// present gets the next n definition levels, unless they are not needed. full: every value is there.
+func (l *leveled) present(n int) (full bool, err error) {
 	if l.maxDef == 0 {
 		return true, nil
 	}
 	if level, same := l.def.uniform(n); same {
-		for i := range l.defs[:n] {
-			l.defs[i] = uint8(level)
-		}
 		if level > uint32(l.maxDef) {
 			return false, l.senseless()
 		}
-		return level == uint32(l.maxDef), nil
+		if full = level == uint32(l.maxDef); !full || l.maxRep < 2 {
+			repeat(l.defs[:n], uint8(level))
+		}
+		return full, nil
 	}
 	return false, decode(&l.def, l.defs[:n])
 }
@@ -157,28 +153,39 @@ func (l *leveled) senseless() error {
 
 // fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
 func (l *leveled) fullLists(c *column, n int) error {
+	marks, err := l.rep.marks(l.marks[:0], n)
+	if err != nil {
+		return err
+	}
+	if len(c.inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
+		return l.senseless()
+	}
 	first := c.values.len()
-	for i, r := range l.reps[:n] {
-		switch {
-		case r == 2:
-			if len(c.inner) == 0 {
-				return l.senseless()
-			}
-			continue
-		case r == 0:
+	for _, m := range marks {
+		switch m.level() {
+		case 0:
 			if err := c.row(); err != nil {
 				return err
 			}
-		case r != 1 || len(c.starts) == 0:
+		case 1:
+			if len(c.starts) == 0 {
+				return l.senseless()
+			}
+		default:
 			return l.senseless()
 		}
-		c.inner = append(c.inner, int32(first+i))
+		c.inner = append(c.inner, int32(first+m.place()))
 	}
 	return l.values.take(n)
 }
 
 // assemble handles every other case.
 func (l *leveled) assemble(c *column, n int) error {
+	if l.maxRep > 0 {
+		if err := decode(&l.rep, l.reps[:n]); err != nil {
+			return err
+		}
+	}
 	present := 0 // values not yet taken from the page
 	for i := range n {
 		r, d := uint8(0), l.maxDef

@@ -3,17 +3,19 @@ package readers
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 )
 
-// hybrid decodes Parquet's mixture of runs and bit-packed numbers.
+// hybrid decodes Parquet's mixture of runs and bit-packed numbers. Runs are short, so that going to the next one
+// must not cost a write of a pointer, which the collector would want to know of.
 type hybrid struct {
-	data   []byte // what follows the current run
+	data   []byte
+	next   int // where the next run begins in it
 	width  uint
 	run    int    // numbers left of a run
 	value  uint32 // its number
 	packed int    // numbers left of a bit-packed run
-	bits   []byte // its bytes
-	bit    uint   // the next bit in it
+	bit    uint   // where the next of them begins in data
 }
 
 func (h *hybrid) reset(data []byte, width uint) {
@@ -22,37 +24,48 @@ func (h *hybrid) reset(data []byte, width uint) {
 
 // more reads the header of the next run.
 func (h *hybrid) more() error {
-	head, n := binary.Uvarint(h.data)
+	data := h.data[h.next:]
+	head, n := runHead(data)
 	if n <= 0 || head>>1 == 0 {
-		return damaged("a page has fewer levels or numbers than it says")
+		return tooFew()
 	}
-	h.data = h.data[n:]
 	count := head >> 1
 	if head&1 == 0 {
 		size := int(h.width+7) / 8
-		if len(h.data) < size {
-			return damaged("a page has fewer levels or numbers than it says")
+		if len(data)-n < size {
+			return tooFew()
 		}
 		h.value = 0
 		for i := range size {
-			h.value |= uint32(h.data[i]) << (8 * i)
+			h.value |= uint32(data[n+i]) << (8 * i)
 		}
-		h.data = h.data[size:]
 		h.run = int(min(count, math.MaxInt32))
+		h.next += n + size
 		return nil
 	}
 	h.packed = int(min(count, math.MaxInt32/8)) * 8
 	size := h.packed / 8 * int(h.width)
-	if size > len(h.data) { // some writers leave out the padding of the last run
-		size = len(h.data)
+	if size > len(data)-n { // some writers leave out the padding of the last run
+		size = len(data) - n
 		h.packed = size * 8 / int(h.width)
 		if h.packed == 0 {
-			return damaged("a page has fewer levels or numbers than it says")
+			return tooFew()
 		}
 	}
-	h.bits, h.bit, h.data = h.data[:size], 0, h.data[size:]
+	h.bit = uint(h.next+n) * 8
+	h.next += n + size
 	return nil
 }
+
+// runHead is binary.Uvarint, made for runs that are short, as nearly all are.
+func runHead(data []byte) (head uint64, n int) {
+	if len(data) > 0 && data[0] < 0x80 {
+		return uint64(data[0]), 1
+	}
+	return binary.Uvarint(data)
+}
+
+func tooFew() error { return damaged("a page has fewer levels or numbers than it says") }
 
 // uniform takes n numbers if they are all one run.
 func (h *hybrid) uniform(n int) (uint32, bool) {
@@ -72,16 +85,13 @@ func decode[T uint8 | uint32](h *hybrid, dst []T) error {
 		switch {
 		case h.run > 0:
 			n := min(h.run, len(dst))
-			v := T(h.value)
-			for i := range dst[:n] {
-				dst[i] = v
-			}
+			repeat(dst[:n], T(h.value))
 			h.run -= n
 			dst = dst[n:]
 		case h.packed > 0:
 			n := min(h.packed, len(dst))
-			h.bit = unpack(dst[:n], h.bits, h.bit, h.width)
-			h.packed -= n
+			unpack(dst[:n], h.data, h.bit, h.width)
+			h.pass(n)
 			dst = dst[n:]
 		default:
 			if err := h.more(); err != nil {
@@ -92,72 +102,148 @@ func decode[T uint8 | uint32](h *hybrid, dst []T) error {
 	return nil
 }
 
-// spread unpacks numbers of at most 8 bits, 8 at a time: their bits are moved apart by halves. It gives how many
-// it did, which begin and end at whole bytes.
-func spread(dst, src []byte, width uint) int {
-	const ones = 0x0101010101010101
-	if width == 0 || width > 8 {
-		return 0
-	}
-	halves := (uint64(1)<<(4*width) - 1) * 0x0000000100000001
-	quarters := (uint64(1)<<(2*width) - 1) * 0x0001000100010001
-	eighths := (uint64(1)<<width - 1) * ones
-	i := 0
-	for ; i+8 <= len(dst) && len(src) >= 8; i += 8 {
-		x := binary.LittleEndian.Uint64(src)
-		if width < 8 {
-			x &= 1<<(8*width) - 1
-		}
-		x = (x | x<<(32-4*width)) & halves
-		x = (x | x<<(16-2*width)) & quarters
-		x = (x | x<<(8-width)) & eighths
-		binary.LittleEndian.PutUint64(dst[i:], x)
-		src = src[width:]
-	}
-	return i
+// pass leaves n numbers of the bit-packed run behind.
+func (h *hybrid) pass(n int) {
+	h.bit += uint(n) * h.width
+	h.packed -= n
 }
 
-// unpack reads numbers of width bits from src, beginning at a bit, and gives the bit after them. The caller made
-// sure that they are there.
-func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) uint {
+func repeat[T any](dst []T, v T) {
+	for i := range dst {
+		dst[i] = v
+	}
+}
+
+// word gives at least 57 bits of src from a bit on. Beyond the end they are 0.
+func word(src []byte, bit uint) uint64 {
+	if at := bit / 8; at+8 <= uint(len(src)) {
+		return binary.LittleEndian.Uint64(src[at:]) >> (bit % 8)
+	}
+	return lastWord(src, bit)
+}
+
+func lastWord(src []byte, bit uint) uint64 {
+	var last [8]byte
+	copy(last[:], src[min(bit/8, uint(len(src))):])
+	return binary.LittleEndian.Uint64(last[:]) >> (bit % 8)
+}
+
+// together is the widest number of which every word has 8: those of 8 bits begin at whole bytes.
+const together = 8
+
+// unpack reads numbers of width bits from src, beginning at a bit. The caller made sure that they are there.
+func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
 	mask := uint64(1)<<width - 1
-	i := 0
-	if levels, ok := any(dst).([]uint8); ok && bit%8 == 0 {
-		i = spread(levels, src[bit/8:], width)
-		bit += uint(i) * width
+	for ; width <= together && len(dst) >= 8; bit += 8 * width {
+		w := word(src, bit)
+		for i := range (*[8]T)(dst) {
+			dst[i] = T(w & mask)
+			w >>= width
+		}
+		dst = dst[8:]
 	}
-	for i < len(dst) {
-		at := bit / 8
-		if int(at)+8 > len(src) {
-			break
-		}
-		word := binary.LittleEndian.Uint64(src[at:]) >> (bit % 8)
-		left := 64 - bit%8
-		if width <= 7 && len(dst)-i >= 8 { // 8 numbers and 7 bits of shift always fit into a word
-			d := dst[i : i+8 : i+8]
-			for k := range d {
-				d[k] = T(word & mask)
-				word >>= width
-			}
-			i += 8
-			bit += 8 * width
-			continue
-		}
-		for ; i < len(dst) && left >= width; left -= width {
-			dst[i] = T(word & mask)
-			word >>= width
-			bit += width
-			i++
-		}
-	}
-	for ; i < len(dst); i++ { // the last bytes
-		at := bit / 8
-		var tail [8]byte
-		if int(at) < len(src) {
-			copy(tail[:], src[at:])
-		}
-		dst[i] = T(binary.LittleEndian.Uint64(tail[:]) >> (bit % 8) & mask)
+	for i := range dst {
+		dst[i] = T(word(src, bit) & mask)
 		bit += width
 	}
-	return bit
+}
+
+// lookup fills dst with the entries of dict that the next numbers name.
+func lookup[T float32 | int64](h *hybrid, dst, dict []T) error {
+	for len(dst) > 0 {
+		switch {
+		case h.run > 0:
+			if uint64(h.value) >= uint64(len(dict)) {
+				return noEntry(uint64(h.value), len(dict))
+			}
+			n := min(h.run, len(dst))
+			repeat(dst[:n], dict[h.value])
+			h.run -= n
+			dst = dst[n:]
+		case h.packed > 0:
+			n := min(h.packed, len(dst))
+			if err := pick(dst[:n], dict, h.data, h.bit, h.width); err != nil {
+				return err
+			}
+			h.pass(n)
+			dst = dst[n:]
+		default:
+			if err := h.more(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func noEntry(v uint64, size int) error {
+	return damaged("a page names entry %d of a dictionary of %d", v, size)
+}
+
+// pick is lookup for numbers that are packed.
+func pick[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
+	mask := uint64(1)<<width - 1
+	for ; width <= together && len(dst) >= 8; bit += 8 * width {
+		w := word(src, bit)
+		for i := range (*[8]T)(dst) {
+			v := w & mask
+			if v >= uint64(len(dict)) {
+				return noEntry(v, len(dict))
+			}
+			dst[i] = dict[v]
+			w >>= width
+		}
+		dst = dst[8:]
+	}
+	for i := range dst {
+		v := word(src, bit) & mask
+		if v >= uint64(len(dict)) {
+			return noEntry(v, len(dict))
+		}
+		dst[i] = dict[v]
+		bit += width
+	}
+	return nil
+}
+
+// mark is a level that is not 2: its place, times 4, plus the level.
+type mark uint16
+
+func (m mark) place() int   { return int(m >> 2) }
+func (m mark) level() uint8 { return uint8(m & 3) }
+
+// marks finds those of the next n levels, at most piece, that are not 2. A list of lists has one of them for each
+// inner list, and between them runs of 2, which cost nothing here. The width must be 2.
+func (h *hybrid) marks(dst []mark, n int) ([]mark, error) {
+	const twos, ones = 0xaaaaaaaaaaaaaaaa, 0x5555555555555555
+	for at := 0; at < n; {
+		switch {
+		case h.run > 0:
+			k := min(h.run, n-at)
+			if h.value > 3 {
+				return nil, damaged("a page has a level of %d", h.value)
+			}
+			if h.value != 2 {
+				for i := range k {
+					dst = append(dst, mark((at+i)<<2)|mark(h.value))
+				}
+			}
+			h.run -= k
+			at += k
+		case h.packed > 0:
+			k := min(h.packed, n-at, 57/2)
+			odd := word(h.data, h.bit) ^ twos
+			for found := (odd | odd>>1) & ones & (1<<(2*k) - 1); found != 0; found &= found - 1 {
+				i := bits.TrailingZeros64(found)
+				dst = append(dst, mark((at<<2)+(i<<1))|mark(odd>>i&3^2))
+			}
+			h.pass(k)
+			at += k
+		default:
+			if err := h.more(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return dst, nil
 }

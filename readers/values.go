@@ -50,22 +50,23 @@ func cannotDecode(name string, e int64) error {
 	return unusable(tellRewrite, "column %s uses encoding %s, which cannot be read", name, encoding)
 }
 
-// indices decodes the numbers of a dictionary page's values, a few at a time.
-type indices struct {
-	hybrid
-	buf [1024]uint32
-}
-
-func (x *indices) begin(body []byte) error {
+// numbered begins the values of a page that are numbers of dictionary entries.
+func (h *hybrid) numbered(body []byte) error {
 	if len(body) == 0 {
-		x.reset(nil, 0) // a page of nulls
+		h.reset(nil, 0) // a page of nulls
 		return nil
 	}
 	if body[0] > 32 {
 		return damaged("a page has dictionary numbers of %d bits", body[0])
 	}
-	x.reset(body[1:], uint(body[0]))
+	h.reset(body[1:], uint(body[0]))
 	return nil
+}
+
+// indices gives numbers of dictionary entries, a few at a time.
+type indices struct {
+	hybrid
+	buf [1024]uint32
 }
 
 // take gives the next n numbers, or fewer, all below size.
@@ -76,7 +77,7 @@ func (x *indices) take(n, size int) ([]uint32, error) {
 	}
 	for _, v := range buf {
 		if int(v) >= size {
-			return nil, damaged("a page names entry %d of a dictionary of %d", v, size)
+			return nil, noEntry(uint64(v), size)
 		}
 	}
 	return buf, nil
@@ -91,7 +92,7 @@ type numberDecoder[T float32 | int64] struct {
 	hasDict  bool
 	encoding int64
 	plain    []byte
-	indices  indices
+	indices  hybrid
 	delta    delta
 }
 
@@ -122,7 +123,7 @@ func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 		d.plain = body
 		return nil
 	case (encoding == encDictionary || encoding == encPlainDictionary) && d.hasDict:
-		return d.indices.begin(body)
+		return d.indices.numbered(body)
 	case encoding == encDictionary || encoding == encPlainDictionary:
 		return damaged("column %s lacks its dictionary", d.name)
 	case encoding == encDelta && d.leaf.integer():
@@ -144,18 +145,7 @@ func (d *numberDecoder[T]) take(n int) error {
 	case encDelta:
 		return d.takeDelta(n)
 	}
-	for n > 0 {
-		index, err := d.indices.take(n, len(d.dict.v))
-		if err != nil {
-			return err
-		}
-		dst, dict := d.out.extend(len(index)), d.dict.v
-		for i, v := range index {
-			dst[i] = dict[v]
-		}
-		n -= len(index)
-	}
-	return nil
+	return lookup(&d.indices, d.out.extend(n), d.dict.v)
 }
 
 func (d *numberDecoder[T]) takeDelta(n int) error {
@@ -234,7 +224,7 @@ func (d *textDecoder) page(encoding int64, body []byte, n int) error {
 		return nil
 	case (encoding == encDictionary || encoding == encPlainDictionary) && d.hasDict:
 		d.plain = nil
-		return d.indices.begin(body)
+		return d.indices.numbered(body)
 	case encoding == encDictionary || encoding == encPlainDictionary:
 		return damaged("column %s lacks its dictionary", d.name)
 	case encoding == encDeltaLength && d.fixed < 0:
