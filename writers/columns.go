@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
+	"sort"
 	"strconv"
 	"unicode/utf8"
 
@@ -21,7 +23,7 @@ import (
 // chunk is one column of the row group that is being filled: compressed pages, and the plain values of the block
 // that will be the next page.
 type chunk struct {
-	encoding parquet.Encoding
+	encoding parquet.Encoding // of the block
 	raw      []byte
 	pages    []page
 	dict     []byte // plain values of the dictionary, nil where there is none
@@ -30,13 +32,14 @@ type chunk struct {
 
 type page struct {
 	data      []byte
+	encoding  parquet.Encoding
 	rows, raw int
 }
 
 // cut turns the block into a page.
 func (c *chunk) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
 	scratch = z.EncodeAll(c.raw, scratch[:0])
-	c.pages = append(c.pages, page{bytes.Clone(scratch), rows, len(c.raw)})
+	c.pages = append(c.pages, page{bytes.Clone(scratch), c.encoding, rows, len(c.raw)})
 	c.raw = c.raw[:0]
 	return scratch
 }
@@ -59,7 +62,7 @@ func (c *chunk) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, gro
 		}
 	}
 	for _, pg := range c.pages {
-		p := file.NewDataPageV1WithStats(memory.NewBufferBytes(pg.data), int32(pg.rows), c.encoding,
+		p := file.NewDataPageV1WithStats(memory.NewBufferBytes(pg.data), int32(pg.rows), pg.encoding,
 			parquet.Encodings.RLE, parquet.Encodings.RLE, int32(pg.raw), metadata.EncodedStatistics{})
 		if _, err := w.WriteDataPage(p); err != nil {
 			return 0, err
@@ -70,12 +73,19 @@ func (c *chunk) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, gro
 		stats.SetMin(lo).SetMax(hi).SetNullCount(0).Signed = true
 		meta.SetStats(stats)
 	}
-	if err := w.Close(c.dict != nil, false); err != nil {
+	if err := w.Close(c.dict != nil, c.mixed()); err != nil {
 		return 0, err
 	}
+	stats := meta.Contents().MetaData.EncodingStats // arrow lists them in the order of a map
+	sort.Slice(stats, func(i, j int) bool { return stats[i].Encoding < stats[j].Encoding })
 	clear(c.pages)
 	c.pages, c.dict, c.entries = c.pages[:0], nil, 0
 	return meta.Contents().MetaData.GetTotalUncompressedSize(), nil
+}
+
+// mixed says whether plain pages stand beside those that have a dictionary.
+func (c *chunk) mixed() bool {
+	return c.dict != nil && slices.ContainsFunc(c.pages, func(p page) bool { return p.encoding == parquet.Encodings.Plain })
 }
 
 // column is one column of a part.
@@ -108,16 +118,32 @@ func (s *span) bounds() (lo, hi []byte) {
 	return binary.LittleEndian.AppendUint64(nil, uint64(s.lo)), binary.LittleEndian.AppendUint64(nil, uint64(s.hi))
 }
 
-// nodeIDs is the column of node ids, plain.
+// nodeIDs is the column of node ids. Where graphs number their nodes, its pages hold the numbers packed into a few
+// bits, as indices of a dictionary that is 0, 1, 2, ...; else they are plain.
 type nodeIDs struct {
 	chunk
 	kind graph.IDKind
 	span span
+	// runs are those of the block, as long as all its ids are numbers below maxNumber. end is behind the largest.
+	runs   []numbers
+	rows   int
+	end    int
+	plain  bool // the block has other ids
+	packed int  // behind the largest number of the pages of the row group
 }
 
+// numbers are from, from+1, ..., to-1.
+type numbers struct{ from, to int }
+
+// maxNumber bounds the dictionary of numbers: graphs with more nodes have plain pages.
+const maxNumber = 1 << 16
+
 func newNodeIDs(kind graph.IDKind) *nodeIDs {
-	return &nodeIDs{chunk: chunk{encoding: parquet.Encodings.Plain}, kind: kind, span: emptySpan()}
+	return &nodeIDs{kind: kind, span: emptySpan(), plain: kind == graph.String}
 }
+
+// size is that of plain values, so that blocks and row groups end at the same rows in either form.
+func (c *nodeIDs) size() int { return len(c.raw) + 8*c.rows }
 
 // number appends the ids from to to-1.
 func (c *nodeIDs) number(from, to int) {
@@ -128,12 +154,32 @@ func (c *nodeIDs) number(from, to int) {
 		}
 		return
 	}
-	raw := c.raw
+	c.span.add(int64(from), int64(to-1))
+	if to > maxNumber {
+		c.unpack()
+	}
+	if c.plain {
+		c.raw = appendNumbers(c.raw, from, to)
+		return
+	}
+	c.runs = append(c.runs, numbers{from, to})
+	c.rows += to - from
+	c.end = max(c.end, to)
+}
+
+// unpack makes the block plain.
+func (c *nodeIDs) unpack() {
+	for _, r := range c.runs {
+		c.raw = appendNumbers(c.raw, r.from, r.to)
+	}
+	c.runs, c.rows, c.end, c.plain = c.runs[:0], 0, 0, true
+}
+
+func appendNumbers(raw []byte, from, to int) []byte {
 	for v := from; v < to; v++ {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
 	}
-	c.raw = raw
-	c.span.add(int64(from), int64(to-1))
+	return raw
 }
 
 // add appends ids from to to-1 of a column.
@@ -144,6 +190,7 @@ func (c *nodeIDs) add(ids *graph.IDs, from, to int) {
 		}
 		return
 	}
+	c.unpack()
 	raw := c.raw
 	for _, v := range ids.Ints[from:to] {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
@@ -152,12 +199,51 @@ func (c *nodeIDs) add(ids *graph.IDs, from, to int) {
 	c.raw = raw
 }
 
+// cut ends the block: packed, it is one byte for the width of a number, then one run of all of them.
+func (c *nodeIDs) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
+	c.encoding = parquet.Encodings.Plain
+	if !c.plain {
+		c.encoding = parquet.Encodings.RLEDict
+		c.raw = packNumbers(c.raw, c.runs, rows, max(bits.Len(uint(c.end-1)), 1))
+		c.packed = max(c.packed, c.end)
+	}
+	c.runs, c.rows, c.end, c.plain = c.runs[:0], 0, 0, c.kind == graph.String
+	return c.chunk.cut(z, scratch, rows)
+}
+
+// packNumbers appends a page of so many numbers of width bits, at most 32.
+func packNumbers(raw []byte, runs []numbers, count, width int) []byte {
+	groups := (count + 7) / 8
+	raw = binary.AppendUvarint(append(raw, byte(width)), uint64(groups)<<1|1)
+	end := len(raw) + groups*width
+	var word uint64
+	have := 0
+	for _, r := range runs {
+		for v := r.from; v < r.to; v++ {
+			word |= uint64(v) << have
+			if have += width; have >= 32 {
+				raw = binary.LittleEndian.AppendUint32(raw, uint32(word))
+				word >>= 32
+				have -= 32
+			}
+		}
+	}
+	for len(raw) < end { // the last numbers, and the padding of the last group
+		raw = append(raw, byte(word))
+		word >>= 8
+	}
+	return raw
+}
+
 func (c *nodeIDs) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+	if c.packed > 0 {
+		c.dict, c.entries = appendNumbers(nil, 0, c.packed), c.packed
+	}
 	var lo, hi []byte
 	if c.kind == graph.Int64 {
 		lo, hi = c.span.bounds()
 	}
-	c.span = emptySpan()
+	c.span, c.packed = emptySpan(), 0
 	return c.chunk.flush(to, meta, group, column, lo, hi)
 }
 

@@ -48,7 +48,7 @@ const (
 )
 
 // partFormat names the form of parts and ledgers. Another form does not match.
-const partFormat = "part/1"
+const partFormat = "part/2"
 
 // keyValues is the ledger as a footer holds it, always in the same order.
 func (l *Ledger) keyValues() [][2]string {

@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
@@ -154,6 +157,48 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestPackedAndPlainNumbers has a graph of more nodes than a dictionary numbers among small ones: packed pages stand
+// beside plain ones, and both readers give what was written, whatever the cuts.
+func TestPackedAndPlainNumbers(t *testing.T) {
+	t.Parallel()
+	cfg := kinds(testConfig(t.TempDir()), graph.Int64, graph.Int64, 1)
+	cfg.blockRows, cfg.groupBytes, cfg.disk = 0, 0, quick
+	o := open(t, cfg)
+	s := makeShard("a", 4, cfg, false)
+	s.graphs[1].reject, s.graphs[1].failed = "", false
+	for n := range maxNumber + 2*blockRows {
+		s.graphs[1].scores = append(s.graphs[1].scores, []float32{float32(n)})
+	}
+	must(t, s.commit(t.Context(), o, false))
+	path := filepath.Join(cfg.Dir, "a.parquet")
+	_, want := s.expected(cfg)
+	_, columns, _ := table(t, path)
+	back, err := readBack(t, path)
+	must(t, err)
+	for reader, got := range map[string][][]any{"arrow": columns, "ours": back} {
+		if !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s gives other rows", reader)
+		}
+	}
+	bytes := tree(t, cfg.Dir)
+	must(t, s.commit(t.Context(), o, false, 1, 2))
+	if !maps.Equal(bytes, tree(t, cfg.Dir)) {
+		t.Error("other cuts give other bytes")
+	}
+	r, err := file.OpenParquetFile(path, false)
+	must(t, err)
+	defer r.Close()
+	chunk, err := r.MetaData().RowGroup(0).ColumnChunk(1)
+	must(t, err)
+	var pages []parquet.Encoding
+	for _, e := range chunk.EncodingStats() {
+		pages = append(pages, e.Encoding)
+	}
+	if !slices.Contains(pages, parquet.Encodings.Plain) || !slices.Contains(pages, parquet.Encodings.RLEDict) {
+		t.Errorf("the pages of node ids are encoded as %v, not in both ways", pages)
 	}
 }
 

@@ -67,8 +67,8 @@ type PartReader struct {
 
 // valuePages reads one column of a row group, page by page.
 type valuePages interface {
-	// begin starts the column chunk.
-	begin(pages file.PageReader) error
+	// begin starts the column chunk, which may have a dictionary.
+	begin(pages file.PageReader, dictionary bool) error
 	// next decodes one page and gives the number of its rows.
 	next() (int, error)
 }
@@ -336,6 +336,7 @@ func (p *PartReader) advance() error {
 // begin opens the row group.
 func (p *PartReader) begin() error {
 	g := p.parquet.RowGroup(p.group)
+	meta := p.meta.RowGroup(p.group)
 	p.left = g.NumRows()
 	if p.left == 0 {
 		return nil
@@ -345,7 +346,11 @@ func (p *PartReader) begin() error {
 		if err != nil {
 			return err
 		}
-		if err := c.begin(pages); err != nil {
+		chunk, err := meta.ColumnChunk(i)
+		if err != nil {
+			return err
+		}
+		if err := c.begin(pages, chunk.HasDictionaryPage()); err != nil {
 			return p.damaged("column %s: %v", p.column(i), err)
 		}
 	}

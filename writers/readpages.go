@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
@@ -16,27 +17,44 @@ import (
 // chunkPages is the page reader of a column chunk.
 type chunkPages struct{ pages file.PageReader }
 
-func (c *chunkPages) begin(pages file.PageReader) error {
+func (c *chunkPages) begin(pages file.PageReader, _ bool) error {
 	c.pages = pages
 	return nil
 }
 
-// data gives the values of the next page as they are stored, and their number.
-func (c *chunkPages) data(encoding parquet.Encoding) ([]byte, int, error) {
+// dictionary reads the page that a chunk with a dictionary begins with.
+func (c *chunkPages) dictionary(ids *graph.IDs, kind graph.IDKind) error {
+	if !c.pages.Next() {
+		if err := c.pages.Err(); err != nil {
+			return err
+		}
+		return errors.New("it has no dictionary")
+	}
+	page, is := c.pages.Page().(*file.DictionaryPage)
+	if !is {
+		return errors.New("it has no dictionary")
+	}
+	return plainIDs(ids, kind, page.Data(), int(page.NumValues()))
+}
+
+// data gives the values of the next page as they are stored, and their number. Its encoding must be one of those
+// given.
+func (c *chunkPages) data(encodings ...parquet.Encoding) ([]byte, int, parquet.Encoding, error) {
 	if !c.pages.Next() {
 		if err := c.pages.Err(); err != nil && err != io.EOF {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
-		return nil, 0, errors.New("it ends before its last row")
+		return nil, 0, 0, errors.New("it ends before its last row")
 	}
 	page, is := c.pages.Page().(*file.DataPageV1)
 	if !is {
-		return nil, 0, fmt.Errorf("it has a page of type %s among its data", c.pages.Page().Type())
+		return nil, 0, 0, fmt.Errorf("it has a page of type %s among its data", c.pages.Page().Type())
 	}
-	if got := parquet.Encoding(page.Encoding()); got != encoding {
-		return nil, 0, fmt.Errorf("its values are encoded as %s, not %s", got, encoding)
+	encoding := parquet.Encoding(page.Encoding())
+	if !slices.Contains(encodings, encoding) {
+		return nil, 0, 0, fmt.Errorf("its values are encoded as %s, not %s", encoding, encodings[0])
 	}
-	return page.Data(), int(page.NumValues()), nil
+	return page.Data(), int(page.NumValues()), encoding, nil
 }
 
 // scorePages reads a column of scores.
@@ -46,7 +64,7 @@ type scorePages struct {
 }
 
 func (c *scorePages) next() (int, error) {
-	data, n, err := c.data(parquet.Encodings.Plain)
+	data, n, _, err := c.data(parquet.Encodings.Plain)
 	if err != nil {
 		return 0, err
 	}
@@ -60,19 +78,64 @@ func (c *scorePages) next() (int, error) {
 	return n, nil
 }
 
-// nodePages reads the column of node ids.
+// nodePages reads the column of node ids: plain pages, and packed ones where there is a dictionary.
 type nodePages struct {
 	chunkPages
-	kind graph.IDKind
-	ids  graph.IDs
+	kind   graph.IDKind
+	packed bool // the chunk has a dictionary
+	dict   graph.IDs
+	ids    graph.IDs
+}
+
+func (c *nodePages) begin(pages file.PageReader, dictionary bool) error {
+	c.pages, c.packed = pages, dictionary
+	if !dictionary {
+		return nil
+	}
+	return c.dictionary(&c.dict, c.kind)
 }
 
 func (c *nodePages) next() (int, error) {
-	data, n, err := c.data(parquet.Encodings.Plain)
-	if err != nil {
+	data, n, encoding, err := c.data(parquet.Encodings.Plain, parquet.Encodings.RLEDict)
+	switch {
+	case err != nil:
 		return 0, err
+	case encoding == parquet.Encodings.Plain:
+		return n, plainIDs(&c.ids, c.kind, data, n)
+	case !c.packed || c.kind != graph.Int64:
+		return 0, errors.New("it has no dictionary")
 	}
-	return n, plainIDs(&c.ids, c.kind, data, n)
+	return n, c.unpack(data, n)
+}
+
+// unpack decodes n numbers as nodeIDs.cut writes them: their width, and one run of all of them.
+func (c *nodePages) unpack(data []byte, n int) error {
+	if len(data) == 0 || data[0] == 0 || data[0] > 32 {
+		return errors.New("a page does not say how wide its indices are")
+	}
+	width := uint(data[0])
+	head, size := binary.Uvarint(data[1:])
+	if size <= 0 || head != uint64(n+7)/8<<1|1 || uint64(len(data)-1-size) != head>>1*uint64(width) {
+		return fmt.Errorf("a page has no %d packed numbers", n)
+	}
+	data = data[1+size:]
+	c.ids.Kind, c.ids.Ints = c.kind, resize(c.ids.Ints, n)
+	var word uint64
+	have := uint(0)
+	for i := range c.ids.Ints {
+		for ; have < width; have += 8 {
+			word |= uint64(data[0]) << have
+			data = data[1:]
+		}
+		index := word & (1<<width - 1)
+		if index >= uint64(c.dict.Len()) {
+			return fmt.Errorf("a page has the index %d into a dictionary of %d", index, c.dict.Len())
+		}
+		c.ids.Ints[i] = c.dict.Ints[index]
+		word >>= width
+		have -= width
+	}
+	return nil
 }
 
 // plainIDs decodes n ids, which must take all of data.
@@ -122,25 +185,15 @@ type graphPages struct {
 	ends []int
 }
 
-func (c *graphPages) begin(pages file.PageReader) error {
+func (c *graphPages) begin(pages file.PageReader, _ bool) error {
 	c.pages = pages
-	if !pages.Next() {
-		if err := pages.Err(); err != nil {
-			return err
-		}
-		return errors.New("it has no dictionary")
-	}
-	page, is := pages.Page().(*file.DictionaryPage)
-	if !is {
-		return errors.New("it has no dictionary")
-	}
-	return plainIDs(&c.dict, c.kind, page.Data(), int(page.NumValues()))
+	return c.dictionary(&c.dict, c.kind)
 }
 
 // next decodes runs as graphIDs.cut writes them: the width of an index, then for each run its length times two
 // and the index.
 func (c *graphPages) next() (int, error) {
-	data, n, err := c.data(parquet.Encodings.RLEDict)
+	data, n, _, err := c.data(parquet.Encodings.RLEDict)
 	if err != nil {
 		return 0, err
 	}
