@@ -51,7 +51,7 @@ func CheckPushgateway(address string) error {
 func CheckListen(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("is %q: write host:port, as in 127.0.0.1:9100", address)
+		return fmt.Errorf("is %q: write host:port, as in 127.0.0.1:9464", address)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 0 || n > 65535 {
 		return fmt.Errorf("is %q: a port is a number up to 65535, 0 for any that is free", address)

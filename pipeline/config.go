@@ -41,8 +41,9 @@ type Config struct {
 	Progress *Progress
 	// Log gets what an operator should know. Default: nothing is logged.
 	Log *slog.Logger
-	// Done is called once for every shard that ended, from the goroutine of that shard. Default: nothing.
-	Done func(ShardResult)
+	// Begin is called for every shard that begins, from its goroutine. The context that it gives is that of all
+	// calls for the shard, which end is told when it has ended. Default: ctx as it is.
+	Begin func(ctx context.Context, shard string) (calls context.Context, end func(ShardResult))
 }
 
 // WithDefaults returns a copy with every unset field at its default.
@@ -66,8 +67,10 @@ func (c Config) WithDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.Done == nil {
-		c.Done = func(ShardResult) {}
+	if c.Begin == nil {
+		c.Begin = func(ctx context.Context, _ string) (context.Context, func(ShardResult)) {
+			return ctx, func(ShardResult) {}
+		}
 	}
 	return c
 }

@@ -7,14 +7,18 @@ import (
 
 // Progress counts a run while it goes on. Any goroutine may read it at any time.
 type Progress struct {
-	// Rows counts the rows that have left the pipeline, scored or quarantined, Quarantined the latter.
-	Rows, Quarantined atomic.Int64
+	// Scored and Quarantined count the graphs that have left the pipeline.
+	Scored, Quarantined atomic.Int64
 	// Nodes and Edges count those of scored graphs.
 	Nodes, Edges atomic.Int64
 	// Requests counts the scoring calls that were answered, Retries those that were made again.
 	Requests, Retries atomic.Int64
 	// Shards counts the shards that ended, in whatever way.
 	Shards atomic.Int64
+	// InFlight is the bytes of requests that are read and not yet written.
+	InFlight atomic.Int64
+	// Planned and Skipped are for who plans the run: the graphs of its input, and those that were done before.
+	Planned, Skipped atomic.Int64
 
 	// Time spent in each stage, in nanoseconds, added up over goroutines.
 	read, cut, pack, transport, model, write atomic.Int64
@@ -28,6 +32,47 @@ type Stages struct {
 	// Read is spent in sources, Pack on cutting, encoding and decoding, Transport between encoding a request
 	// and having its answer without the model's share, Model in the model, Write in sinks.
 	Read, Pack, Transport, Model, Write time.Duration
+}
+
+// Rows is the number of graphs that have left the pipeline, scored or quarantined.
+func (p *Progress) Rows() int64 { return p.Scored.Load() + p.Quarantined.Load() }
+
+// Reading is what a Progress said at one moment, field by field.
+type Reading struct {
+	Scored, Quarantined, Skipped, Planned int64
+	Nodes, Edges                          int64
+	Requests, Retries, Shards             int64
+	InFlight                              int64
+	Stages                                Stages
+}
+
+// Read gives the counts so far.
+func (p *Progress) Read() Reading {
+	return Reading{
+		Scored: p.Scored.Load(), Quarantined: p.Quarantined.Load(), Skipped: p.Skipped.Load(), Planned: p.Planned.Load(),
+		Nodes: p.Nodes.Load(), Edges: p.Edges.Load(),
+		Requests: p.Requests.Load(), Retries: p.Retries.Load(), Shards: p.Shards.Load(),
+		InFlight: p.InFlight.Load(), Stages: p.Stages(),
+	}
+}
+
+// Add adds the counts of another run.
+func (r *Reading) Add(o Reading) {
+	r.Scored += o.Scored
+	r.Quarantined += o.Quarantined
+	r.Skipped += o.Skipped
+	r.Planned += o.Planned
+	r.Nodes += o.Nodes
+	r.Edges += o.Edges
+	r.Requests += o.Requests
+	r.Retries += o.Retries
+	r.Shards += o.Shards
+	r.InFlight += o.InFlight
+	r.Stages.Read += o.Stages.Read
+	r.Stages.Pack += o.Stages.Pack
+	r.Stages.Transport += o.Stages.Transport
+	r.Stages.Model += o.Stages.Model
+	r.Stages.Write += o.Stages.Write
 }
 
 // Stages gives the times so far.

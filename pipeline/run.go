@@ -70,6 +70,7 @@ func (e *sourceError) Unwrap() error { return e.err }
 // shard works on one shard and fills result. Its error ends the run.
 func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) error {
 	start := time.Now()
+	ctx, end := r.cfg.Begin(context.WithValue(ctx, shardKey{}, sh.Name), sh.Name)
 	err := protect(func() error { return r.commit(ctx, sh, &result.Counts) })
 	result.Elapsed = time.Since(start)
 	if err != nil {
@@ -87,8 +88,17 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 		result.Err = err
 	}
 	r.cfg.Progress.Shards.Add(1)
-	r.cfg.Done(*result)
+	end(*result)
 	return err
+}
+
+// shardKey is that of the name of the shard in the contexts of its calls.
+type shardKey struct{}
+
+// ShardName is the name of the shard that a call belongs to, empty where it belongs to none.
+func ShardName(ctx context.Context) string {
+	name, _ := ctx.Value(shardKey{}).(string)
+	return name
 }
 
 // commit streams a shard from its source into its sink and commits it.
@@ -136,7 +146,7 @@ func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *C
 	})
 	err := g.Wait()
 	for q := range queue { // what the collector left behind on an error: other shards wait for these bytes
-		r.bytes.Release(q.bytes)
+		r.release(q)
 	}
 	return err
 }
@@ -169,8 +179,9 @@ func (r *runner) dispatch(ctx context.Context, g *errgroup.Group, b *graph.Batch
 			if err := r.bytes.Acquire(ctx, q.bytes); err != nil {
 				return err
 			}
+			r.cfg.Progress.InFlight.Add(q.bytes)
 			if err := r.calls.Acquire(ctx, 1); err != nil {
-				r.bytes.Release(q.bytes)
+				r.release(q)
 				return err
 			}
 			g.Go(func() error {
@@ -184,10 +195,16 @@ func (r *runner) dispatch(ctx context.Context, g *errgroup.Group, b *graph.Batch
 		case queue <- q:
 			return nil
 		case <-ctx.Done():
-			r.bytes.Release(q.bytes)
+			r.release(q)
 			return ctx.Err()
 		}
 	})
+}
+
+// release gives back what a request holds of the bytes in flight.
+func (r *runner) release(q *request) {
+	r.cfg.Progress.InFlight.Add(-q.bytes)
+	r.bytes.Release(q.bytes)
 }
 
 // score fills q.scores. The values are checked here, so that no scorer can write what is not a score.
@@ -248,7 +265,7 @@ func (c *collector) collect(ctx context.Context, queue <-chan *request) error {
 
 func (c *collector) take(ctx context.Context, q *request) error {
 	if q.batch != nil {
-		defer c.bytes.Release(q.bytes)
+		defer c.release(q)
 		select {
 		case err := <-q.done:
 			if err != nil {
@@ -285,7 +302,7 @@ func (c *collector) count(q *request) {
 	c.counts.Scored += scored
 	c.counts.Nodes += int64(nodes)
 	c.counts.Edges += int64(edges)
-	c.cfg.Progress.Rows.Add(scored)
+	c.cfg.Progress.Scored.Add(scored)
 	c.cfg.Progress.Nodes.Add(int64(nodes))
 	c.cfg.Progress.Edges.Add(int64(edges))
 }
@@ -299,7 +316,6 @@ func (c *collector) reject(ctx context.Context) error {
 		}
 		c.counts.reject(r.Code)
 	}
-	c.cfg.Progress.Rows.Add(int64(len(c.rejected)))
 	c.cfg.Progress.Quarantined.Add(int64(len(c.rejected)))
 	c.rejected = c.rejected[:0]
 	return nil

@@ -283,11 +283,30 @@ func TestRunManyShards(t *testing.T) {
 		shards = append(shards, shardOf(fmt.Sprint(i), []*graph.Batch{line(i), line(3)}, sinks[i]))
 	}
 	var ended atomic.Int64
-	cfg := pipeline.Config{Outputs: 1, ShardsAtOnce: 3, Calls: 2, RequestGraphs: 2, InFlightBytes: 50,
-		Done: func(pipeline.ShardResult) { ended.Add(1) }}
-	result, err := pipeline.Run(t.Context(), cfg, shards, &pipelinetest.Scorer{})
+	type begun struct{}
+	cfg := pipeline.Config{
+		Outputs: 1, ShardsAtOnce: 3, Calls: 2, RequestGraphs: 2, InFlightBytes: 50, Progress: &pipeline.Progress{},
+		Begin: func(ctx context.Context, name string) (context.Context, func(pipeline.ShardResult)) {
+			return context.WithValue(ctx, begun{}, name), func(r pipeline.ShardResult) {
+				if r.Name == name && r.Outcome == pipeline.Scored {
+					ended.Add(1)
+				}
+			}
+		},
+	}
+	scorer := &pipelinetest.Scorer{Before: func(ctx context.Context, _ *graph.Batch) error {
+		if name := ctx.Value(begun{}); name == nil || name != pipeline.ShardName(ctx) {
+			return fmt.Errorf("a call of shard %v has the context of %q", name, pipeline.ShardName(ctx))
+		}
+		return nil
+	}}
+	result, err := pipeline.Run(t.Context(), cfg, shards, scorer)
 	if err != nil || ended.Load() != 20 {
 		t.Fatalf("Run: %v, %d ended", err, ended.Load())
+	}
+	r := cfg.Progress.Read()
+	if r.InFlight != 0 || r.Shards != 20 || r.Scored != result.Counts.Scored || r.Nodes != result.Counts.Nodes || r.Edges != result.Counts.Edges {
+		t.Errorf("%+v after %+v", r, result.Counts)
 	}
 	for i, s := range sinks {
 		if len(s.Lines) != 2*(i+3) {

@@ -5,11 +5,12 @@
 //   - A ping is a short POST to a monitor that raises an alarm when none comes, in the habit of healthchecks.io:
 //     URL/start, then URL/<exit code>.
 //   - The last run is what metrics say once a run is over: in a textfile that node_exporter collects, or pushed to
-//     a Pushgateway.
+//     a Pushgateway. Live metrics are those of a run that goes on: they are collected from pipeline.Progress when
+//     they are asked for, never where graphs move.
 //
 // Decisions:
 //
-//   - Nothing here fails a run. What cannot be delivered is one warning, after a few seconds at most. Price: a
+//   - Nothing here fails a run that has begun. What cannot be delivered is one warning, after a few seconds at most. Price: a
 //     monitor that is down is told of in the log only.
 //   - Secrets, the URL of the ping among them, come from the environment or from files (see [Secret]) and are in no
 //     error and no log line: they are cut down to scheme and host.

@@ -35,7 +35,7 @@ func Secret(getenv func(string) string, variable, credential string) (string, er
 	}
 	path := filepath.Join(folder, credential)
 	value, err := readSecret(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errEmpty) { // a unit may set it to nothing where there is none
 		return "", nil
 	}
 	if err != nil {
@@ -43,6 +43,8 @@ func Secret(getenv func(string) string, variable, credential string) (string, er
 	}
 	return value, nil
 }
+
+var errEmpty = errors.New("is empty")
 
 // readSecret reads a small file. Its errors go on after "which" or a name.
 func readSecret(path string) (string, error) {
@@ -60,7 +62,7 @@ func readSecret(path string) (string, error) {
 	}
 	value := strings.TrimSpace(string(text))
 	if value == "" {
-		return "", errors.New("is empty")
+		return "", errEmpty
 	}
 	return value, nil
 }

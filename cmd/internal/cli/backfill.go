@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs"
+	"graphscore/pipeline"
 	"graphscore/writers"
 )
 
@@ -67,9 +68,12 @@ func (e *env) backfillCommand() *cobra.Command {
 				if cmd.Flags().Changed("max-failures") && o.maxFailures < 1 {
 					return usagef("--max-failures is %d: it must be at least 1", o.maxFailures)
 				}
-				b := &backfill{env: e, backfillFlags: o, flags: f, job: job, id: seen.id}
+				b := &backfill{env: e, backfillFlags: o, flags: f, seen: seen, job: job, id: seen.id}
 				seen.tell, seen.summarize = b.lastRun, b.printSummary
 				if err := b.prepare(); err != nil {
+					return err
+				}
+				if err := seen.serve(ctx, func() pipeline.Reading { return b.meter.read().Reading }); err != nil {
 					return err
 				}
 				return b.execute(ctx)
@@ -103,6 +107,7 @@ type backfill struct {
 	backfillFlags
 	id       string
 	flags    *jobFlags
+	seen     *observation
 	job      *jobs.Job // with its {date}
 	calendar jobs.Calendar
 	dates    []jobs.Date // in the order of the calendar

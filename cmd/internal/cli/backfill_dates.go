@@ -218,6 +218,7 @@ func (b *backfill) join(ctx context.Context) (*session, error) {
 	defer b.joining.Unlock()
 	if b.session == nil && b.refused == nil {
 		b.session, b.refused = b.connect(ctx, b.job, b.flags.python, b.job.Workers)
+		b.seen.connected(b.session)
 		if b.refused != nil {
 			b.halted.Store(true) // every other date would hear the same
 		}

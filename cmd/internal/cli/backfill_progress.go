@@ -21,10 +21,12 @@ type meter struct {
 
 // tally is how far a backfill is.
 type tally struct {
-	dates, failed     int
-	rows, quarantined int64
-	first             time.Time // scoring request of any date, zero before it
+	dates, failed int
+	first         time.Time // scoring request of any date, zero before it
+	pipeline.Reading
 }
+
+func (t *tally) rows() int64 { return t.Scored + t.Quarantined }
 
 func (m *meter) begin(p *pipeline.Progress) {
 	m.mu.Lock()
@@ -58,8 +60,7 @@ func (m *meter) read() tally {
 }
 
 func (t *tally) add(p *pipeline.Progress) {
-	t.rows += p.Rows.Load()
-	t.quarantined += p.Quarantined.Load()
+	t.Add(p.Read())
 	if first := p.FirstRequest(); t.first.IsZero() || !first.IsZero() && first.Before(t.first) {
 		t.first = first
 	}
@@ -87,8 +88,8 @@ func (b *backfill) bar(dates int, done <-chan struct{}) {
 	start := time.Now()
 	for {
 		t := b.meter.read()
-		rate := float64(t.rows) / max(time.Since(start).Seconds(), 1e-3)
-		bar.Describe(fmt.Sprintf("dates, %s graphs/s", humanize.Comma(int64(rate))))
+		rate := float64(t.rows()) / max(time.Since(start).Seconds(), 1e-3)
+		bar.Describe(barText(fmt.Sprintf("dates, %s graphs/s", humanize.Comma(int64(rate))), t.Quarantined))
 		_ = bar.Set(min(t.dates, dates)) // a bar that cannot be drawn stops nothing
 		select {
 		case <-ticks.C:
@@ -113,8 +114,8 @@ func (b *backfill) lines(ctx context.Context, dates int, done <-chan struct{}) {
 			if t.dates > 0 {
 				left = (past / time.Duration(t.dates) * time.Duration(dates-t.dates)).Round(time.Second).String()
 			}
-			b.log.InfoContext(ctx, "backfilling", "dates", t.dates, "of", dates, "failed", t.failed, "graphs", t.rows,
-				"graphs_per_second", fmt.Sprintf("%.0f", float64(t.rows)/past.Seconds()), "left", left, "quarantined", t.quarantined)
+			b.log.InfoContext(ctx, "backfilling", "dates", t.dates, "of", dates, "failed", t.failed, "graphs", t.rows(),
+				"graphs_per_second", fmt.Sprintf("%.0f", float64(t.rows())/past.Seconds()), "left", left, "quarantined", t.Quarantined)
 		case <-done:
 			return
 		}

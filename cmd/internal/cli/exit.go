@@ -12,6 +12,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
 	"graphscore/pipeline/local"
+	"graphscore/pipeline/observe"
 	"graphscore/pipeline/remote"
 	"graphscore/pipeline/report"
 	"graphscore/readers"
@@ -120,7 +121,7 @@ var classes = []func(error) (int, bool){
 	of[*report.NotFoundError](exitNotThere), of[*report.NotOutputError](exitNoInput), of[*writers.RecordError](exitNoInput),
 	of[*writers.DamagedError](exitNoInput), of[*diff.OutputError](exitNoInput),
 	of[*pipeline.ContractError](exitContract),
-	of[*overlapError](exitConfig), of[*readers.ConfigError](exitConfig),
+	of[*overlapError](exitConfig), of[*observe.ListenError](exitConfig), of[*readers.ConfigError](exitConfig),
 	remoteCode, of[*tlsError](exitAuth), jobCode,
 	of[*fs.PathError](exitIO),
 }

@@ -16,6 +16,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
 	"graphscore/pipeline/local"
+	"graphscore/pipeline/observe"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -57,6 +58,7 @@ func TestExitCode(t *testing.T) {
 		{"tls", &tlsError{"server.tls.ca", "ca.pem", &fs.PathError{Op: "open", Path: "ca.pem", Err: fs.ErrNotExist}}, 77},
 		{"job file", &jobs.Error{Path: "job.yaml", Reason: "no"}, 78},
 		{"plan", &readers.PlanError{Path: "a"}, 78},
+		{"taken port", &observe.ListenError{Address: "127.0.0.1:1", Err: syscall.EADDRINUSE}, 78},
 		{"setting", &readers.ConfigError{Field: "input.path"}, 78},
 		{"overlap", &overlapError{"out in in"}, 78},
 		{"mismatch", &writers.MismatchError{Dir: "o"}, 78},

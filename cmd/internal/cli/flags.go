@@ -55,6 +55,7 @@ func (f *jobFlags) bindDate(cmd *cobra.Command) {
 
 func (f *jobFlags) bindMetrics(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.StringVar(&f.metrics.Listen, "metrics", "", "serve /metrics and /debug/pprof/ at `ADDR`, as 127.0.0.1:9464, while it runs; on the loopback only")
 	flags.StringVar(&f.metrics.Textfile, "metrics-textfile", "", "write metrics of the run into `DIR` for node_exporter's textfile collector, or into a file that ends in .prom")
 	flags.StringVar(&f.metrics.Pushgateway, "pushgateway", "", "push metrics of the run to the Pushgateway at `URL`; user and password come from GRAPHSCORE_PUSHGATEWAY_USER and _PASSWORD or _PASSWORD_FILE")
 }
@@ -66,7 +67,13 @@ func (f *jobFlags) applyMetrics(m *jobs.Metrics) error {
 			return usagef("--pushgateway %v", err)
 		}
 	}
+	if address := f.metrics.Listen; address != "" {
+		if err := jobs.CheckListen(address); err != nil {
+			return usagef("--metrics %v", err)
+		}
+	}
 	override(&m.Textfile, f.metrics.Textfile)
+	override(&m.Listen, f.metrics.Listen)
 	override(&m.Pushgateway, f.metrics.Pushgateway)
 	return nil
 }

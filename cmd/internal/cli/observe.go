@@ -8,10 +8,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/jobs"
+	"graphscore/pipeline"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
 	"graphscore/writers"
@@ -32,6 +34,9 @@ type observation struct {
 	// tell adds what the command knows at its end, summarize writes it for people. Each may be nil.
 	tell      func(*observe.LastRun)
 	summarize func(io.Writer) error
+
+	server *observe.Server // nil where nothing is served
+	pool   atomic.Pointer[local.Pool]
 }
 
 // observation begins one of a "run" or a "backfill", whose id every log line has from now on.
@@ -46,6 +51,11 @@ func (o *observation) observed(ctx context.Context, work func(context.Context, *
 	pinger := o.pinger(ctx)
 	pinger.Start(ctx)
 	err := o.signalled(work(ctx, o))
+	if o.server != nil {
+		if err := o.server.Close(ctx); err != nil {
+			o.log.WarnContext(ctx, "ending the live metrics", "error", err)
+		}
+	}
 	var g errgroup.Group
 	g.Go(func() error {
 		pinger.End(ctx, exitCode(err), o.text(err))
@@ -57,6 +67,36 @@ func (o *observation) observed(ctx context.Context, work func(context.Context, *
 	})
 	_ = g.Wait() // both warn, and never fail
 	return err
+}
+
+// serve serves metrics and profiles while the command runs, where the job says so.
+func (o *observation) serve(ctx context.Context, read func() pipeline.Reading) error {
+	address := o.job.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	if err := jobs.CheckListen(address); err != nil {
+		return &jobs.Error{Path: o.job.Path, Reason: fmt.Sprintf("metrics.listen %v", err)}
+	}
+	var err error
+	o.server, err = observe.Serve(ctx, address, o.job.Name, func() observe.Live {
+		live := observe.Live{Reading: read()}
+		if pool := o.pool.Load(); pool != nil {
+			live.Restarts = int64(pool.Restarts())
+		}
+		return live
+	}, o.log)
+	if err == nil {
+		o.log.InfoContext(ctx, "serving metrics", "url", o.server.URL())
+	}
+	return err
+}
+
+// connected is told of the session of the command, also by runs that nobody watches.
+func (o *observation) connected(s *session) {
+	if o != nil && s != nil {
+		o.pool.Store(s.pool)
+	}
 }
 
 func (o *observation) pinger(ctx context.Context) *observe.Pinger {
@@ -123,7 +163,7 @@ func (r *run) lastRun(l *observe.LastRun) {
 	if r.rec == nil {
 		return
 	}
-	addLast(l, &r.rec.Counts, r.rec.QuarantinedByCode)
+	addLast(l, &r.rec.Counts, r.rec)
 	l.StartupSeconds, l.PeakWorkers = r.rec.StartupSeconds, r.rec.PeakMemory.Workers
 }
 
@@ -134,26 +174,30 @@ func (b *backfill) lastRun(l *observe.LastRun) {
 	}
 	l.PeakWorkers = b.workerMemory
 	for i := range b.entries {
-		d := &b.entries[i]
-		var codes map[string]int64
-		if d.rec != nil {
-			codes = d.rec.QuarantinedByCode
-		}
-		addLast(l, &d.Counts, codes)
+		addLast(l, &b.entries[i].Counts, b.entries[i].rec)
 	}
 }
 
-func addLast(l *observe.LastRun, c *writers.Counts, codes map[string]int64) {
+// addLast adds counts, and what only the record of a run tells, where there is one.
+func addLast(l *observe.LastRun, c *writers.Counts, rec *writers.RunRecord) {
 	l.Scored += c.Scored
 	l.Quarantined += c.Quarantined
 	l.Skipped += c.Skipped
 	l.FilesRead += c.Files - c.FilesRefused
 	l.FilesRefused += c.FilesRefused
 	l.Retries += c.Retries
-	for code, n := range codes {
+	if rec == nil {
+		return
+	}
+	for code, n := range rec.QuarantinedByCode {
 		if l.Codes == nil {
 			l.Codes = map[string]int64{}
 		}
 		l.Codes[code] += n
+	}
+	for i := range rec.Gates {
+		if !rec.Gates[i].Passed {
+			l.GatesFailed++
+		}
 	}
 }

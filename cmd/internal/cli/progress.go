@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
 )
@@ -48,7 +49,7 @@ func (e *env) beside(work func() error, bar, lines func(done <-chan struct{})) e
 // bar draws until done.
 func (r *run) bar(rows int64, done <-chan struct{}) {
 	bar := progressbar.NewOptions64(rows,
-		progressbar.OptionSetWriter(r.stderr), progressbar.OptionSetDescription("scoring"),
+		progressbar.OptionSetWriter(r.stderr),
 		progressbar.OptionSetItsString("graphs"), progressbar.OptionShowIts(), progressbar.OptionShowCount(),
 		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
 		progressbar.OptionThrottle(barEvery),
@@ -56,7 +57,8 @@ func (r *run) bar(rows int64, done <-chan struct{}) {
 	ticks := time.NewTicker(barEvery)
 	defer ticks.Stop()
 	for {
-		_ = bar.Set64(min(r.progress.Rows.Load(), rows)) // a bar that cannot be drawn stops nothing
+		bar.Describe(barText("scoring", r.progress.Quarantined.Load()))
+		_ = bar.Set64(min(r.progress.Rows(), rows)) // a bar that cannot be drawn stops nothing
 		select {
 		case <-ticks.C:
 		case <-done:
@@ -64,6 +66,14 @@ func (r *run) bar(rows int64, done <-chan struct{}) {
 			return
 		}
 	}
+}
+
+// barText stands before a bar: what is done, and the graphs in quarantine so far where there are any.
+func barText(what string, quarantined int64) string {
+	if quarantined == 0 {
+		return what
+	}
+	return fmt.Sprintf("%s, %s quarantined", what, humanize.Comma(quarantined))
 }
 
 // lines logs until done.
@@ -74,7 +84,7 @@ func (r *run) lines(ctx context.Context, rows int64, done <-chan struct{}) {
 	for {
 		select {
 		case <-ticks.C:
-			n := r.progress.Rows.Load()
+			n := r.progress.Rows()
 			rate := float64(n) / time.Since(start).Seconds()
 			left := "unknown"
 			if rate > 0.001 { // or the time left would not fit

@@ -35,7 +35,7 @@ func (r *run) record(err error) *writers.RunRecord {
 	if first := r.progress.FirstRequest(); !first.IsZero() {
 		rec.StartupSeconds = elapsed(r.start, first)
 	}
-	rec.Throughput = r.throughput.ended(rec.Seconds, r.progress.Rows.Load())
+	rec.Throughput = r.throughput.ended(rec.Seconds, r.progress.Rows())
 	stages := r.progress.Stages()
 	rec.Stages = writers.Stages{
 		Read: stages.Read.Seconds(), Pack: stages.Pack.Seconds(), Transport: stages.Transport.Seconds(),

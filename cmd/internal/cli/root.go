@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+	"google.golang.org/grpc/grpclog"
 
 	"graphscore/pipeline"
 )
@@ -143,6 +144,9 @@ func (e *env) openLog() error {
 	default:
 		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
 	}
+	// gRPC writes lines of its own to stderr. What of them matters comes as the error of a call.
+	inner := slog.NewLogLogger(e.log.Handler(), slog.LevelDebug).Writer()
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, inner))
 	return nil
 }
 

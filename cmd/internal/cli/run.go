@@ -49,8 +49,11 @@ func (e *env) runCommand() *cobra.Command {
 					return err
 				}
 				limitMemory(job)
-				r := &run{env: e, flags: f, job: job, id: o.id, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
+				r := &run{env: e, flags: f, seen: o, job: job, id: o.id, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
 				o.tell, o.summarize = r.lastRun, r.printSummary
+				if err := o.serve(ctx, r.progress.Read); err != nil {
+					return err
+				}
 				return r.execute(ctx)
 			})
 		},
@@ -72,6 +75,7 @@ type run struct {
 	date     string // of a job with {date}, else empty
 	asJSON   bool
 	progress *pipeline.Progress
+	seen     *observation // nil where nobody watches
 	// part is set for a run that is one date of a backfill, which speaks for it and lends it a session.
 	part *backfill
 	// before is closed when the date before this one of a backfill is done; nil for none.
@@ -174,6 +178,7 @@ func (r *run) attach(ctx context.Context) (err error) {
 		return err
 	}
 	r.session, err = r.connect(ctx, r.job, r.flags.python, r.job.Workers)
+	r.seen.connected(r.session)
 	return err
 }
 
@@ -306,6 +311,8 @@ func (r *run) reconcile(ctx context.Context) error {
 			r.todo = append(r.todo, i)
 		}
 	}
+	r.progress.Planned.Store(r.plan.Rows)
+	r.progress.Skipped.Store(r.counts().Skipped)
 	return nil
 }
 

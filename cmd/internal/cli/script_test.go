@@ -50,6 +50,7 @@ func (l leakless) Run() int {
 //	exits CODE COMMAND...          graphs FILE COUNT [options]    scorer NAME [options]    holds DIR
 //	rows FILE                      sums DIR                       cut FILE BYTES           narrow FILE
 //	json FILE KEY.KEY WANT         record FILE                    watcher NAME FILE [options]
+//	port NAME                      scrape URL FILE PATTERN
 //
 // UPDATE_SCRIPTS=1 writes what commands print into the files that cmp compares with.
 func TestScripts(t *testing.T) {
@@ -71,7 +72,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": record, "narrow": narrow,
-			"watcher": watcher,
+			"watcher": watcher, "port": port, "scrape": scrape,
 		},
 	})
 }

@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -119,4 +121,34 @@ func asText(body []byte, format expfmt.Format) (string, error) {
 			return "", err
 		}
 	}
+}
+
+// port NAME puts an address that is free into the variable NAME.
+func port(ts *testscript.TestScript, _ bool, args []string) {
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], listener.Addr().String())
+	ts.Check(listener.Close())
+}
+
+// scrape URL FILE PATTERN writes what the URL answers into FILE, once the answer has the pattern.
+func scrape(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: scrape URL FILE PATTERN")
+	}
+	pattern := regexp.MustCompile("(?m)" + args[2])
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	var text []byte
+	for end := time.Now().Add(20 * time.Second); !pattern.Match(text); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			ts.Fatalf("%s has no %q:\n%s", args[0], args[2], text)
+		}
+		response, err := client.Get(args[0])
+		if err != nil {
+			continue
+		}
+		text, err = io.ReadAll(response.Body)
+		ts.Check(errors.Join(err, response.Body.Close()))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o666))
 }

@@ -64,7 +64,7 @@ func (r *run) sampled(ctx context.Context, work func(context.Context) error) err
 		ticks := time.NewTicker(sampleEvery)
 		defer ticks.Stop()
 		for {
-			r.throughput.tick(time.Since(r.start).Seconds(), r.progress.Rows.Load())
+			r.throughput.tick(time.Since(r.start).Seconds(), r.progress.Rows())
 			select {
 			case <-ticks.C:
 			case <-done:
