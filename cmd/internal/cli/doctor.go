@@ -19,7 +19,8 @@ func (e *env) doctorCommand() *cobra.Command {
 		Use:   "doctor [JOB.yaml]",
 		Short: "Check whether a run can work on this machine, and say what to do",
 		Long: "Doctor checks one by one what a run needs: the job, rights, the lock, the\n" +
-			"workers or servers, the model, the parts that stand, space, clock and memory.\n" +
+			"workers or servers, the model, the parts that stand, those gates that the input\n" +
+			"alone decides, space, clock and memory.\n" +
 			"It goes on where a check fails, scores nothing and changes nothing. It exits\n" +
 			"with 0, or with the code that a run would end with.",
 		Example: "  graphscore doctor job.yaml\n  graphscore doctor nightly.yaml --date 2026-01-31",
@@ -69,8 +70,19 @@ type finding struct {
 	ExitCode int `json:"exit_code"`
 
 	err  error
-	late bool // a run meets it only after all that is not late
+	when moment // a run meets it
 }
+
+// moment is when a run meets what a finding is about.
+type moment int
+
+const (
+	starting moment = iota // before it scores anything
+	scoring
+	holding // the output against its gates
+	ending  // once all went through
+	moments
+)
 
 func passed(format string, args ...any) finding {
 	return finding{Mark: sound, Text: fmt.Sprintf(format, args...)}
@@ -105,6 +117,7 @@ func (d *doctor) checks() []check {
 		{"model", d.checkWidth},
 		{"messages", d.checkMessages},
 		{"parts", d.checkParts},
+		{"gates", d.checkGates},
 		{"space", d.checkSpace},
 		{"memory", d.checkMemory},
 		{"clock", d.checkClock},
@@ -130,9 +143,9 @@ func (d *doctor) examine(ctx context.Context, format string) error {
 
 // first is the error that a run would meet first.
 func (d *doctor) first() error {
-	for _, late := range []bool{false, true} {
+	for when := range moments {
 		for _, f := range d.findings {
-			if f.err != nil && f.late == late {
+			if f.err != nil && f.when == when {
 				return f.err
 			}
 		}

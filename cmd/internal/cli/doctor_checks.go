@@ -65,7 +65,10 @@ func (d *doctor) checkInput(ctx context.Context) finding {
 		return doubted("nothing matches %s: a run would have nothing to do", inputText(d.job))
 	case n > 0:
 		f := fails(d.expectedOf(plan))
-		f.Text, f.late = fmt.Sprintf("%d of %s cannot be read: %s", n, plural(int64(files), "file"), firstOf(plan.Refused)), true
+		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, plural(int64(files), "file"), firstOf(plan.Refused))
+		if f.when = scoring; exitCode(f.err) == exitPartly {
+			f.when = ending
+		}
 		return f
 	case len(plan.Ignored) > 0:
 		return doubted("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", plural(int64(files), "file"),
@@ -252,7 +255,7 @@ func (d *doctor) checkParts(ctx context.Context) finding {
 	text := fmt.Sprintf("%s to score, %d to redo, %d done before", plural(int64(r.Score.Shards), "shard"), r.Redo.Shards, r.Skip.Shards)
 	if r.Quarantined > 0 { // a run ends with that again, until the graphs are mended or gone
 		f := doubted("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, plural(r.Quarantined, "graph"), exitPartly)
-		f.err, f.late = &outcomeError{code: exitPartly, message: f.Text, said: true}, true
+		f.err, f.when = &outcomeError{code: exitPartly, message: f.Text, said: true}, ending
 		return f
 	}
 	return passed("%s", text)
@@ -292,7 +295,7 @@ func weighSpace(dir string, free uint64, r *planReport) finding {
 		return passed("%s free; the footers do not tell how much is needed", humanize.IBytes(free))
 	case float64(free) < need.Low:
 		f := fails(&spaceError{dir, free, uint64(need.Low)})
-		f.late = true
+		f.when = scoring
 		return f
 	case float64(free) < need.High:
 		return doubted("%s free in %s, and the scores take about %s, perhaps %s: free some space",

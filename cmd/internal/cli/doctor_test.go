@@ -99,13 +99,14 @@ func TestWritableFolder(t *testing.T) {
 // TestFirstFinding: the code is that of the first failure that a run meets, wherever it is told.
 func TestFirstFinding(t *testing.T) {
 	t.Parallel()
-	unreadable, locked := errors.New("unreadable"), errors.New("locked")
-	d := &doctor{findings: []finding{{err: unreadable, late: true}, {Mark: sound}, {err: locked}}}
-	if err := d.first(); err != locked {
-		t.Error(err)
-	}
-	d.findings = d.findings[:2]
-	if err := d.first(); err != unreadable {
-		t.Error(err)
+	locked, full, gate, refused := errors.New("locked"), errors.New("full"), errors.New("gate"), errors.New("refused")
+	d := &doctor{findings: []finding{
+		{err: refused, when: ending}, {Mark: sound}, {err: gate, when: holding}, {err: full, when: scoring}, {err: locked},
+	}}
+	for _, want := range []error{locked, full, gate, refused} {
+		if err := d.first(); err != want {
+			t.Errorf("%v, want %v", err, want)
+		}
+		d.findings = d.findings[:len(d.findings)-1]
 	}
 }

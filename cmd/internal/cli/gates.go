@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -22,9 +23,9 @@ const (
 	gateQuarantine = "quarantine_rate"
 )
 
-// checkGates holds the output against the gates of the job, once all shards are done. Without gates it looks at
+// tryGates holds the output against the gates of the job, once all shards are done. Without gates it looks at
 // no more than whether an earlier output stands.
-func (r *run) checkGates(ctx context.Context) error {
+func (r *run) tryGates(ctx context.Context) error {
 	g := r.job.Gates
 	if g.Drift != nil {
 		if err := r.inTurn(ctx); err != nil {
@@ -241,4 +242,53 @@ func gatesSummary(b *strings.Builder, gates []writers.GateRecord) {
 	for _, text := range said {
 		wrapped(b, "  ", text)
 	}
+}
+
+// foreseeGates finds out how those gates will end that need nothing but the input, or parts that all stand. The
+// output that scores will be compared with is noted.
+func (d *dryRun) foreseeGates() {
+	g := d.job.Gates
+	if d.flags.limit > 0 {
+		return
+	}
+	d.gates = d.inputGates(d.plan.Rows)
+	if len(d.todo) == 0 && d.survey != nil && len(d.survey.Mismatches) == 0 {
+		d.gates = append(d.gates, d.quarantineGate(d.counts().RowsIn)...)
+	}
+	if g.Drift == nil {
+		return
+	}
+	if d.previous = earlierOutput(d.job); d.previous == "" {
+		d.notes = append(d.notes, "drift: "+nothingEarlier(d.job))
+	} else {
+		d.notes = append(d.notes, "drift: the scores will be compared with those of "+d.previous)
+	}
+}
+
+// checkGates is a check of doctor.
+func (d *doctor) checkGates(context.Context) finding {
+	switch {
+	case d.plan == nil:
+		return unchecked("there is no input to look at")
+	case !d.job.Gates.Any():
+		return passed("none are set")
+	case d.flags.limit > 0:
+		return unchecked("--limit takes only some of the graphs")
+	}
+	d.notes = nil
+	d.foreseeGates()
+	if err := d.failedGates(); err != nil {
+		f := fails(err)
+		f.when = holding
+		return f
+	}
+	var told []string
+	for i := range d.gates {
+		told = append(told, d.gates[i].Name+" holds")
+	}
+	text := strings.Join(append(told, d.notes...), "; ")
+	if d.job.Gates.Drift != nil && d.previous == "" {
+		return doubted("%s", text)
+	}
+	return passed("%s", cmp.Or(text, "what is set shows when all is scored"))
 }

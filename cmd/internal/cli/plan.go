@@ -26,8 +26,9 @@ func (e *env) planCommand() *cobra.Command {
 		Short: "Tell what a run would do and cost, and change nothing",
 		Long: "Plan tells what a run would score, skip as done, redo and refuse, from the\n" +
 			"footers of input and output and the first graphs. No worker is started, nothing\n" +
-			"is written, and no output folder need be there. With --calibrate it scores a\n" +
-			"sample with the real workers, writes nothing, and says what a run will take.\n" +
+			"is written, and no output folder need be there. Of the gates it tells those that\n" +
+			"the input alone decides. With --calibrate it scores a sample with the real\n" +
+			"workers, writes nothing, and says what a run will take.\n" +
 			"It exits with 0 where a run could start, else with the code of the run.",
 		Example: "  graphscore plan job.yaml\n" +
 			"  graphscore plan job.yaml --calibrate --price-per-hour 0.40\n" +
@@ -126,12 +127,13 @@ func (d *dryRun) tell(ctx context.Context) (err error) {
 		}
 	}
 	if ends == nil {
+		d.foreseeGates()
 		ends = d.expected()
 	}
 	if err := d.report(ends).write(d.stdout, d.stderr, d.format); err != nil {
 		return err
 	}
-	if exitCode(ends) == exitPartly { // such a run starts
+	if code := exitCode(ends); code == exitPartly || code == exitCheckFailed { // such a run starts
 		return nil
 	}
 	return ends

@@ -47,9 +47,10 @@ type planReport struct {
 	OutputBytes estimate.Range     `json:"output_bytes"`
 	Calibration *calibrationReport `json:"calibration"` // null without --calibrate
 
-	Notes    []string `json:"notes"`
-	ExitCode int      `json:"exit_code"` // that a run would end with, as far as is known
-	Error    string   `json:"error"`
+	Gates    []writers.GateRecord `json:"gates"` // that can be told before a run
+	Notes    []string             `json:"notes"`
+	ExitCode int                  `json:"exit_code"` // that a run would end with, as far as is known
+	Error    string               `json:"error"`
 }
 
 type modelBrief struct {
@@ -88,7 +89,7 @@ func (d *dryRun) report(ends error) *planReport {
 		Model: modelBrief{m.Name, m.Digest, m.InFeatures, m.Outputs},
 		Files: len(d.plan.Files) + len(d.plan.Refused), Refused: []writers.RefusedFile{}, Ignored: notNil(d.plan.Ignored),
 		Mismatches: []blocked{}, Orphaned: notNil(d.survey.Orphaned), Superseded: notNil(d.survey.Superseded),
-		Calibration: d.calibration, Notes: notNil(d.notes), ExitCode: exitCode(ends),
+		Calibration: d.calibration, Gates: append([]writers.GateRecord{}, d.gates...), Notes: notNil(d.notes), ExitCode: exitCode(ends),
 	}
 	for _, p := range d.job.Input.Path {
 		r.Inputs = append(r.Inputs, p.Path)
@@ -217,6 +218,11 @@ func (r *planReport) text(b *strings.Builder) {
 		r.Calibration.text(b)
 	}
 	r.textOfMismatches(b)
+	for i := range r.Gates {
+		if !r.Gates[i].Passed {
+			wrapped(b, "  ", gateText(&r.Gates[i]))
+		}
+	}
 	for _, note := range r.Notes {
 		wrapped(b, "  note: ", note)
 	}
@@ -279,6 +285,8 @@ func (r *planReport) verdict() string {
 		return "nothing is to be scored\n"
 	case r.ExitCode == exitDone:
 		return "a run can start\n"
+	case r.ExitCode == exitCheckFailed:
+		return fmt.Sprintf("a run can start, and would end with %d: a gate would fail\n", exitCheckFailed)
 	case r.ExitCode == exitPartly:
 		return fmt.Sprintf("a run can start, and would end with %d: %s\n", exitPartly, r.Error)
 	default:

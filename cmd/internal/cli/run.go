@@ -232,7 +232,7 @@ func (r *run) score(ctx context.Context) error {
 	for _, s := range r.result.Shards {
 		whole = whole && s.Outcome == pipeline.Scored
 	}
-	if err := r.checkGates(ctx); err != nil {
+	if err := r.tryGates(ctx); err != nil {
 		return err
 	}
 	return r.output.Finish(ctx, r.work, whole && r.failedGates() == nil)
