@@ -331,7 +331,7 @@ func (c *comparison) conclude() *Report {
 		if finite := o.compared - o.odd; finite > 0 {
 			out.MeanChange, out.MeanAbsChange = o.sum/float64(finite), o.abs/float64(finite)
 		}
-		out.PSI, out.KS = distances(o.counts[0], o.counts[1])
+		out.PSI, out.KS = Distances(o.counts[0], o.counts[1])
 		r.Outputs = append(r.Outputs, out)
 	}
 	r.conclude()

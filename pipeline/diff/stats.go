@@ -54,8 +54,9 @@ func (b *bins) add(counts []uint64, values []float32) {
 	}
 }
 
-// distances gives PSI and KS of two counts over the same bins. Both are 0 where a side has no scores.
-func distances(was, is []uint64) (psi, ks float64) {
+// Distances gives PSI and KS of two counts over the same bins, in the order of the scores. Both are 0 where a side has
+// no scores.
+func Distances(was, is []uint64) (psi, ks float64) {
 	oldTotal, newTotal := total(was), total(is)
 	if oldTotal == 0 || newTotal == 0 {
 		return 0, 0

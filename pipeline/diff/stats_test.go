@@ -35,7 +35,7 @@ func TestDistances(t *testing.T) {
 			was, is := make([]uint64, b.count), make([]uint64, b.count)
 			b.add(was, c.old)
 			b.add(is, c.new)
-			psi, ks := distances(was, is)
+			psi, ks := Distances(was, is)
 			// Narrow bins put every distinct score into its own, or nearly so.
 			if tolerance := 2e3 / float64(most); math.Abs(psi-c.psi) > tolerance || math.Abs(ks-c.ks) > tolerance {
 				t.Errorf("%s, %d bins: PSI %v, KS %v, should be %v, %v", name, most, psi, ks, c.psi, c.ks)

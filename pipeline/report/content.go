@@ -34,10 +34,15 @@ type Report struct {
 	Slowest    []Shard          `json:"slowest_shards"`
 	Quarantine []QuarantineCode `json:"quarantine"`
 
-	// Drift compares with Previous, empty where there is nothing to compare with.
+	// Gates are those of the job, as the run found them.
+	Gates []Gate `json:"gates"`
+
+	// Drift compares with Previous, empty where there is nothing to compare with. DriftNote says why ScoreDrift is
+	// empty, where there was a run before.
 	Previous   string       `json:"previous"`
 	Drift      []Change     `json:"drift"`
 	ScoreDrift []ScoreDrift `json:"score_drift"`
+	DriftNote  string       `json:"drift_note"`
 	// Recent are the last runs, newest first.
 	Recent []Recent `json:"recent_runs"`
 
@@ -188,6 +193,19 @@ type Example struct {
 	Message  string `json:"message"`
 }
 
+// Gate is a gate of the job.
+type Gate struct {
+	// Name is its key in the job, Output the score column that is farthest off.
+	Name   string `json:"name"`
+	Output string `json:"output"`
+	// Limit and Value are shares, graphs, seconds, or what package diff measures. Value is 0 where nothing was
+	// measured.
+	Limit   float64 `json:"limit"`
+	Value   float64 `json:"value"`
+	Passed  bool    `json:"passed"`
+	Message string  `json:"message"`
+}
+
 // Change is a number of two runs.
 type Change struct {
 	What   string  `json:"what"`
@@ -205,8 +223,9 @@ type ScoreDrift struct {
 	Before []Quantile `json:"before"`
 	Now    []Quantile `json:"now"`
 	Mean   [2]float64 `json:"mean"`
-	// KS is the largest distance between the two distribution functions, to the upper 16 bits of each score.
-	KS float64 `json:"ks"`
+	// PSI and KS compare the distributions as package diff does, but by the upper 16 bits of each score.
+	PSI float64 `json:"psi"`
+	KS  float64 `json:"ks"`
 }
 
 // Recent is a line on a run.

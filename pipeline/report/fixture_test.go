@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,9 @@ type night struct {
 	exit    int
 	refused int
 	silent  bool // it leaves neither record nor _SUCCESS, like one that was killed
+
+	previous string // output that it knew of
+	gates    []writers.GateRecord
 }
 
 func (n night) id() string { return fmt.Sprintf("202611%02dT020000Z-%08x", n.number, n.number) }
@@ -79,7 +83,7 @@ func (n night) write(t *testing.T) {
 	rec.Counts.RowsIn = rec.Counts.Scored + rec.Counts.Quarantined
 	rec.QuarantinedByCode["edge_out_of_range"] = rec.Counts.Quarantined
 	if !n.silent {
-		must(t, o.Finish(t.Context(), work, n.refused == 0 && n.exit != 69))
+		must(t, o.Finish(t.Context(), work, n.refused == 0 && n.exit != 69 && n.exit != 4))
 		must(t, o.WriteRecord(rec))
 	}
 	must(t, o.Close())
@@ -134,7 +138,7 @@ func (n night) record(start time.Time) *writers.RunRecord {
 		Finished: start.Add(length * time.Second).Format(time.RFC3339), Seconds: length + float64(n.number), StartupSeconds: 1.4,
 		ExitCode: n.exit, Host: "etl-03.example.org", PID: 4711, Version: "1.2.3", GoVersion: "go1.26.8",
 		ArrowVersion: "v15.0.2", GRPCVersion: "v1.85.0", Protocol: "native", Workers: 8, Inputs: []string{"/srv/graphs/dt=2026-11-21"},
-		Output: n.dir, Settings: n.settings(), SettingsDigest: n.settings().Digest(),
+		Output: n.dir, Previous: n.previous, Gates: n.gates, Settings: n.settings(), SettingsDigest: n.settings().Digest(),
 		Model: writers.ModelRecord{
 			Name: "molecule-charge", Digest: "sha256:17a92cd8eeafa50fa5ac887434", InFeatures: 16, Outputs: n.outputs,
 			Engine: "scipy", BLAS: "openblas 0.3.31 Haswell", Versions: map[string]string{"numpy": "2.4.6", "python": "3.11.7"},
@@ -169,6 +173,11 @@ func example(t *testing.T) string {
 	n.exit = 3
 	n.write(t)
 	n.number, n.shift, n.bad, n.refused = 21, 0.05, 17, 2
+	n.gates = []writers.GateRecord{
+		{Name: "quarantine_rate", Limit: 0.1, Value: 0.06, Passed: true},
+		{Name: "drift.psi", Output: "toxicity", Limit: 0.2, Value: 0.013, Passed: true, Message: `output "charge" is new`},
+		{Name: "drift.max", Limit: 0.5, Passed: true, Message: "nothing to compare: no node is also in /srv/scores/" + strings.Repeat("deep/", 30)},
+	}
 	n.write(t)
 	return dir
 }

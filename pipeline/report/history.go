@@ -13,49 +13,6 @@ import (
 	"graphscore/writers"
 )
 
-// drift compares the run with the one before, or with the last one of the previous output, and lists what ran.
-func (b *builder) drift(ctx context.Context) error {
-	before, err := b.before(ctx)
-	if err != nil {
-		return err
-	}
-	if b.record == nil || before == nil {
-		return nil
-	}
-	b.report.Previous = before.RunID
-	if b.cfg.Previous != "" {
-		b.report.Previous = b.cfg.Previous + ": " + before.RunID
-	}
-	b.report.Drift = changes(before, b.record)
-	if was, is := before.Model.Digest, b.record.Model.Digest; was != is && was != "" && is != "" {
-		b.note("The model changed since the previous run: %s before, %s now.", short(was), short(is))
-	}
-	return nil
-}
-
-// before gives the record to compare with, nil for none: that of the last earlier run which scored anything, for
-// want of one the last earlier run. On the way it lists the recent runs.
-func (b *builder) before(ctx context.Context) (*writers.RunRecord, error) {
-	previous, err := b.recent(ctx)
-	if err != nil || b.cfg.Previous == "" {
-		return previous, err
-	}
-	files, err := writers.Records(b.cfg.Previous)
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range files {
-		rec, err := writers.ReadRecord(file)
-		var bad *writers.RecordError
-		if errors.As(err, &bad) {
-			continue
-		}
-		return rec, err
-	}
-	b.note("The previous output has no run record: only its scores are compared.")
-	return nil, nil
-}
-
 // recent lists the run and those before it, and gives the one to compare with.
 func (b *builder) recent(ctx context.Context) (*writers.RunRecord, error) {
 	var scored, latest *writers.RunRecord

@@ -127,7 +127,7 @@ func (b *builder) measure(ctx context.Context) error {
 	if n := now.outputs; n > ShownOutputs {
 		b.note("Of %d outputs of the model, only the first %d are shown.", n, ShownOutputs)
 	}
-	if b.cfg.Previous == "" {
+	if b.previous == nil {
 		return nil
 	}
 	before, err := distributions(ctx, b.previous, b.notePrevious, nil)
@@ -135,9 +135,6 @@ func (b *builder) measure(ctx context.Context) error {
 		return err
 	}
 	b.report.ScoreDrift = compare(before, now)
-	if len(b.report.ScoreDrift) == 0 {
-		b.note("The two outputs share no score column, so scores cannot be compared.")
-	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"graphscore/writers"
 )
@@ -27,7 +28,8 @@ const (
 type Config struct {
 	// Path is an output folder, or a run record in its _runs.
 	Path string
-	// Previous is an output folder to compare with; by default the run before is, as far as records go.
+	// Previous is an output folder to compare with. Default: the one that the run knew of, that of gates.drift or of
+	// an earlier date; for want of one the run before, as far as records go.
 	Previous string
 	// Meaning says what an exit code means, in a few words; by default nothing.
 	Meaning func(code int) string
@@ -64,6 +66,7 @@ func Build(ctx context.Context, cfg Config) (*Report, error) {
 		}
 	}
 	b.run()
+	b.gates()
 	b.outcome()
 	b.problems()
 	b.provenance()
@@ -74,7 +77,7 @@ func Build(ctx context.Context, cfg Config) (*Report, error) {
 func newReport() *Report {
 	return &Report{
 		Notes: []string{}, Outcome: []Reason{}, Refused: []Problem{}, Failed: []Problem{}, Throughput: []Rate{},
-		Stages: []Stage{}, Scores: []Scores{}, Slowest: []Shard{}, Quarantine: []QuarantineCode{}, Drift: []Change{},
+		Stages: []Stage{}, Scores: []Scores{}, Slowest: []Shard{}, Quarantine: []QuarantineCode{}, Gates: []Gate{}, Drift: []Change{},
 		ScoreDrift: []ScoreDrift{}, Recent: []Recent{}, Provenance: []Fact{},
 	}
 }
@@ -91,6 +94,7 @@ type builder struct {
 	holder   *writers.Holder    // a later run that left no record
 	output   *output
 	previous *output // to compare with, nil for none
+	lost     string  // an output that the run knew of and that cannot be compared with now
 	dropped  int     // notes that are not shown
 }
 
@@ -136,29 +140,6 @@ func (b *builder) locate(ctx context.Context) error {
 		return &NotOutputError{b.cfg.Path, reason}
 	}
 	return b.locatePrevious(ctx)
-}
-
-// locatePrevious opens the output to compare with, if one is named.
-func (b *builder) locatePrevious(ctx context.Context) error {
-	dir := b.cfg.Previous
-	if dir == "" {
-		return nil
-	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return &NotFoundError{dir}
-	}
-	var err error
-	if b.previous, err = openOutput(ctx, dir, b.notePrevious); err != nil {
-		return err
-	}
-	if len(b.previous.parts) == 0 {
-		return &NotOutputError{dir, "it holds no parts to compare with"}
-	}
-	return nil
-}
-
-func (b *builder) notePrevious(format string, args ...any) {
-	b.note("Previous output: "+format, args...)
 }
 
 // choose reads the record that was named, or the newest that can be read.
@@ -336,6 +317,9 @@ func (b *builder) state() {
 	case writers.Succeeded(b.dir):
 		r.State, r.Summary = Partly, fmt.Sprintf("Every part stands, but %s of %s graphs are in quarantine.",
 			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
+	case r.FailedCount == 0 && len(b.failedGates()) > 0:
+		r.State, r.Summary = Partly, fmt.Sprintf("Gates failed: %s. The scores stay (%s), without a _SUCCESS.",
+			strings.Join(b.failedGates(), ", "), parts)
 	case r.FailedCount == 0 && r.RefusedCount > 0:
 		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s stand, with %s of %s graphs in quarantine.",
 			plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"graphscore/pipeline/diff"
 	"graphscore/writers"
 )
 
@@ -263,21 +264,19 @@ func compare(before, now *scoreSet) []ScoreDrift {
 		if old == nil || old.n == 0 || c.n == 0 {
 			continue
 		}
+		psi, ks := diff.Distances(counts(old.upper), counts(c.upper))
 		list = append(list, ScoreDrift{
 			Output: c.name, Before: old.quantiles(), Now: c.quantiles(),
-			Mean: [2]float64{old.sum / float64(old.n), c.sum / float64(c.n)}, KS: distance(old, c),
+			Mean: [2]float64{old.sum / float64(old.n), c.sum / float64(c.n)}, PSI: psi, KS: ks,
 		})
 	}
 	return list
 }
 
-// distance is the largest one between the distribution functions of two columns.
-func distance(a, b *scoreColumn) float64 {
-	var sumA, sumB int64
-	var most float64
-	for i := range halves {
-		sumA, sumB = sumA+a.upper[i], sumB+b.upper[i]
-		most = max(most, math.Abs(float64(sumA)/float64(a.n)-float64(sumB)/float64(b.n)))
+func counts(upper *[halves]int64) []uint64 {
+	list := make([]uint64, halves)
+	for i, n := range upper {
+		list[i] = uint64(n)
 	}
-	return most
+	return list
 }

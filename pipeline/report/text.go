@@ -19,6 +19,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	t := &textPage{}
 	t.head(r)
 	t.outcome(r)
+	t.gates(r)
 	t.speed(r)
 	t.distributions(r)
 	t.drift(r)
@@ -117,6 +118,23 @@ func (t *textPage) problems(title string, list []Problem, count int) {
 	}
 }
 
+func (t *textPage) gates(r *Report) {
+	if len(r.Gates) == 0 {
+		return
+	}
+	t.title("gates")
+	rows := [][]string{{"", "output", "limit", "value", ""}}
+	for _, g := range r.Gates {
+		rows = append(rows, []string{g.Name, g.Output, g.Amount(g.Limit), g.Amount(g.Value), g.Result()})
+	}
+	t.table(rows)
+	for _, g := range r.Gates {
+		if g.Message != "" {
+			t.words(2, g.Name+": "+g.Message)
+		}
+	}
+}
+
 func (t *textPage) speed(r *Report) {
 	if run := r.Run; run != nil && run.PerSecond > 0 {
 		t.title("throughput: %s graphs/s after a start-up of %s", comma(int64(run.PerSecond)), seconds(run.StartupSeconds))
@@ -193,8 +211,12 @@ func (t *textPage) drift(r *Report) {
 		}
 		t.table(rows)
 	}
+	if r.DriftNote != "" {
+		t.b.WriteString("\n")
+		t.words(2, r.DriftNote)
+	}
 	for _, s := range r.ScoreDrift {
-		t.title("scores %q against before: KS %s, mean %s -> %s", s.Output, short4(s.KS), short4(s.Mean[0]), short4(s.Mean[1]))
+		t.title("scores %q against before: PSI %s, KS %s, mean %s -> %s", s.Output, short4(s.PSI), short4(s.KS), short4(s.Mean[0]), short4(s.Mean[1]))
 		names, before, now := []string{""}, []string{"before"}, []string{"now"}
 		for i, q := range s.Now {
 			names, now = append(names, quantileName(q.Share)), append(now, short4(q.Value))

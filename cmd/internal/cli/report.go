@@ -56,7 +56,7 @@ func (e *env) reportCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&format, "format", "html", "html, json or text")
 	cmd.Flags().StringVar(&output, "output", "", "`FILE` for the report, - for standard output")
-	cmd.Flags().StringVar(&previous, "previous", "", "output `DIR` to compare scores and counts with (default: the counts of the run before)")
+	cmd.Flags().StringVar(&previous, "previous", "", "output `DIR` to compare scores and counts with (default: that of gates.drift or of the date before, as the run knew it; else the counts of the run before)")
 	return cmd
 }
 
