@@ -12,10 +12,17 @@ import (
 // An error other than io.EOF or the context's refuses the rest of the shard: its message names the file
 // and what is wrong with it. A Source never panics because of its input.
 type Source interface {
-	// Next gives the next batch, io.EOF at the end. The caller owns the batch.
+	// Next gives the next batch, io.EOF at the end. The caller owns the batch, see [Recycler].
 	Next(ctx context.Context) (*graph.Batch, error)
 	// Close frees the file. It may be called at any time, once.
 	Close() error
+}
+
+// Recycler is implemented by sources that fill the memory of batches again.
+type Recycler interface {
+	// Recycle gives a batch of Next back, once nobody looks at it or at a slice of it any more. It may be called
+	// from any goroutine, also after Close.
+	Recycle(b *graph.Batch)
 }
 
 // Scorer scores batches. It is safe for concurrent use.

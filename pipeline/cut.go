@@ -11,9 +11,9 @@ type request struct {
 	batch *graph.Batch // nil: nothing to score
 	bytes int64        // what it holds of the bytes in flight
 
-	// rejected lists what left before scoring; only the last request of a batch has it.
+	// rejected lists what left before scoring, of the batch that was cut. Only its last request has both.
 	rejected []graph.Rejection
-	last     bool
+	whole    *graph.Batch
 
 	scores *graph.Scores
 	done   chan error // of one, so that a scorer never waits for the collector
@@ -61,5 +61,5 @@ func (c cutter) cut(b *graph.Batch, emit func(*request) error) error {
 	if err := flush(b.Graphs()); err != nil {
 		return err
 	}
-	return emit(&request{rejected: rejected, last: true})
+	return emit(&request{rejected: rejected, whole: b})
 }

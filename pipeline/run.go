@@ -140,7 +140,10 @@ func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *C
 	})
 	g.Go(func() error {
 		return protect(func() error {
-			c := collector{runner: r, sink: sink, counts: counts}
+			c := collector{runner: r, sink: sink, counts: counts, recycle: func(*graph.Batch) {}}
+			if source, is := source.(Recycler); is {
+				c.recycle = source.Recycle
+			}
 			return c.collect(ctx, queue)
 		})
 	})
@@ -244,6 +247,7 @@ type collector struct {
 	*runner
 	sink     Sink
 	counts   *Counts
+	recycle  func(*graph.Batch)
 	rejected []graph.Rejection // of the batch that is being collected
 }
 
@@ -283,10 +287,11 @@ func (c *collector) take(ctx context.Context, q *request) error {
 		c.count(q)
 	}
 	c.rejected = append(c.rejected, q.rejected...)
-	if q.last {
-		return c.reject(ctx)
+	if q.whole == nil {
+		return nil
 	}
-	return nil
+	c.recycle(q.whole) // all its requests were before this one
+	return c.reject(ctx)
 }
 
 func (c *collector) count(q *request) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	"graphscore/pipeline/graph"
 )
@@ -69,6 +70,7 @@ type Plan struct {
 
 	cfg     Config
 	refused map[string]bool // the Rel of refused files
+	used    *sync.Pool      // batches that nobody uses any more
 }
 
 // Empty says whether nothing matched: there is no file, not even a refused one.
@@ -93,7 +95,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}}
+	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
 	for _, file := range f.files {
 		if err := ctx.Err(); err != nil {
 			return nil, err

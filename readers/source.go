@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"sync"
 
 	"graphscore/pipeline/graph"
 )
@@ -26,6 +27,7 @@ type Source struct {
 	row     int64          // the next row of the file
 	err     error          // what ended it
 	builder *graph.Builder
+	used    *sync.Pool // batches of all sources of the plan that nobody uses any more
 }
 
 // Open opens a shard. width is the number of features that the model wants. The source must be closed.
@@ -40,7 +42,8 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 		src.Close()
 		return nil, fileError(s.File.Path, -1, err)
 	}
-	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs}
+	src.used = p.used
+	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs, Used: src.again}
 	if src.by[roleNodeIDs] != nil {
 		cfg.NodeIDs = &p.NodeIDs
 	}
@@ -105,6 +108,18 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 		return nil, io.EOF
 	}
 	return s.builder.Batch(), nil
+}
+
+// Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
+func (s *Source) Recycle(b *graph.Batch) {
+	if b.Bytes() <= 2*s.cfg.BatchBytes {
+		s.used.Put(b)
+	}
+}
+
+func (s *Source) again() *graph.Batch {
+	b, _ := s.used.Get().(*graph.Batch)
+	return b
 }
 
 // fill takes rows until the batch is large enough.

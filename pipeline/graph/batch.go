@@ -79,6 +79,11 @@ func (c *IDs) AppendBytes(v []byte) {
 	c.Offsets = append(c.Offsets, uint32(len(c.Bytes)))
 }
 
+// emptied is a column without ids that fills the memory of c again.
+func (c *IDs) emptied(kind IDKind) IDs {
+	return IDs{Kind: kind, Ints: c.Ints[:0], Bytes: c.Bytes[:0], Offsets: c.Offsets[:0]}
+}
+
 func (c *IDs) begin() {
 	if len(c.Offsets) == 0 {
 		c.Offsets = append(c.Offsets, 0)

@@ -44,6 +44,8 @@ type BuilderConfig struct {
 	GraphIDs IDKind
 	// NodeIDs is the kind of the node ids, nil where the file has none.
 	NodeIDs *IDKind
+	// Used gives a batch that nobody uses any more, to fill its memory again, or nil. Default: always nil.
+	Used func() *Batch
 }
 
 // Builder checks rows and puts them into a Batch, edges grouped by target. One goroutine uses it.
@@ -63,15 +65,30 @@ func NewBuilder(cfg BuilderConfig) *Builder {
 }
 
 func (b *Builder) reset() {
+	old := &Batch{}
+	if b.cfg.Used != nil {
+		if used := b.cfg.Used(); used != nil {
+			old = used
+		}
+	}
 	b.batch = &Batch{
-		IDs: IDs{Kind: b.cfg.GraphIDs}, Width: b.cfg.Width,
-		NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0},
+		IDs: old.IDs.emptied(b.cfg.GraphIDs), Width: b.cfg.Width,
+		NodeOffsets: append(old.NodeOffsets[:0], 0), EdgeOffsets: append(old.EdgeOffsets[:0], 0),
+		Features: old.Features[:0], InDegree: old.InDegree[:0], Sources: old.Sources[:0],
+		RowGroups: old.RowGroups[:0], Rows: old.Rows[:0],
 	}
 	if b.cfg.Weighted {
-		b.batch.Weights = []float32{}
+		if b.batch.Weights = old.Weights[:0]; old.Weights == nil {
+			b.batch.Weights = []float32{}
+		}
 	}
 	if b.cfg.NodeIDs != nil {
-		b.batch.NodeIDs = &IDs{Kind: *b.cfg.NodeIDs}
+		ids := IDs{}
+		if old.NodeIDs != nil {
+			ids = *old.NodeIDs
+		}
+		ids = ids.emptied(*b.cfg.NodeIDs)
+		b.batch.NodeIDs = &ids
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// Source yields given batches.
+// Source yields copies of given batches, and spoils those that it gets back.
 type Source struct {
 	Batches []*graph.Batch
 	// Err comes after the batches instead of io.EOF.
@@ -31,7 +31,45 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 		return nil, io.EOF
 	}
 	s.at++
-	return s.Batches[s.at-1], nil
+	return clone(s.Batches[s.at-1]), nil
+}
+
+// Recycle implements pipeline.Recycler: whoever still looks at the batch sees what is no graph of the input.
+func (s *Source) Recycle(b *graph.Batch) {
+	const wrong = 1 << 30
+	for _, v := range [][]uint32{b.InDegree, b.Sources, b.NodeOffsets, b.EdgeOffsets} {
+		for i := range v {
+			v[i] = wrong
+		}
+	}
+	for _, v := range [][]float32{b.Features, b.Weights} {
+		for i := range v {
+			v[i] = wrong
+		}
+	}
+	clear(b.Rows)
+	clear(b.Rejected)
+	clear(b.IDs.Ints)
+	clear(b.IDs.Bytes)
+}
+
+func clone(b *graph.Batch) *graph.Batch {
+	c := *b
+	c.IDs = cloneIDs(b.IDs)
+	if b.NodeIDs != nil {
+		ids := cloneIDs(*b.NodeIDs)
+		c.NodeIDs = &ids
+	}
+	c.NodeOffsets, c.EdgeOffsets = slices.Clone(b.NodeOffsets), slices.Clone(b.EdgeOffsets)
+	c.Features, c.InDegree = slices.Clone(b.Features), slices.Clone(b.InDegree)
+	c.Sources, c.Weights = slices.Clone(b.Sources), slices.Clone(b.Weights)
+	c.RowGroups, c.Rows, c.Rejected = slices.Clone(b.RowGroups), slices.Clone(b.Rows), slices.Clone(b.Rejected)
+	return &c
+}
+
+func cloneIDs(ids graph.IDs) graph.IDs {
+	ids.Ints, ids.Bytes, ids.Offsets = slices.Clone(ids.Ints), slices.Clone(ids.Bytes), slices.Clone(ids.Offsets)
+	return ids
 }
 
 // Close implements pipeline.Source.

@@ -3,6 +3,7 @@ package pipelinetest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"slices"
@@ -95,6 +96,36 @@ func TestSource(t *testing.T, open func(t *testing.T) pipeline.Source, rows int6
 		}
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
+		}
+	})
+	t.Run("gives the same with batches that come back", func(t *testing.T) {
+		read := func(recycle func(s pipeline.Source, b *graph.Batch)) (texts []string) {
+			s := open(t)
+			defer s.Close()
+			for {
+				b, err := s.Next(t.Context())
+				if err == io.EOF {
+					return texts
+				}
+				if err != nil {
+					t.Fatalf("Next: %v", err)
+				}
+				plain := *b
+				plain.NodeIDs = nil // or its address would be printed
+				texts = append(texts, fmt.Sprintf("%+v %+v", plain, b.NodeIDs))
+				recycle(s, b)
+			}
+		}
+		want := read(func(pipeline.Source, *graph.Batch) {})
+		got := read(func(s pipeline.Source, b *graph.Batch) {
+			if s, is := s.(pipeline.Recycler); is {
+				s.Recycle(b)
+			}
+		})
+		for i := range want {
+			if i >= len(got) || got[i] != want[i] {
+				t.Fatalf("batch %d of %d and %d differs", i, len(want), len(got))
+			}
 		}
 	})
 	t.Run("closes before the end", func(t *testing.T) {
