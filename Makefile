@@ -14,7 +14,7 @@ needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
 date     = $(if $(DATE),--date $(DATE))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-data test-pyg race lint fmt proto proto-check verify bench serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg race lint fmt proto proto-check verify bench serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-e2e: build $(VENV)/.test ## run the tests of the built binary with real wor
 
 test-browser: ## open reports in a real Chromium (needs chromium; pictures in .cache/screenshots)
 	go test -tags browser -count=1 ./pipeline/report
+
+test-deploy: build ## try jobs/deploy with the real cron, systemd, logrotate and promtool (needs root)
+	go test -tags deploy -count=1 ./jobs/deploy
 
 test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
 	$(VPY) -m pytest -q python/tests/collections --data $(or $(DATA),../shared/data)

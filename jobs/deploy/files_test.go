@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/local"
+	"graphscore/pipeline/observe"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -156,6 +158,28 @@ func TestAlertedCodes(t *testing.T) {
 	want = slices.DeleteFunc(want, func(c int) bool { return c == codes["exitInterrupted"] || c == codes["exitTerminated"] })
 	if diff := cmp.Diff(want, excluded); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// The alerts and their annotations know no metric that the program does not write.
+func TestAlertedMetrics(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "molecules.prom")
+	if err := observe.WriteTextfile(file, &observe.LastRun{Job: "molecules", Ended: time.Now(), Success: true}); err != nil {
+		t.Fatal(err)
+	}
+	metric := regexp.MustCompile(`graphscore_\w+`)
+	there := metric.FindAllString(read(t, file), -1)
+	for _, rules := range []string{"alerts.yaml", "testdata/alerts_test.yaml"} {
+		named := metric.FindAllString(read(t, rules), -1)
+		if len(named) == 0 {
+			t.Errorf("%s names no metric", rules)
+		}
+		for _, name := range named {
+			if !slices.Contains(there, name) {
+				t.Errorf("%s names %s, which the program does not write", rules, name)
+			}
+		}
 	}
 }
 

@@ -1,0 +1,179 @@
+//go:build deploy
+
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// repo is the checkout, as seen from this folder.
+const repo = "../.."
+
+// need ends the test where a program is not there, and says whose it is.
+func need(t *testing.T, programs map[string]string) {
+	t.Helper()
+	for program, debian := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Fatalf("%s is not there: install it (Debian's package %s)", program, debian)
+		}
+	}
+}
+
+// machine is what testdata/sandbox.sh lays over this machine for one command.
+type machine struct {
+	t     *testing.T
+	world string
+}
+
+// newMachine has the job molecules, with the graphs of two dates, one of which is yesterday for as long as a test
+// takes; and broken, which has a mistake.
+func newMachine(t *testing.T) *machine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Fatal("this needs root: mounts, cron and systemd in a root of their own; nothing is changed outside it")
+	}
+	need(t, map[string]string{"unshare": "util-linux", "pivot_root": "util-linux", "useradd": "passwd"})
+	for _, built := range []string{"bin/graphscore", "python/.venv/bin/python"} {
+		if _, err := os.Stat(filepath.Join(repo, built)); err != nil {
+			t.Fatalf("%v: run `make test-deploy`, which builds it", err)
+		}
+	}
+	m := &machine{t: t, world: t.TempDir()}
+	for _, folder := range []string{"layer", "srv", "log", "root/etc/cron.d", "root/etc/logrotate.d", "root/etc/systemd/system"} {
+		m.must(os.MkdirAll(m.path(folder), 0o755))
+	}
+	now := time.Now().UTC()
+	for back := range 2 {
+		date := now.AddDate(0, 0, -back).Format(time.DateOnly)
+		m.put("srv/molecules/data/dt="+date+"/atoms.parquet", read(t, repo+"/jobs/examples/molecules/data/held-back.parquet"))
+	}
+	m.must(os.CopyFS(m.path("srv/molecules/model"), os.DirFS(repo+"/jobs/examples/molecules/model")))
+	job := read(t, "molecules.yaml")
+	m.put("root/etc/graphscore/molecules.yaml", job)
+	m.put("root/etc/graphscore/broken.yaml", strings.Replace(job, "name:", "title:", 1))
+	return m
+}
+
+func (m *machine) path(name string) string { return filepath.Join(m.world, name) }
+
+func (m *machine) must(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+func (m *machine) put(name, text string) {
+	m.t.Helper()
+	m.must(os.MkdirAll(filepath.Dir(m.path(name)), 0o755))
+	m.must(os.WriteFile(m.path(name), []byte(text), 0o644))
+}
+
+// read gives a file of the machine, empty where it is not there.
+func (m *machine) read(name string) string {
+	m.t.Helper()
+	text, err := os.ReadFile(m.path(name))
+	if !errors.Is(err, os.ErrNotExist) {
+		m.must(err)
+	}
+	return string(text)
+}
+
+// run runs a command of the machine until it ends or ctx does: all that it has started ends with it. It gives what
+// it printed, and its exit code.
+func (m *machine) run(ctx context.Context, args ...string) (printed string, code int) {
+	m.t.Helper()
+	checkout, err := filepath.Abs(repo)
+	m.must(err)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"testdata/sandbox.sh", checkout, m.world}, args...)...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second
+	m.must(cmd.Start())
+	_ = cmd.Wait() // how it ended is in the code
+	m.forget(fmt.Sprintf("graphscore-%d", cmd.Process.Pid))
+	return out.String(), cmd.ProcessState.ExitCode()
+}
+
+// forget removes control groups, once all that was in them has ended.
+func (m *machine) forget(name string) {
+	m.t.Helper()
+	groups, err := filepath.Glob("/sys/fs/cgroup/*/" + name)
+	m.must(err)
+	for _, group := range append(groups, "/sys/fs/cgroup/"+name) {
+		var folders []string
+		m.must(filepath.WalkDir(group, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				folders = append(folders, path)
+			}
+			return nil
+		}))
+		for _, folder := range slices.Backward(folders) {
+			err := os.Remove(folder)
+			for end := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(end); err = os.Remove(folder) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			m.must(err)
+		}
+	}
+}
+
+// parts are the parts of the job molecules.
+func (m *machine) parts() []string {
+	m.t.Helper()
+	found, err := filepath.Glob(m.path("srv/molecules/scores/dt=*/*.parquet"))
+	m.must(err)
+	return found
+}
+
+// same checks that the part has, to the byte, what a run without any of this makes of the same graphs.
+func (m *machine) same() {
+	m.t.Helper()
+	parts := m.parts()
+	if len(parts) != 1 {
+		m.t.Fatalf("parts are %q", parts)
+	}
+	input, err := filepath.Glob(m.path("srv/molecules/data/*"))
+	m.must(err)
+	out := m.t.TempDir()
+	plain := exec.CommandContext(m.t.Context(), repo+"/bin/graphscore", "run", "--output", out, "--input", input[0],
+		"--model", repo+"/jobs/examples/molecules/model")
+	plain.Env = append(os.Environ(), "GRAPHSCORE_PYTHON=")
+	if said, err := plain.CombinedOutput(); err != nil {
+		m.t.Fatalf("%v: %s", err, said)
+	}
+	if read(m.t, parts[0]) != read(m.t, filepath.Join(out, "atoms.parquet")) {
+		m.t.Errorf("%s differs from that of a plain run", parts[0])
+	}
+}
+
+// ran checks that the job molecules was run so many times, and well.
+func (m *machine) ran(times int) {
+	m.t.Helper()
+	records, err := filepath.Glob(m.path("srv/molecules/scores/dt=*/_runs/*.json"))
+	m.must(err)
+	done, err := filepath.Glob(m.path("srv/molecules/scores/dt=*/_SUCCESS"))
+	m.must(err)
+	if len(records) != times || len(done) != 1 {
+		m.t.Errorf("%d run records and %d _SUCCESS, expected %d and 1", len(records), len(done), times)
+	}
+	for _, part := range m.parts() {
+		info, err := os.Stat(part)
+		m.must(err)
+		if info.Sys().(*syscall.Stat_t).Uid == 0 {
+			m.t.Error("the job was run by root, not by the user graphscore")
+		}
+	}
+}
