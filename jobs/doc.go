@@ -9,4 +9,7 @@
 // over the job that [Job.On] gives. {date} is 2006-01-02, {date:LAYOUT} any layout of package time. A brace with a
 // comma is a glob; any other brace is a mistake there. Dates follow the wall clock of the job's timezone, so that
 // no two have the same folder: see [Calendar].
+//
+// [Gates] say what an output must pass to be given its _SUCCESS. They are no part of what the parts are made from: a
+// gate that is loosened costs no rescoring.
 package jobs

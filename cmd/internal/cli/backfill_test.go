@@ -27,6 +27,7 @@ import (
 type nightly struct {
 	t           *testing.T
 	dir         string
+	more        string // of the job file
 	server      *remotetest.Native
 	address     string
 	connections atomic.Int64
@@ -89,7 +90,7 @@ func (n *nightly) input(count int, dates ...string) {
 func (n *nightly) command(ctx context.Context, now func() time.Time, received func() *signalError, args ...string) (stdout, stderr string, err error) {
 	n.t.Helper()
 	job := filepath.Join(n.dir, "job.yaml")
-	text := "name: nightly\ninput: {path: 'data/dt={date}'}\noutput: {path: 'out/dt={date}'}\ntimezone: Europe/Berlin\n"
+	text := "name: nightly\ninput: {path: 'data/dt={date}'}\noutput: {path: 'out/dt={date}'}\ntimezone: Europe/Berlin\n" + n.more
 	if err := os.WriteFile(job, []byte(text), 0o666); err != nil {
 		n.t.Fatal(err)
 	}

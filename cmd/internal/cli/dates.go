@@ -55,7 +55,9 @@ func (r *run) withoutInput() error {
 	if r.part != nil {
 		return nil
 	}
-	r.gates = r.inputGates(0)
+	if r.flags.limit == 0 {
+		r.gates = r.inputGates(0)
+	}
 	r.sayGates(r.gates)
 	err := r.failedGates()
 	fmt.Fprintf(r.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n", r.date, inputText(r.job))
