@@ -29,8 +29,8 @@ type LastRun struct {
 	GatesFailed          int64
 }
 
-// codes are always there, at 0 where no graph has them: a Pushgateway keeps what is not pushed.
-var codes = [...]graph.Code{
+// knownCodes are always there, at 0 where no graph has them: a Pushgateway keeps what is not pushed.
+var knownCodes = [...]graph.Code{
 	graph.NullValue, graph.FeatureWidth, graph.NonFiniteFeature, graph.NonFiniteWeight, graph.EdgeOutOfRange,
 	graph.MalformedEdges, graph.NodeCount, graph.DuplicateNodeID, graph.TooLarge, graph.NonFiniteScore, graph.Refused,
 }
@@ -57,7 +57,7 @@ func (l *LastRun) gather(to prometheus.Registerer, succeeded float64) error {
 	g.split(lastPrefix+"graphs", "Graphs of the last run.", "outcome",
 		map[string]int64{"scored": l.Scored, "quarantined": l.Quarantined, "skipped": l.Skipped})
 	quarantined := map[string]int64{}
-	for _, code := range codes {
+	for _, code := range knownCodes {
 		quarantined[string(code)] = 0
 	}
 	for code, n := range l.Codes {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -75,6 +76,11 @@ func cause(err error) error {
 	}
 	return err
 }
+
+var userinfo = regexp.MustCompile(`://[^/@\s]*@`)
+
+// withoutUser masks users and passwords in the URLs of a text.
+func withoutUser(text string) string { return userinfo.ReplaceAllString(text, "://***@") }
 
 // masked is what of a URL may be shown.
 func masked(u *url.URL) string { return u.Scheme + "://" + u.Host + "/***" }

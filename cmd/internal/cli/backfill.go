@@ -73,8 +73,10 @@ func (e *env) backfillCommand() *cobra.Command {
 				if err := b.prepare(); err != nil {
 					return err
 				}
-				if err := seen.serve(ctx, func() pipeline.Reading { return b.meter.read().Reading }); err != nil {
-					return err
+				if !b.dryRun {
+					if err := seen.serve(ctx, func() pipeline.Reading { return b.meter.read().Reading }); err != nil {
+						return err
+					}
 				}
 				return b.execute(ctx)
 			}

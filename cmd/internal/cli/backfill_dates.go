@@ -107,6 +107,7 @@ func (b *backfill) run(ctx context.Context, i int) {
 	b.meter.begin(r.progress)
 	defer func() { b.meter.end(r.progress, b.entries[i].Outcome == writers.DateFailed) }()
 	d := &b.entries[i]
+	ctx, end := b.seen.tracing().Command(ctx, "run", "graphscore.date", d.Date)
 	settled, err := b.look(ctx, i)
 	if !settled && err == nil {
 		err = r.execute(ctx)
@@ -118,6 +119,7 @@ func (b *backfill) run(ctx context.Context, i int) {
 	err = b.signalled(err)
 	code := exitCode(err)
 	d.ExitCode = code
+	end(code, failure(err))
 	if err != nil && code != exitPartly {
 		d.Error = strings.Join(strings.Fields(err.Error()), " ")
 	}

@@ -16,6 +16,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
+	"graphscore/pipeline/remote"
 	"graphscore/writers"
 )
 
@@ -26,7 +27,8 @@ const (
 	pushPassVariable, pushPassCredential = "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password"
 )
 
-// observation is how others see one command: a monitor by its pings, Prometheus by its metrics.
+// observation is how others see one command: a monitor by its pings, Prometheus by its
+// metrics, a collector by its traces.
 type observation struct {
 	*env
 	id  string    // of the run or the backfill
@@ -35,13 +37,15 @@ type observation struct {
 	tell      func(*observe.LastRun)
 	summarize func(io.Writer) error
 
+	what   string
+	traces *observe.Traces
 	server *observe.Server // nil where nothing is served
 	pool   atomic.Pointer[local.Pool]
 }
 
 // observation begins one of a "run" or a "backfill", whose id every log line has from now on.
 func (e *env) observation(what string) *observation {
-	o := &observation{env: e, id: writers.NewRunID(e.start, rand.Reader)}
+	o := &observation{env: e, what: what, id: writers.NewRunID(e.start, rand.Reader)}
 	e.log = e.log.With(what, o.id)
 	return o
 }
@@ -50,7 +54,13 @@ func (e *env) observation(what string) *observation {
 func (o *observation) observed(ctx context.Context, work func(context.Context, *observation) error) error {
 	pinger := o.pinger(ctx)
 	pinger.Start(ctx)
-	err := o.signalled(work(ctx, o))
+	o.traces = observe.NewTraces(ctx, observe.TracesConfig{Version: buildVersion(), Getenv: os.Getenv, Log: o.log})
+	traced, end := o.traces.Command(ctx, o.what, "graphscore.run", o.id)
+	if id := observe.TraceID(traced); id != "" {
+		o.log = o.log.With("trace", id)
+	}
+	err := o.signalled(work(traced, o))
+	end(exitCode(err), failure(err))
 	if o.server != nil {
 		if err := o.server.Close(ctx); err != nil {
 			o.log.WarnContext(ctx, "ending the live metrics", "error", err)
@@ -65,7 +75,20 @@ func (o *observation) observed(ctx context.Context, work func(context.Context, *
 		o.publish(ctx, err)
 		return nil
 	})
-	_ = g.Wait() // both warn, and never fail
+	g.Go(func() error {
+		o.traces.Close(ctx)
+		return nil
+	})
+	_ = g.Wait() // they warn, and never fail
+	return err
+}
+
+// failure is an error that is one: not the outcome of a command that did its work.
+func failure(err error) error {
+	var outcome *outcomeError
+	if errors.As(err, &outcome) && outcome.said {
+		return nil
+	}
 	return err
 }
 
@@ -97,6 +120,20 @@ func (o *observation) connected(s *session) {
 	if o != nil && s != nil {
 		o.pool.Store(s.pool)
 	}
+}
+
+// tracing gives the traces of the command, nil where there are none.
+func (o *observation) tracing() *observe.Traces {
+	if o == nil {
+		return nil
+	}
+	return o.traces
+}
+
+// begin names the calls of a shard, and traces it.
+func (r *run) begin(ctx context.Context, shard string) (context.Context, func(pipeline.ShardResult)) {
+	ctx, end := r.seen.tracing().Shard(ctx, shard)
+	return remote.Label(ctx, r.id, shard), end
 }
 
 func (o *observation) pinger(ctx context.Context) *observe.Pinger {
@@ -148,9 +185,8 @@ func (o *observation) lastRun(ended error) *observe.LastRun {
 // text is what a monitor shows: the error in one sentence, and the summary where there is one.
 func (o *observation) text(ended error) string {
 	var b strings.Builder
-	var outcome *outcomeError
-	if ended != nil && (!errors.As(ended, &outcome) || !outcome.said) {
-		fmt.Fprintf(&b, "graphscore: error: %s\n", strings.TrimSpace(ended.Error()))
+	if err := failure(ended); err != nil {
+		fmt.Fprintf(&b, "graphscore: error: %s\n", strings.TrimSpace(err.Error()))
 	}
 	if o.summarize != nil {
 		_ = o.summarize(&b) // a builder takes everything

@@ -361,7 +361,7 @@ func (r *run) tuned() (pipeline.Config, pipeline.Scorer) {
 		InFlightBytes: int64(r.job.Limits.InFlightBytes),
 		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
 		Calls:    3 * max(1, r.workers()),
-		Progress: r.progress, Log: r.log,
+		Progress: r.progress, Log: r.log, Begin: r.begin,
 	}
 	if r.job.Server.Protocol == "gcn" { // one graph a call: many calls hide the way there and back
 		cfg.RequestGraphs, cfg.Calls = 1, 32*max(1, r.workers())
@@ -370,7 +370,7 @@ func (r *run) tuned() (pipeline.Config, pipeline.Scorer) {
 		n := r.part.parallel
 		cfg.InFlightBytes, cfg.Calls = max(1, cfg.InFlightBytes/int64(n)), (cfg.Calls+n-1)/n
 	}
-	patient := pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
+	patient := pipeline.Isolate(pipeline.Retry(r.seen.tracing().Scorer(scorer), pipeline.RetryConfig{
 		Budget: time.Duration(r.job.Limits.RetryBudget), Progress: r.progress, Log: r.log,
 	}))
 	return cfg, patient

@@ -22,9 +22,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// watcher NAME FILE [options] starts an HTTP server for the rest of the script, a monitor or a Pushgateway, puts
-// its URL into the variable NAME and writes every request into FILE: method, path and query, then the body with
-// two blanks before each line. Pushed metrics are written as text, and who pushes as "Authorization: ...".
+// watcher NAME FILE [options] starts an HTTP server for the rest of the script, a monitor, a Pushgateway or a collector
+// of traces, puts its URL into the variable NAME and writes every request into FILE: method, path and query, then the body with
+// two blanks before each line. Pushed metrics and spans are written as text, and who pushes as "Authorization: ...".
 func watcher(ts *testscript.TestScript, _ bool, args []string) {
 	flags := flag.NewFlagSet("watcher", flag.ContinueOnError)
 	fault := flags.String("fault", "", "hang, or the status of every answer; once-STATUS of the first answer only")
@@ -88,6 +88,8 @@ func (w *watching) note(request *http.Request) {
 	text := string(body)
 	if format := expfmt.ResponseFormat(request.Header); format.FormatType() == expfmt.TypeProtoDelim {
 		text, err = asText(body, format)
+	} else if request.URL.Path == tracesPath {
+		text, err = spansText(body)
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s\n", request.Method, request.URL)
@@ -97,12 +99,16 @@ func (w *watching) note(request *http.Request) {
 	for line := range strings.Lines(text) {
 		b.WriteString("  " + line)
 	}
-	f, openErr := os.OpenFile(w.file, os.O_APPEND|os.O_WRONLY, 0o666)
-	if openErr == nil {
-		_, openErr = f.WriteString(b.String())
-		openErr = errors.Join(openErr, f.Close())
+	w.failed = errors.Join(w.failed, err, appendTo(w.file, b.String()))
+}
+
+func appendTo(file, text string) error {
+	f, err := os.OpenFile(file, os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o666)
+	if err != nil {
+		return err
 	}
-	w.failed = errors.Join(w.failed, err, openErr)
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
 }
 
 // asText writes pushed metrics as a textfile has them.

@@ -35,11 +35,12 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 	outputs := flags.String("outputs", "score", "names of the outputs")
 	digest := flags.String("digest", remotetest.Digest, "digest of the model")
 	fault := flags.String("fault", "", "what the server does wrong")
+	headers := flags.String("headers", "", "file for what calls carry beside their requests")
 	if len(args) < 1 {
 		ts.Fatalf("usage: scorer NAME [options]")
 	}
 	ts.Check(flags.Parse(args[1:]))
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(noteHeaders(ts, *headers)))
 	switch *protocol {
 	case "native":
 		native := remotetest.NewNative(*width, strings.Split(*outputs, ",")...)
