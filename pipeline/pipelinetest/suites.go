@@ -101,10 +101,12 @@ func TestSource(t *testing.T, open func(t *testing.T) pipeline.Source, rows int6
 	t.Run("gives the same with batches that come back", func(t *testing.T) {
 		read := func(recycle func(s pipeline.Source, b *graph.Batch)) (texts []string) {
 			s := open(t)
-			defer s.Close()
 			for {
 				b, err := s.Next(t.Context())
 				if err == io.EOF {
+					if err := s.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
 					return texts
 				}
 				if err != nil {
