@@ -214,3 +214,7 @@ func defaultWorkers(cpus int) int {
 	}
 	return cpus - 1
 }
+
+// shardsAtOnce is one for every two CPUs: reading and writing a shard of small graphs keeps two workers busy. Each
+// takes some 20 MB for its part.
+func shardsAtOnce(cpus int) int { return min(max(2, cpus/2), 8) }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -357,6 +358,7 @@ func (r *run) tuned() (pipeline.Config, pipeline.Scorer) {
 	scorer := r.session.scorer()
 	cfg := pipeline.Config{
 		Outputs:       len(r.session.model.Outputs),
+		ShardsAtOnce:  shardsAtOnce(runtime.GOMAXPROCS(0)),
 		RequestBytes:  int64(r.job.Limits.RequestBytes),
 		InFlightBytes: int64(r.job.Limits.InFlightBytes),
 		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
