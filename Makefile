@@ -14,7 +14,7 @@ needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
 date     = $(if $(DATE),--date $(DATE))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg race lint fmt proto proto-check verify bench serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ $(VENV)/.run: python/pyproject.toml python/constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: $(VENV)/.run
 	@echo "installing the Python packages of the tests into $(VENV)"
 	@$(PIP) --editable 'python[test]'
+	@touch $@
+$(VENV)/.bench: $(VENV)/.test
+	@$(PIP) --editable 'python[test,bench]'
 	@touch $@
 $(VENV)/.lint: $(VENV)/.test
 	@$(PIP) --editable 'python[test,lint,proto]'
@@ -113,8 +116,11 @@ proto-check: proto ## fail where the generated code is stale
 
 verify: test lint race proto-check ## everything that CI runs
 
-bench: build $(VENV)/.test ## compare with a careful pyarrow + SciPy script (minutes)
-	$(VPY) python/benchmarks/bench.py
+bench: build $(VENV)/.test ## measure speed and memory on several workloads (minutes; BENCH='--only NAME,...')
+	$(VPY) python/benchmarks/bench.py $(BENCH)
+
+bench-full: build $(VENV)/.bench ## the same and PyG, Ray Data, PySpark (installs 7 GB); writes .github/BENCHMARKS.md
+	$(VPY) python/benchmarks/bench.py --full --page $(BENCH)
 
 serve: build ## serve MODEL=... at LISTEN=...
 	$(VPY) -m graphscore serve --model $(MODEL) --listen $(LISTEN)
