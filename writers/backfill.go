@@ -37,17 +37,22 @@ const (
 	DateWouldRun = "would_run"
 )
 
-// BackfillRecord says what a backfill was and what became of every date. Every key is always there.
+// BackfillNotEnded is the exit code in the record of a backfill that is at work, or was killed.
+const BackfillNotEnded = -1
+
+// BackfillRecord says what a backfill was and what became of every date. It is written when the backfill begins, and
+// again when it ends. Every key is always there.
 type BackfillRecord struct {
 	// BackfillID is of the form of a run id.
 	BackfillID string `json:"backfill_id"`
 	// Name is that of the job.
 	Name string `json:"name"`
-	// Started and Finished are UTC in RFC 3339.
+	// Started and Finished are UTC in RFC 3339. Finished is empty in one that has not ended.
 	Started  string  `json:"started"`
 	Finished string  `json:"finished"`
 	Seconds  float64 `json:"seconds"`
-	ExitCode int     `json:"exit_code"`
+	// ExitCode is that of the process, or BackfillNotEnded.
+	ExitCode int `json:"exit_code"`
 	// Error is the message of the backfill, empty where all went well.
 	Error   string `json:"error"`
 	Host    string `json:"host"`
@@ -100,8 +105,8 @@ func (r *BackfillRecord) Encode(w io.Writer) error {
 // whose run records are counted and listed for themselves.
 const backfillPrefix = "backfill-"
 
-// WriteBackfill writes _runs/backfill-<id>.json in the folder dir, which it creates where it is not there, and
-// removes all but the last 100 such records. It takes no lock of an output: those of the dates may be held by
+// WriteBackfill writes _runs/backfill-<id>.json in the folder dir, which it creates where it is not there, in the
+// place of one of the same id, and removes all but the last 100 such records. It takes no lock of an output: those of the dates may be held by
 // their runs. It waits for another backfill that writes its record, until ctx ends. Errors are *CreateError,
 // *IOError, or that of ctx.
 func WriteBackfill(ctx context.Context, dir string, rec *BackfillRecord) (err error) {
@@ -128,6 +133,19 @@ func WriteBackfill(ctx context.Context, dir string, rec *BackfillRecord) (err er
 		return err
 	}
 	return o.writeBackfill(rec)
+}
+
+// ReadBackfill reads the record of a backfill. The error is an *IOError, or a *RecordError for anything else.
+func ReadBackfill(file string) (*BackfillRecord, error) {
+	content, err := readSmall(file, recordLimit)
+	if err != nil {
+		return nil, err
+	}
+	rec := &BackfillRecord{}
+	if err := json.Unmarshal(content, rec); err != nil || rec.BackfillID == "" {
+		return nil, &RecordError{file, "it does not hold the JSON of a backfill either"}
+	}
+	return rec, nil
 }
 
 // backfillTemps is where the numbers of temporary files of backfills begin: if the folder is an output itself,

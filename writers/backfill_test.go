@@ -2,7 +2,6 @@ package writers
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -58,12 +57,33 @@ func TestWriteBackfill(t *testing.T) {
 	if temps, err := filepath.Glob(filepath.Join(runs, tempPrefix+"*")); err != nil || len(temps) != 1 {
 		t.Errorf("temporary files %v (%v)", temps, err)
 	}
-	content, err := os.ReadFile(filepath.Join(runs, names[recordsKept-1]))
+	rec, err := ReadBackfill(filepath.Join(runs, names[recordsKept-1]))
 	must(t, err)
-	var rec BackfillRecord
-	must(t, json.Unmarshal(content, &rec))
 	if rec.Since != "2026-01-01" || !strings.Contains(names[recordsKept-1], rec.BackfillID) {
 		t.Errorf("record %+v in %s", rec, names[recordsKept-1])
+	}
+}
+
+// A record is written when a backfill begins, and in its place another when it ends.
+func TestBackfillRecordIsReplaced(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const id = "20260102T000000Z-0000000a"
+	for _, code := range []int{BackfillNotEnded, 0} {
+		must(t, WriteBackfill(t.Context(), dir, &BackfillRecord{BackfillID: id, ExitCode: code}))
+		names, err := backfillNames(filepath.Join(dir, runsDir))
+		must(t, err)
+		rec, err := ReadBackfill(filepath.Join(dir, runsDir, names[0]))
+		must(t, err)
+		if len(names) != 1 || rec.ExitCode != code {
+			t.Errorf("%d records, exit code %d, expected %d", len(names), rec.ExitCode, code)
+		}
+	}
+	var bad *RecordError
+	other := filepath.Join(dir, "other.json")
+	must(t, os.WriteFile(other, []byte("{}"), 0o666))
+	if _, err := ReadBackfill(other); !errors.As(err, &bad) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -119,7 +119,7 @@ func (b *builder) locate(ctx context.Context) error {
 	if !info.IsDir() {
 		var ok bool
 		if b.dir, ok = writers.RecordOutput(b.cfg.Path); !ok {
-			return &writers.RecordError{Path: b.cfg.Path, Reason: "it does not lie in the _runs of an output"}
+			return strayRecord(b.cfg.Path)
 		}
 	}
 	b.report.Output = b.dir
@@ -140,6 +140,18 @@ func (b *builder) locate(ctx context.Context) error {
 		return &NotOutputError{b.cfg.Path, reason}
 	}
 	return b.locatePrevious(ctx)
+}
+
+// strayRecord says why a file is not the record of a run.
+func strayRecord(path string) error {
+	reason := "it does not lie in the _runs of an output"
+	if rec, err := writers.ReadBackfill(path); err == nil {
+		reason = "it is that of a backfill, whose dates have outputs of their own"
+		if rec.ExitCode == writers.BackfillNotEnded {
+			reason = "it is that of a backfill that never ended (it was killed, or is at work), whose dates have outputs of their own"
+		}
+	}
+	return &writers.RecordError{Path: path, Reason: reason}
 }
 
 // choose reads the record that was named, or the newest that can be read.

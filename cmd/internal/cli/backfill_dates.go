@@ -16,6 +16,9 @@ import (
 // execute runs the dates, writes the record, and tells what came out.
 func (b *backfill) execute(ctx context.Context) error {
 	begun := b.choose(ctx)
+	if err := b.beginRecord(ctx); err != nil {
+		return err
+	}
 	err := b.watched(ctx, len(begun), func(ctx context.Context) error { return b.runAll(ctx, begun) })
 	if b.session != nil {
 		if b.session.pool != nil {
@@ -34,6 +37,16 @@ func (b *backfill) execute(ctx context.Context) error {
 		err = b.weightier(ctx, err, writers.WriteBackfill(context.WithoutCancel(ctx), b.job.Above(), rec))
 	}
 	return b.weightier(ctx, err, b.summarize(rec, err))
+}
+
+// beginRecord leaves a record that stays if the process is killed.
+func (b *backfill) beginRecord(ctx context.Context) error {
+	if b.dryRun {
+		return nil
+	}
+	rec := b.record(nil)
+	rec.ExitCode, rec.Finished, rec.Seconds = writers.BackfillNotEnded, "", 0
+	return writers.WriteBackfill(ctx, b.job.Above(), rec)
 }
 
 // choose settles what the folders alone tell, and gives the places of the other dates in the order of running.
