@@ -31,7 +31,7 @@ func TestCron(t *testing.T) {
 	t.Parallel()
 	need(t, map[string]string{"cron": "cron"})
 	m := newMachine(t)
-	due := time.Now().UTC().Add(5 * time.Second).Truncate(time.Minute).Add(time.Minute)
+	due := time.Now().UTC().Add(20 * time.Second).Truncate(time.Minute).Add(time.Minute)
 	crontab := read(t, "crontab")
 	_, run, _ := strings.Cut(crontab, "\n17 4 * * * ")
 	run, _, _ = strings.Cut(run, "\n")
@@ -42,7 +42,7 @@ func TestCron(t *testing.T) {
 	m.must(os.Chmod(m.path("root/usr/sbin/sendmail"), 0o755))
 
 	checked := func() bool { return strings.Contains(m.read("log/molecules.log"), "nothing is wrong") }
-	ctx, stop := context.WithTimeout(t.Context(), 150*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer stop()
 	var g errgroup.Group
 	g.Go(func() error {

@@ -16,7 +16,9 @@ if [ "$1" != inside ]; then
       echo $$ >"$groups/graphscore-$$/cgroup.procs"
     fi
   done
-  exec unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup --propagation private sh "$0" inside "$@"
+  # Whatever ends who started this, it ends as well.
+  exec timeout --signal=KILL 300 setpriv --pdeathsig KILL \
+    unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup --propagation private sh "$0" inside "$@"
 fi
 repo=$2 world=$3
 shift 3
