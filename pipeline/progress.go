@@ -22,16 +22,9 @@ type Progress struct {
 
 	// Time spent in each stage, in nanoseconds, added up over goroutines.
 	read, cut, pack, transport, model, write atomic.Int64
+	readWait, writeWait, elapsed             atomic.Int64
 
 	first atomic.Pointer[time.Time]
-}
-
-// Stages is the time spent in each stage, added up over goroutines that work side by side: the sum may exceed
-// the time that a run takes.
-type Stages struct {
-	// Read is spent in sources, Pack on cutting, encoding and decoding, Transport between encoding a request
-	// and having its answer without the model's share, Model in the model, Write in sinks.
-	Read, Pack, Transport, Model, Write time.Duration
 }
 
 // Rows is the number of graphs that have left the pipeline, scored or quarantined.
@@ -68,11 +61,7 @@ func (r *Reading) Add(o Reading) {
 	r.Retries += o.Retries
 	r.Shards += o.Shards
 	r.InFlight += o.InFlight
-	r.Stages.Read += o.Stages.Read
-	r.Stages.Pack += o.Stages.Pack
-	r.Stages.Transport += o.Stages.Transport
-	r.Stages.Model += o.Stages.Model
-	r.Stages.Write += o.Stages.Write
+	r.Stages.Add(o.Stages)
 }
 
 // Stages gives the times so far.
@@ -83,6 +72,10 @@ func (p *Progress) Stages() Stages {
 		Transport: time.Duration(p.transport.Load()),
 		Model:     time.Duration(p.model.Load()),
 		Write:     time.Duration(p.write.Load()),
+		Cut:       time.Duration(p.cut.Load()),
+		ReadWait:  time.Duration(p.readWait.Load()),
+		WriteWait: time.Duration(p.writeWait.Load()),
+		Elapsed:   time.Duration(p.elapsed.Load()),
 	}
 }
 

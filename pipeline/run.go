@@ -33,6 +33,7 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 		bytes: semaphore.NewWeighted(cfg.InFlightBytes),
 		calls: semaphore.NewWeighted(int64(cfg.Calls)),
 	}
+	defer since(&cfg.Progress.elapsed, time.Now())
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(cfg.ShardsAtOnce)
 	for i := range shards {
@@ -131,9 +132,9 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts) (err err
 // goroutine reads, one collects, and every request has one while it is scored.
 func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts) error {
 	g, ctx := errgroup.WithContext(ctx)
-	// Requests in the order of the input. There is room for all calls that can be under way, or a slow head
-	// of the line would keep the reader from starting the next ones.
-	queue := make(chan *request, r.cfg.Calls)
+	// Requests in the order of the input. There is room for all calls that can be under way and for the ends of
+	// their batches, or a slow head of the line would keep the reader from starting the next ones.
+	queue := make(chan *request, 2*r.cfg.Calls)
 	g.Go(func() error {
 		defer close(queue)
 		return protect(func() error { return r.read(ctx, g, source, queue) })
@@ -174,34 +175,47 @@ func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, que
 	}
 }
 
+// dispatch starts the scoring of a batch, request by request.
 func (r *runner) dispatch(ctx context.Context, g *errgroup.Group, b *graph.Batch, queue chan<- *request) error {
-	return cutter{r.cfg}.cut(b, func(q *request) error {
-		if q.batch != nil {
-			// A request beyond the bound may go alone: it would wait for ever for more than there is.
-			q.bytes = min(q.bytes, r.cfg.InFlightBytes)
-			if err := r.bytes.Acquire(ctx, q.bytes); err != nil {
-				return err
-			}
-			r.cfg.Progress.InFlight.Add(q.bytes)
-			if err := r.calls.Acquire(ctx, 1); err != nil {
-				r.release(q)
-				return err
-			}
-			g.Go(func() error {
-				defer r.calls.Release(1)
-				err := protect(func() error { return r.score(ctx, q) })
-				q.done <- err
-				return err
-			})
-		}
-		select {
-		case queue <- q:
-			return nil
-		case <-ctx.Done():
-			r.release(q)
-			return ctx.Err()
-		}
+	begun := time.Now()
+	var waited time.Duration
+	err := cutter{r.cfg}.cut(b, func(q *request) error {
+		start := time.Now()
+		defer func() { waited += time.Since(start) }()
+		return r.launch(ctx, g, q, queue)
 	})
+	r.cfg.Progress.cut.Add(int64(time.Since(begun) - waited))
+	r.cfg.Progress.readWait.Add(int64(waited))
+	return err
+}
+
+// launch waits for room and starts the scoring of a request.
+func (r *runner) launch(ctx context.Context, g *errgroup.Group, q *request, queue chan<- *request) error {
+	if q.batch != nil {
+		// A request beyond the bound may go alone: it would wait for ever for more than there is.
+		q.bytes = min(q.bytes, r.cfg.InFlightBytes)
+		if err := r.bytes.Acquire(ctx, q.bytes); err != nil {
+			return err
+		}
+		r.cfg.Progress.InFlight.Add(q.bytes)
+		if err := r.calls.Acquire(ctx, 1); err != nil {
+			r.release(q)
+			return err
+		}
+		g.Go(func() error {
+			defer r.calls.Release(1)
+			err := protect(func() error { return r.score(ctx, q) })
+			q.done <- err
+			return err
+		})
+	}
+	select {
+	case queue <- q:
+		return nil
+	case <-ctx.Done():
+		r.release(q)
+		return ctx.Err()
+	}
 }
 
 // release gives back what a request holds of the bytes in flight.
@@ -253,8 +267,10 @@ type collector struct {
 
 func (c *collector) collect(ctx context.Context, queue <-chan *request) error {
 	for {
+		start := time.Now()
 		select {
 		case q, open := <-queue:
+			since(&c.cfg.Progress.writeWait, start)
 			if !open {
 				return nil
 			}
@@ -270,8 +286,10 @@ func (c *collector) collect(ctx context.Context, queue <-chan *request) error {
 func (c *collector) take(ctx context.Context, q *request) error {
 	if q.batch != nil {
 		defer c.release(q)
+		start := time.Now()
 		select {
 		case err := <-q.done:
+			since(&c.cfg.Progress.writeWait, start)
 			if err != nil {
 				return err
 			}

@@ -119,6 +119,12 @@ type Stages struct {
 	Transport float64 `json:"transport_seconds"`
 	Model     float64 `json:"model_seconds"`
 	Write     float64 `json:"write_seconds"`
+	// Cut is the readers' share of Pack; ReadWait is what readers waited for room, WriteWait what collectors
+	// waited for answers. Elapsed is the time in which all this happened.
+	Cut       float64 `json:"cut_seconds"`
+	ReadWait  float64 `json:"read_wait_seconds"`
+	WriteWait float64 `json:"write_wait_seconds"`
+	Elapsed   float64 `json:"elapsed_seconds"`
 }
 
 // SamplesKept is the largest number of samples in a record.

@@ -41,6 +41,11 @@ func TestRecordHasEveryKey(t *testing.T) {
 	if d := cmp.Diff(counts, sortedKeys(got["counts"].(map[string]any))); d != "" {
 		t.Error(d)
 	}
+	stages := []string{"cut_seconds", "elapsed_seconds", "model_seconds", "pack_seconds", "read_seconds", "read_wait_seconds",
+		"transport_seconds", "write_seconds", "write_wait_seconds"}
+	if d := cmp.Diff(stages, sortedKeys(got["stages"].(map[string]any))); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestRecordsKept(t *testing.T) {

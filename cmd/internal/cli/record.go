@@ -40,6 +40,8 @@ func (r *run) record(err error) *writers.RunRecord {
 	rec.Stages = writers.Stages{
 		Read: stages.Read.Seconds(), Pack: stages.Pack.Seconds(), Transport: stages.Transport.Seconds(),
 		Model: stages.Model.Seconds(), Write: stages.Write.Seconds(),
+		Cut: stages.Cut.Seconds(), ReadWait: stages.ReadWait.Seconds(), WriteWait: stages.WriteWait.Seconds(),
+		Elapsed: stages.Elapsed.Seconds(),
 	}
 	rec.PeakMemory = writers.PeakMemory{Go: local.PeakMemory(os.Getpid()), Workers: r.workerMemory}
 	if s := r.session; s != nil && s.model != nil {

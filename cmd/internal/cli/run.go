@@ -26,7 +26,7 @@ const scoringVersion = 1
 
 func (e *env) runCommand() *cobra.Command {
 	f := &jobFlags{}
-	var asJSON bool
+	var asJSON, trace bool
 	cmd := &cobra.Command{
 		Use:   "run [JOB.yaml]",
 		Short: "Score graphs and write the scores",
@@ -50,7 +50,7 @@ func (e *env) runCommand() *cobra.Command {
 					return err
 				}
 				limitMemory(job)
-				r := &run{env: e, flags: f, seen: o, job: job, id: o.id, date: date, asJSON: asJSON, progress: &pipeline.Progress{}}
+				r := &run{env: e, flags: f, seen: o, job: job, id: o.id, date: date, asJSON: asJSON, trace: trace, progress: &pipeline.Progress{}}
 				o.tell, o.summarize = r.lastRun, r.printSummary
 				if err := o.serve(ctx, r.progress.Read); err != nil {
 					return err
@@ -65,6 +65,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run record on standard output, and nothing else there")
+	cmd.Flags().BoolVar(&trace, "trace-stages", false, "tell how busy each stage was, and which one held up the others")
 	return cmd
 }
 
@@ -75,6 +76,7 @@ type run struct {
 	job      *jobs.Job
 	date     string // of a job with {date}, else empty
 	asJSON   bool
+	trace    bool // tell how busy each stage was
 	progress *pipeline.Progress
 	seen     *observation // nil where nobody watches
 	// part is set for a run that is one date of a backfill, which speaks for it and lends it a session.
@@ -90,6 +92,7 @@ type run struct {
 	work    *writers.Reconciled
 	todo    []int // shards of the plan that are scored now
 	result  *pipeline.Result
+	calls   int // at most under way
 
 	previous string // output that the scores can be compared with, empty for none
 	gates    []writers.GateRecord
@@ -339,6 +342,7 @@ func (r *run) stream(ctx context.Context) error {
 		}
 	}
 	cfg, patient := r.tuned()
+	r.calls = cfg.Calls
 	var total int64
 	shards := make([]pipeline.Shard, len(r.todo))
 	for k, i := range r.todo {

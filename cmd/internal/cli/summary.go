@@ -10,6 +10,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"graphscore/pipeline"
 	"graphscore/writers"
 )
 
@@ -34,12 +35,25 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 	}
 	r.sayGates(rec.Gates)
 	if r.asJSON {
+		if r.trace && r.result != nil {
+			fmt.Fprintf(r.stderr, "graphscore: %s\n", r.traced().Bottleneck())
+		}
 		return rec.Encode(r.stdout)
 	}
-	if r.quiet {
-		return nil
+	if !r.quiet {
+		if err := printSummary(r.stdout, rec); err != nil {
+			return err
+		}
 	}
-	return printSummary(r.stdout, rec)
+	if r.trace && r.result != nil {
+		fmt.Fprint(r.stdout, r.traced())
+	}
+	return nil
+}
+
+// traced is how busy each stage was.
+func (r *run) traced() pipeline.Trace {
+	return pipeline.Trace{Stages: r.progress.Stages(), Calls: r.calls, Workers: r.workers()}
 }
 
 // printSummary prints that of a run which came as far as a record.

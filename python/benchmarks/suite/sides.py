@@ -21,6 +21,7 @@ from suite.results import Side
 from suite.workloads import WORKLOADS, Workload, shape, write_model
 
 BINARY = ROOT / "bin" / "graphscore"
+STAGES = ("read", "pack", "transport", "model", "write")
 HERE = Path(__file__).resolve().parents[1]
 
 
@@ -96,7 +97,7 @@ def graphscore(source: Path, model: Path, out: Path, *options: str, watch: bool 
 
 def recorded(done: Finished, record: dict[str, Any]) -> Run:
     """A run as its record tells it."""
-    stages = {name.removesuffix("_seconds"): value for name, value in record["stages"].items()}
+    stages = {name: record["stages"][f"{name}_seconds"] for name in STAGES}
     return Run(
         graphs=record["counts"]["scored"],
         seconds=record["seconds"] - record["startup_seconds"],
