@@ -28,8 +28,18 @@ func (g Gate) Result() string {
 	return "failed"
 }
 
-// Amount writes a limit or value of the gate with its unit.
-func (g Gate) Amount(v float64) string {
+// Found writes the value, a dash where nothing was measured.
+func (g Gate) Found() string {
+	if g.Passed && g.Value == 0 && g.Output == "" && g.Message != "" {
+		return "–"
+	}
+	return g.amount(g.Value)
+}
+
+// Bound writes the limit.
+func (g Gate) Bound() string { return g.amount(g.Limit) }
+
+func (g Gate) amount(v float64) string {
 	switch g.Name {
 	case "quarantine_rate":
 		return amount(v, "share")

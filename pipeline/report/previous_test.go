@@ -104,7 +104,7 @@ func TestGatesAreShown(t *testing.T) {
 	var text, page strings.Builder
 	must(t, r.WriteText(&text))
 	must(t, r.WriteHTML(&page))
-	for _, want := range []string{"12,345", "1.25%", "36 h 00 min", "0.31", "failed", "passed", "drift.psi"} {
+	for _, want := range []string{"12,345", "1.25%", "36 h 00 min", "0.31", "failed", "passed", "drift.psi", "–"} {
 		if !strings.Contains(text.String(), want) || !strings.Contains(page.String(), want) {
 			t.Errorf("no %s in\n%s", want, text.String())
 		}

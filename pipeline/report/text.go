@@ -123,9 +123,9 @@ func (t *textPage) gates(r *Report) {
 		return
 	}
 	t.title("gates")
-	rows := [][]string{{"", "output", "limit", "value", ""}}
+	rows := [][]string{{"", "", "value", "limit", "output"}}
 	for _, g := range r.Gates {
-		rows = append(rows, []string{g.Name, g.Output, g.Amount(g.Limit), g.Amount(g.Value), g.Result()})
+		rows = append(rows, []string{g.Name, g.Result(), g.Found(), g.Bound(), g.Output})
 	}
 	t.table(rows)
 	for _, g := range r.Gates {
