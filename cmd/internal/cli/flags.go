@@ -199,9 +199,13 @@ func size(field *jobs.Size, flag, value string) error {
 	return nil
 }
 
-// limitMemory makes the collector work harder before the heap of a few giant graphs doubles. It is far above what
-// other runs need, and GOMEMLIMIT overrides it.
+// limitMemory makes the collector begin earlier than it would: batches are filled again, so that it has little to do,
+// and what it leaves lying is most of the peak. It works harder still before the heap of a few giant graphs doubles,
+// far above what other runs need. GOGC and GOMEMLIMIT override this.
 func limitMemory(job *jobs.Job) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(256<<20 + 4*int64(job.Limits.InFlightBytes))
 	}
