@@ -82,7 +82,7 @@ type Series struct {
 }
 
 // earliest is how many dates before its own a job looks for an output to compare with.
-const earliest = 1000
+const earliest = 400
 
 // Earlier yields the outputs that the scores of a job may be compared with, the likeliest first: what
 // gates.drift.against names, or else, in the job of one date, the outputs of the dates before it. Whether they are
