@@ -40,6 +40,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	ctx, received, stop := withSignals(context.Background())
 	defer stop()
 	e.received = received
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, grpcErrors{e})) // of the process, so not in tests
 
 	root := e.root()
 	root.SetArgs(args)
@@ -144,10 +145,17 @@ func (e *env) openLog() error {
 	default:
 		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
 	}
-	// gRPC writes lines of its own to stderr. What of them matters comes as the error of a call.
-	inner := slog.NewLogLogger(e.log.Handler(), slog.LevelDebug).Writer()
-	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, inner))
 	return nil
+}
+
+// grpcErrors takes the lines that gRPC would write to stderr. What of them matters comes as the error of a call.
+type grpcErrors struct{ *env }
+
+func (g grpcErrors) Write(line []byte) (int, error) {
+	if g.log != nil {
+		g.log.Debug(strings.TrimSpace(string(line)))
+	}
+	return len(line), nil
 }
 
 func isTerminal(w io.Writer) bool {
