@@ -54,8 +54,8 @@ func (e *StartError) Unwrap() error { return e.Err }
 const exitModel = 65
 
 // exitError says what the end of a worker means.
-func exitError(cfg Config, state *os.ProcessState, words []string) error {
-	last := lastWords(words)
+func exitError(cfg Config, state *os.ProcessState, lines []string) error {
+	last := lastWords(lines)
 	if state.ExitCode() == exitModel {
 		if last == "" {
 			last = "the worker gives no reason"
@@ -63,7 +63,7 @@ func exitError(cfg Config, state *os.ProcessState, words []string) error {
 		return &ModelError{Model: cfg.Model, Message: last}
 	}
 	if state.ExitCode() == 1 {
-		for _, line := range words {
+		for _, line := range lines {
 			if strings.Contains(line, "No module named") || strings.HasPrefix(line, "ImportError: ") {
 				return &PythonError{Python: cfg.Python, Message: "cannot run workers (" + strings.TrimSpace(afterPrefix(line)) + ")"}
 			}
@@ -85,10 +85,10 @@ func afterPrefix(line string) string {
 }
 
 // lastWords is the last line that tells of trouble, without what every line of a worker begins with.
-func lastWords(words []string) string {
-	for i := len(words) - 1; i >= 0; i-- {
-		if level, text := severity(words[i]); text != "" && level >= slog.LevelWarn {
-			return text
+func lastWords(lines []string) string {
+	for i := len(lines) - 1; i >= 0; i-- {
+		if said := parse(lines[i]); said.severity() >= slog.LevelWarn {
+			return said.Message
 		}
 	}
 	return ""

@@ -39,9 +39,12 @@ func TestMain(m *testing.M) {
 // fakeWorker does what `python -m graphscore serve` promises, or breaks it as the mode says.
 func fakeWorker(mode string) int {
 	say := func(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+	tell := func(level, format string, args ...any) {
+		say(`{"time":"2026-01-02T03:04:05+00:00","level":%q,"msg":%q}`, level, fmt.Sprintf(format, args...))
+	}
 	switch mode {
 	case "model":
-		say("graphscore-server: error: %s/config.json: layer 0 has the unknown type \"gat\"", flagOf("--model"))
+		tell("ERROR", "%s/config.json: layer 0 has the unknown type \"gat\"", flagOf("--model"))
 		return 65
 	case "module":
 		say("%s: No module named graphscore", os.Args[0])
@@ -59,7 +62,7 @@ func fakeWorker(mode string) int {
 	}
 	if file, once := strings.CutPrefix(mode, "then-model:"); once {
 		if _, err := os.Stat(file); err == nil {
-			say("graphscore-server: error: the weights have changed")
+			tell("ERROR", "the weights have changed")
 			return 65
 		}
 	}
@@ -76,7 +79,7 @@ func fakeWorker(mode string) int {
 	}
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
-		say("graphscore-server: error: %v", err)
+		tell("ERROR", "%v", err)
 		return 69
 	}
 	server := grpc.NewServer()
@@ -87,8 +90,8 @@ func fakeWorker(mode string) int {
 		time.AfterFunc(300*time.Millisecond, func() { state.SetServingStatus("", healthpb.HealthCheckResponse_SERVING) })
 	}
 	go func() { _ = server.Serve(listener) }()
-	say("graphscore-server: serving %s", strings.Join(os.Args[1:], " "))
-	say("graphscore-server: warning: %s", os.Getenv("OPENBLAS_NUM_THREADS")+os.Getenv("OMP_NUM_THREADS")+os.Getenv("PYTHONSAFEPATH"))
+	tell("INFO", "serving %s", strings.Join(os.Args[1:], " "))
+	tell("WARN", "%s", os.Getenv("OPENBLAS_NUM_THREADS")+os.Getenv("OMP_NUM_THREADS")+os.Getenv("PYTHONSAFEPATH"))
 	for range terminate {
 		if mode != "deaf" {
 			return 0

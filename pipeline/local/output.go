@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"sync"
@@ -53,15 +54,20 @@ func (o *output) take(line string) {
 }
 
 func (o *output) print(line string) {
-	switch level, text := severity(line); level {
-	case slog.LevelDebug:
-		o.log.Debug(text)
-	case slog.LevelWarn:
-		o.log.Warn(text)
-	case slog.LevelError:
-		o.log.Error(text)
+	said := parse(line)
+	var attributes []any
+	if whose := said.call(); len(whose) > 0 {
+		attributes = append(attributes, slog.GroupAttrs("call", whose...))
+	}
+	switch level := said.severity(); {
+	case level < slog.LevelInfo:
+		o.log.Debug(said.Message, attributes...)
+	case level < slog.LevelWarn:
+		o.log.Info(said.Message, attributes...)
+	case level < slog.LevelError:
+		o.log.Warn(said.Message, attributes...)
 	default:
-		o.log.Info(text)
+		o.log.Error(said.Message, attributes...)
 	}
 }
 
@@ -96,19 +102,39 @@ func (o *output) lines() []string {
 	return lines
 }
 
-// severity takes the level from a line as workers print it. Lines of another form come from libraries or from
-// Python itself, and nobody expects them.
-func severity(line string) (slog.Level, string) {
-	text, ours := strings.CutPrefix(line, "graphscore-server: ")
-	if !ours {
-		return slog.LevelWarn, line
+// words is a line as workers print it: JSON with the names that slog has. Run, Shard and Trace are those of the call
+// that it is about, where it is about one.
+type words struct {
+	Level   string `json:"level"`
+	Message string `json:"msg"`
+	Run     string `json:"run"`
+	Shard   string `json:"shard"`
+	Trace   string `json:"trace"`
+}
+
+// parse reads a line. Lines of another form come from libraries or from Python itself, and nobody expects them.
+func parse(line string) words {
+	var w words
+	if err := json.Unmarshal([]byte(line), &w); err != nil || w.Message == "" {
+		return words{Level: slog.LevelWarn.String(), Message: line}
 	}
-	for prefix, level := range map[string]slog.Level{
-		"debug: ": slog.LevelDebug, "warning: ": slog.LevelWarn, "error: ": slog.LevelError, "critical: ": slog.LevelError,
-	} {
-		if rest, found := strings.CutPrefix(text, prefix); found {
-			return level, rest
+	return w
+}
+
+func (w words) severity() slog.Level {
+	var level slog.Level
+	if level.UnmarshalText([]byte(w.Level)) != nil {
+		return slog.LevelWarn
+	}
+	return level
+}
+
+func (w words) call() []slog.Attr {
+	var whose []slog.Attr
+	for _, a := range []slog.Attr{slog.String("run", w.Run), slog.String("shard", w.Shard), slog.String("trace", w.Trace)} {
+		if a.Value.String() != "" {
+			whose = append(whose, a)
 		}
 	}
-	return slog.LevelInfo, text
+	return whose
 }

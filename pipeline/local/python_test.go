@@ -83,18 +83,20 @@ func TestOutput(t *testing.T) {
 	for range 30 {
 		write("early\n")
 	}
-	write("graphscore-server: war")
-	write("ning: half\r\n\n")
+	write(`{"level":"WARN","msg":`)
+	write("\"half\"}\r\n\n")
 	if lines.String() != "" {
 		t.Fatalf("logged before it was released: %s", lines)
 	}
-	if got := o.lines(); len(got) != keptLines || !slices.Contains(got, "graphscore-server: warning: half") {
+	if got := o.lines(); len(got) != keptLines || !slices.Contains(got, `{"level":"WARN","msg":"half"}`) {
 		t.Errorf("lines = %q", got)
 	}
 	o.release()
-	write("graphscore-server: error: bad\ngraphscore-server: debug: small\ngraphscore-server: plain\nodd \xff\nunfinished")
+	write(`{"level":"ERROR","msg":"bad","run":"r","shard":"a b","trace":"t"}` + "\n" + `{"level":"DEBUG","msg":"small"}` + "\n" +
+		`{"level":"INFO","msg":"plain"}` + "\n" + `{"level":"LOUD","msg":"strange"}` + "\n" + "{}\nodd \xff\nunfinished")
 	for _, want := range []string{
-		"level=WARN msg=early", "level=WARN msg=half", "level=ERROR msg=bad", "level=DEBUG msg=small", "level=INFO msg=plain",
+		"level=WARN msg=early", "level=WARN msg=half", "level=ERROR msg=bad call.run=r call.shard=\"a b\" call.trace=t\n", "level=DEBUG msg=small", "level=INFO msg=plain\n",
+		"level=WARN msg=strange", "level=WARN msg={}",
 		"level=WARN msg=\"odd \uFFFD\"",
 	} {
 		if !strings.Contains(lines.String(), want) {

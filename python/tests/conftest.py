@@ -53,11 +53,12 @@ def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
 
     def start(listen: str, *arguments: str, model: Path = model_folder, pass_fds: tuple[int, ...] = ()) -> Process:
         command = [sys.executable, "-m", "graphscore", "serve", "--model", str(model), "--listen", listen, *arguments]
+        command += ["--log-format", "text"] if "--log-format" not in arguments else []
         popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds)
         running.append(popen)
         assert popen.stderr is not None
         line = popen.stderr.readline()
-        assert ": serving " in line, line + popen.stderr.read()
+        assert "serving " in line, line
         return Process(popen, line.split(" on ")[-1].strip(), line)
 
     yield start

@@ -20,7 +20,7 @@ import pytest
 
 from calls import PROCESS_GRAPH, SCORE, call, fails, get_model, method
 from graphs import batch, random_graph, write_model
-from graphscore import __version__, _cli
+from graphscore import __version__, _logs
 from graphscore._proto import gcn_pb2, scoring_pb2
 from graphscore._server import ServerOptions, channel_options
 from processes import Process
@@ -41,7 +41,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 
 
 def refused(code: int, message: str, *arguments: str) -> None:
-    done = run(*arguments)
+    done = run(*arguments, *(("--log-format", "text") if "serve" in arguments else ()))
     assert done.returncode == code, done.stderr
     assert done.stderr.startswith("graphscore-server: error: ")
     assert message in done.stderr
@@ -336,7 +336,7 @@ def test_a_traceback_is_one_line() -> None:
         int("of several\nlines")
     except ValueError:
         record.exc_info = sys.exc_info()
-    line = _cli.LineFormatter().format(record)
+    line = _logs.TextFormatter("graphscore-server").format(record)
     assert "\n" not in line
     assert line.startswith("graphscore-server: error: a call | failed: Traceback")
     assert "ValueError: invalid literal" in line

@@ -94,7 +94,7 @@ func TestOldServers(t *testing.T) {
 // serveModel starts our server.
 func serveModel(t *testing.T, model string, args ...string) serving {
 	t.Helper()
-	return serve(t, nil, append([]string{"-m", "graphscore", "serve", "--model", model, "--listen", "127.0.0.1:0"}, args...)...)
+	return serve(t, nil, append([]string{"-m", "graphscore", "serve", "--model", model, "--listen", "127.0.0.1:0", "--log-format", "text"}, args...)...)
 }
 
 // Unmodified clients against our server.

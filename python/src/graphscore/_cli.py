@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from graphscore import _lifeline, _malloc
+from graphscore import _lifeline, _logs, _malloc, _traces
 from graphscore._version import __version__
 
 _PROGRAM: Final = "graphscore-server"
@@ -32,11 +32,11 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
-    _start_logging()
     options = _parser().parse_args(arguments)
     if options.command == "version":
         sys.stdout.write(f"graphscore {__version__}\n")
         return 0
+    _logs.start(_PROGRAM, options.log_format)
     return _serve(options)
 
 
@@ -81,6 +81,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FD",
         help="end when this file descriptor ends, that is, with its other holder",
     )
+    serve.add_argument(
+        "--log-format",
+        default="auto",
+        choices=_logs.FORMATS,
+        help="logs as text or json; auto is text on a terminal (default: %(default)s)",
+    )
     commands.add_parser("version", help="print the version")
     return parser
 
@@ -93,9 +99,10 @@ def _serve(options: argparse.Namespace) -> int:
     # grpc's own lines on stderr; what matters is said here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _malloc.keep_freed_memory()
+    traces = _traces.Traces.from_environment()
     if options.lifeline_fd is not None:
         try:
-            _lifeline.watch(options.lifeline_fd, _lifeline.socket_path(options.listen))
+            _lifeline.watch(options.lifeline_fd, _lifeline.socket_path(options.listen), traces.stop)
         except OSError as error:
             return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
     from graphscore._engine import Engine, EngineError  # noqa: PLC0415
@@ -112,6 +119,7 @@ def _serve(options: argparse.Namespace) -> int:
                 allow_remote=options.allow_remote,
                 max_message_bytes=options.max_message_bytes,
             ),
+            traces,
         )
         server.start()
     except ModelError as error:
@@ -125,6 +133,7 @@ def _serve(options: argparse.Namespace) -> int:
     _log.info("serving %s (%s) on %s", model.name, model.digest, server.address)
     stop.wait()
     server.stop(_GRACE_SECONDS)
+    traces.stop()
     if options.lifeline_fd is not None:  # the parent may be gone by now
         _lifeline.remove(_lifeline.socket_path(options.listen))
     logging.shutdown()
@@ -148,20 +157,3 @@ def _stop_on_signals() -> threading.Event:
 def _fail(code: int, message: str) -> int:
     _log.error("%s", message)
     return code
-
-
-class LineFormatter(logging.Formatter):
-    """One line a record, its traceback included."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        text = f"{_PROGRAM}: {level}{record.getMessage()}"
-        if record.exc_info:
-            text += f": {self.formatException(record.exc_info)}"
-        return " | ".join(line.strip() for line in text.splitlines() if line.strip())
-
-
-def _start_logging() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

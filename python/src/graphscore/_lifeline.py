@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 
-def watch(descriptor: int, socket: Path | None) -> None:
-    """Start a thread that ends the process when `descriptor` ends, removing `socket`.
+def watch(descriptor: int, socket: Path | None, finish: Callable[[], None] = lambda: None) -> None:
+    """Start a thread that ends the process when `descriptor` ends, removing `socket`, and after `finish`.
 
     Raises OSError if the descriptor is not open. Never returns control to other code: what the process was
     doing has no one left to report to.
     """
     os.fstat(descriptor)
     os.set_inheritable(descriptor, False)
-    threading.Thread(target=_wait, args=(descriptor, socket), name="lifeline", daemon=True).start()
+    threading.Thread(target=_wait, args=(descriptor, socket, finish), name="lifeline", daemon=True).start()
 
 
 def socket_path(listen: str) -> Path | None:
@@ -28,14 +29,17 @@ def socket_path(listen: str) -> Path | None:
     return Path(listen.removeprefix("unix:").removeprefix("//")) if listen.startswith("unix:") else None
 
 
-def _wait(descriptor: int, socket: Path | None) -> None:
+def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> None:
     try:
         while os.read(descriptor, 4096):
             pass
     except OSError:
         pass  # as good as its end
     remove(socket)
-    os._exit(0)
+    try:
+        finish()
+    finally:
+        os._exit(0)
 
 
 def remove(socket: Path | None) -> None:

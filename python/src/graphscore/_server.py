@@ -12,6 +12,7 @@ import grpc
 from graphscore import _about, _codec, _engine, _listen
 from graphscore._servicers import GCNServicer, ScoringServicer
 from graphscore._side import Side
+from graphscore._traces import Traces
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9999"
 DEFAULT_MESSAGE_BYTES: Final = 64 << 20
@@ -43,8 +44,10 @@ class ServerOptions:
 class Server:
     """One engine behind one address. `start` binds, `stop` drains."""
 
-    def __init__(self, engine: _engine.Engine, options: ServerOptions | None = None) -> None:
-        """Prepare a server. Raises OptionError."""
+    def __init__(
+        self, engine: _engine.Engine, options: ServerOptions | None = None, traces: Traces | None = None
+    ) -> None:
+        """Prepare a server; `traces` stay the caller's. Raises OptionError."""
         options = options or ServerOptions()
         if not LEAST_MESSAGE_BYTES <= options.max_message_bytes <= MOST_MESSAGE_BYTES:
             raise _listen.OptionError(
@@ -57,7 +60,7 @@ class Server:
         self._server = grpc.server(
             self._pool, options=channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
         )
-        self._add_services(engine, options)
+        self._add_services(engine, options, traces or Traces())
 
     def start(self) -> None:
         """Listen and serve. Raises ServeError if the address is taken; `address` then tells the real port."""
@@ -87,7 +90,7 @@ class Server:
         if self.address.path is not None:
             self.address.path.unlink(missing_ok=True)
 
-    def _add_services(self, engine: _engine.Engine, options: ServerOptions) -> None:
+    def _add_services(self, engine: _engine.Engine, options: ServerOptions, traces: Traces) -> None:
         model = engine.model
         info = _codec.ModelInfo(
             name=model.name,
@@ -99,7 +102,7 @@ class Server:
             versions=_about.versions(),
             blas=_about.blas(),
         )
-        services = (ScoringServicer(engine, info).handler(), GCNServicer(engine).handler())
+        services = (ScoringServicer(engine, info).handler(traces), GCNServicer(engine).handler(traces))
         self._server.add_generic_rpc_handlers((*services, *self._side.handlers()))
 
 

@@ -13,6 +13,8 @@ import grpc
 from graphscore import _codec
 from graphscore._batch import BatchError
 from graphscore._engine import Engine
+from graphscore._logs import labelled
+from graphscore._traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -60,9 +62,9 @@ class ScoringServicer:
                 f" bytes, but the largest has {self.info.max_message_bytes}; send fewer nodes"
             )
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
-        return _service(_codec.SCORING_SERVICE, {"Score": self.score, "GetModel": self.get_model})
+        return _service(_codec.SCORING_SERVICE, {"Score": self.score, "GetModel": self.get_model}, traces)
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,30 @@ class GCNServicer:
         ids, batch = _codec.decode_graph(request, model.in_features)
         return _codec.encode_gcn_result(ids, self.engine.score(batch).values)
 
-    def handler(self) -> grpc.GenericRpcHandler:
+    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
-        return _service(_codec.GCN_SERVICE, {"ProcessGraph": self.process_graph})
+        return _service(_codec.GCN_SERVICE, {"ProcessGraph": self.process_graph}, traces)
 
 
-def _service(name: str, methods: dict[str, Method]) -> grpc.GenericRpcHandler:
+def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         name,
-        {method: grpc.unary_unary_rpc_method_handler(_guard(name, function)) for method, function in methods.items()},
+        {
+            method: grpc.unary_unary_rpc_method_handler(_seen(f"{name}/{method}", _guard(name, function), traces))
+            for method, function in methods.items()
+        },
     )
+
+
+def _seen(name: str, method: Method, traces: Traces) -> Method:
+    """Let logs and traces tell whose a call is."""
+
+    def seen(request: bytes, context: grpc.ServicerContext) -> bytes:
+        metadata = context.invocation_metadata()
+        with labelled(metadata), traces.call(name, metadata):
+            return method(request, context)
+
+    return seen
 
 
 def _guard(service: str, method: Method) -> Method:

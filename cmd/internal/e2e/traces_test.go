@@ -1,0 +1,63 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// One trace goes from the run through its shards and calls into the workers. It sets variables: not beside others.
+func TestTraces(t *testing.T) {
+	type span struct{ service, name, parent string }
+	var mu sync.Mutex
+	spans := map[string]span{} // by id
+	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var sent collectorpb.ExportTraceServiceRequest
+		if err == nil {
+			err = proto.Unmarshal(body, &sent)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, group := range sent.GetResourceSpans() {
+			service := ""
+			for _, a := range group.GetResource().GetAttributes() {
+				if a.GetKey() == "service.name" {
+					service = a.GetValue().GetStringValue()
+				}
+			}
+			for _, s := range group.GetScopeSpans()[0].GetSpans() {
+				spans[string(s.GetSpanId())] = span{service, s.GetName(), string(s.GetParentSpanId())}
+			}
+		}
+		w.WriteHeader(http.StatusOK)
+	}))
+	t.Cleanup(collector.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	run(t, 0, "run", absolute(t, example+"/job.yaml"), "--output", filepath.Join(t.TempDir(), "out"))
+
+	mu.Lock()
+	defer mu.Unlock()
+	chains := map[[4]string]int{}
+	for _, s := range spans {
+		if s.name == "graphscore.v1.ScoringService/Score" {
+			call := spans[s.parent]
+			shard := spans[call.parent]
+			chains[[4]string{s.service, call.service + " " + call.name, shard.name, spans[shard.parent].name}]++
+		}
+	}
+	if n := chains[[4]string{"graphscore-server", "graphscore score", "shard", "run"}]; n == 0 || len(chains) != 1 {
+		t.Errorf("the spans of the workers hang on %v", chains)
+	}
+}
