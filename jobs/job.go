@@ -206,10 +206,23 @@ func (j Job) validate() error {
 	if err := j.Metrics.validate(); err != nil {
 		return err
 	}
+	if err := j.validateAddresses(); err != nil {
+		return err
+	}
 	if err := j.validateGates(); err != nil {
 		return err
 	}
 	return j.validateValues()
+}
+
+// validateAddresses refuses credentials, without showing them.
+func (j Job) validateAddresses() error {
+	for i, address := range j.Server.Addresses {
+		if strings.Contains(address, "@") && !strings.HasPrefix(address, "unix:") {
+			return fmt.Errorf("server.addresses[%d] has a user or a password before an @: an address is host:port, and secrets have no place in it", i)
+		}
+	}
+	return nil
 }
 
 // maxWorkers is more than any machine has processors for.

@@ -77,7 +77,7 @@ func NewTraces(ctx context.Context, cfg TracesConfig) *Traces {
 		exporter, err = newExporter(ctx, cfg.Getenv)
 	}
 	if err != nil {
-		cfg.Log.WarnContext(ctx, "no traces are sent", "error", withoutUser(err.Error()))
+		cfg.Log.WarnContext(ctx, "no traces are sent", "error", undelivered(err))
 		return nil
 	}
 	var end context.Context
