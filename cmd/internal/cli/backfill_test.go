@@ -273,20 +273,14 @@ func TestBackfillOfAYear(t *testing.T) {
 		dates = append(dates, day.Format(time.DateOnly))
 	}
 	n.input(3, dates...)
-	start := time.Now()
 	stdout, stderr, err := n.command(t.Context(), fixed(t, "2026-01-01T12:00:00Z"), unsignalled,
 		"backfill", "--since", "2025-01-01", "--until", "2026-01-01", "--json", "--quiet")
-	took := time.Since(start)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	rec := n.record(stdout)
 	if len(rec.Dates) != 365 || rec.Counts.Scored != 3*365 || n.server.Calls() != 365 {
 		t.Errorf("%d dates, %d graphs scored in %d calls", len(rec.Dates), rec.Counts.Scored, n.server.Calls())
-	}
-	t.Logf("%v a date", took/365)
-	if took > 365*50*time.Millisecond {
-		t.Errorf("%v a date", took/365)
 	}
 	if c := n.connections.Load(); c > 3 { // the preflight may look twice
 		t.Errorf("%d connections for 365 dates", c)
