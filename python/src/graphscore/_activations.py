@@ -8,9 +8,12 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from graphscore._arrays import Floats
+from graphscore._rows import Row
 
 Activation: TypeAlias = Callable[[Floats], Floats]
 """Changes its argument and returns it."""
+
+_ZERO: Final = Row(np.zeros(1, np.float32))
 
 
 def none(x: Floats) -> Floats:
@@ -20,7 +23,7 @@ def none(x: Floats) -> Floats:
 
 def relu(x: Floats) -> Floats:
     """max(x, 0); torch.nn.ReLU."""
-    np.maximum(x, np.float32(0), out=x)
+    _ZERO.apply(np.maximum, x.reshape(-1, 1, copy=False))
     return x
 
 

@@ -11,7 +11,4 @@ Floats: TypeAlias = npt.NDArray[np.float32]
 """Features, weights, scores: float32, row-major."""
 
 Indices: TypeAlias = npt.NDArray[np.int32]
-"""Node numbers and row pointers, as SciPy takes them."""
-
-Counts: TypeAlias = npt.NDArray[np.int64]
-"""Counts and offsets."""
+"""Node numbers, counts and row pointers, as SciPy takes them."""

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from graphscore._arrays import Counts, Floats
+    from graphscore._arrays import Floats, Indices
 
 EDGE_OUT_OF_RANGE: Final = "edge_out_of_range"
 """The code of a graph with an edge that leaves it."""
@@ -102,10 +102,15 @@ class Scores:
     """Ascending by graph."""
 
 
-def offsets(counts: npt.NDArray[np.integer]) -> Counts:
-    """Where each run begins, and the end: [len(counts) + 1], from 0."""
-    result = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=result[1:])
+def indices(numbers: npt.NDArray[np.integer]) -> Indices:
+    """Return numbers that are known to be from 0 to 2^31 - 1; without a copy where they have 32 bits."""
+    return numbers.view(np.int32) if numbers.dtype == np.uint32 else numbers.astype(np.int32, copy=False)
+
+
+def offsets(counts: npt.NDArray[np.integer]) -> Indices:
+    """Where each run of a batch begins, and the end: [len(counts) + 1], from 0."""
+    result = np.zeros(len(counts) + 1, np.int32)
+    np.cumsum(indices(counts), out=result[1:])
     return result
 
 

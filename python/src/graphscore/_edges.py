@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import _sparsetools
 
 from graphscore._arrays import Floats, Indices
 
@@ -42,19 +42,32 @@ class Edges:
         return cast("T", self._derived[build])
 
 
+@dataclass(frozen=True, eq=False)
 class Adjacency:
     """An [N, N] sparse float32 matrix whose rows are targets, to be multiplied with dense rows.
 
-    Each row is summed in the order of its edges, so the sums of a graph do not depend on its neighbours.
+    Each row is summed in the order of its edges, so the sums of a graph do not depend on its neighbours. The
+    C code of SciPy's own products is called directly: a csr_array checks and dispatches for longer than a small
+    chunk takes to multiply.
     """
 
-    def __init__(self, weights: Floats, sources: Indices, indptr: Indices) -> None:
-        nodes = len(indptr) - 1
-        self._matrix = csr_array((weights, sources, indptr), shape=(nodes, nodes), copy=False)
+    weights: Floats
+    """[E]."""
+    sources: Indices
+    """[E], each below N: nothing checks them again."""
+    indptr: Indices
+    """[N + 1]."""
 
     def __matmul__(self, rows: Floats) -> Floats:
-        """Sum weight * rows[source] over the edges of each target: [N, C] -> [N, C]."""
-        return cast("Floats", self._matrix @ rows)
+        """Sum weight * rows[source] over the edges of each target: [N, C] -> [N, C], a new array."""
+        nodes, columns = rows.shape
+        result = np.zeros((nodes, columns), np.float32)
+        matrix = (self.indptr, self.sources, self.weights)
+        if columns == 1:
+            _sparsetools.csr_matvec(nodes, nodes, *matrix, rows.reshape(-1), result.reshape(-1))
+        else:
+            _sparsetools.csr_matvecs(nodes, nodes, columns, *matrix, rows.reshape(-1), result.reshape(-1))
+        return result
 
 
 def unweighted(edges: Edges) -> Adjacency:
@@ -64,4 +77,6 @@ def unweighted(edges: Edges) -> Adjacency:
 
 def targets(edges: Edges) -> Indices:
     """The target of each edge, [E]."""
-    return np.repeat(np.arange(edges.nodes, dtype=np.int32), np.diff(edges.indptr))
+    result = np.empty(len(edges.sources), np.int32)
+    _sparsetools.expandptr(edges.nodes, edges.indptr, result)
+    return result

@@ -10,8 +10,8 @@ import numpy as np
 
 from graphscore import _activations, _products
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
-from graphscore._arrays import Counts, Floats
-from graphscore._batch import EDGE_OUT_OF_RANGE, BatchError, Failure, GraphBatch, Scores, offsets
+from graphscore._arrays import Floats, Indices
+from graphscore._batch import EDGE_OUT_OF_RANGE, BatchError, Failure, GraphBatch, Scores, indices, offsets
 from graphscore._edges import Edges
 from graphscore._layers import Forward
 from graphscore._model import Model
@@ -20,7 +20,7 @@ from graphscore._products import STRATEGIES, Strategy
 NAME: Final = "scipy"
 """What computes, as GetModel tells it."""
 
-_CHUNK_FLOATS: Final = 1 << 18
+_CHUNK_FLOATS: Final = 1 << 19
 _CHUNK_NODES: Final = 1024
 
 
@@ -52,7 +52,7 @@ class Engine:
         self, model: Model, *, strategies: Sequence[Strategy] = STRATEGIES, chunk_nodes: int | None = None
     ) -> None:
         self.model = model
-        # 1 MiB for the widest array, so that what a layer reads and writes stays near the processor.
+        # 2 MiB for the widest array, so that what a layer reads and writes stays near the processor.
         widest = max(model.in_features, *(layer.out_width for layer in model.layers))
         self._chunk_nodes = chunk_nodes or max(_CHUNK_NODES, _CHUNK_FLOATS // widest)
         make_product = _products.Chooser(strategies)
@@ -78,21 +78,21 @@ class Engine:
         if batch.nodes and batch.width != self.model.in_features:
             raise BatchError(f"feature_width: {batch.width}, but the model takes {self.model.in_features}")
         values = np.zeros((batch.nodes, len(self.model.outputs)), np.float32)
-        node_offsets, edge_offsets = offsets(batch.node_counts), offsets(batch.in_degrees)
-        graph_edges = edge_offsets[node_offsets]
-        failed = _leaving(batch, node_offsets, graph_edges)
+        node_offsets, indptr = offsets(batch.node_counts), offsets(batch.in_degrees)
+        sources = indices(batch.sources)
+        graph_edges = indptr[node_offsets]
+        failed = _leaving(sources, node_offsets, graph_edges)
         broken = {failure.graph for failure in failed}
         with np.errstate(all="ignore"):
             for first, last in _runs(node_offsets, self._chunk_nodes, broken):
                 nodes = slice(int(node_offsets[first]), int(node_offsets[last]))
                 edges = slice(int(graph_edges[first]), int(graph_edges[last]))
-                base = np.int32(nodes.start)
                 chunk = Edges(
-                    indptr=(edge_offsets[nodes.start : nodes.stop + 1] - edges.start).astype(np.int32),
-                    sources=np.subtract(batch.sources[edges].astype(np.int32, copy=False), base),
-                    weights=None if batch.edge_weights is None else batch.edge_weights[edges],
+                    indptr=indptr[nodes.start : nodes.stop + 1] - indptr[nodes.start],
+                    sources=sources[edges] - node_offsets[first],
+                    weights=None if batch.edge_weights is None else batch.edge_weights[edges].copy(),
                 )
-                values[nodes] = self._forward(batch.features[nodes], chunk)
+                values[nodes] = self._forward(np.array(batch.features[nodes], np.float32, order="C"), chunk)
         return Scores(values, failed)
 
     def _forward(self, rows: Floats, edges: Edges) -> Floats:
@@ -107,14 +107,12 @@ def _tested(name: str, activation: Activation) -> Activation:
     return activation
 
 
-def _leaving(batch: GraphBatch, node_offsets: Counts, graph_edges: Counts) -> tuple[Failure, ...]:
+def _leaving(sources: Indices, node_offsets: Indices, graph_edges: Indices) -> tuple[Failure, ...]:
     """Find the graphs with an edge whose source is in another graph."""
-    counts = np.diff(graph_edges)
-    sources = batch.sources.astype(np.int32, copy=False)
-    starts = np.repeat(node_offsets[:-1].astype(np.int32), counts)
+    edges, nodes = np.diff(graph_edges), np.diff(node_offsets)
     # Unsigned, so that a source before its graph is far beyond the graph's end.
-    inner = (sources - starts).view(np.uint32)
-    leaves = inner >= np.repeat(batch.node_counts.astype(np.uint32), counts)
+    inner = (sources - np.repeat(node_offsets[:-1], edges)).view(np.uint32)
+    leaves = inner >= np.repeat(nodes.view(np.uint32), edges)
     if not leaves.any():
         return ()
     edge = np.flatnonzero(leaves)
@@ -125,20 +123,20 @@ def _leaving(batch: GraphBatch, node_offsets: Counts, graph_edges: Counts) -> tu
             int(g),
             EDGE_OUT_OF_RANGE,
             f"edge {int(edge[i] - graph_edges[g])} comes from node {int(sources[edge[i]]) - int(node_offsets[g])},"
-            f" which is not in the graph of {int(batch.node_counts[g])} nodes",
+            f" which is not in the graph of {int(nodes[g])} nodes",
         )
         for g, i in zip(graphs, first, strict=True)
     )
 
 
-def _runs(node_offsets: Counts, chunk_nodes: int, broken: set[int]) -> Iterator[tuple[int, int]]:
+def _runs(node_offsets: Indices, chunk_nodes: int, broken: set[int]) -> Iterator[tuple[int, int]]:
     """Cut the graphs into runs [first, last) of about chunk_nodes nodes, without the broken and empty ones."""
     graphs = len(node_offsets) - 1
     stops = [*sorted(broken), graphs]
     first = 0
     for stop in stops:
         while first < stop:
-            limit = node_offsets[first] + chunk_nodes
+            limit = int(node_offsets[first]) + chunk_nodes
             last = max(first + 1, min(int(np.searchsorted(node_offsets, limit, side="right")) - 1, stop))
             if node_offsets[last] > node_offsets[first]:
                 yield first, last

@@ -11,7 +11,10 @@ from graphscore._edges import Edges
 from graphscore._products import Product
 
 Forward: TypeAlias = Callable[[Floats, Edges], Floats]
-"""Rows [N, in] and edges -> rows [N, out], before the activation: a new array that belongs to the caller."""
+"""Rows [N, in] and edges -> rows [N, out], before the activation: a new array that belongs to the caller.
+
+The rows given are row-major and aligned; they are used up, that is, the function may write into them.
+"""
 
 MakeProduct: TypeAlias = Callable[[Floats], Product]
 """Makes a place-invariant product with a matrix [k, n]."""

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from graphscore._arrays import Floats
 from graphscore._edges import Adjacency, Edges, targets
 from graphscore._layers._base import Forward, LayerSpec, LayerType, MakeProduct
+from graphscore._rows import Row, scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +37,14 @@ class GCN:
     def compile(self, make_product: MakeProduct) -> Forward:
         """Return the layer's function; it multiplies on the narrower side of the weight."""
         product = make_product(self.weight.T)
-        bias = self.bias
+        bias = None if self.bias is None else Row(self.bias)
         weight_first = self.weight.shape[0] <= self.weight.shape[1]
 
         def forward(rows: Floats, edges: Edges) -> Floats:
             matrix = edges.derive(_normalise)
             result = matrix.propagate(product(rows)) if weight_first else product(matrix.propagate(rows))
             if bias is not None:
-                result += bias
+                bias.apply(np.add, result)
             return result
 
         return forward
@@ -58,17 +59,17 @@ class _Normalised:
     """
 
     adjacency: Adjacency
-    loops: Floats | None  # [N, 1]: the weight of each node's self loop; None: all 1
-    scale: Floats  # [N, 1]: D^-1/2
+    loops: Floats | None  # [N]: the weight of each node's self loop; None: all 1
+    root: Floats  # [N]: D^-1/2
 
     def propagate(self, rows: Floats) -> Floats:
-        """[N, C] -> [N, C], a new array."""
-        scaled = rows * self.scale
-        result = self.adjacency @ scaled
+        """[N, C] -> [N, C], a new array. The rows are used up."""
+        scale(rows, self.root)
+        result = self.adjacency @ rows
         if self.loops is not None:
-            scaled *= self.loops
-        result += scaled
-        result *= self.scale
+            scale(rows, self.loops)
+        result += rows
+        scale(result, self.root)
         return result
 
 
@@ -80,7 +81,7 @@ def _normalise(edges: Edges) -> _Normalised:
     if weights is not None:
         own = np.ones(edges.nodes, np.float32)
         own[target[is_loop]] = weights[is_loop]  # in order, so the last of a node's self loops stays
-        loops = own[:, None]
+        loops = own
     if is_loop.any():
         keep = ~is_loop
         sources, target = sources[keep], target[keep]
@@ -92,15 +93,15 @@ def _normalise(edges: Edges) -> _Normalised:
         degree = np.diff(indptr).astype(np.float64) + 1.0
     else:
         # bincount adds in float64, and in the order of the edges.
-        degree = np.bincount(target, weights, edges.nodes).astype(np.float64, copy=False) + loops[:, 0]
+        degree = np.bincount(target, weights, edges.nodes).astype(np.float64, copy=False) + loops
     return _Normalised(Adjacency(weights, sources, indptr), loops, _inverse_root(degree))
 
 
 def _inverse_root(degree: npt.NDArray[np.float64]) -> Floats:
-    """[N] -> [N, 1]: degree^-1/2; 0 where the degree is 0, NaN where it is negative."""
+    """[N] -> [N]: degree^-1/2; 0 where the degree is 0, NaN where it is negative."""
     root = 1.0 / np.sqrt(degree)
     root[degree == 0] = 0.0
-    return root.astype(np.float32)[:, None]
+    return root.astype(np.float32)
 
 
 TYPE: Final = LayerType(frozenset({"weight", "bias"}), GCN.read)

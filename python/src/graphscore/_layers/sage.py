@@ -16,6 +16,7 @@ import numpy as np
 from graphscore._arrays import Floats
 from graphscore._edges import Adjacency, Edges, unweighted
 from graphscore._layers._base import Forward, LayerSpec, LayerType, MakeProduct
+from graphscore._rows import Row
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +41,14 @@ class SAGE:
         """Return the layer's function; it multiplies on the narrower side of the weight."""
         neighbor = make_product(self.neighbor.T)
         root = None if self.root is None else make_product(self.root.T)
-        bias = self.bias
+        bias = None if self.bias is None else Row(self.bias)
         weight_first = self.neighbor.shape[0] <= self.neighbor.shape[1]
 
         def forward(rows: Floats, edges: Edges) -> Floats:
             mean = edges.derive(_mean)
             result = mean.propagate(neighbor(rows)) if weight_first else neighbor(mean.propagate(rows))
             if bias is not None:
-                result += bias
+                bias.apply(np.add, result)
             if root is not None:
                 result += root(rows)
             return result

@@ -1,0 +1,49 @@
+"""Arithmetic on rows [N, C], in place, where numpy's own broadcasting is slow.
+
+Context: numpy copies an operand that is broadcast along rows of a few columns into a buffer first, and goes
+through a comparison with one number value by value: each costs more than the sparse product beside it.
+Decision: operands of one row are laid out once, as often as fills numpy's buffer, and rows are scaled by
+SciPy's C loop. Price: 32 KiB or more a bias. Each value has the bits that `rows + bias`, or
+`rows * factors[:, None]`, would give it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.sparse import _sparsetools
+
+from graphscore._arrays import Floats
+
+_BLOCK: Final = 8192
+"""Values. From this many on numpy does not buffer (np.getbufsize())."""
+
+
+class Row:
+    """One row [C] to be added to each of many rows, or compared with them."""
+
+    def __init__(self, row: Floats) -> None:
+        self._row = row
+        self._rows = -(-_BLOCK // len(row))
+        self._block = np.tile(row, self._rows)
+
+    def apply(self, function: np.ufunc, rows: Floats) -> None:
+        """Let function(rows, row) take the place of rows [N, C], which are row-major."""
+        whole = len(rows) // self._rows
+        blocks = rows[: whole * self._rows].reshape(whole, len(self._block), copy=False)
+        function(blocks, self._block, out=blocks)
+        rest = rows[whole * self._rows :]
+        function(rest, self._row, out=rest)
+
+
+def scale(rows: Floats, factors: Floats) -> None:
+    """Multiply rows [N, C], which are row-major, with factors [N]."""
+    nodes, columns = rows.shape
+    values = rows.reshape(-1, copy=False)
+    if columns == 1:
+        np.multiply(values, factors, out=values)
+        return
+    # The rows as a sparse matrix with every entry there; its column numbers are not looked at.
+    starts = np.arange(0, (nodes + 1) * columns, columns, dtype=np.int64)
+    _sparsetools.csr_scale_rows(nodes, columns, starts, starts, values, factors)
