@@ -144,7 +144,7 @@ func TestWorkersGetFlagsAndEnvironment(t *testing.T) {
 	}
 	for _, want := range []string{
 		"level=INFO msg=\"serving -m graphscore serve --model " + model,
-		"--listen " + p.Addresses()[1] + " --lifeline-fd 3 --log-format json --max-message-bytes 12345\" worker=1",
+		"--listen " + p.Addresses()[1] + " --lifeline-fd 3 --log-format json --threads 1 --max-message-bytes 12345\" worker=1",
 		"level=WARN msg=111 worker=0",
 	} {
 		eventually(t, want, func() bool { return strings.Contains(lines.String(), want) })

@@ -49,6 +49,7 @@ func (w *worker) start(ctx context.Context) (*exec.Cmd, error) {
 	arguments := []string{
 		"-m", "graphscore", "serve", "--model", w.cfg.Model, "--listen", "unix:" + w.socket, "--lifeline-fd", "3",
 		"--log-format", "json",
+		"--threads", "1", // one process a CPU
 	}
 	if w.cfg.MaxMessageBytes > 0 {
 		arguments = append(arguments, "--max-message-bytes", strconv.Itoa(w.cfg.MaxMessageBytes))

@@ -308,6 +308,7 @@ def test_localhost(serve: Serve) -> None:
             ("serve", "--model", "MODEL", "--max-message-bytes", "12"),
             "max_message_bytes: 12 is not between 65536 and 2147483647",
         ),
+        (("serve", "--model", "MODEL", "--threads", "0"), "threads: 0 is not at least 1"),
         (("serve", "--model", "MODEL", "--max-message-bytes", "64MiB"), "invalid int value: '64MiB'"),
     ],
 )

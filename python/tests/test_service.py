@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -269,6 +271,41 @@ def test_a_bug_is_one_line_and_does_not_end_the_server(
     assert (code, details) == (grpc.StatusCode.INTERNAL, "the server failed: ZeroDivisionError; see its log")
     assert caplog.records[0].exc_info is not None
     assert gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, graph({"a": X}, []))).node_scores == {"a": 0}
+
+
+class Crowd:
+    """An engine that counts how many calls are in it at once, and waits for others to come."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+    def score(self, _: graphscore.GraphBatch) -> graphscore.Scores:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.02)
+        with self.lock:
+            self.now -= 1
+        return graphscore.Scores(np.zeros((1, 1), np.float32))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_calls_take_turns(server_of: Callable[..., grpc.Channel], threads: int) -> None:
+    crowd = Crowd()
+    process = method(server_of(engine=crowd, threads=threads), PROCESS_GRAPH)
+    data = graph({"a": X}, [])
+    for future in [process.future(data, timeout=60) for _ in range(20)]:
+        assert future.result()
+    assert crowd.most == threads
+
+
+def test_a_bad_call_gives_its_turn_back(server_of: Callable[..., grpc.Channel]) -> None:
+    channel = server_of(threads=1)
+    for _ in range(3):
+        assert fails(channel, SCORE, b"\xff")[0] == INVALID
+        assert fails(channel, PROCESS_GRAPH, b"\xff")[0] == INVALID
+    assert call(channel, PROCESS_GRAPH, b"") == b""
 
 
 def test_no_memory(server_of: Callable[..., grpc.Channel]) -> None:

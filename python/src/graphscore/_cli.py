@@ -76,6 +76,13 @@ def _parser() -> argparse.ArgumentParser:
         help="largest message, both ways (default: 64 MiB)",
     )
     serve.add_argument(
+        "--threads",
+        default=min(4, _cpus()),
+        type=int,
+        metavar="N",
+        help="batches computed at the same time (default: one a CPU, up to 4; here %(default)s)",
+    )
+    serve.add_argument(
         "--lifeline-fd",
         type=int,
         metavar="FD",
@@ -118,6 +125,7 @@ def _serve(options: argparse.Namespace) -> int:
                 listen=options.listen,
                 allow_remote=options.allow_remote,
                 max_message_bytes=options.max_message_bytes,
+                threads=options.threads,
             ),
             traces,
         )
@@ -138,6 +146,11 @@ def _serve(options: argparse.Namespace) -> int:
         _lifeline.remove(_lifeline.socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
+
+
+def _cpus() -> int:
+    """Return how many CPUs this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stop_on_signals() -> threading.Event:

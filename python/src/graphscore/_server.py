@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Semaphore
 from typing import Any, Final
 
 import grpc
@@ -18,6 +19,9 @@ DEFAULT_LISTEN: Final = "127.0.0.1:9999"
 DEFAULT_MESSAGE_BYTES: Final = 64 << 20
 LEAST_MESSAGE_BYTES: Final = 64 << 10
 MOST_MESSAGE_BYTES: Final = (1 << 31) - 1
+
+_BESIDE: Final = 3
+"""Calls that are received and answered beside those that are computed. More wait, still unread."""
 
 
 class ServeError(Exception):
@@ -35,7 +39,8 @@ class ServerOptions:
     max_message_bytes: int = DEFAULT_MESSAGE_BYTES
     """The largest message, received or sent."""
     threads: int = 4
-    """Calls that are worked on at once. More wait, still unread."""
+    """Batches that are computed at once. The others take turns: threads that share a core, and the lock of the
+    interpreter, only throw each other's data out of the caches."""
     concurrent_calls: int = 1040
     """Calls that may be open at once, waiting ones included; further ones get RESOURCE_EXHAUSTED. Room for
     1,024 of ProcessGraph and some of health and reflection."""
@@ -55,7 +60,9 @@ class Server:
                 f" {MOST_MESSAGE_BYTES}"
             )
         self.address = _listen.parse(options.listen, allow_remote=options.allow_remote)
-        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="call")
+        if options.threads < 1:
+            raise _listen.OptionError(f"threads: {options.threads} is not at least 1")
+        self._pool = ThreadPoolExecutor(options.threads + _BESIDE, thread_name_prefix="call")
         self._side = Side((_codec.GCN_SERVICE, _codec.SCORING_SERVICE))
         self._server = grpc.server(
             self._pool, options=channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
@@ -102,7 +109,9 @@ class Server:
             versions=_about.versions(),
             blas=_about.blas(),
         )
-        services = (ScoringServicer(engine, info).handler(traces), GCNServicer(engine).handler(traces))
+        turns = Semaphore(options.threads)
+        scoring, gcn = ScoringServicer(engine, info, turns), GCNServicer(engine, turns)
+        services = (scoring.handler(traces), gcn.handler(traces))
         self._server.add_generic_rpc_handlers((*services, *self._side.handlers()))
 
 

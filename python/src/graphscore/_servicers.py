@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from threading import Semaphore
 from typing import Final, TypeAlias
 
 import grpc
@@ -38,6 +39,7 @@ class ScoringServicer:
 
     engine: Engine
     info: _codec.ModelInfo
+    turns: Semaphore
 
     def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score a batch."""
@@ -64,7 +66,8 @@ class ScoringServicer:
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
-        return _service(_codec.SCORING_SERVICE, {"Score": self.score, "GetModel": self.get_model}, traces)
+        methods = {"Score": _in_turn(self.turns, self.score), "GetModel": self.get_model}
+        return _service(_codec.SCORING_SERVICE, methods, traces)
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class GCNServicer:
     """GCNService of gcn.proto."""
 
     engine: Engine
+    turns: Semaphore
 
     def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score one graph."""
@@ -86,7 +90,8 @@ class GCNServicer:
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
-        return _service(_codec.GCN_SERVICE, {"ProcessGraph": self.process_graph}, traces)
+        methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
+        return _service(_codec.GCN_SERVICE, methods, traces)
 
 
 def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
@@ -108,6 +113,16 @@ def _seen(name: str, method: Method, traces: Traces) -> Method:
             return method(request, context)
 
     return seen
+
+
+def _in_turn(turns: Semaphore, method: Method) -> Method:
+    """Let as many calls of a method run at once as there are turns."""
+
+    def waiting(request: bytes, context: grpc.ServicerContext) -> bytes:
+        with turns:
+            return method(request, context)
+
+    return waiting
 
 
 def _guard(service: str, method: Method) -> Method:
