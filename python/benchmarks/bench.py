@@ -79,7 +79,7 @@ def measured(name: str, measure: Measure, setting: Setting) -> Section:
     begun = time.monotonic()
     try:
         section = measure(setting)
-    except (CommandError, OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+    except (CommandError, OSError, subprocess.SubprocessError, ValueError, LookupError, ArithmeticError) as error:
         row = Row(f"{name}: all of it", note=str(error) or type(error).__name__)
         section = Section(name, name, [row])
     return replace(

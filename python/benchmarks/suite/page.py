@@ -72,9 +72,11 @@ def machine(sections: Sequence[Section], facts: dict[str, str]) -> list[str]:
     lines += [f"| rivals | {'; '.join(against)} |"] if against else []
     lines.append(f"| commit | {', '.join(commits)} |")
     lines.append(f"| measured | {dates[0]} to {dates[-1]}, {sum(s.took_seconds for s in sections) / 60:.0f} minutes |")
-    if len(commits) > 1:
-        old = [f"{s.name} at {s.commit}" for s in sections if s.commit != max(sections, key=lambda s: s.date).commit]
-        lines.append(f"| measured before | {', '.join(old)} |")
+    last = max(sections, key=lambda s: s.date).commit
+    for commit in commits:
+        if commit != last:
+            names = ", ".join(s.name for s in sections if s.commit == commit)
+            lines.append(f"| at {commit} only | {names} |")
     return [*lines, ""]
 
 

@@ -25,7 +25,11 @@ def shown(sections: Sequence[Section]) -> list[Row]:
     """The rows that say how many times faster graphscore is."""
     speeds = [row for s in sections if s.name.startswith("rival-") for row in s.rows]
     speeds += [
-        row for s in sections if not s.name.startswith("rival-") for row in s.rows if row.what.endswith(", time")
+        row
+        for s in sections
+        if not s.name.startswith("rival-")
+        for row in s.rows
+        if row.what.endswith("script / graphscore, time")
     ]
     return [row for row in speeds if row.unit == "x" and row.values and row.at_most is None]
 
