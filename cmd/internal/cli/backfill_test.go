@@ -264,7 +264,7 @@ func TestBackfillStopped(t *testing.T) {
 	n.count(5, "out/dt=*/_SUCCESS")
 }
 
-// A year of small dates shares one connection, and a date costs less than 50 ms beyond its scoring.
+// A year of small dates shares one connection and is scored in one call a date. What a date costs is a row of make bench.
 func TestBackfillOfAYear(t *testing.T) {
 	t.Parallel()
 	n := newNightly(t)
