@@ -49,6 +49,16 @@ type Server struct {
 	group    errgroup.Group
 }
 
+// TryListen says whether Serve could listen at the address now. The error is a *ListenError.
+func TryListen(ctx context.Context, address string) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return &ListenError{Address: address, Err: err}
+	}
+	_ = listener.Close() // nobody was served
+	return nil
+}
+
 // Serve listens at the address and serves what read gives, whenever it is asked. The address is one on the loopback,
 // which the caller has checked: profiles are for nobody else. The caller closes the server. The error is a
 // *ListenError.

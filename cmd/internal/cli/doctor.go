@@ -108,6 +108,7 @@ type check struct {
 func (d *doctor) checks() []check {
 	return []check{
 		{"job", d.checkJob},
+		{"watch", d.checkWatch},
 		{"paths", d.checkPaths},
 		{"input", d.checkInput},
 		{"output", d.checkOutput},
