@@ -1,6 +1,6 @@
 """One graph a request over one shared connection, the old way: a plain server of gcn.proto, called by graphscore.
 
-Run as a script: ``oldway.py STUBS IN MODEL OUT LIMIT`` starts `rivals/naive/naive_server.py` as it was given, lets
+Run as a script: ``oldway.py STUBS IN OUT LIMIT`` starts `rivals/naive/naive_server.py` as it was given, lets
 `graphscore run --protocol gcn` score so many graphs through it, and prints the run record. STUBS is the folder of
 the stubs that grpc_tools makes of gcn.proto.
 """
@@ -17,9 +17,8 @@ HERE = Path(__file__).resolve().parent
 BINARY = HERE.parents[1] / "bin" / "graphscore"
 
 
-def main(stubs: str, source: str, model: str, out: str, limit: str) -> int:
+def main(stubs: str, source: str, out: str, limit: str) -> int:
     """Start the server, score, stop the server."""
-    del model  # the server draws the same weights
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

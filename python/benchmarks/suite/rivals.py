@@ -111,7 +111,7 @@ def old_way(setting: Setting, rival: Rival, watch: bool) -> Finished:
         outs = ["--python_out=.", "--grpc_python_out=.", "proto/gcn.proto"]
         execute([python(rival), "-m", "grpc_tools.protoc", "-I", ".", *outs], folder=stubs)
     out, graphs = setting.output("theirs"), setting.graphs(OLD_WAY_GRAPHS)
-    arguments = [str(stubs), str(setting.molecules()), str(setting.model()), str(out), str(graphs)]
+    arguments = [str(stubs), str(setting.molecules()), str(out), str(graphs)]
     return execute([python(rival), str(HERE / "oldway.py"), *arguments], watch=watch)
 
 
