@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
@@ -62,3 +65,15 @@ def test_adjacency(columns: int) -> None:
     wanted = csr_array((weights, sources, indptr), shape=(300, 300)) @ rows
     assert (Adjacency(weights, sources, indptr) @ rows).tobytes() == wanted.tobytes()
     assert targets(Edges(indptr, sources, None)).tolist() == np.repeat(np.arange(300), degrees).tolist()
+
+
+def test_the_rest_of_scipy_is_not_imported_and_still_works() -> None:
+    code = """
+import sys
+import graphscore._engine, graphscore._server
+assert not {"scipy.sparse", "numpy.f2py"} & set(sys.modules)
+import numpy, scipy.sparse
+print(scipy.sparse.eye_array(3) @ numpy.arange(3), scipy.sparse.csr_array(numpy.eye(3)) @ numpy.arange(3))
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[0. 1. 2.] [0. 1. 2.]\n"), done.stderr

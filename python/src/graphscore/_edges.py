@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import numpy as np
-from scipy.sparse import _sparsetools
 
 from graphscore._arrays import Floats, Indices
+from graphscore._sparse import csr_matvec, csr_matvecs, expandptr
 
 T = TypeVar("T")
 
@@ -64,9 +64,9 @@ class Adjacency:
         result = np.zeros((nodes, columns), np.float32)
         matrix = (self.indptr, self.sources, self.weights)
         if columns == 1:
-            _sparsetools.csr_matvec(nodes, nodes, *matrix, rows.reshape(-1), result.reshape(-1))
+            csr_matvec(nodes, nodes, *matrix, rows.reshape(-1), result.reshape(-1))
         else:
-            _sparsetools.csr_matvecs(nodes, nodes, columns, *matrix, rows.reshape(-1), result.reshape(-1))
+            csr_matvecs(nodes, nodes, columns, *matrix, rows.reshape(-1), result.reshape(-1))
         return result
 
 
@@ -78,5 +78,5 @@ def unweighted(edges: Edges) -> Adjacency:
 def targets(edges: Edges) -> Indices:
     """The target of each edge, [E]."""
     result = np.empty(len(edges.sources), np.int32)
-    _sparsetools.expandptr(edges.nodes, edges.indptr, result)
+    expandptr(edges.nodes, edges.indptr, result)
     return result

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from scipy.sparse import _sparsetools
 
 from graphscore._arrays import Floats
+from graphscore._sparse import csr_scale_rows
 
 _BLOCK: Final = 8192
 """Values. From this many on numpy does not buffer (np.getbufsize())."""
@@ -46,4 +46,4 @@ def scale(rows: Floats, factors: Floats) -> None:
         return
     # The rows as a sparse matrix with every entry there; its column numbers are not looked at.
     starts = np.arange(0, (nodes + 1) * columns, columns, dtype=np.int64)
-    _sparsetools.csr_scale_rows(nodes, columns, starts, starts, values, factors)
+    csr_scale_rows(nodes, columns, starts, starts, values, factors)

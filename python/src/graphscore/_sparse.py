@@ -1,0 +1,29 @@
+"""SciPy's loops over sparse matrices, without the rest of SciPy.
+
+Context: `import scipy.sparse` brings in most of numpy (its tests, random numbers, a Fortran parser) and is more
+than a third of a worker's start-up, for four C functions. Decision: the extension module that holds them is
+loaded by itself. Price: its place inside SciPy is known here; where it is not there, it is imported as usual.
+"""
+
+from __future__ import annotations
+
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from typing import TYPE_CHECKING
+
+import scipy
+
+if TYPE_CHECKING:
+    from scipy.sparse import _sparsetools as tools
+else:
+    _spec = PathFinder.find_spec("scipy.sparse._sparsetools", [f"{folder}/sparse" for folder in scipy.__path__])
+    if _spec is None or _spec.loader is None:
+        from scipy.sparse import _sparsetools as tools
+    else:
+        tools = module_from_spec(_spec)
+        _spec.loader.exec_module(tools)
+
+csr_matvec = tools.csr_matvec
+csr_matvecs = tools.csr_matvecs
+csr_scale_rows = tools.csr_scale_rows
+expandptr = tools.expandptr
