@@ -1,0 +1,184 @@
+"""Where a worker's CPU time goes, in us a graph: ``engine.py [--widths 16,64,64,1] [--calls 1000]``.
+
+One request of molecules, about 1 MiB, is scored again and again. First in this process, bytes -> bytes, by stage:
+medians of CPU time, with the dense and the sparse products of the layers told from the rest. "limit" is what the
+same layers cost in plain SciPy and BLAS from columns in memory (`limit.py`). Then by a worker process over its
+socket, three calls in flight: the CPU time of its threads, those that run Python and those of gRPC. Compare runs of
+one machine in turns only: a neighbour on the other core costs half as much again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy, as the server does it
+
+import grpc
+import numpy as np
+from limit import GRAPHS, load, plain
+from suite.workloads import write_model, write_molecules
+
+import graphscore
+from graphscore import _codec, _edges, _malloc, _products
+from graphscore._proto import scoring_pb2
+
+WARM_CALLS = 20
+IN_FLIGHT = 3
+
+
+def median(work: Callable[[], object], rounds: int) -> float:
+    """Median CPU time of this thread in us a graph."""
+    spent = []
+    for _ in range(rounds):
+        begun = time.thread_time_ns()
+        work()
+        spent.append(time.thread_time_ns() - begun)
+    return statistics.median(spent) / 1e3 / GRAPHS
+
+
+class Clock:
+    """CPU time inside functions that it wraps."""
+
+    def __init__(self) -> None:
+        self.nanos = 0
+
+    def around(self, function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        """Return the function, timed."""
+
+        def timed(*arguments: np.ndarray) -> np.ndarray:
+            begun = time.thread_time_ns()
+            result = function(*arguments)
+            self.nanos += time.thread_time_ns() - begun
+            return result
+
+        return timed
+
+
+@contextmanager
+def sparse_clock() -> Iterator[Clock]:
+    """Time the sparse products."""
+    clock, original = Clock(), _edges.Adjacency.__matmul__
+    _edges.Adjacency.__matmul__ = clock.around(original)  # type: ignore[method-assign]
+    yield clock
+    _edges.Adjacency.__matmul__ = original  # type: ignore[method-assign]
+
+
+def products(model: graphscore.Model, batch: graphscore.GraphBatch, rounds: int) -> tuple[float, float]:
+    """CPU time of the dense and of the sparse products, us a graph."""
+    dense = Clock()
+    strategies = [lambda matrix, make=make: dense.around(make(matrix)) for make in _products.STRATEGIES]
+    engine = graphscore.Engine(model, strategies=strategies)
+    with sparse_clock() as sparse:
+        dense.nanos = 0
+        for _ in range(rounds):
+            engine.score(batch)
+    return dense.nanos / 1e3 / rounds / GRAPHS, sparse.nanos / 1e3 / rounds / GRAPHS
+
+
+def request_of(batch: graphscore.GraphBatch) -> bytes:
+    """Return the batch as it goes over the wire."""
+    return scoring_pb2.ScoreRequest(
+        graphs=batch.graphs,
+        nodes=batch.nodes,
+        edges=batch.edges,
+        feature_width=batch.width,
+        node_counts=batch.node_counts.tobytes(),
+        features=batch.features.tobytes(),
+        in_degrees=batch.in_degrees.tobytes(),
+        sources=batch.sources.tobytes(),
+    ).SerializeToString()
+
+
+def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], rounds: int) -> None:
+    """Print the stages of one call."""
+    model = graphscore.load_model(folder)
+    engine = graphscore.Engine(model)
+    request = request_of(batch)
+
+    def call() -> bytes:
+        scores = engine.score(_codec.decode_score_request(request))
+        return _codec.encode_score_response(scores, model.digest, 0)
+
+    read, scores = _codec.decode_score_request(request), engine.score(batch)
+    forward = plain(widths)
+    dense, sparse = products(model, read, rounds)
+    score = median(lambda: engine.score(read), rounds)
+    print(f"  decode and check   {median(lambda: _codec.decode_score_request(request), rounds):7.3f}")
+    print(f"  score              {score:7.3f}")
+    print(f"    dense products   {dense:7.3f}")
+    print(f"    sparse products  {sparse:7.3f}")
+    print(f"    the rest         {score - dense - sparse:7.3f}")
+    print(f"  encode             {median(lambda: _codec.encode_score_response(scores, model.digest, 0), rounds):7.3f}")
+    print(f"  bytes to bytes     {median(call, rounds):7.3f}")
+    print(f"  limit              {median(lambda: forward(batch), rounds):7.3f}")
+
+
+def thread_nanos(pid: int) -> tuple[int, int]:
+    """CPU time of a process's threads: of those that run Python, and of gRPC's."""
+    python = grpcs = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        nanos = int((task / "schedstat").read_text().split()[0])
+        if (task / "comm").read_text().startswith("python"):
+            python += nanos
+        else:
+            grpcs += nanos
+    return python, grpcs
+
+
+def over_a_socket(folder: Path, request: bytes, calls: int) -> None:
+    """Print what a worker spends, from socket to socket."""
+    address = f"unix:{folder}/worker.sock"
+    command = [sys.executable, "-m", "graphscore", "serve", "--model", str(folder), "--listen", address]
+    process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    process.stderr.readline()
+    with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(IN_FLIGHT) as pool:
+        score = channel.unary_unary(
+            "/graphscore.v1.ScoringService/Score", request_serializer=bytes, response_deserializer=bytes
+        )
+        list(pool.map(score, [request] * WARM_CALLS))
+        before = thread_nanos(process.pid)
+        list(pool.map(score, [request] * calls))
+        after = thread_nanos(process.pid)
+    process.terminate()
+    process.communicate()
+    python, grpcs = ((b - a) / 1e3 / calls / GRAPHS for a, b in zip(before, after, strict=True))
+    print(f"  socket to socket   {python + grpcs:7.3f}")
+    print(f"    Python's threads {python:7.3f}")
+    print(f"    gRPC's threads   {grpcs:7.3f}")
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--widths", default="16,32,1", help="of the GCN's layers")
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--calls", type=int, default=500)
+    args = parser.parse_args()
+    widths = [int(width) for width in args.widths.split(",")]
+    _malloc.keep_freed_memory()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "graphs").mkdir()
+        write_molecules(folder / "graphs", 8 * GRAPHS)
+        write_model(folder, widths)
+        batch = load(folder / "graphs", widths[0], 0, 8)[0]
+        print(
+            f"CPU us a graph, GCN {'-'.join(map(str, widths))}; {batch.graphs} graphs of {batch.nodes} nodes a request"
+        )
+        in_process(folder, batch, widths, args.rounds)
+        over_a_socket(folder, request_of(batch), args.calls)
+
+
+if __name__ == "__main__":
+    main()
