@@ -54,7 +54,7 @@ func (e *env) backfillCommand() *cobra.Command {
 			"scored again), all is every date. A date of which a gate failed has failed; a\n" +
 			"drift gate compares it with the last date before it that has its _SUCCESS.\n\n" +
 			"The exit code is that of the first failed date; without any, 3 if graphs or\n" +
-			"files of a date were not scored. The same command continues.",
+			"files of a date were not scored. The same command continues." + watchHelp,
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --dry-run\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --only stale --parallel 4",

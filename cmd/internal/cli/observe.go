@@ -27,6 +27,11 @@ const (
 	pushPassVariable, pushPassCredential = "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password"
 )
 
+// watchHelp ends the help of commands that others may watch.
+const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is told\n" +
+	"of start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT turns\n" +
+	"traces on."
+
 // observation is how others see one command: a monitor by its pings, Prometheus by its
 // metrics, a collector by its traces.
 type observation struct {
