@@ -33,7 +33,7 @@ func (e *env) runCommand() *cobra.Command {
 		Long: "Run scores what the job names and is not scored yet. Flags win over the job\n" +
 			"file; without one, --input, --output and --model or --server make the job.\n" +
 			"A job whose paths have a {date} is run for one date: see --date. Where a gate of\n" +
-			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4.",
+			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4." + watchHelp,
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run nightly.yaml --date 2026-01-31\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
