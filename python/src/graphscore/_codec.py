@@ -88,18 +88,17 @@ def _score_request(data: bytes) -> _ScoreRequest | None:
     """Read a ScoreRequest as every known client writes it; None for any other, which protobuf may know to read.
 
     Context: protobuf copies each column twice, which is several per cent of all that a worker does for a small
-    model. Decision: a message of nothing but the fields of scoring.proto, each at most once, is read here. Price:
-    these lines, held equal to protobuf by a property test.
+    model. Decision: a message of nothing but the fields of scoring.proto is read here. Price: these lines, held
+    equal to protobuf by a property test.
     """
-    request, seen, position = _ScoreRequest(), 0, 0
+    request, position = _ScoreRequest(), 0
     view = memoryview(data)
     while position < len(data):
         tag = data[position]
         name = _SCORE_REQUEST_TAGS.get(tag)
         value, position = _varint(data, position + 1)
-        if name is None or seen >> tag & 1 or value > _MOST_UINT32:
+        if name is None or value > _MOST_UINT32:
             return None
-        seen |= 1 << tag
         if tag & _WIRE_TYPE == _VARINT:
             setattr(request, name, value)
         elif position + value > len(data):
@@ -202,6 +201,7 @@ def _parse(kind: type[_M], data: bytes) -> _M:
 
 
 def _aligned(column: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    """Return a column for several passes over it: each is slow at an odd address."""
     return column if column.flags.aligned else column.copy()
 
 
