@@ -23,7 +23,8 @@ type Shard struct {
 type Config struct {
 	// Outputs is the number of values a node that the scorer gives. Required.
 	Outputs int
-	// ShardsAtOnce is the number of shards that are worked on at the same time. Default 2.
+	// ShardsAtOnce is the number of shards that are read at the same time. As many again may be read to the end
+	// and not yet committed. Default 2.
 	ShardsAtOnce int
 	// Calls is the largest number of scoring calls under way. Default 6.
 	Calls int

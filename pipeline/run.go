@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -30,15 +31,18 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 	}
 	r := &runner{
 		cfg: &cfg, scorer: scorer,
-		bytes: semaphore.NewWeighted(cfg.InFlightBytes),
-		calls: semaphore.NewWeighted(int64(cfg.Calls)),
+		reading: semaphore.NewWeighted(int64(cfg.ShardsAtOnce)),
+		bytes:   semaphore.NewWeighted(cfg.InFlightBytes),
+		calls:   semaphore.NewWeighted(int64(cfg.Calls)),
 	}
 	defer since(&cfg.Progress.elapsed, time.Now())
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(cfg.ShardsAtOnce)
+	g.SetLimit(2 * cfg.ShardsAtOnce)
 	for i := range shards {
-		if gctx.Err() != nil {
-			break // Go would block at the limit
+		// The next shard is read while those before it are still scored and committed, or the scorer would wait
+		// at the end of each.
+		if r.reading.Acquire(gctx, 1) != nil {
+			break
 		}
 		g.Go(func() error { return r.shard(gctx, &shards[i], &result.Shards[i]) })
 	}
@@ -56,10 +60,11 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 
 // runner is what the goroutines of a run share. All of it is safe for concurrent use.
 type runner struct {
-	cfg    *Config
-	scorer Scorer
-	bytes  *semaphore.Weighted // bytes in flight
-	calls  *semaphore.Weighted // calls under way
+	cfg     *Config
+	scorer  Scorer
+	reading *semaphore.Weighted // shards that are not yet read to the end
+	bytes   *semaphore.Weighted // bytes in flight
+	calls   *semaphore.Weighted // calls under way
 }
 
 // sourceError marks an error that refuses a shard's input instead of ending the run.
@@ -68,11 +73,14 @@ type sourceError struct{ err error }
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// shard works on one shard and fills result. Its error ends the run.
+// shard works on one shard and fills result. Its error ends the run. It gives back the place among those that are
+// read.
 func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) error {
 	start := time.Now()
 	ctx, end := r.cfg.Begin(context.WithValue(ctx, shardKey{}, sh.Name), sh.Name)
-	err := protect(func() error { return r.commit(ctx, sh, &result.Counts) })
+	done := sync.OnceFunc(func() { r.reading.Release(1) })
+	defer done()
+	err := protect(func() error { return r.commit(ctx, sh, &result.Counts, done) })
 	result.Elapsed = time.Since(start)
 	if err != nil {
 		result.Counts = Counts{}
@@ -102,8 +110,8 @@ func ShardName(ctx context.Context) string {
 	return name
 }
 
-// commit streams a shard from its source into its sink and commits it.
-func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts) (err error) {
+// commit streams a shard from its source into its sink and commits it. It calls read when the source is at its end.
+func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read func()) (err error) {
 	source, err := sh.Open(ctx)
 	if err != nil {
 		return &sourceError{err}
@@ -118,7 +126,7 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts) (err err
 		return fmt.Errorf("creating the part of %s: %w", sh.Name, err)
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	if err := r.stream(ctx, source, sink, counts); err != nil {
+	if err := r.stream(ctx, source, sink, counts, read); err != nil {
 		return err
 	}
 	if counts.Rows != sh.Rows {
@@ -130,13 +138,14 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts) (err err
 
 // stream runs the goroutines of one shard until the source is at its end and everything is in the sink. One
 // goroutine reads, one collects, and every request has one while it is scored.
-func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts) error {
+func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts, read func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	// Requests in the order of the input. There is room for all calls that can be under way and for the ends of
 	// their batches, or a slow head of the line would keep the reader from starting the next ones.
 	queue := make(chan *request, 2*r.cfg.Calls)
 	g.Go(func() error {
 		defer close(queue)
+		defer read()
 		return protect(func() error { return r.read(ctx, g, source, queue) })
 	})
 	g.Go(func() error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -167,6 +168,47 @@ func TestRunStopsWithTheContext(t *testing.T) {
 	_, err := pipeline.Run(ctx, pipeline.Config{Outputs: 1, ShardsAtOnce: 1, Calls: 1}, shards, stuck)
 	if !errors.Is(err, context.Canceled) || sink.Committed {
 		t.Errorf("Run: %v, committed %v", err, sink.Committed)
+	}
+}
+
+// lateSink commits when it is told to.
+type lateSink struct {
+	*pipelinetest.Sink
+	may <-chan struct{}
+}
+
+func (s lateSink) Commit(ctx context.Context) error {
+	select {
+	case <-s.may:
+		return s.Sink.Commit(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// TestRunReadsAhead: a shard is opened while the one before it is still to be committed, but not before that one is
+// read to the end.
+func TestRunReadsAhead(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	opened := make(chan struct{})
+	first, second := &pipelinetest.Sink{}, &pipelinetest.Sink{}
+	source := &pipelinetest.Source{Batches: []*graph.Batch{line(9), line(9)}}
+	shards := []pipeline.Shard{shardOf("a", source.Batches, first), shardOf("b", []*graph.Batch{line(9)}, second)}
+	shards[0].Open = func(context.Context) (pipeline.Source, error) { return source, nil }
+	shards[0].Create = func(context.Context) (pipeline.Sink, error) { return lateSink{first, opened}, nil }
+	open := shards[1].Open
+	shards[1].Open = func(ctx context.Context) (pipeline.Source, error) {
+		if _, err := source.Next(ctx); err != io.EOF {
+			t.Errorf("the second shard is opened before the first is read: %v", err)
+		}
+		close(opened)
+		return open(ctx)
+	}
+	_, err := pipeline.Run(ctx, pipeline.Config{Outputs: 1, ShardsAtOnce: 1}, shards, &pipelinetest.Scorer{})
+	if err != nil || !first.Committed || !second.Committed {
+		t.Errorf("Run: %v, committed %v and %v", err, first.Committed, second.Committed)
 	}
 }
 
