@@ -117,7 +117,7 @@ type Limits struct {
 	MessageBytes Size `yaml:"message_bytes"`
 	// InFlightBytes bounds the requests that are read and not yet written. Default 64 MiB.
 	InFlightBytes Size `yaml:"in_flight_bytes"`
-	// RequestBytes is the size up to which graphs share a request. Default 1 MiB.
+	// RequestBytes is the size up to which graphs share a request. Default 2 MiB, as much as is read at once.
 	RequestBytes Size `yaml:"request_bytes"`
 	// Deadline is the time for one scoring call. Default 60 s.
 	Deadline Duration `yaml:"deadline"`
@@ -140,7 +140,7 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.OnChange, "refuse")
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
-	setDefault(&j.Limits.RequestBytes, 1<<20)
+	setDefault(&j.Limits.RequestBytes, 2<<20)
 	setDefault(&j.Limits.Deadline, Duration(time.Minute))
 	setDefault(&j.Limits.RetryBudget, Duration(time.Minute))
 	return j

@@ -30,7 +30,7 @@ type Config struct {
 	Calls int
 	// RequestGraphs, RequestNodes and RequestEdges cut requests. Default: no limit of their own.
 	RequestGraphs, RequestNodes, RequestEdges int
-	// RequestBytes is the size up to which graphs share a request. Default 1 MiB.
+	// RequestBytes is the size up to which graphs share a request. Default 2 MiB.
 	RequestBytes int64
 	// InFlightBytes bounds the requests that are read and not yet written. Default 64 MiB.
 	InFlightBytes int64
@@ -54,7 +54,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.RequestGraphs, 1<<30)
 	setDefault(&c.RequestNodes, 1<<30)
 	setDefault(&c.RequestEdges, 1<<30)
-	setDefault(&c.RequestBytes, 1<<20)
+	setDefault(&c.RequestBytes, 2<<20)
 	setDefault(&c.InFlightBytes, 64<<20)
 	setDefault(&c.MaxGraphBytes, 1<<62)
 	if c.GraphBytes == nil {

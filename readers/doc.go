@@ -9,7 +9,7 @@
 //     or a record batch of an Arrow file.
 //   - A [Shard] is a run of groups of one file, a part is the name of its output.
 //   - A [Plan] is all of them, in order, with the files that cannot be read and why ([FileError]).
-//   - A [Source] reads one shard. It holds one block of rows at a time.
+//   - A [Source] reads one shard. It holds one block of rows at a time, and fills batches again that come back.
 //
 // # What is read
 //

@@ -112,7 +112,7 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 
 // Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
 func (s *Source) Recycle(b *graph.Batch) {
-	if b.Bytes() <= 2*s.cfg.BatchBytes {
+	if b.Room() <= 4*s.cfg.BatchBytes {
 		s.used.Put(b)
 	}
 }

@@ -77,7 +77,7 @@ func (c *chunk) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, gro
 		return 0, err
 	}
 	stats := meta.Contents().MetaData.EncodingStats // arrow lists them in the order of a map
-	sort.Slice(stats, func(i, j int) bool { return stats[i].Encoding < stats[j].Encoding })
+	sort.SliceStable(stats, func(i, j int) bool { return stats[i].Encoding < stats[j].Encoding })
 	clear(c.pages)
 	c.pages, c.dict, c.entries = c.pages[:0], nil, 0
 	return meta.Contents().MetaData.GetTotalUncompressedSize(), nil

@@ -38,8 +38,8 @@ type Block struct {
 // Rows is the number of rows.
 func (b *Block) Rows() int { return b.NodeIDs.Len() }
 
-// PartReader reads the rows of a part back, block by block: it holds one page of every column and the dictionary
-// of the graph ids of a row group. One goroutine uses it. Close frees the file.
+// PartReader reads the rows of a part back, block by block: it holds one page of every column and the
+// dictionaries of the graph and node ids of a row group. One goroutine uses it. Close frees the file.
 //
 // It reads what [Part] writes and nothing else. Errors are a *DamagedError or an *IOError, which name the part and
 // as far as it is known the row group and column, or one that wraps [ErrForeign]. After one there are no more

@@ -108,8 +108,12 @@ func (c *nodePages) next() (int, error) {
 	return n, c.unpack(data, n)
 }
 
-// unpack decodes n numbers as nodeIDs.cut writes them: their width, and one run of all of them.
+// unpack decodes n numbers as nodeIDs.cut writes them: their width, and one run of all of them. A number takes 64
+// times the memory that it may have in the page, so that the rows of a block are the bound.
 func (c *nodePages) unpack(data []byte, n int) error {
+	if n > blockRows {
+		return fmt.Errorf("a page has %d packed numbers, not at most %d", n, blockRows)
+	}
 	if len(data) == 0 || data[0] == 0 || data[0] > 32 {
 		return errors.New("a page does not say how wide its indices are")
 	}

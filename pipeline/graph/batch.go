@@ -84,6 +84,8 @@ func (c *IDs) emptied(kind IDKind) IDs {
 	return IDs{Kind: kind, Ints: c.Ints[:0], Bytes: c.Bytes[:0], Offsets: c.Offsets[:0]}
 }
 
+func (c *IDs) room() int { return 8*cap(c.Ints) + cap(c.Bytes) + 4*cap(c.Offsets) }
+
 func (c *IDs) begin() {
 	if len(c.Offsets) == 0 {
 		c.Offsets = append(c.Offsets, 0)
@@ -200,6 +202,16 @@ func ColumnBytes(nodes, edges, width int, weighted bool) int64 {
 // Bytes is the sum of ColumnBytes over all graphs.
 func (b *Batch) Bytes() int64 {
 	return ColumnBytes(b.Nodes(), b.Edges(), b.Width, b.Weights != nil) + 4*int64(max(b.Graphs()-1, 0))
+}
+
+// Room is the memory of the columns in bytes, with what they could hold without growing.
+func (b *Batch) Room() int64 {
+	room := b.IDs.room() + 8*cap(b.Rows)
+	if b.NodeIDs != nil {
+		room += b.NodeIDs.room()
+	}
+	return int64(room + 4*(cap(b.NodeOffsets)+cap(b.EdgeOffsets)+cap(b.Features)+cap(b.InDegree)+
+		cap(b.Sources)+cap(b.Weights)+cap(b.RowGroups)))
 }
 
 // Reject describes graph g as a rejection.

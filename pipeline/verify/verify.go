@@ -40,7 +40,7 @@ type Scoring struct {
 	Model writers.ModelRecord
 	// Share of the graphs is scored, more than 0 and at most 1.
 	Share float64
-	// RequestBytes is the size up to which graphs share a request. Default 1 MiB.
+	// RequestBytes is the size up to which graphs share a request. Default 2 MiB.
 	RequestBytes int64
 }
 
@@ -63,7 +63,7 @@ func (c Config) WithDefaults() Config {
 	if c.Scoring != nil {
 		s := *c.Scoring
 		if s.RequestBytes == 0 {
-			s.RequestBytes = 1 << 20
+			s.RequestBytes = 2 << 20
 		}
 		c.Scoring = &s
 	}
