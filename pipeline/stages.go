@@ -99,11 +99,11 @@ func (t Trace) Bottleneck() string {
 	return worst.says
 }
 
-// String is a table of the stages, and the bottleneck in a sentence.
+// String is a table of the stages.
 func (t Trace) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "stages in %s of scoring, added up over what works side by side\n", seconds(t.Elapsed))
-	fmt.Fprintf(&b, "  %-11s%9s  %9s   %s\n", "", "busy", "waiting", "")
+	fmt.Fprintf(&b, "  %-11s%9s  %9s\n", "", "busy", "waiting")
 	row := func(name string, busy time.Duration, wait, note string) {
 		fmt.Fprintf(&b, "  %-11s%9s  %9s   %s\n", name, seconds(busy), wait, note)
 	}
@@ -113,7 +113,7 @@ func (t Trace) String() string {
 	row("  transport", t.Transport, "", "the way, and waiting for a worker")
 	row("  model", t.Model, "", fmt.Sprintf("%s of %s", percent(t.Modelling()), workers(t.Workers)))
 	row("write", t.Write, seconds(t.WriteWait), percent(t.Writing())+" busy; waits for answers")
-	return b.String() + "  " + t.Bottleneck() + "\n"
+	return b.String()
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }

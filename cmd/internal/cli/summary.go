@@ -46,9 +46,19 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 		}
 	}
 	if r.trace && r.result != nil {
-		fmt.Fprint(r.stdout, r.traced())
+		return r.printStages()
 	}
 	return nil
+}
+
+// printStages prints how busy each stage was, and the bottleneck in a sentence.
+func (r *run) printStages() error {
+	t := r.traced()
+	var b strings.Builder
+	b.WriteString(t.String())
+	wrapped(&b, "  ", t.Bottleneck())
+	_, err := io.WriteString(r.stdout, b.String())
+	return err
 }
 
 // traced is how busy each stage was.
