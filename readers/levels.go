@@ -38,21 +38,10 @@ func (l *leveled) begin(values int64) {
 
 // fill decodes the next piece of a page.
 func (l *leveled) fill(c *column) error {
-	for l.left == 0 {
-		if l.chunk == 0 {
-			c.ended = true
-			return nil
-		}
-		if err := l.page(); err != nil {
-			return err
-		}
-	}
-	n := l.step(c)
-	full, err := l.present(n)
-	if err != nil {
+	n, full, err := l.next(c)
+	if n == 0 || err != nil {
 		return err
 	}
-	l.left -= n
 	if full && l.maxRep == 2 {
 		err = l.fullLists(c, n)
 	} else {
@@ -62,6 +51,24 @@ func (l *leveled) fill(c *column) error {
 		return err
 	}
 	return l.values.end()
+}
+
+// next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
+// is there.
+func (l *leveled) next(c *column) (n int, full bool, err error) {
+	for l.left == 0 {
+		if l.chunk == 0 {
+			c.ended = true
+			return 0, false, nil
+		}
+		if err := l.page(); err != nil {
+			return 0, false, err
+		}
+	}
+	n = l.step(c)
+	l.left -= n
+	full, err = l.present(n)
+	return n, full, err
 }
 
 // step is the size of the next piece. Texts may be of any size, so there it depends on those before.

@@ -244,24 +244,13 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 
 // general is fill without its short way for lists that are full.
 func general(l *leveled, c *column) error {
-	for l.left == 0 {
-		if l.chunk == 0 {
-			c.ended = true
-			return nil
-		}
-		if err := l.page(); err != nil {
-			return err
-		}
-	}
-	n := l.step(c)
-	full, err := l.present(n)
-	if err != nil {
+	n, full, err := l.next(c)
+	if n == 0 || err != nil {
 		return err
 	}
 	if full {
 		repeat(l.defs[:n], l.maxDef)
 	}
-	l.left -= n
 	return l.assemble(c, n)
 }
 
