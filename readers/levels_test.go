@@ -9,6 +9,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 )
 
@@ -251,7 +252,38 @@ func general(l *leveled, c *column) error {
 	if full {
 		repeat(l.defs[:n], l.maxDef)
 	}
-	return l.assemble(c, n)
+	if err := l.assemble(c, n); err != nil || l.left > 0 {
+		return err
+	}
+	return l.values.end()
+}
+
+// leveledOf is a column of lists of lists of floats whose pages are given, and what fills it.
+func leveledOf(chunk []byte, values, rows int64) (*leveled, *column) {
+	c := newColumn(roleFeatures, field{name: "x", depth: 2, leaf: leafFloat32}, 1<<20)
+	l := &leveled{nesting: nesting{maxRep: 2, maxDef: defValue, element: [3]uint8{0, defNullList, defNullValue}}}
+	l.values = newNumberDecoder("x", leafFloat32, c.floats)
+	l.pages.name, l.pages.limit = "x", 1<<20
+	l.pages.reset(bytes.NewReader(chunk), 0, int64(len(chunk)), compress.Codecs.Uncompressed)
+	l.begin(values)
+	c.begin(l, rows)
+	return l, c
+}
+
+// assembled fills a column to its end in one of the two ways.
+func assembled(chunk []byte, values, rows int64, fill func(*leveled, *column) error) (*column, error) {
+	l, c := leveledOf(chunk, values, rows)
+	for !c.ended {
+		if err := fill(l, c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// differ says where two columns do.
+func differ(a, b *column) string {
+	return cmp.Diff([]any{a.starts, a.inner, a.flags, a.floats.v}, []any{b.starts, b.inner, b.flags, b.floats.v}, cmpopts.EquateEmpty())
 }
 
 // TestLists decodes lists of lists, drawn with nulls or full, from pages of any size and encoding: the short way and
@@ -265,26 +297,47 @@ func TestLists(t *testing.T) {
 			n.drawRow(t, full)
 		}
 		chunk := chunkOf(t, &n)
+		want := &column{starts: n.starts, inner: n.inner, flags: n.flags, floats: &numbers[float32]{v: n.column}}
 		for name, fill := range map[string]func(*leveled, *column) error{"fill": (*leveled).fill, "general": general} {
-			c := newColumn(roleFeatures, field{name: "x", depth: 2, leaf: leafFloat32}, 1<<20)
-			l := &leveled{nesting: nesting{maxRep: 2, maxDef: defValue, element: [3]uint8{0, defNullList, defNullValue}}}
-			l.values = newNumberDecoder("x", leafFloat32, c.floats)
-			l.pages.name, l.pages.limit = "x", 1<<20
-			l.pages.reset(bytes.NewReader(chunk), 0, int64(len(chunk)), compress.Codecs.Uncompressed)
-			l.begin(int64(len(n.reps)))
-			c.begin(l, int64(len(n.starts)))
-			for !c.ended {
-				if err := fill(l, c); err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
+			got, err := assembled(chunk, int64(len(n.reps)), int64(len(n.starts)), fill)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
 			}
-			for what, pair := range map[string][2]any{
-				"starts": {c.starts, n.starts}, "inner": {c.inner, n.inner}, "flags": {c.flags, n.flags}, "values": {c.floats.v, n.column},
-			} {
-				if diff := cmp.Diff(pair[1], pair[0]); diff != "" && len(n.column) > 0 {
-					t.Fatalf("%s: %s (-drawn +got):\n%s", name, what, diff)
-				}
+			if d := differ(want, got); d != "" {
+				t.Fatalf("%s (-drawn +got):\n%s", name, d)
 			}
+		}
+	})
+}
+
+// FuzzLists: whatever the bytes of the pages are, neither way panics, and both give the same rows or an error.
+func FuzzLists(f *testing.F) {
+	seeds := rapid.Custom(func(t *rapid.T) []byte {
+		var n nested
+		for range rapid.IntRange(1, 4).Draw(t, "rows") {
+			n.drawRow(t, true)
+		}
+		return chunkOf(t, &n)
+	})
+	for i := range 20 {
+		f.Add(seeds.Example(i), uint16(100), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, chunk []byte, values uint16, rows uint8) {
+		short, err := assembled(chunk, int64(values), int64(rows), (*leveled).fill)
+		long, err2 := assembled(chunk, int64(values), int64(rows), general)
+		if (err == nil) != (err2 == nil) {
+			t.Fatalf("fill: %v, general: %v", err, err2)
+		}
+		if err != nil {
+			return
+		}
+		for _, c := range []*column{short, long} { // NaN is not equal to itself
+			for i, v := range c.floats.v {
+				c.floats.v[i] = float32(math.Float32bits(v) >> 8)
+			}
+		}
+		if d := differ(short, long); d != "" {
+			t.Fatalf("-fill +general:\n%s", d)
 		}
 	})
 }
