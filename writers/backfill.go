@@ -106,9 +106,9 @@ func (r *BackfillRecord) Encode(w io.Writer) error {
 const backfillPrefix = "backfill-"
 
 // WriteBackfill writes _runs/backfill-<id>.json in the folder dir, which it creates where it is not there, in the
-// place of one of the same id, and removes all but the last 100 such records. It takes no lock of an output: those of the dates may be held by
-// their runs. It waits for another backfill that writes its record, until ctx ends. Errors are *CreateError,
-// *IOError, or that of ctx.
+// place of one of the same id, and removes all but the last 100 such records. It takes no lock of an output: those
+// of the dates may be held by their runs. It waits for another backfill that writes its record, until ctx ends.
+// Errors are *CreateError, *IOError, or that of ctx.
 func WriteBackfill(ctx context.Context, dir string, rec *BackfillRecord) (err error) {
 	runs := filepath.Join(filepath.Clean(dir), runsDir)
 	if err := createFolder(runs); err != nil {

@@ -29,7 +29,7 @@ func (e *env) scan(ctx context.Context, plan *readers.Plan, width int, limits pi
 	return pipeline.Run(ctx, limits, shards, noScorer{})
 }
 
-// observer sees what a scan finds.
+// observer sees what a scan finds. It must not keep a batch, whose memory is filled again.
 type observer struct {
 	batch  func(*graph.Batch)
 	reject func(*readers.File, graph.Rejection)

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -30,15 +28,7 @@ func collector(ts *testscript.TestScript, _ bool, args []string) {
 	c := &collecting{file: ts.MkAbs(args[1])}
 	server := grpc.NewServer()
 	collectorpb.RegisterTraceServiceServer(server, c)
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-	ts.Check(err)
-	var group errgroup.Group
-	group.Go(func() error { return server.Serve(listener) })
-	ts.Defer(func() {
-		server.Stop()
-		ts.Check(errors.Join(group.Wait(), c.failed))
-	})
-	ts.Setenv(args[0], "http://"+listener.Addr().String())
+	ts.Setenv(args[0], "http://"+served(ts, server, func() error { return c.failed }))
 }
 
 type collecting struct {

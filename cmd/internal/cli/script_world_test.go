@@ -53,15 +53,21 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(misbehaveGCN(gcn, *fault))
 		gcn.Register(server)
 	}
+	ts.Setenv(args[0], served(ts, server, func() error { return nil }))
+}
+
+// served serves until the end of the script, which fails where serving did or where ended gives an error. It gives
+// the address.
+func served(ts *testscript.TestScript, server *grpc.Server, ended func() error) string {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	ts.Check(err)
 	var group errgroup.Group
 	group.Go(func() error { return server.Serve(listener) })
 	ts.Defer(func() {
 		server.Stop()
-		ts.Check(group.Wait())
+		ts.Check(errors.Join(group.Wait(), ended()))
 	})
-	ts.Setenv(args[0], listener.Addr().String())
+	return listener.Addr().String()
 }
 
 func ones(n int) []float64 {
