@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 
 	"graphscore/pipeline"
@@ -73,11 +72,3 @@ type noSource struct{}
 
 func (noSource) Next(context.Context) (*graph.Batch, error) { return nil, io.EOF }
 func (noSource) Close() error                               { return nil }
-
-// printJSON writes v as indented JSON.
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
