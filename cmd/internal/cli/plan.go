@@ -13,6 +13,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline"
 	"graphscore/pipeline/estimate"
+	"graphscore/pipeline/graph"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
@@ -177,16 +178,16 @@ func (d *dryRun) foretell(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		d.session.model = &remote.Model{Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs}
+		d.session.model = m
 		if gcn { // as session.describe has it
-			d.session.model.Digest, d.session.model.InFeatures = cmp.Or(d.job.Model.Version, m.Digest), 0
-			d.session.model.Outputs = []string{"score"}
-		}
-		if gcn && len(m.Outputs) != 1 {
-			return manyOutputs(m.Name, len(m.Outputs))
+			outputs := len(m.Outputs)
+			m.Digest, m.InFeatures, m.Outputs = cmp.Or(d.job.Model.Version, m.Digest), 0, []string{"score"}
+			if outputs != 1 {
+				return manyOutputs(m.Name, outputs)
+			}
 		}
 	case gcn:
-		d.session.model = &remote.Model{Digest: d.job.Model.Version, Outputs: []string{"score"}}
+		d.session.model = &graph.Model{Digest: d.job.Model.Version, Outputs: []string{"score"}}
 	default:
 		if d.session, err = d.connect(ctx, d.job, d.flags.python, d.job.Workers); err != nil {
 			d.session = &session{}
@@ -287,7 +288,7 @@ func (d *dryRun) measure(ctx context.Context) (err error) {
 }
 
 // groupsOf gives what the footers tell of the row groups of a shard, in the sizes of requests.
-func groupsOf(sh *readers.Shard, m *remote.Model, plan *readers.Plan) []estimate.Group {
+func groupsOf(sh *readers.Shard, m *graph.Model, plan *readers.Plan) []estimate.Group {
 	weight := int64(4)
 	if plan.HasWeights {
 		weight = 8

@@ -46,10 +46,7 @@ func (r *run) record(err error) *writers.RunRecord {
 	rec.PeakMemory = writers.PeakMemory{Go: local.PeakMemory(os.Getpid()), Workers: r.workerMemory}
 	if s := r.session; s != nil && s.model != nil {
 		rec.Workers, rec.Addresses = len(s.cfg.Addresses), s.cfg.Addresses
-		rec.Model = writers.ModelRecord{
-			Name: s.model.Name, Digest: s.model.Digest, InFeatures: s.model.InFeatures, Outputs: s.model.Outputs,
-			Engine: s.model.Engine, BLAS: s.model.BLAS, Versions: s.model.Versions,
-		}
+		rec.Model = writers.NewModelRecord(s.model)
 		rec.Settings = r.settings()
 		rec.SettingsDigest = rec.Settings.Digest()
 	}

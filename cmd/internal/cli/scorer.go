@@ -23,7 +23,7 @@ import (
 type session struct {
 	pool  *local.Pool // nil where servers run elsewhere
 	conn  *grpc.ClientConn
-	model *remote.Model
+	model *graph.Model
 	cfg   remote.Config
 }
 
@@ -81,7 +81,7 @@ func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers
 }
 
 // describe asks what scores. Our own workers speak both protocols: over gcn, too, they tell which model it is.
-func (s *session) describe(ctx context.Context) (*remote.Model, error) {
+func (s *session) describe(ctx context.Context) (*graph.Model, error) {
 	if s.pool != nil && s.cfg.Protocol == remote.ProtocolGCN && s.cfg.ModelVersion == "" {
 		native := s.cfg
 		native.Protocol = remote.ProtocolNative

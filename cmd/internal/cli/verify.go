@@ -180,14 +180,11 @@ func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	m := s.model
 	cfg.Scoring = &verify.Scoring{
 		Scorer: pipeline.Isolate(pipeline.Retry(s.scorer(), pipeline.RetryConfig{
 			Budget: time.Duration(job.Limits.RetryBudget), Log: v.log,
 		})),
-		Model: writers.ModelRecord{
-			Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs, Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
-		},
+		Model: writers.NewModelRecord(s.model),
 		Share: share, RequestBytes: int64(job.Limits.RequestBytes),
 	}
 	if job.Server.Protocol == "gcn" { // one graph a call
