@@ -235,7 +235,7 @@ func (d *doctor) checkMessages(context.Context) finding {
 		return doubted("the job allows messages of %s, the server takes %s: larger graphs go to quarantine; raise --max-message-bytes of the server, or lower limits.message_bytes",
 			humanize.IBytes(uint64(mine)), humanize.IBytes(uint64(theirs)))
 	}
-	if d.job.Server.Protocol == remote.ProtocolGCN {
+	if !remote.TraitsOf(d.job.Server.Protocol).Describes {
 		return passed("up to %s, as far as this side knows: protocol gcn does not tell the server's limit", humanize.IBytes(uint64(mine)))
 	}
 	return passed("up to %s on both sides", humanize.IBytes(uint64(mine)))

@@ -170,7 +170,7 @@ func (d *dryRun) foresee(ctx context.Context) (err error) {
 // foretell finds out what would score, without starting anything: a server is asked, a folder is read, and of a
 // server of protocol gcn all that can be known stands in the job.
 func (d *dryRun) foretell(ctx context.Context) (err error) {
-	gcn := d.job.Server.Protocol == remote.ProtocolGCN
+	traits := remote.TraitsOf(d.job.Server.Protocol)
 	d.session.cfg.MaxMessageBytes = int(d.job.Limits.MessageBytes)
 	switch {
 	case d.job.Model.Path != "":
@@ -179,15 +179,14 @@ func (d *dryRun) foretell(ctx context.Context) (err error) {
 			return err
 		}
 		d.session.model = m
-		if gcn { // as session.describe has it
-			outputs := len(m.Outputs)
-			m.Digest, m.InFeatures, m.Outputs = cmp.Or(d.job.Model.Version, m.Digest), 0, []string{"score"}
-			if outputs != 1 {
-				return manyOutputs(m.Name, outputs)
+		if !traits.Describes { // as session.describe has it
+			d.session.model = traits.Assumed(d.job.Model.Version, m)
+			if !traits.Carries(m) {
+				return manyOutputs(m.Name, len(m.Outputs))
 			}
 		}
-	case gcn:
-		d.session.model = &graph.Model{Digest: d.job.Model.Version, Outputs: []string{"score"}}
+	case !traits.Describes:
+		d.session.model = traits.Assumed(d.job.Model.Version, nil)
 	default:
 		if d.session, err = d.connect(ctx, d.job, d.flags.python, d.job.Workers); err != nil {
 			d.session = &session{}

@@ -153,7 +153,7 @@ func (w *workload) add(groups []estimate.Group) {
 func (d *dryRun) estimates(r *planReport) {
 	limits := estimate.Limits{
 		RequestBytes: int64(d.job.Limits.RequestBytes), BatchBytes: readers.Config{}.WithDefaults().BatchBytes,
-		OneByOne: d.job.Server.Protocol == remote.ProtocolGCN,
+		OneByOne: remote.TraitsOf(d.job.Server.Protocol).OneGraph,
 	}
 	total := estimate.Group{Counted: true}
 	for _, i := range d.todo {

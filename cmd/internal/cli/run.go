@@ -145,7 +145,7 @@ func (r *run) prepare(ctx context.Context) error {
 
 // carriesWeights refuses edge weights where the protocol has no place for them: scores would be wrong.
 func carriesWeights(job *jobs.Job, plan *readers.Plan) error {
-	if job.Server.Protocol != remote.ProtocolGCN || !plan.HasWeights {
+	if remote.TraitsOf(job.Server.Protocol).Weights || !plan.HasWeights {
 		return nil
 	}
 	return &jobs.Error{Path: cmp.Or(job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +
@@ -359,18 +359,18 @@ func (r *run) stream(ctx context.Context) error {
 
 // tuned is how the pipeline of the job is bounded, and the scorer with all its patience.
 func (r *run) tuned() (pipeline.Config, pipeline.Scorer) {
-	scorer := r.session.scorer()
+	scorer, traits := r.session.scorer(), remote.TraitsOf(r.job.Server.Protocol)
 	cfg := pipeline.Config{
 		Outputs:       len(r.session.model.Outputs),
 		ShardsAtOnce:  shardsAtOnce(runtime.GOMAXPROCS(0)),
 		RequestBytes:  int64(r.job.Limits.RequestBytes),
 		InFlightBytes: int64(r.job.Limits.InFlightBytes),
 		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
-		Calls:    3 * max(1, r.workers()),
+		Calls:    traits.CallsPerWorker * max(1, r.workers()),
 		Progress: r.progress, Log: r.log, Begin: r.begin,
 	}
-	if r.job.Server.Protocol == "gcn" { // one graph a call: many calls hide the way there and back
-		cfg.RequestGraphs, cfg.Calls = 1, 32*max(1, r.workers())
+	if traits.OneGraph {
+		cfg.RequestGraphs = 1
 	}
 	if r.part != nil { // dates at once share what one run may have
 		n := r.part.parallel

@@ -13,7 +13,6 @@ import (
 	"google.golang.org/grpc"
 
 	"graphscore/jobs"
-	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
@@ -25,13 +24,6 @@ type session struct {
 	conn  *grpc.ClientConn
 	model *graph.Model
 	cfg   remote.Config
-}
-
-// remoteScorer is what both protocols give.
-type remoteScorer interface {
-	pipeline.Scorer
-	GraphBytes(b *graph.Batch, g int) int64
-	Limit() int64
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -82,14 +74,12 @@ func (e *env) connect(ctx context.Context, job *jobs.Job, python string, workers
 
 // describe asks what scores. Our own workers speak both protocols: over gcn, too, they tell which model it is.
 func (s *session) describe(ctx context.Context) (*graph.Model, error) {
-	if s.pool != nil && s.cfg.Protocol == remote.ProtocolGCN && s.cfg.ModelVersion == "" {
-		native := s.cfg
-		native.Protocol = remote.ProtocolNative
-		m, err := remote.Describe(ctx, s.conn, native)
+	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes && s.cfg.ModelVersion == "" {
+		m, err := remote.Describe(ctx, s.conn, s.cfg.Describing())
 		if err != nil {
 			return nil, err
 		}
-		if len(m.Outputs) != 1 {
+		if !t.Carries(m) {
 			return nil, manyOutputs(m.Name, len(m.Outputs))
 		}
 		s.cfg.ModelVersion = m.Digest
@@ -135,12 +125,7 @@ func (s *session) share() *session {
 }
 
 // scorer gives the scorer of the job's protocol, bare.
-func (s *session) scorer() remoteScorer {
-	if s.cfg.Protocol == remote.ProtocolGCN {
-		return remote.NewGCN(s.conn, s.cfg)
-	}
-	return remote.NewNative(s.conn, s.cfg, s.model)
-}
+func (s *session) scorer() remote.Scorer { return remote.New(s.conn, s.cfg, s.model) }
 
 // alive runs work, and ends it where the local workers cannot be kept running.
 func (s *session) alive(ctx context.Context, work func(context.Context) error) error {

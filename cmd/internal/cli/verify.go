@@ -16,6 +16,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/remote"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -187,7 +188,7 @@ func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config
 		Model: writers.NewModelRecord(s.model),
 		Share: share, RequestBytes: int64(job.Limits.RequestBytes),
 	}
-	if job.Server.Protocol == "gcn" { // one graph a call
+	if remote.TraitsOf(job.Server.Protocol).OneGraph {
 		cfg.Scoring.RequestBytes = 1
 	}
 	err = s.alive(ctx, func(ctx context.Context) (err error) {
