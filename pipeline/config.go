@@ -58,9 +58,7 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.InFlightBytes, 64<<20)
 	setDefault(&c.MaxGraphBytes, 1<<62)
 	if c.GraphBytes == nil {
-		c.GraphBytes = func(b *graph.Batch, g int) int64 {
-			return graph.ColumnBytes(b.GraphNodes(g), b.GraphEdges(g), b.Width, b.Weights != nil)
-		}
+		c.GraphBytes = (*graph.Batch).GraphBytes
 	}
 	if c.Progress == nil {
 		c.Progress = &Progress{}

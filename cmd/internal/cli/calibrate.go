@@ -143,7 +143,7 @@ func (w *weigher) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, err
 	}
 	bytes := b.Bytes()
 	for _, f := range s.Failed {
-		bytes -= graph.ColumnBytes(b.GraphNodes(f.Graph), b.GraphEdges(f.Graph), b.Width, b.Weights != nil)
+		bytes -= b.GraphBytes(f.Graph)
 	}
 	w.bytes.Add(bytes)
 	return s, nil

@@ -283,10 +283,6 @@ func (d *dryRun) measure(ctx context.Context) (err error) {
 
 // groupsOf gives what the footers tell of the row groups of a shard, in the sizes of requests.
 func groupsOf(sh *readers.Shard, m *graph.Model, plan *readers.Plan) []estimate.Group {
-	weight := int64(4)
-	if plan.HasWeights {
-		weight = 8
-	}
 	width := int64(m.InFeatures)
 	groups := sh.Groups()
 	out := make([]estimate.Group, len(groups))
@@ -294,8 +290,8 @@ func groupsOf(sh *readers.Shard, m *graph.Model, plan *readers.Plan) []estimate.
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			request := 4*g.Rows + e.Nodes*(4+4*width) + e.Edges*weight
-			e.Bytes = max(request, 4*e.Nodes*int64(len(m.Outputs)))
+			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: m.InFeatures, Weighted: plan.HasWeights}
+			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(m.Outputs)))
 		}
 		out[i] = e
 	}
