@@ -185,8 +185,8 @@ func (d *doctor) checkScorer(ctx context.Context) finding {
 	return passed("%s, serving %s", display.Plural(int64(len(s.cfg.Addresses)), "server"), what)
 }
 
-// askingEach bounds how long one of several servers is waited for.
-const askingEach = 3 * time.Second
+// probeTimeout bounds how long one of several servers is waited for.
+const probeTimeout = 3 * time.Second
 
 // absentServers says which of several servers do not answer. A run begins without them.
 func (d *doctor) absentServers(ctx context.Context) []string {
@@ -197,7 +197,7 @@ func (d *doctor) absentServers(ctx context.Context) []string {
 	for _, address := range d.job.Server.Addresses {
 		alone := *d.job
 		alone.Server.Addresses = []string{address}
-		alone.Limits.RetryBudget = jobs.Duration(min(askingEach, time.Duration(alone.Limits.RetryBudget)))
+		alone.Limits.RetryBudget = jobs.Duration(min(probeTimeout, time.Duration(alone.Limits.RetryBudget)))
 		s, err := d.connect(ctx, &alone, d.flags.python, 1)
 		if err != nil {
 			absent = append(absent, err.Error())
