@@ -26,7 +26,7 @@ const scoringVersion = 1
 
 func (e *env) runCommand() *cobra.Command {
 	f := &jobFlags{}
-	var asJSON, trace bool
+	var asJSON, stages bool
 	cmd := &cobra.Command{
 		Use:   "run [JOB.yaml]",
 		Short: "Score graphs and write the scores",
@@ -50,7 +50,7 @@ func (e *env) runCommand() *cobra.Command {
 					return err
 				}
 				limitMemory(job)
-				r := &run{env: e, flags: f, seen: o, job: job, id: o.id, date: date, asJSON: asJSON, trace: trace, progress: &pipeline.Progress{}}
+				r := &run{env: e, flags: f, seen: o, job: job, id: o.id, date: date, asJSON: asJSON, stages: stages, progress: &pipeline.Progress{}}
 				o.tell, o.summarize = r.lastRun, r.printSummary
 				if err := o.serve(ctx, r.progress.Read); err != nil {
 					return err
@@ -65,7 +65,9 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the run record on standard output, and nothing else there")
-	cmd.Flags().BoolVar(&trace, "trace-stages", false, "tell how busy each stage was, and which one held up the others")
+	cmd.Flags().BoolVar(&stages, "stages", false, "tell how busy each stage was, and which one held up the others")
+	cmd.Flags().BoolVar(&stages, "trace-stages", false, "the old name of --stages")
+	_ = cmd.Flags().MarkHidden("trace-stages") // fails only for a flag that does not exist
 	return cmd
 }
 
@@ -76,7 +78,7 @@ type run struct {
 	job      *jobs.Job
 	date     string // of a job with {date}, else empty
 	asJSON   bool
-	trace    bool // tell how busy each stage was
+	stages   bool // report how busy each stage was
 	progress *pipeline.Progress
 	seen     *observation // nil where nobody watches
 	// part is set for a run that is one date of a backfill, which speaks for it and lends it a session.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
@@ -34,8 +33,8 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 	}
 	r.sayGates(rec.Gates)
 	if r.asJSON {
-		if r.trace && r.result != nil {
-			fmt.Fprintf(r.stderr, "graphscore: %s\n", r.traced().Bottleneck())
+		if r.stages && r.result != nil {
+			fmt.Fprintf(r.stderr, "graphscore: %s\n", bottleneckText(r.stageReport()))
 		}
 		return rec.Encode(r.stdout)
 	}
@@ -44,25 +43,10 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 			return err
 		}
 	}
-	if r.trace && r.result != nil {
+	if r.stages && r.result != nil {
 		return r.printStages()
 	}
 	return nil
-}
-
-// printStages prints how busy each stage was, and the bottleneck in a sentence.
-func (r *run) printStages() error {
-	t := r.traced()
-	var b strings.Builder
-	b.WriteString(t.String())
-	b.WriteString(display.Paragraph("  ", t.Bottleneck()))
-	_, err := io.WriteString(r.stdout, b.String())
-	return err
-}
-
-// traced is how busy each stage was.
-func (r *run) traced() pipeline.Trace {
-	return pipeline.Trace{Stages: r.progress.Stages(), Calls: r.calls, Workers: r.workers()}
 }
 
 // printSummary prints that of a run which came as far as a record.
