@@ -116,6 +116,23 @@ type Counts struct {
 	Orphaned      int64 `json:"orphaned"`
 }
 
+// Add adds the counts of another run.
+func (c *Counts) Add(o *Counts) {
+	c.Files += o.Files
+	c.FilesRefused += o.FilesRefused
+	c.Shards += o.Shards
+	c.ShardsSkipped += o.ShardsSkipped
+	c.RowsIn += o.RowsIn
+	c.Scored += o.Scored
+	c.Quarantined += o.Quarantined
+	c.Skipped += o.Skipped
+	c.Nodes += o.Nodes
+	c.Edges += o.Edges
+	c.Requests += o.Requests
+	c.Retries += o.Retries
+	c.Orphaned += o.Orphaned
+}
+
 // RefusedFile is an input that could not be read, and why.
 type RefusedFile struct {
 	File   string `json:"file"`

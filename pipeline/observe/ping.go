@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	pingTimeout = 2 * time.Second // for one attempt at a ping, of which there are two
-	endPatience     = 5 * time.Second // how long the end of a run waits for its pings
-	maxPingBytes    = 10 << 10        // what monitors keep of a body
+	pingTimeout  = 2 * time.Second // for one attempt at a ping, of which there are two
+	endPatience  = 5 * time.Second // how long the end of a run waits for its pings
+	maxPingBytes = 10 << 10        // what monitors keep of a body
 )
 
 // PingConfig says whom to ping.

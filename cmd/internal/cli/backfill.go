@@ -223,23 +223,7 @@ func (b *backfill) record(err error) *writers.BackfillRecord {
 	}
 	for i := range b.entries {
 		rec.Dates = append(rec.Dates, b.entries[i].DateRecord)
-		addCounts(&rec.Counts, &b.entries[i].Counts)
+		rec.Counts.Add(&b.entries[i].Counts)
 	}
 	return rec
-}
-
-func addCounts(to, c *writers.Counts) {
-	to.Files += c.Files
-	to.FilesRefused += c.FilesRefused
-	to.Shards += c.Shards
-	to.ShardsSkipped += c.ShardsSkipped
-	to.RowsIn += c.RowsIn
-	to.Scored += c.Scored
-	to.Quarantined += c.Quarantined
-	to.Skipped += c.Skipped
-	to.Nodes += c.Nodes
-	to.Edges += c.Edges
-	to.Requests += c.Requests
-	to.Retries += c.Retries
-	to.Orphaned += c.Orphaned
 }
