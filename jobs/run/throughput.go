@@ -1,4 +1,4 @@
-package cli
+package run
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"graphscore/pipeline"
 	"graphscore/writers"
 )
 
@@ -22,7 +23,7 @@ type throughput struct {
 	skipped int
 }
 
-// tick is told how many graphs are done, at even intervals.
+// tick counts the graphs that are done; it is called at even intervals.
 func (t *throughput) tick(seconds float64, graphs int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,7 +43,7 @@ func (t *throughput) tick(seconds float64, graphs int64) {
 	t.samples = append(t.samples, writers.Sample{Seconds: seconds, Graphs: graphs})
 }
 
-// ended gives the samples, with the end of the run as the last.
+// ended returns the samples, with the end of the run as the last.
 func (t *throughput) ended(seconds float64, graphs int64) []writers.Sample {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -56,15 +57,15 @@ func (t *throughput) ended(seconds float64, graphs int64) []writers.Sample {
 	return append(t.samples[:n:n], writers.Sample{Seconds: seconds, Graphs: graphs})
 }
 
-// sampled runs work and counts the graphs that are done meanwhile.
-func (r *run) sampled(ctx context.Context, work func(context.Context) error) error {
+// during runs work and counts the graphs that are done meanwhile. Times count from start.
+func (t *throughput) during(ctx context.Context, start time.Time, progress *pipeline.Progress, work func(context.Context) error) error {
 	var g errgroup.Group
 	done := make(chan struct{})
 	g.Go(func() error {
 		ticks := time.NewTicker(sampleEvery)
 		defer ticks.Stop()
 		for {
-			r.throughput.tick(time.Since(r.start).Seconds(), r.progress.Rows())
+			t.tick(time.Since(start).Seconds(), progress.Rows())
 			select {
 			case <-ticks.C:
 			case <-done:
