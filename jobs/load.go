@@ -9,9 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"time"
+
+	"graphscore/pipeline/display"
 
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
@@ -61,10 +62,8 @@ func unreadable(path string, err error) error {
 	return &Error{Path: path, Reason: fmt.Sprintf("the job file cannot be read: %v", err)}
 }
 
-// userinfo is a user and a password in a URL: no job may have them, and none is shown.
-var userinfo = regexp.MustCompile(`://[^/@\s]*@`)
-
-// located puts file, line and column before the message and the source with a caret below it.
+// located puts file, line and column before the message and the source with a caret below it. The source may hold a
+// URL with a user and a password: no job may have them, and none is shown.
 func located(path string, err error) error {
 	var at yaml.Error
 	if !errors.As(err, &at) || at.GetToken() == nil {
@@ -74,7 +73,7 @@ func located(path string, err error) error {
 	p := at.GetToken().Position
 	return &Error{
 		Path:   fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column),
-		Reason: strings.TrimRight(plainly(at)+"\n"+userinfo.ReplaceAllString(source, "://***@"), "\n "),
+		Reason: strings.TrimRight(plainly(at)+"\n"+display.WithoutUser(source), "\n "),
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"graphscore/pipeline/display"
 )
 
 // Stages is the time spent in each stage, added up over goroutines that work side by side: the sum may exceed
@@ -84,17 +86,17 @@ func (t Trace) Bottleneck() string {
 	}
 	calls := stage{t.Calling(), fmt.Sprintf("the way to the workers and back is the bottleneck: calls are under way %s of "+
 		"the time they could be, but the model takes only %s of the workers' time; the rest is moving, decoding and "+
-		"waiting for a CPU", percent(t.Calling()), percent(t.Modelling()))}
+		"waiting for a CPU", display.WholePercent(t.Calling()), display.WholePercent(t.Modelling()))}
 	if t.Modelling() >= busyWorkers {
 		calls = stage{max(t.Calling(), t.Modelling()), fmt.Sprintf("the workers are the bottleneck: the model is busy %s of "+
-			"the time; more workers help where CPUs are idle, a smaller model everywhere", percent(t.Modelling()))}
+			"the time; more workers help where CPUs are idle, a smaller model everywhere", display.WholePercent(t.Modelling()))}
 	}
 	worst := slices.MaxFunc([]stage{
 		{t.Reading(), fmt.Sprintf("reading is the bottleneck: readers are busy %s of their time, and workers wait for them; "+
-			"more or smaller shards are read side by side", percent(t.Reading()))},
+			"more or smaller shards are read side by side", display.WholePercent(t.Reading()))},
 		calls,
 		{t.Writing(), fmt.Sprintf("writing is the bottleneck: the parts take %s of the time of who collects; "+
-			"look at the disk of the output", percent(t.Writing()))},
+			"look at the disk of the output", display.WholePercent(t.Writing()))},
 	}, func(a, b stage) int { return cmp.Compare(a.busy, b.busy) })
 	return worst.says
 }
@@ -107,22 +109,13 @@ func (t Trace) String() string {
 	row := func(name string, busy time.Duration, wait, note string) {
 		fmt.Fprintf(&b, "  %-11s%9s  %9s   %s\n", name, seconds(busy), wait, note)
 	}
-	row("read", t.Read+t.Cut, seconds(t.ReadWait), percent(t.Reading())+" busy; waits for room")
-	row("calls", t.calling(), "", fmt.Sprintf("%s of %d at once", percent(t.Calling()), t.Calls))
+	row("read", t.Read+t.Cut, seconds(t.ReadWait), display.WholePercent(t.Reading())+" busy; waits for room")
+	row("calls", t.calling(), "", fmt.Sprintf("%s of %d at once", display.WholePercent(t.Calling()), t.Calls))
 	row("  pack", t.Pack-t.Cut, "", "encoding and decoding here")
 	row("  transport", t.Transport, "", "the way, and waiting for a worker")
-	row("  model", t.Model, "", fmt.Sprintf("%s of %s", percent(t.Modelling()), workers(t.Workers)))
-	row("write", t.Write, seconds(t.WriteWait), percent(t.Writing())+" busy; waits for answers")
+	row("  model", t.Model, "", fmt.Sprintf("%s of %s", display.WholePercent(t.Modelling()), display.Plural(int64(t.Workers), "worker")))
+	row("write", t.Write, seconds(t.WriteWait), display.WholePercent(t.Writing())+" busy; waits for answers")
 	return b.String()
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.2f s", d.Seconds()) }
-
-func percent(share float64) string { return fmt.Sprintf("%.0f %%", 100*share) }
-
-func workers(n int) string {
-	if n == 1 {
-		return "1 worker"
-	}
-	return fmt.Sprintf("%d workers", n)
-}

@@ -12,6 +12,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/display"
 	"graphscore/readers"
 	"graphscore/writers"
 )
@@ -98,7 +99,7 @@ func (r *run) inputGates(graphs int64) (gates []writers.GateRecord) {
 		gate := writers.GateRecord{Name: gateGraphs, Limit: float64(least), Value: float64(graphs), Passed: graphs >= least}
 		if !gate.Passed {
 			gate.Message = fmt.Sprintf("the input holds %s, and at least %s are wanted: look at what delivers %s, or lower gates.%s",
-				plural(graphs, "graph"), humanize.Comma(least), inputText(r.job), gate.Name)
+				display.Plural(graphs, "graph"), humanize.Comma(least), inputText(r.job), gate.Name)
 		}
 		gates = append(gates, gate)
 	}
@@ -240,7 +241,7 @@ func gatesSummary(b *strings.Builder, gates []writers.GateRecord) {
 	}
 	line(b, "gates", int64(len(gates)), note)
 	for _, text := range said {
-		wrapped(b, "  ", text)
+		b.WriteString(display.Paragraph("  ", text))
 	}
 }
 

@@ -1,11 +1,12 @@
 package diff
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"strings"
+
+	"graphscore/pipeline/display"
 
 	"github.com/dustin/go-humanize"
 )
@@ -100,7 +101,7 @@ type Mover struct {
 func (r *Report) conclude() {
 	say := func(n int64, what string) {
 		if n > 0 {
-			r.Findings = append(r.Findings, plural(n, what))
+			r.Findings = append(r.Findings, display.Plural(n, what))
 		}
 	}
 	r.Findings = []string{}
@@ -116,17 +117,14 @@ func (r *Report) conclude() {
 	say(r.Nodes.New, "new node")
 	for _, o := range r.Outputs {
 		if o.Changed > 0 {
-			r.Findings = append(r.Findings, fmt.Sprintf("output %q changed at %s", o.Name, plural(o.Changed, "node")))
+			r.Findings = append(r.Findings, fmt.Sprintf("output %q changed at %s", o.Name, display.Plural(o.Changed, "node")))
 		}
 	}
 }
 
 // JSON writes the report as indented JSON.
 func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return display.JSON(w, r)
 }
 
 // Text writes the report for a person, in lines that fit a terminal as long as the names do.
@@ -136,8 +134,8 @@ func (r *Report) Text(w io.Writer) error {
 		name string
 		side *Side
 	}{{"OLD", &r.Old}, {"NEW", &r.New}} {
-		fmt.Fprintf(&b, "%s  %s\n     %s, %s, %s\n", s.name, s.side.Path, plural(int64(s.side.Parts), "part"),
-			plural(s.side.Graphs, "graph"), plural(s.side.Nodes, "node"))
+		fmt.Fprintf(&b, "%s  %s\n     %s, %s, %s\n", s.name, s.side.Path, display.Plural(int64(s.side.Parts), "part"),
+			display.Plural(s.side.Graphs, "graph"), display.Plural(s.side.Nodes, "node"))
 	}
 	fmt.Fprintf(&b, "\n%-8s %14s %14s %14s %14s\n", "", "equal", "changed", "missing", "new")
 	for _, f := range []struct {
@@ -179,7 +177,7 @@ func (r *Report) textOutputs(b *strings.Builder) {
 		fmt.Fprintf(b, "%-16s %12s %11s %11s %11s %7.4f %6.4f\n", o.Name, humanize.Comma(o.Changed),
 			short(o.MeanChange), short(o.MeanAbsChange), short(o.MaxAbsChange), o.PSI, o.KS)
 		if o.NonFinite > 0 {
-			fmt.Fprintf(b, "  %s with a score that is no number\n", plural(o.NonFinite, "node"))
+			fmt.Fprintf(b, "  %s with a score that is no number\n", display.Plural(o.NonFinite, "node"))
 		}
 	}
 	if len(r.Movers) > 0 {
@@ -223,11 +221,4 @@ func short(v float64) string {
 		return fmt.Sprintf("%.5g", v)
 	}
 	return fmt.Sprintf("%.3e", v)
-}
-
-func plural(n int64, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return humanize.Comma(n) + " " + word + "s"
 }

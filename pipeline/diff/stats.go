@@ -15,13 +15,21 @@ const (
 	psiBins, psiFloor = 10, 1e-4
 )
 
-// order maps scores to integers in the same order. What is not a number comes before or behind all others.
-func order(v float32) uint32 {
+// SortKey maps scores to integers in the same order. What is not a number comes before or behind all others.
+func SortKey(v float32) uint32 {
 	bits := math.Float32bits(v)
 	if bits>>31 != 0 {
 		return ^bits
 	}
 	return bits | 1<<31
+}
+
+// FromSortKey is the inverse of SortKey.
+func FromSortKey(key uint32) float32 {
+	if key>>31 != 0 {
+		return math.Float32frombits(key &^ (1 << 31))
+	}
+	return math.Float32frombits(^key)
 }
 
 // bins is where the scores of an output are counted, alike on both sides.
@@ -33,8 +41,8 @@ type bins struct {
 
 // newBins covers lo to hi with up to most bins.
 func newBins(lo, hi float32, most int) bins {
-	b := bins{lo: order(lo)}
-	width := order(hi) - b.lo
+	b := bins{lo: SortKey(lo)}
+	width := SortKey(hi) - b.lo
 	for int(width>>b.shift) >= most {
 		b.shift++
 	}
@@ -46,7 +54,7 @@ func newBins(lo, hi float32, most int) bins {
 func (b *bins) add(counts []uint64, values []float32) {
 	last := uint32(len(counts) - 1)
 	for _, v := range values {
-		at := order(v)
+		at := SortKey(v)
 		if at < b.lo {
 			at = b.lo
 		}

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 )
 
@@ -76,11 +75,6 @@ func cause(err error) error {
 	}
 	return err
 }
-
-var userinfo = regexp.MustCompile(`://[^/@\s]*@`)
-
-// withoutUser masks users and passwords in the URLs of a text.
-func withoutUser(text string) string { return userinfo.ReplaceAllString(text, "://***@") }
 
 // masked is what of a URL may be shown.
 func masked(u *url.URL) string { return u.Scheme + "://" + u.Host + "/***" }

@@ -23,6 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 )
 
@@ -144,9 +145,9 @@ func (t *Traces) fail(err error) {
 func undelivered(err error) string {
 	var answer interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &answer) {
-		return withoutUser(answer.GRPCStatus().Message())
+		return display.WithoutUser(answer.GRPCStatus().Message())
 	}
-	return withoutUser(unaddressed(err))
+	return display.WithoutUser(unaddressed(err))
 }
 
 // Close sends what is not sent yet, 3 s at most.

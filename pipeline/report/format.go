@@ -8,31 +8,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"graphscore/pipeline/display"
+
 	"github.com/dustin/go-humanize"
 )
 
 func comma(n int64) string { return humanize.Comma(n) }
-
-func plural(n int64, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return comma(n) + " " + word + "s"
-}
-
-// percent of a share, with as many digits as small ones need.
-func percent(share float64) string {
-	p := 100 * share
-	switch {
-	case p == 0 || p == 100:
-		return fmt.Sprintf("%.0f%%", p)
-	case p < 0.01:
-		return "< 0.01%"
-	case p > 99.99:
-		return "> 99.99%"
-	}
-	return fmt.Sprintf("%.2f%%", p)
-}
 
 // short number of four digits.
 func short4(v float64) string {
@@ -62,29 +43,15 @@ func compact(v float64) string {
 	return strconv.FormatFloat(v, 'g', 3, 64)
 }
 
-func seconds(v float64) string {
-	switch {
-	case v >= 3600:
-		return fmt.Sprintf("%d h %02d min", int(v)/3600, int(v)/60%60)
-	case v >= 60:
-		return fmt.Sprintf("%d min %02d s", int(v)/60, int(v)%60)
-	case v >= 10:
-		return fmt.Sprintf("%.1f s", v)
-	}
-	return fmt.Sprintf("%.2f s", v)
-}
-
-func size(bytes int64) string { return humanize.IBytes(uint64(max(bytes, 0))) }
-
 // amount is a number of a Change with its unit.
 func amount(v float64, unit string) string {
 	switch unit {
 	case "share":
-		return percent(v)
+		return display.Percent(v)
 	case "seconds":
-		return seconds(v)
+		return display.Duration(v)
 	case "bytes":
-		return size(int64(v))
+		return display.Bytes(int64(v))
 	case "graphs/s":
 		return short4(math.Round(v)) + "/s"
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -115,7 +116,7 @@ func (b *builder) provenance() {
 		for _, digest := range slices.Sorted(maps.Keys(counts)) {
 			value := digest
 			if len(counts) > 1 {
-				value += " (" + plural(counts[digest], "part") + ")"
+				value += " (" + display.Plural(counts[digest], "part") + ")"
 			}
 			add(name, value)
 		}

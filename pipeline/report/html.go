@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+
+	"graphscore/pipeline/display"
 )
 
 //go:embed page.html.tmpl
@@ -42,7 +44,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		return fmt.Errorf("writing the page of a report: %w", err)
 	}
 	t, err := template.New("page").Funcs(template.FuncMap{
-		"comma": comma, "plural": plural, "percent": percent, "short4": short4, "seconds": seconds, "size": size,
+		"comma": comma, "plural": display.Plural, "percent": display.Percent, "short4": short4, "seconds": display.Duration, "size": display.Bytes[int64],
 		"amount": amount, "difference": difference, "quantile": quantileName, "orName": orName, "orNone": orNone, "printable": printable,
 		"count": func(n int) string { return comma(int64(n)) },
 		"whole": func(v float64) int64 { return int64(v) },

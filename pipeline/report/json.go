@@ -1,15 +1,13 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
+
+	"graphscore/pipeline/display"
 )
 
 // WriteJSON writes the report as indented JSON with a newline at its end. Every key is always there; run and sizes
 // may be null.
 func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
+	return display.JSON(w, r)
 }

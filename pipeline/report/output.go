@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -38,7 +39,7 @@ func openOutput(ctx context.Context, dir string, note func(string, ...any)) (*ou
 	}
 	if n := len(inventory.Outputs); n > 0 && !inventory.Lock && inventory.Records == 0 {
 		return nil, &NotOutputError{dir, fmt.Sprintf("it holds %s of their own: name one, as %q",
-			plural(int64(n), "output"), filepath.Join(dir, filepath.FromSlash(inventory.Outputs[0])))}
+			display.Plural(int64(n), "output"), filepath.Join(dir, filepath.FromSlash(inventory.Outputs[0])))}
 	}
 	for _, name := range inventory.Parts {
 		if err := ctx.Err(); err != nil {

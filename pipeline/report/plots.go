@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"graphscore/pipeline/display"
+
 	"github.com/go-analyze/charts"
 )
 
@@ -163,7 +165,7 @@ func stagePlot(list []Stage) (plot, error) {
 		o.ValueAxis[0].Show, o.ValueAxis[0].SplitLineShow = charts.Ptr(false), charts.Ptr(false) // the bars tell
 		o.ValueAxis[0].Max = charts.Ptr((1 + 110/float64(c.width-120)) * most)                   // room for the longest label
 		o.SeriesList[0].Label = charts.SeriesLabel{
-			Show: charts.Ptr(true), FontStyle: font(), ValueFormatter: seconds,
+			Show: charts.Ptr(true), FontStyle: font(), ValueFormatter: display.Duration,
 		}
 		return p.BarChart(o)
 	})

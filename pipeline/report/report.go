@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
 )
@@ -204,7 +205,7 @@ func (b *builder) run() {
 	r.Stages = stages(rec.Stages)
 	r.Slowest = slowest(rec.Shards)
 	if n := rec.Counts.Orphaned; n > 0 {
-		b.note("%s of inputs that are gone still stand and count here.", plural(n, "part"))
+		b.note("%s of inputs that are gone still stand and count here.", display.Plural(n, "part"))
 	}
 }
 
@@ -310,7 +311,7 @@ func (b *builder) state() {
 	if b.dropped > 0 {
 		r.Notes = append(r.Notes, fmt.Sprintf("%d more notes are left out.", b.dropped))
 	}
-	parts := plural(b.output.totals.Parts, "part")
+	parts := display.Plural(b.output.totals.Parts, "part")
 	switch {
 	case b.record == nil || b.holder != nil:
 		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" stand so far."
@@ -324,7 +325,7 @@ func (b *builder) state() {
 			strings.Join(b.failedGates(), ", "), parts)
 	case r.FailedCount == 0 && r.RefusedCount > 0:
 		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s stand, with %s of %s graphs in quarantine.",
-			plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
+			display.Plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	default:
 		r.State, r.Summary = Broken, fmt.Sprintf("The run did not get through (exit code %d): %s stand so far.",
 			b.record.ExitCode, parts)

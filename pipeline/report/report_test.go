@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -97,7 +98,7 @@ func TestTextFitsATerminal(t *testing.T) {
 	var b strings.Builder
 	must(t, build(t, Config{Path: dir, Previous: dir}).WriteText(&b))
 	for line := range strings.Lines(b.String()) {
-		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > textWidth {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > display.Width {
 			t.Errorf("%d columns: %s", n, line)
 		}
 	}

@@ -111,23 +111,6 @@ func newScoreColumn(name string) *scoreColumn {
 	return &scoreColumn{name: name, lo: math.MaxFloat32, hi: -math.MaxFloat32, upper: new([halves]int64), index: new([halves]uint8)}
 }
 
-// key orders like the number.
-func key(v float32) uint32 {
-	bits := math.Float32bits(v)
-	if bits>>31 != 0 {
-		return ^bits
-	}
-	return bits | 1<<31
-}
-
-// number is the inverse of key.
-func number(key uint32) float32 {
-	if key>>31 != 0 {
-		return math.Float32frombits(key &^ (1 << 31))
-	}
-	return math.Float32frombits(^key)
-}
-
 // finite: a part holds no other scores, unless its disk went bad.
 func finite(v float32) bool { return v-v == 0 }
 
@@ -139,7 +122,7 @@ func (c *scoreColumn) add(values []float32) {
 		c.n++
 		c.sum += float64(v)
 		c.lo, c.hi = min(c.lo, v), max(c.hi, v)
-		c.upper[key(v)>>16]++
+		c.upper[diff.SortKey(v)>>16]++
 	}
 }
 
@@ -156,8 +139,8 @@ func (c *scoreColumn) locate() {
 		}
 	}
 	lo, hi := float64(c.lo), float64(c.hi)
-	tailLo := max(lo, float64(number(uint32(c.find(tailShare).upper)<<16)))
-	tailHi := min(hi, float64(number(uint32(c.find(1-tailShare).upper)<<16|halves-1)))
+	tailLo := max(lo, float64(diff.FromSortKey(uint32(c.find(tailShare).upper)<<16)))
+	tailHi := min(hi, float64(diff.FromSortKey(uint32(c.find(1-tailShare).upper)<<16|halves-1)))
 	if tailHi > tailLo && hi-lo > tailFactor*(tailHi-tailLo) {
 		lo, hi = tailLo, tailHi
 	}
@@ -198,7 +181,7 @@ func (c *scoreColumn) refine(values []float32) {
 		if !finite(v) {
 			continue
 		}
-		k := key(v)
+		k := diff.SortKey(v)
 		if i := c.index[k>>16]; i > 0 {
 			c.lower[i-1][k&(halves-1)]++
 		}
@@ -251,7 +234,7 @@ func (c *scoreColumn) quantiles() []Quantile {
 			}
 			rank -= n
 		}
-		list[i] = Quantile{Share: share, Value: plain32(number(uint32(p.upper)<<16 | at))}
+		list[i] = Quantile{Share: share, Value: plain32(diff.FromSortKey(uint32(p.upper)<<16 | at))}
 	}
 	return list
 }

@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"graphscore/pipeline/diff"
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
 )
@@ -48,8 +49,8 @@ func TestKeyOrdersScores(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		a, b := rapid.Float32().Draw(t, "a"), rapid.Float32().Draw(t, "b")
-		if a != b && cmp.Compare(a, b) != cmp.Compare(key(a), key(b)) || number(key(a)) != a {
-			t.Fatalf("%v and %v: keys %x and %x", a, b, key(a), key(b))
+		if a != b && cmp.Compare(a, b) != cmp.Compare(diff.SortKey(a), diff.SortKey(b)) || diff.FromSortKey(diff.SortKey(a)) != a {
+			t.Fatalf("%v and %v: keys %x and %x", a, b, diff.SortKey(a), diff.SortKey(b))
 		}
 	})
 }

@@ -7,11 +7,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"unicode"
-	"unicode/utf8"
-)
 
-// textWidth is that of a terminal.
-const textWidth = 80
+	"graphscore/pipeline/display"
+)
 
 // WriteText writes the report for a terminal: no line is wider than 80 columns, and nothing that comes from data can
 // move the cursor.
@@ -35,20 +33,14 @@ type textPage struct{ b strings.Builder }
 // line writes one line, cut in its middle where it is too long.
 func (t *textPage) line(indent int, format string, args ...any) {
 	text := strings.Repeat(" ", indent) + printable(fmt.Sprintf(format, args...))
-	t.b.WriteString(strings.TrimRight(cut(text, textWidth), " ") + "\n")
+	t.b.WriteString(strings.TrimRight(cut(text, display.Width), " ") + "\n")
 }
 
 // words writes a text over as many lines as it needs.
 func (t *textPage) words(indent int, text string) {
-	line := ""
-	for word := range strings.FieldsSeq(printable(text)) {
-		if line != "" && indent+utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > textWidth {
-			t.line(indent, "%s", line)
-			line = ""
-		}
-		line = strings.TrimPrefix(line+" "+word, " ")
+	for _, line := range display.Lines(printable(text), indent, indent) {
+		t.line(indent, "%s", line)
 	}
-	t.line(indent, "%s", line)
 }
 
 func (t *textPage) title(format string, args ...any) {
@@ -77,7 +69,7 @@ func (t *textPage) head(r *Report) {
 	t.line(0, "%s: %s", orName(r.Name), r.Output)
 	t.words(2, strings.ToUpper(string(r.State))+". "+r.Summary)
 	if run := r.Run; run != nil {
-		t.line(2, "run %s, %s, exit code %d", run.ID, seconds(run.Seconds), run.ExitCode)
+		t.line(2, "run %s, %s, exit code %d", run.ID, display.Duration(run.Seconds), run.ExitCode)
 		if run.Meaning != "" {
 			t.words(2, "exit code "+fmt.Sprint(run.ExitCode)+": "+run.Meaning)
 		}
@@ -91,10 +83,10 @@ func (t *textPage) head(r *Report) {
 }
 
 func (t *textPage) outcome(r *Report) {
-	t.title("outcome, of %s in %s (%s)", plural(r.Totals.Graphs, "graph"), plural(r.Totals.Parts, "part"), size(r.Totals.Bytes))
+	t.title("outcome, of %s in %s (%s)", display.Plural(r.Totals.Graphs, "graph"), display.Plural(r.Totals.Parts, "part"), display.Bytes(r.Totals.Bytes))
 	var rows [][]string
 	for _, o := range r.Outcome {
-		rows = append(rows, []string{o.Name, comma(o.Graphs), percent(o.Share)})
+		rows = append(rows, []string{o.Name, comma(o.Graphs), display.Percent(o.Share)})
 	}
 	t.table(rows)
 	if run := r.Run; run != nil && run.Skipped > 0 {
@@ -137,23 +129,23 @@ func (t *textPage) gates(r *Report) {
 
 func (t *textPage) speed(r *Report) {
 	if run := r.Run; run != nil && run.PerSecond > 0 {
-		t.title("throughput: %s graphs/s after a start-up of %s", comma(int64(run.PerSecond)), seconds(run.StartupSeconds))
+		t.title("throughput: %s graphs/s after a start-up of %s", comma(int64(run.PerSecond)), display.Duration(run.StartupSeconds))
 		spans := buckets(r.Throughput, 10)
 		for _, b := range spans {
-			t.bar(fmt.Sprintf("%9s", seconds(b.From)), b.PerSecond, fastest(spans), compact(b.PerSecond)+"/s")
+			t.bar(fmt.Sprintf("%9s", display.Duration(b.From)), b.PerSecond, fastest(spans), compact(b.PerSecond)+"/s")
 		}
 	}
 	if len(r.Stages) > 0 {
 		t.title("time by stage, added up over what works side by side")
 		for _, s := range r.Stages {
-			t.bar(fmt.Sprintf("%-9s", s.Name), s.Share, 1, seconds(s.Seconds)+"  "+percent(s.Share))
+			t.bar(fmt.Sprintf("%-9s", s.Name), s.Share, 1, display.Duration(s.Seconds)+"  "+display.Percent(s.Share))
 		}
 	}
 	if len(r.Slowest) > 0 {
 		t.title("slowest shards")
 		rows := [][]string{{"part", "graphs", "nodes", "time", "graphs/s"}}
 		for _, s := range r.Slowest {
-			rows = append(rows, []string{s.Part, comma(s.Graphs), comma(s.Nodes), seconds(s.Seconds), comma(int64(s.PerSecond))})
+			rows = append(rows, []string{s.Part, comma(s.Graphs), comma(s.Nodes), display.Duration(s.Seconds), comma(int64(s.PerSecond))})
 		}
 		t.table(rows)
 	}
@@ -171,14 +163,14 @@ func (t *textPage) bar(label string, value, most float64, text string) {
 
 func (t *textPage) distributions(r *Report) {
 	if s := r.Sizes; s != nil {
-		t.title("nodes a graph, of %s: mean %s", plural(s.Graphs, "graph"), short4(s.Mean))
+		t.title("nodes a graph, of %s: mean %s", display.Plural(s.Graphs, "graph"), short4(s.Mean))
 		t.quantiles(s.Quantiles)
 		if s.Empty > 0 {
-			t.line(2, "%s without a row of their own", plural(s.Empty, "graph"))
+			t.line(2, "%s without a row of their own", display.Plural(s.Empty, "graph"))
 		}
 	}
 	for _, s := range r.Scores {
-		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, plural(s.Count, "node"), short4(s.Mean), short4(s.StdDev))
+		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, display.Plural(s.Count, "node"), short4(s.Mean), short4(s.StdDev))
 		t.quantiles(s.Quantiles)
 		bars := fold(s.Bars, 10)
 		for _, b := range bars {
@@ -228,7 +220,7 @@ func (t *textPage) drift(r *Report) {
 
 func (t *textPage) quarantine(r *Report) {
 	for _, q := range r.Quarantine {
-		t.title("quarantine %s: %s (%s)", q.Code, plural(q.Graphs, "graph"), percent(q.Share))
+		t.title("quarantine %s: %s (%s)", q.Code, display.Plural(q.Graphs, "graph"), display.Percent(q.Share))
 		for _, e := range q.Examples {
 			t.line(2, "%s in %s, row group %d, row %d", orNone(e.GraphID), e.File, e.RowGroup, e.Row)
 			t.words(4, e.Message)

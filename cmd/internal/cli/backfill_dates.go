@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -263,9 +264,9 @@ func (b *backfill) outcome() error {
 	}
 	switch {
 	case first != nil:
-		message := plural(int64(failed), "date") + " failed"
+		message := display.Plural(int64(failed), "date") + " failed"
 		if notBegun > 0 {
-			message += ", " + plural(int64(notBegun), "date") + " not begun"
+			message += ", " + display.Plural(int64(notBegun), "date") + " not begun"
 		}
 		return &outcomeError{
 			code: first.ExitCode, said: first.ExitCode == exitCheckFailed,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -28,7 +29,7 @@ func (b *backfill) summarize(rec *writers.BackfillRecord, ended error) error {
 		if n > len(named) {
 			more = fmt.Sprintf(" and %d more", n-len(named))
 		}
-		fmt.Fprintf(b.stderr, "graphscore: no input for %s, skipped: %s%s\n", plural(int64(n), "date"), strings.Join(named, ", "), more)
+		fmt.Fprintf(b.stderr, "graphscore: no input for %s, skipped: %s%s\n", display.Plural(int64(n), "date"), strings.Join(named, ", "), more)
 	}
 	if code := exitCode(ended); code != exitDone && code != exitPartly {
 		fmt.Fprintf(b.stderr, "graphscore: to continue: graphscore %s\n", shellWords(b.args))
@@ -69,7 +70,7 @@ func (b *backfill) sayDate(d *entry) {
 	}
 	if len(d.rec.QuarantinedByCode) > 0 {
 		fmt.Fprintf(b.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
-			plural(sum(d.rec.QuarantinedByCode), "graph"), codeText(d.rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
+			display.Plural(sum(d.rec.QuarantinedByCode), "graph"), display.Counts(d.rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
 	}
 }
 
@@ -126,7 +127,7 @@ func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
 	for _, outcome := range order {
 		parts = append(parts, fmt.Sprintf("%s %s", humanize.Comma(dates[outcome]), outcome))
 	}
-	fmt.Fprintf(&t, "  %s: %s\n", plural(int64(len(rec.Dates)), "date"), strings.Join(parts, ", "))
+	fmt.Fprintf(&t, "  %s: %s\n", display.Plural(int64(len(rec.Dates)), "date"), strings.Join(parts, ", "))
 	if !rec.DryRun {
 		fmt.Fprintf(&t, "  %s graphs scored, %s quarantined in %.1f s\n",
 			humanize.Comma(rec.Counts.Scored), humanize.Comma(rec.Counts.Quarantined), rec.Seconds)

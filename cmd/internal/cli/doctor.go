@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 )
 
 func (e *env) doctorCommand() *cobra.Command {
@@ -157,17 +157,14 @@ func (d *doctor) first() error {
 // say prints the findings.
 func (d *doctor) say(format string) error {
 	if format == "json" {
-		e := json.NewEncoder(d.stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		return display.JSON(d.stdout, struct {
 			Checks   []finding `json:"checks"`
 			ExitCode int       `json:"exit_code"`
 		}{d.findings, exitCode(d.first())})
 	}
 	var b strings.Builder
 	for _, f := range d.findings {
-		wrapped(&b, fmt.Sprintf("%-5s %-9s ", f.Mark, f.Check), f.Text)
+		b.WriteString(display.Paragraph(fmt.Sprintf("%-5s %-9s ", f.Mark, f.Check), f.Text))
 	}
 	_, err := fmt.Fprintf(d.stdout, "%s%s\n", b.String(), d.verdict())
 	return err
@@ -185,7 +182,7 @@ func (d *doctor) verdict() string {
 	case code != exitDone:
 		return fmt.Sprintf("a run would end with %d", code)
 	case warnings > 0:
-		return "a run can work; see the " + plural(warnings, "warning")
+		return "a run can work; see the " + display.Plural(warnings, "warning")
 	}
 	return "all is well"
 }

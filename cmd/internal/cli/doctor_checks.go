@@ -17,6 +17,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -68,16 +69,16 @@ func (d *doctor) checkInput(ctx context.Context) finding {
 		return doubted("nothing matches %s: a run would have nothing to do", inputText(d.job))
 	case n > 0:
 		f := fails(d.expectedOf(plan))
-		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, plural(int64(files), "file"), firstOf(plan.Refused))
+		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, display.Plural(int64(files), "file"), firstOf(plan.Refused))
 		if f.when = scoring; exitCode(f.err) == exitPartly {
 			f.when = ending
 		}
 		return f
 	case len(plan.Ignored) > 0:
-		return doubted("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", plural(int64(files), "file"),
-			plural(plan.Rows, "graph"), plural(int64(len(plan.Ignored)), "file"))
+		return doubted("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", display.Plural(int64(files), "file"),
+			display.Plural(plan.Rows, "graph"), display.Plural(int64(len(plan.Ignored)), "file"))
 	}
-	return passed("%s, %s", plural(int64(files), "file"), plural(plan.Rows, "graph"))
+	return passed("%s, %s", display.Plural(int64(files), "file"), display.Plural(plan.Rows, "graph"))
 }
 
 // expectedOf is how a run ends because of files that cannot be read.
@@ -181,7 +182,7 @@ func (d *doctor) checkScorer(ctx context.Context) finding {
 	case s.pool != nil:
 		return passed("a worker has started, with %s (%s)", what, m.Engine)
 	}
-	return passed("%s, serving %s", plural(int64(len(s.cfg.Addresses)), "server"), what)
+	return passed("%s, serving %s", display.Plural(int64(len(s.cfg.Addresses)), "server"), what)
 }
 
 // askingEach bounds how long one of several servers is waited for.
@@ -255,9 +256,9 @@ func (d *doctor) checkParts(ctx context.Context) finding {
 		return fails(err)
 	}
 	r := d.report(nil)
-	text := fmt.Sprintf("%s to score, %d to redo, %d done before", plural(int64(r.Score.Shards), "shard"), r.Redo.Shards, r.Skip.Shards)
+	text := fmt.Sprintf("%s to score, %d to redo, %d done before", display.Plural(int64(r.Score.Shards), "shard"), r.Redo.Shards, r.Skip.Shards)
 	if r.Quarantined > 0 { // a run ends with that again, until the graphs are mended or gone
-		f := doubted("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, plural(r.Quarantined, "graph"), exitPartly)
+		f := doubted("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, display.Plural(r.Quarantined, "graph"), exitPartly)
 		f.err, f.when = &outcomeError{code: exitPartly, message: f.Text, said: true}, ending
 		return f
 	}
@@ -302,9 +303,9 @@ func weighSpace(dir string, free uint64, r *planReport) finding {
 		return f
 	case float64(free) < need.High:
 		return doubted("%s free in %s, and the scores take about %s, perhaps %s: free some space",
-			humanize.IBytes(free), dir, size64(need.Likely), size64(need.High))
+			humanize.IBytes(free), dir, display.Bytes(need.Likely), display.Bytes(need.High))
 	}
-	return passed("%s free, about %s needed", humanize.IBytes(free), size64(need.Likely))
+	return passed("%s free, about %s needed", humanize.IBytes(free), display.Bytes(need.Likely))
 }
 
 // What graphscore and a worker take beside the requests, where no worker can be looked at.

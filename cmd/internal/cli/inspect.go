@@ -12,6 +12,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 )
@@ -90,7 +91,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 	before := ""
 	for _, file := range plan.Files {
 		fmt.Fprintf(w, "%s\n  %s, %s, %s, %s\n", file.Path, file.Format, humanize.IBytes(uint64(file.Size)),
-			plural(file.Rows, "row"), plural(int64(file.Groups), "row group"))
+			display.Plural(file.Rows, "row"), display.Plural(int64(file.Groups), "row group"))
 		var b strings.Builder
 		for _, c := range file.Columns {
 			use := "ignored"
@@ -112,10 +113,10 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width int, nodes, edges *histogram) {
 	c := result.Counts
 	fmt.Fprintf(w, "layout rows, %s in %s, %d features a node\n  graph_id %s, node_id %s\n",
-		plural(int64(len(plan.Files)), "file"), plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
+		display.Plural(int64(len(plan.Files)), "file"), display.Plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
 	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	if c.Quarantined > 0 {
-		fmt.Fprintf(w, "  %s for quarantine: %s\n", plural(c.Quarantined, "graph"), codeText(c.Codes))
+		fmt.Fprintf(w, "  %s for quarantine: %s\n", display.Plural(c.Quarantined, "graph"), display.Counts(c.Codes))
 	}
 	if c.Scored > 0 {
 		fmt.Fprintf(w, "  a graph has %8s %8s %8s %8s %8s\n", "mean", "half <=", "90% <=", "99% <=", "most")

@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/estimate"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/remote"
@@ -179,10 +179,7 @@ func (r *planReport) write(stdout, stderr io.Writer, format string) error {
 		fmt.Fprintf(stderr, "graphscore: refused: %s\n", f.Reason)
 	}
 	if format == "json" {
-		e := json.NewEncoder(stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(r)
+		return display.JSON(stdout, r)
 	}
 	var b strings.Builder
 	r.text(&b)
@@ -220,11 +217,11 @@ func (r *planReport) text(b *strings.Builder) {
 	r.textOfMismatches(b)
 	for i := range r.Gates {
 		if !r.Gates[i].Passed {
-			wrapped(b, "  ", gateText(&r.Gates[i]))
+			b.WriteString(display.Paragraph("  ", gateText(&r.Gates[i])))
 		}
 	}
 	for _, note := range r.Notes {
-		wrapped(b, "  note: ", note)
+		b.WriteString(display.Paragraph("  note: ", note))
 	}
 	b.WriteString(r.verdict())
 }
@@ -235,10 +232,10 @@ const mismatchesShown = 20
 func (r *planReport) textOfMismatches(b *strings.Builder) {
 	for i, m := range r.Mismatches {
 		if i == mismatchesShown {
-			fmt.Fprintf(b, "  ... and %s more: see --format json\n", plural(int64(len(r.Mismatches)-i), "part"))
+			fmt.Fprintf(b, "  ... and %s more: see --format json\n", display.Plural(int64(len(r.Mismatches)-i), "part"))
 			break
 		}
-		wrapped(b, "  blocked: ", m.Part+": "+strings.Join(m.Reasons, ", "))
+		b.WriteString(display.Paragraph("  blocked: ", m.Part+": "+strings.Join(m.Reasons, ", ")))
 	}
 }
 
@@ -249,27 +246,27 @@ func (r *planReport) textOfEstimates(b *strings.Builder) {
 		line(b, "too large", r.TooLarge.Most, fmt.Sprintf("graphs at most, %s at least; %s", count(float64(r.TooLarge.Least)), guess))
 	}
 	if r.Calibration == nil && r.OutputBytes.Likely > 0 {
-		fmt.Fprintf(b, "  %-12s %13s  about; %s\n", "output", size64(r.OutputBytes.Likely), between(r.OutputBytes, size64))
+		fmt.Fprintf(b, "  %-12s %13s  about; %s\n", "output", display.Bytes(r.OutputBytes.Likely), between(r.OutputBytes, display.Bytes[float64]))
 	}
 }
 
 func (c *calibrationReport) text(b *strings.Builder) {
-	fmt.Fprintf(b, "with %s, from a sample of %s in %.1f s:\n", plural(int64(c.Workers), "worker"),
-		plural(c.SampledGraphs, "graph"), c.SampledSeconds)
+	fmt.Fprintf(b, "with %s, from a sample of %s in %.1f s:\n", display.Plural(int64(c.Workers), "worker"),
+		display.Plural(c.SampledGraphs, "graph"), c.SampledSeconds)
 	row := func(what, value, note string) {
 		text := fmt.Sprintf("  %-12s %13s  %s", what, value, note)
 		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	row("graphs/s", count(c.GraphsPerSecond.Likely), between(c.GraphsPerSecond, count))
-	row("time", seconds(c.Seconds.Likely), between(c.Seconds, seconds)+", start-up "+seconds(c.StartupSeconds))
+	row("time", display.Estimate(c.Seconds.Likely), between(c.Seconds, display.Estimate)+", start-up "+display.Estimate(c.StartupSeconds))
 	if c.MemoryBytes.Likely > 0 {
 		whose := ""
 		if !c.WorkersMemoryKnown {
 			whose = ", without the servers"
 		}
-		row("memory", size64(c.MemoryBytes.Likely), between(c.MemoryBytes, size64)+whose)
+		row("memory", display.Bytes(c.MemoryBytes.Likely), between(c.MemoryBytes, display.Bytes[float64])+whose)
 	}
-	row("output", size64(c.OutputBytes.Likely), between(c.OutputBytes, size64))
+	row("output", display.Bytes(c.OutputBytes.Likely), between(c.OutputBytes, display.Bytes[float64]))
 	if c.SampledQuarantined > 0 {
 		row("quarantined", count(float64(c.SampledQuarantined)), "graphs of the sample")
 	}
@@ -295,9 +292,9 @@ func (r *planReport) verdict() string {
 }
 
 func (w workload) text() string {
-	text := plural(w.Graphs, "graph")
+	text := display.Plural(w.Graphs, "graph")
 	if w.Graphs > 0 && w.Nodes >= 0 && w.Edges >= 0 {
-		text += fmt.Sprintf(", %s, %s", plural(w.Nodes, "node"), plural(w.Edges, "edge"))
+		text += fmt.Sprintf(", %s, %s", display.Plural(w.Nodes, "node"), display.Plural(w.Edges, "edge"))
 	}
 	return text
 }
@@ -317,47 +314,11 @@ func between(r estimate.Range, as func(float64) string) string {
 	return as(r.Low) + " to " + as(r.High)
 }
 
-func count(x float64) string  { return humanize.Comma(int64(x + 0.5)) }
-func size64(x float64) string { return humanize.IBytes(uint64(max(x, 0))) }
+func count(x float64) string { return humanize.Comma(int64(x + 0.5)) }
 
 func money(x float64) string {
 	if x > 0 && x < 0.01 {
 		return "<0.01"
 	}
 	return fmt.Sprintf("%.2f", x)
-}
-
-// seconds is a time for people: 0.8 s, 12 s, 3 min 20 s, 5 h 10 min.
-func seconds(x float64) string {
-	switch whole := int64(x + 0.5); {
-	case x < 10:
-		return fmt.Sprintf("%.1f s", x)
-	case whole < 60:
-		return fmt.Sprintf("%d s", whole)
-	case whole < 3600:
-		return fmt.Sprintf("%d min %d s", whole/60, whole%60)
-	default:
-		return fmt.Sprintf("%d h %d min", whole/3600, whole%3600/60)
-	}
-}
-
-// wrapped writes a text over lines of a terminal's width, cut between words.
-func wrapped(b *strings.Builder, prefix, text string) {
-	const width = 80
-	column := len([]rune(prefix))
-	b.WriteString(prefix)
-	for i, word := range strings.Fields(text) {
-		n := len([]rune(word))
-		switch {
-		case i > 0 && column+1+n > width:
-			b.WriteString("\n      ")
-			column = 6
-		case i > 0:
-			b.WriteString(" ")
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	b.WriteString("\n")
 }

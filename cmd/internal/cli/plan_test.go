@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/estimate"
 	"graphscore/readers"
 )
@@ -13,8 +14,8 @@ import (
 func TestNumbersForPeople(t *testing.T) {
 	t.Parallel()
 	got := []string{
-		seconds(0.04), seconds(9.94), seconds(12.4), seconds(59.4), seconds(59.6), seconds(200), seconds(18600),
-		money(0), money(0.004), money(0.25), money(1234.5), count(1234567.4), size64(-1),
+		display.Estimate(0.04), display.Estimate(9.94), display.Estimate(12.4), display.Estimate(59.4), display.Estimate(59.6), display.Estimate(200), display.Estimate(18600),
+		money(0), money(0.004), money(0.25), money(1234.5), count(1234567.4), display.Bytes(int64(-1)),
 	}
 	want := []string{
 		"0.0 s", "9.9 s", "12 s", "59 s", "1 min 0 s", "3 min 20 s", "5 h 10 min",
@@ -28,7 +29,7 @@ func TestNumbersForPeople(t *testing.T) {
 func TestWrapped(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	wrapped(&b, "  note: ", strings.Repeat("word ", 30)+strings.Repeat("x", 100))
+	b.WriteString(display.Paragraph("  note: ", strings.Repeat("word ", 30)+strings.Repeat("x", 100)))
 	lines := strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")
 	for i, line := range lines[:len(lines)-1] {
 		if len(line) > 80 {

@@ -4,13 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -31,7 +30,7 @@ func (r *run) summarize(rec *writers.RunRecord) error {
 	}
 	if n := r.quarantined(); n > 0 {
 		fmt.Fprintf(r.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
-			plural(n, "graph"), codeText(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
+			display.Plural(n, "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
 	}
 	r.sayGates(rec.Gates)
 	if r.asJSON {
@@ -56,7 +55,7 @@ func (r *run) printStages() error {
 	t := r.traced()
 	var b strings.Builder
 	b.WriteString(t.String())
-	wrapped(&b, "  ", t.Bottleneck())
+	b.WriteString(display.Paragraph("  ", t.Bottleneck()))
 	_, err := io.WriteString(r.stdout, b.String())
 	return err
 }
@@ -94,10 +93,10 @@ func printSummary(w io.Writer, rec *writers.RunRecord) error {
 	}
 	line("scored", c.Scored, fmt.Sprintf("graphs, %s nodes", humanize.Comma(c.Nodes)))
 	if c.Skipped > 0 {
-		line("skipped", c.Skipped, fmt.Sprintf("graphs that were done before, in %s", plural(c.ShardsSkipped, "part")))
+		line("skipped", c.Skipped, fmt.Sprintf("graphs that were done before, in %s", display.Plural(c.ShardsSkipped, "part")))
 	}
 	if len(rec.QuarantinedByCode) > 0 {
-		line("quarantined", sum(rec.QuarantinedByCode), codeText(rec.QuarantinedByCode))
+		line("quarantined", sum(rec.QuarantinedByCode), display.Counts(rec.QuarantinedByCode))
 	}
 	if c.Orphaned > 0 {
 		line("orphaned", c.Orphaned, "parts without an input that can be read; they stay")
@@ -108,7 +107,7 @@ func printSummary(w io.Writer, rec *writers.RunRecord) error {
 	if c.Scored > 0 && working > 0 {
 		fmt.Fprintf(&b, "; then %s graphs/s", humanize.Comma(int64(float64(c.Scored)/working)))
 	}
-	fmt.Fprintf(&b, " with %s\n", plural(int64(rec.Workers), "worker"))
+	fmt.Fprintf(&b, " with %s\n", display.Plural(int64(rec.Workers), "worker"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -119,20 +118,4 @@ func sum(counts map[string]int64) int64 {
 		n += v
 	}
 	return n
-}
-
-// codeText lists reasons by name: edge_out_of_range 2, too_large 1.
-func codeText[C ~string](codes map[C]int64) string {
-	var parts []string
-	for _, code := range slices.Sorted(maps.Keys(codes)) {
-		parts = append(parts, fmt.Sprintf("%s %s", code, humanize.Comma(codes[code])))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func plural(n int64, word string) string {
-	if n == 1 {
-		return "1 " + word
-	}
-	return humanize.Comma(n) + " " + word + "s"
 }

@@ -11,6 +11,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 )
@@ -123,7 +124,7 @@ func (e *env) verdict(result *pipeline.Result, files, refused int) error {
 		fmt.Fprintf(e.stdout, "... and %s more\n", humanize.Comma(c.Quarantined-examples))
 	}
 	if !e.quiet {
-		fmt.Fprintf(e.stdout, "%s, %s, %s nodes, %s edges: ", plural(int64(files), "file"), plural(c.Rows, "graph"),
+		fmt.Fprintf(e.stdout, "%s, %s, %s nodes, %s edges: ", display.Plural(int64(files), "file"), display.Plural(c.Rows, "graph"),
 			humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	}
 	switch {
@@ -131,9 +132,9 @@ func (e *env) verdict(result *pipeline.Result, files, refused int) error {
 		fmt.Fprintln(e.stdout, "no file could be read")
 		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
 	case refused > 0 || c.Quarantined > 0:
-		fmt.Fprintf(e.stdout, "%s refused, %s for quarantine", plural(int64(refused), "file"), plural(c.Quarantined, "graph"))
+		fmt.Fprintf(e.stdout, "%s refused, %s for quarantine", display.Plural(int64(refused), "file"), display.Plural(c.Quarantined, "graph"))
 		if len(c.Codes) > 0 {
-			fmt.Fprintf(e.stdout, " (%s)", codeText(c.Codes))
+			fmt.Fprintf(e.stdout, " (%s)", display.Counts(c.Codes))
 		}
 		fmt.Fprintln(e.stdout)
 		return &outcomeError{code: exitCheckFailed, message: "validate has findings", said: true}

@@ -15,6 +15,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -260,7 +261,7 @@ func parseShare(text string) (float64, error) {
 func (v *verification) tell(r *verify.Report, compared bool) error {
 	var err error
 	if v.format == "json" {
-		err = printJSON(v.stdout, r)
+		err = display.JSON(v.stdout, r)
 	} else {
 		_, err = fmt.Fprint(v.stdout, v.text(r, compared))
 	}
@@ -286,22 +287,22 @@ func (v *verification) text(r *verify.Report, compared bool) string {
 }
 
 func (v *verification) summary(b *strings.Builder, r *verify.Report, compared bool) {
-	fmt.Fprintf(b, "%s\n  right: %s, %s, %s, %s in quarantine\n", r.Output, plural(int64(r.Parts), "part"),
-		plural(r.Graphs, "graph"), plural(r.Nodes, "node"), humanize.Comma(r.Quarantined))
+	fmt.Fprintf(b, "%s\n  right: %s, %s, %s, %s in quarantine\n", r.Output, display.Plural(int64(r.Parts), "part"),
+		display.Plural(r.Graphs, "graph"), display.Plural(r.Nodes, "node"), humanize.Comma(r.Quarantined))
 	if compared {
-		fmt.Fprintf(b, "  compared with the input: %s", plural(int64(r.Compared), "part"))
+		fmt.Fprintf(b, "  compared with the input: %s", display.Plural(int64(r.Compared), "part"))
 		if r.Orphaned > 0 {
-			fmt.Fprintf(b, "; %s whose input is gone", plural(int64(r.Orphaned), "part"))
+			fmt.Fprintf(b, "; %s whose input is gone", display.Plural(int64(r.Orphaned), "part"))
 		}
 		fmt.Fprintln(b)
 	} else {
 		fmt.Fprintln(b, "  not compared with the input: name a job file, or --input")
 	}
 	if r.Sampled > 0 {
-		fmt.Fprintf(b, "  scored again: %s, %s of them to the bit\n", plural(r.Sampled, "graph"), humanize.Comma(r.SampledExactly))
+		fmt.Fprintf(b, "  scored again: %s, %s of them to the bit\n", display.Plural(r.Sampled, "graph"), humanize.Comma(r.SampledExactly))
 	}
 	if r.FoundWrong > 0 {
-		fmt.Fprintf(b, "  wrong: %s\n", plural(int64(r.FoundWrong), "finding"))
+		fmt.Fprintf(b, "  wrong: %s\n", display.Plural(int64(r.FoundWrong), "finding"))
 		return
 	}
 	fmt.Fprintln(b, "  nothing is wrong")
