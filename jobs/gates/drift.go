@@ -1,8 +1,6 @@
-package cli
+package gates
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,6 +8,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/display"
 	"graphscore/writers"
 )
 
@@ -43,53 +42,30 @@ func driftLimits(d *jobs.Drift) (limits []driftLimit) {
 	return limits
 }
 
-// driftGates compares the output with the earlier one. Both are read once, a page at a time.
-func (r *run) driftGates(ctx context.Context) ([]writers.GateRecord, error) {
-	limits := driftLimits(r.job.Gates.Drift)
-	if r.previous == "" {
-		return alike(limits, true, nothingEarlier(r.job)), nil
-	}
-	if err := r.output.Settle(ctx, r.work); err != nil { // what is about to go is not compared
-		return nil, err
-	}
-	r.log.InfoContext(ctx, "comparing the scores", "previous", r.previous)
-	report, err := diff.Compare(ctx, diff.Config{Old: r.previous, New: r.job.Output.Path})
-	var damaged *writers.DamagedError
-	var unfit *diff.OutputError
-	switch {
-	case errors.As(err, &damaged), errors.As(err, &unfit):
-		return alike(limits, false, fmt.Sprintf("the scores cannot be compared with those of %s: %v", r.previous, err)), nil
-	case err != nil:
-		return nil, fmt.Errorf("comparing the scores with those of %s: %w", r.previous, err)
-	}
-	gates := make([]writers.GateRecord, len(limits))
+// Drift judges a comparison with an earlier output.
+func Drift(d *jobs.Drift, report *diff.Report) []writers.GateRecord {
+	limits := driftLimits(d)
+	verdicts := make([]writers.GateRecord, len(limits))
 	for i, l := range limits {
-		gates[i] = l.hold(report)
+		verdicts[i] = l.judge(report)
 	}
-	return gates, nil
+	return verdicts
 }
 
-// nothingEarlier says why no output is compared with.
-func nothingEarlier(job *jobs.Job) string {
-	if path := job.Gates.Drift.Against; path != "" && job.Series == nil {
-		return fmt.Sprintf("nothing to compare with: %s has no _SUCCESS", path)
-	}
-	return "nothing to compare with: no output of an earlier date has its _SUCCESS"
-}
-
-// alike gives all limits the same end.
-func alike(limits []driftLimit, passed bool, message string) []writers.GateRecord {
-	gates := make([]writers.GateRecord, len(limits))
+// DriftUnchecked has the same verdict for all limits that are set, where nothing was compared.
+func DriftUnchecked(d *jobs.Drift, passed bool, reason string) []writers.GateRecord {
+	limits := driftLimits(d)
+	verdicts := make([]writers.GateRecord, len(limits))
 	for i, l := range limits {
-		gates[i] = writers.GateRecord{Name: l.name, Limit: l.limit, Passed: passed, Message: message}
+		verdicts[i] = writers.GateRecord{Name: l.name, Limit: l.limit, Passed: passed, Message: reason}
 	}
-	return gates
+	return verdicts
 }
 
-// hold takes the score column that is farthest off.
-func (l *driftLimit) hold(report *diff.Report) writers.GateRecord {
+// judge takes the score column that is farthest off.
+func (l *driftLimit) judge(report *diff.Report) writers.GateRecord {
 	gate := writers.GateRecord{Name: l.name, Limit: l.limit, Passed: true}
-	differ := strings.Join(otherwise(report), ", ")
+	differ := strings.Join(changedModel(report), ", ")
 	var worst *diff.Output
 	joined := int64(0)
 	for i := range report.Outputs {
@@ -123,7 +99,7 @@ func (l *driftLimit) hold(report *diff.Report) writers.GateRecord {
 
 // exceeded is the sentence of a limit that does not hold.
 func (l *driftLimit) exceeded(gate *writers.GateRecord, report *diff.Report, differ string) string {
-	value, limit := apart(gate.Value, gate.Limit)
+	value, limit := distinguish(gate.Value, gate.Limit)
 	if l.name == "drift.max" && len(report.Movers) > 0 {
 		m := report.Movers[0]
 		value += fmt.Sprintf(" (graph %s, node %s: %g, was %g)", m.Graph, m.Node, m.New, m.Old)
@@ -131,12 +107,12 @@ func (l *driftLimit) exceeded(gate *writers.GateRecord, report *diff.Report, dif
 	if differ != "" {
 		differ = " (" + differ + ")"
 	}
-	return fmt.Sprintf("%s of %q is %s against %s%s, and at most %s is allowed: see graphscore %s, or raise gates.%s",
-		l.what, gate.Output, value, report.Old.Path, differ, limit, shellWords([]string{"diff", report.Old.Path, report.New.Path}), gate.Name)
+	return fmt.Sprintf("%s of %q is %s against %s%s, more than gates.%s = %s: see graphscore %s",
+		l.what, gate.Output, value, report.Old.Path, differ, gate.Name, limit, display.ShellWords([]string{"diff", report.Old.Path, report.New.Path}))
 }
 
-// otherwise says in what two outputs differ beside their scores.
-func otherwise(report *diff.Report) (differ []string) {
+// changedModel says in what two outputs differ beside their scores.
+func changedModel(report *diff.Report) (differ []string) {
 	if was, is := report.Old.Models, report.New.Models; !slices.Equal(was, is) {
 		differ = append(differ, fmt.Sprintf("the model is %s, was %s", strings.Join(is, " and "), strings.Join(was, " and ")))
 	}

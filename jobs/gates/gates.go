@@ -1,10 +1,9 @@
-package cli
+// Package gates judges an output by the limits of a job: limits, counts and a comparison of scores in, one verdict a
+// gate out. It reads and writes nothing. The keys of gates are those of the job file.
+package gates
 
 import (
-	"cmp"
-	"context"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -13,133 +12,83 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/display"
-	"graphscore/readers"
 	"graphscore/writers"
 )
 
-// The gates by their keys in the job file; those of drift are in gates_drift.go.
+// The gates by their keys in the job file; those of drift are in drift.go.
 const (
-	gateGraphs     = "min_graphs"
-	gateAge        = "max_input_age"
-	gateQuarantine = "quarantine_rate"
+	minGraphs      = "min_graphs"
+	maxInputAge    = "max_input_age"
+	quarantineRate = "quarantine_rate"
 )
 
-// tryGates holds the output against the gates of the job, once all shards are done. Without gates it looks at
-// no more than whether an earlier output stands.
-func (r *run) tryGates(ctx context.Context) error {
-	g := r.job.Gates
-	if g.Drift != nil {
-		if err := r.inTurn(ctx); err != nil {
-			return err
-		}
-	}
-	r.previous = earlierOutput(r.job)
-	if r.flags.limit > 0 {
-		r.gates = gatesLeftOut(g, "not checked: --limit takes only some of the graphs")
-		return nil
-	}
-	graphs := r.counts().RowsIn
-	r.gates = append(r.inputGates(graphs), r.quarantineGate(graphs)...)
-	if g.Drift == nil {
-		return nil
-	}
-	drift, err := r.driftGates(ctx)
-	r.gates = append(r.gates, drift...)
-	return err
+// Facts is what is compared with the limits.
+type Facts struct {
+	// Graphs is the number of graphs of the input.
+	Graphs int64
+	// Quarantined is how many of them are in quarantine, now or since an earlier run.
+	Quarantined int64
+	// Input and Output are the paths of the job, for messages.
+	Input, Output string
+	// Newest is the input file that was written last, Age how long before the run. AgeUnchecked says why there is
+	// none, "" where there is.
+	Newest       string
+	Age          time.Duration
+	AgeUnchecked string
 }
 
-// inTurn waits until the date before this one of a backfill is done: it is what this one may be compared with.
-func (r *run) inTurn(ctx context.Context) error {
-	if r.before == nil {
-		return nil
-	}
-	select {
-	case <-r.before:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// earlierOutput is the output that a job's scores can be compared with, empty for none: one is whole if it has its
-// _SUCCESS.
-func earlierOutput(job *jobs.Job) string {
-	for dir := range job.Earlier() {
-		if writers.Succeeded(dir) {
-			return dir
-		}
-	}
-	return ""
-}
-
-// gatesLeftOut passes every gate that is set, for a reason.
-func gatesLeftOut(g jobs.Gates, reason string) (gates []writers.GateRecord) {
+// LeftOut passes every gate that is set, for a reason.
+func LeftOut(g jobs.Gates, reason string) (verdicts []writers.GateRecord) {
 	leave := func(name string, limit float64) {
-		gates = append(gates, writers.GateRecord{Name: name, Limit: limit, Passed: true, Message: reason})
+		verdicts = append(verdicts, writers.GateRecord{Name: name, Limit: limit, Passed: true, Message: reason})
 	}
 	if g.MinGraphs > 0 {
-		leave(gateGraphs, float64(g.MinGraphs))
+		leave(minGraphs, float64(g.MinGraphs))
 	}
 	if g.MaxInputAge > 0 {
-		leave(gateAge, time.Duration(g.MaxInputAge).Seconds())
+		leave(maxInputAge, time.Duration(g.MaxInputAge).Seconds())
 	}
 	if g.QuarantineRate != nil {
-		leave(gateQuarantine, float64(*g.QuarantineRate))
+		leave(quarantineRate, float64(*g.QuarantineRate))
 	}
 	for _, l := range driftLimits(g.Drift) {
 		leave(l.name, l.limit)
 	}
-	return gates
+	return verdicts
 }
 
-// inputGates are the gates that need no more than the input, of so many graphs.
-func (r *run) inputGates(graphs int64) (gates []writers.GateRecord) {
-	g := r.job.Gates
+// Input judges by the gates that need only the input.
+func Input(g jobs.Gates, f Facts) (verdicts []writers.GateRecord) {
 	if least := g.MinGraphs; least > 0 {
-		gate := writers.GateRecord{Name: gateGraphs, Limit: float64(least), Value: float64(graphs), Passed: graphs >= least}
+		gate := writers.GateRecord{Name: minGraphs, Limit: float64(least), Value: float64(f.Graphs), Passed: f.Graphs >= least}
 		if !gate.Passed {
-			gate.Message = fmt.Sprintf("the input holds %s, and at least %s are wanted: look at what delivers %s, or lower gates.%s",
-				display.Plural(graphs, "graph"), humanize.Comma(least), inputText(r.job), gate.Name)
+			gate.Message = fmt.Sprintf("%s, fewer than gates.%s = %s: check the job that writes %s",
+				display.Plural(f.Graphs, "graph"), gate.Name, humanize.Comma(least), f.Input)
 		}
-		gates = append(gates, gate)
+		verdicts = append(verdicts, gate)
 	}
 	if most := time.Duration(g.MaxInputAge); most > 0 {
-		gates = append(gates, r.ageGate(most))
+		verdicts = append(verdicts, age(most, f))
 	}
-	return gates
+	return verdicts
 }
 
-// ageGate wants a file of the input that was written in the time before the run.
-func (r *run) ageGate(most time.Duration) writers.GateRecord {
-	gate := writers.GateRecord{Name: gateAge, Limit: most.Seconds(), Passed: true}
-	path, written := newestInput(r.plan)
-	switch {
-	case r.part != nil:
-		gate.Message = "not checked: the dates of a backfill may be old"
-	case path == "":
-		gate.Message = "not checked: the input holds no file that can be read"
-	default:
-		age := max(0, r.start.Sub(written))
-		gate.Value, gate.Passed = age.Seconds(), age <= most
-		if !gate.Passed {
-			gate.Message = fmt.Sprintf("the newest input file, %s, is %s old, and at most %s is allowed: look at what delivers it, or raise gates.%s",
-				path, spanAbove(age, most), span(most), gate.Name)
-		}
+// age expects a file of the input that was written in the time before the run.
+func age(most time.Duration, f Facts) writers.GateRecord {
+	gate := writers.GateRecord{Name: maxInputAge, Limit: most.Seconds(), Passed: true}
+	if f.AgeUnchecked != "" {
+		gate.Message = "not checked: " + f.AgeUnchecked
+		return gate
+	}
+	gate.Value, gate.Passed = f.Age.Seconds(), f.Age <= most
+	if !gate.Passed {
+		gate.Message = fmt.Sprintf("the newest input file, %s, is %s old, more than gates.%s = %s: check the job that writes it",
+			f.Newest, spanAbove(f.Age, most), gate.Name, span(most))
 	}
 	return gate
 }
 
-// newestInput is the input file that was written last, among those that can be read; path is empty for none.
-func newestInput(plan *readers.Plan) (path string, written time.Time) {
-	for _, f := range plan.Files {
-		if info, err := os.Stat(f.Path); err == nil && (path == "" || info.ModTime().After(written)) {
-			path, written = f.Path, info.ModTime()
-		}
-	}
-	return path, written
-}
-
-// spanAbove is a span that is longer than most, in whole seconds if these tell.
+// spanAbove is a span that is longer than most, in whole seconds where these show that it is.
 func spanAbove(d, most time.Duration) string {
 	if whole := d.Round(time.Second); whole > most {
 		return span(whole)
@@ -159,27 +108,25 @@ func span(d time.Duration) string {
 	return text
 }
 
-// quarantineGate counts what is in quarantine as the output stands, now or since an earlier run.
-func (r *run) quarantineGate(graphs int64) []writers.GateRecord {
-	most := r.job.Gates.QuarantineRate
-	if most == nil {
+// Quarantine judges by the share of graphs in quarantine.
+func Quarantine(g jobs.Gates, f Facts) []writers.GateRecord {
+	if g.QuarantineRate == nil {
 		return nil
 	}
-	bad := r.quarantined()
-	gate := writers.GateRecord{Name: gateQuarantine, Limit: float64(*most)}
-	if graphs > 0 {
-		gate.Value = float64(bad) / float64(graphs)
+	gate := writers.GateRecord{Name: quarantineRate, Limit: float64(*g.QuarantineRate)}
+	if f.Graphs > 0 {
+		gate.Value = float64(f.Quarantined) / float64(f.Graphs)
 	}
 	if gate.Passed = gate.Value <= gate.Limit; !gate.Passed {
-		value, limit := apart(100*gate.Value, 100*gate.Limit)
-		gate.Message = fmt.Sprintf("%s%% of the graphs are in quarantine (%s of %s), and at most %s%% may be: mend what %s/_quarantine names, or raise gates.%s",
-			value, humanize.Comma(bad), humanize.Comma(graphs), limit, strings.TrimSuffix(r.job.Output.Path, "/"), gate.Name)
+		value, limit := distinguish(100*gate.Value, 100*gate.Limit)
+		gate.Message = fmt.Sprintf("%s%% of the graphs are in quarantine (%s of %s), more than gates.%s = %s%%: see %s/_quarantine",
+			value, humanize.Comma(f.Quarantined), humanize.Comma(f.Graphs), gate.Name, limit, strings.TrimSuffix(f.Output, "/"))
 	}
 	return []writers.GateRecord{gate}
 }
 
-// apart writes two numbers with three digits, or as many more as tell one from the other.
-func apart(a, b float64) (string, string) {
+// distinguish writes two numbers with three digits, or as many more as make them differ.
+func distinguish(a, b float64) (string, string) {
 	for digits := 3; ; digits++ {
 		x, y := strconv.FormatFloat(a, 'g', digits, 64), strconv.FormatFloat(b, 'g', digits, 64)
 		if x != y || digits == 17 {
@@ -188,108 +135,20 @@ func apart(a, b float64) (string, string) {
 	}
 }
 
-// failedGates is how a run ends because of its gates, nil where none failed.
-func (r *run) failedGates() error {
-	var failed []string
-	for i := range r.gates {
-		if g := &r.gates[i]; !g.Passed {
-			failed = append(failed, gateText(g))
+// Failed has a sentence for each gate that failed, nil where none did.
+func Failed(verdicts []writers.GateRecord) (sentences []string) {
+	for i := range verdicts {
+		if !verdicts[i].Passed {
+			sentences = append(sentences, Sentence(&verdicts[i]))
 		}
 	}
-	if failed == nil {
-		return nil
-	}
-	return &outcomeError{code: exitCheckFailed, message: strings.Join(failed, "; "), said: true}
+	return sentences
 }
 
-func gateText(g *writers.GateRecord) string {
+// Sentence says how a gate ended.
+func Sentence(g *writers.GateRecord) string {
 	if g.Passed {
 		return "gate " + g.Name + ": " + g.Message
 	}
 	return "gate " + g.Name + " failed: " + g.Message
-}
-
-// sayGates tells on standard error which gates failed.
-func (e *env) sayGates(gates []writers.GateRecord) {
-	for i := range gates {
-		if !gates[i].Passed {
-			fmt.Fprintf(e.stderr, "graphscore: %s\n", gateText(&gates[i]))
-		}
-	}
-}
-
-// gatesSummary is a line on how many gates passed, and one for each thing that is to be known of them.
-func gatesSummary(b *strings.Builder, gates []writers.GateRecord) {
-	if len(gates) == 0 {
-		return
-	}
-	var failed int64
-	var said []string
-	last := ""
-	for i := range gates {
-		switch g := &gates[i]; {
-		case !g.Passed:
-			failed++
-		case g.Message != "" && g.Message != last:
-			said = append(said, gateText(g))
-			last = g.Message
-		}
-	}
-	note := "passed"
-	if failed > 0 {
-		note = fmt.Sprintf("of which %s failed: the parts are kept, no _SUCCESS", humanize.Comma(failed))
-	}
-	line(b, "gates", int64(len(gates)), note)
-	for _, text := range said {
-		b.WriteString(display.Paragraph("  ", text))
-	}
-}
-
-// foreseeGates finds out how those gates will end that need nothing but the input, or parts that all stand. The
-// output that scores will be compared with is noted.
-func (d *dryRun) foreseeGates() {
-	g := d.job.Gates
-	if d.flags.limit > 0 {
-		return
-	}
-	d.gates = d.inputGates(d.plan.Rows)
-	if len(d.todo) == 0 && d.survey != nil && len(d.survey.Mismatches) == 0 {
-		d.gates = append(d.gates, d.quarantineGate(d.counts().RowsIn)...)
-	}
-	if g.Drift == nil {
-		return
-	}
-	if d.previous = earlierOutput(d.job); d.previous == "" {
-		d.notes = append(d.notes, "drift: "+nothingEarlier(d.job))
-	} else {
-		d.notes = append(d.notes, "drift: the scores will be compared with those of "+d.previous)
-	}
-}
-
-// checkGates is a check of doctor.
-func (d *doctor) checkGates(context.Context) finding {
-	switch {
-	case d.plan == nil:
-		return unchecked("there is no input to look at")
-	case !d.job.Gates.Any():
-		return passed("none are set")
-	case d.flags.limit > 0:
-		return unchecked("--limit takes only some of the graphs")
-	}
-	d.notes = nil
-	d.foreseeGates()
-	if err := d.failedGates(); err != nil {
-		f := fails(err)
-		f.when = holding
-		return f
-	}
-	var told []string
-	for i := range d.gates {
-		told = append(told, d.gates[i].Name+" holds")
-	}
-	text := strings.Join(append(told, d.notes...), "; ")
-	if d.job.Gates.Drift != nil && d.previous == "" {
-		return doubted("%s", text)
-	}
-	return passed("%s", cmp.Or(text, "what is set shows when all is scored"))
 }

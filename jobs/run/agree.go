@@ -87,6 +87,9 @@ func (in *Input) parts() []string {
 	return parts
 }
 
+// agreed is false for the empty contract of a run that ended before it.
+func (c *Contract) agreed() bool { return c.in != nil }
+
 // Contents says what the parts hold.
 func (c *Contract) Contents() writers.Contents {
 	return writers.Contents{
@@ -121,7 +124,7 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 	if model.InFeatures == 0 {
 		return in.Plan.Width(ctx)
 	}
-	misfit := Misfit{Files: 0}
+	var misfit Misfit
 	for i := range in.Plan.Shards {
 		sh := &in.Plan.Shards[i]
 		if i > 0 && sh.File == in.Plan.Shards[i-1].File {
@@ -135,13 +138,13 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 		if fits {
 			return model.InFeatures, nil
 		}
-		if rejected != nil && misfit.Reason == "" {
-			misfit.Path = cmp.Or(in.Job.Path, "--model")
-			misfit.Reason = fmt.Sprintf("the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
+		if rejected != nil && misfit.Mistake.Reason == "" {
+			misfit.Mistake.Path = cmp.Or(in.Job.Path, "--model")
+			misfit.Mistake.Reason = fmt.Sprintf("the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
 				model.Name, rejected.Row, sh.File.Path, rejected.Message)
 		}
 	}
-	if misfit.Reason == "" {
+	if misfit.Mistake.Reason == "" {
 		return model.InFeatures, nil
 	}
 	return model.InFeatures, &misfit
@@ -149,14 +152,17 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 
 // Misfit is a model that fits none of the files that were looked at.
 type Misfit struct {
-	jobs.Error
+	// Mistake is in the job, and names the first row that does not fit.
+	Mistake jobs.Error
 	// Files is how many were looked at; More is true where there are others.
 	Files int
 	More  bool
 }
 
+func (m *Misfit) Error() string { return m.Mistake.Error() }
+
 // Unwrap returns the mistake in the job.
-func (m *Misfit) Unwrap() error { return &m.Error }
+func (m *Misfit) Unwrap() error { return &m.Mistake }
 
 // firstGraphs looks whether one of the first graphs of a shard fits the model. If all that there are have another
 // width, it returns the first; it returns neither where the shard does not say.
