@@ -2,12 +2,14 @@ package run
 
 import (
 	"context"
+	"errors"
 	"io"
 	"path/filepath"
 	"strings"
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -127,3 +129,24 @@ type noSource struct{}
 
 func (noSource) Next(context.Context) (*graph.Batch, error) { return nil, io.EOF }
 func (noSource) Close() error                               { return nil }
+
+// VerifySample verifies an output against its input, and scores a share of its graphs again with a session of its own.
+func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float64) (report *verify.Report, err error) {
+	s, err := Connect(ctx, c, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	cfg.Scoring = &verify.Scoring{
+		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
+		Model:  ModelRecord(s.Served), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+	}
+	if c.Job.Server.Protocol == remote.ProtocolGCN { // one graph a call
+		cfg.Scoring.RequestBytes = 1
+	}
+	err = s.Alive(ctx, func(ctx context.Context) (err error) {
+		report, err = verify.Run(ctx, cfg)
+		return err
+	})
+	return report, err
+}

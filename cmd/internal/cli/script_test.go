@@ -13,6 +13,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"graphscore/pipeline/exit"
 )
 
 func TestMain(m *testing.M) {
@@ -128,8 +130,8 @@ func checkSpeech(ts *testscript.TestScript, code int, stdout, stderr string) {
 			ts.Fatalf("stderr has a line that is neither an error, a result nor a log: %q", line)
 		}
 	}
-	outcome := code == exitDone || code == exitPartly || code == exitCheckFailed
-	if mistakes > 1 || mistakes == 1 && outcome || mistakes == 0 && !outcome && code != exitNoInput {
+	outcome := code == exit.Done || code == exit.Partly || code == exit.CheckFailed
+	if mistakes > 1 || mistakes == 1 && outcome || mistakes == 0 && !outcome && code != exit.NoInput {
 		ts.Fatalf("%d errors on stderr for exit code %d", mistakes, code)
 	}
 }

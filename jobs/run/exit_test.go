@@ -1,4 +1,4 @@
-package cli
+package run
 
 import (
 	"context"
@@ -33,16 +33,16 @@ func TestExitCode(t *testing.T) {
 		{"nothing", nil, 0},
 		{"no class", errors.New("odd"), 1},
 		{"context", context.Canceled, 1},
-		{"outcome partly", &outcomeError{code: exitPartly}, 3},
-		{"outcome check", &outcomeError{code: exitCheckFailed}, 4},
-		{"usage", usagef("no"), 64},
+		{"outcome partly", &OutcomeError{Code: exit.Partly}, 3},
+		{"outcome check", &OutcomeError{Code: exit.CheckFailed}, 4},
+		{"usage", &UsageError{"no"}, 64},
 		{"job of flags", &jobs.Error{Reason: "no"}, 64},
 		{"file", &readers.FileError{Path: "a", RowGroup: -1, Row: -1}, 65},
-		{"outcome no input", &outcomeError{code: exitNoInput}, 65},
+		{"outcome no input", &OutcomeError{Code: exit.NoInput}, 65},
 		{"model", &local.ModelError{Model: "m"}, 65},
 		{"damaged part", &writers.DamagedError{Path: "o/a.parquet"}, 65},
 		{"no output", &diff.OutputError{Path: "o"}, 65},
-		{"missing", &missingError{"no"}, 66},
+		{"missing", &MissingError{"no"}, 66},
 		{"not found", &readers.NotFoundError{Path: "a"}, 66},
 		{"python", &local.PythonError{Python: "p"}, 69},
 		{"start", &local.StartError{Message: "no"}, 69},
@@ -56,26 +56,26 @@ func TestExitCode(t *testing.T) {
 		{"contract", &remote.Error{Kind: remote.Contract}, 76},
 		{"contract of the pipeline", &pipeline.ContractError{Field: "scores"}, 76},
 		{"auth", &remote.Error{Kind: remote.Auth}, 77},
-		{"tls", &tlsError{"server.tls.ca", "ca.pem", &fs.PathError{Op: "open", Path: "ca.pem", Err: fs.ErrNotExist}}, 77},
+		{"tls", &TLSError{"server.tls.ca", "ca.pem", &fs.PathError{Op: "open", Path: "ca.pem", Err: fs.ErrNotExist}}, 77},
 		{"job file", &jobs.Error{Path: "job.yaml", Reason: "no"}, 78},
 		{"plan", &readers.PlanError{Path: "a"}, 78},
 		{"taken port", &observe.ListenError{Address: "127.0.0.1:1", Err: syscall.EADDRINUSE}, 78},
 		{"setting", &readers.ConfigError{Field: "input.path"}, 78},
-		{"overlap", &overlapError{"out in in"}, 78},
+		{"overlap", &OverlapError{"out in in"}, 78},
 		{"mismatch", &writers.MismatchError{Dir: "o"}, 78},
-		{"interrupted", &signalError{syscall.SIGINT}, 130},
-		{"terminated", &signalError{syscall.SIGTERM}, 143},
+		{"interrupted", &SignalError{syscall.SIGINT}, 130},
+		{"terminated", &SignalError{syscall.SIGTERM}, 143},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := exitCode(test.err); got != test.want {
+			if got := ExitCode(test.err); got != test.want {
 				t.Errorf("exit code %d, expected %d", got, test.want)
 			}
 			if test.err == nil {
 				return
 			}
 			wrapped := fmt.Errorf("scoring %q: %w", "a", test.err)
-			if got := exitCode(wrapped); got != test.want {
+			if got := ExitCode(wrapped); got != test.want {
 				t.Errorf("exit code %d of the error in another, expected %d", got, test.want)
 			}
 		})
@@ -91,14 +91,14 @@ func TestExitCodeOfSeveral(t *testing.T) {
 		err  error
 		want int
 	}{
-		{"a signal while a file fails", errors.Join(io, &signalError{syscall.SIGTERM}), 143},
+		{"a signal while a file fails", errors.Join(io, &SignalError{syscall.SIGTERM}), 143},
 		{"a bug that breaks a file", errors.Join(io, &pipeline.PanicError{}), 70},
 		{"a part that cannot be created for a path", &writers.CreateError{Path: "o", Err: &fs.PathError{Err: fs.ErrPermission}}, 73},
 		{"a file of the input that fails", fmt.Errorf("planning: %w", &readers.FileError{RowGroup: -1, Row: -1, Err: &fs.PathError{Err: fs.ErrPermission}}), 65},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			if got := exitCode(test.err); got != test.want {
+			if got := ExitCode(test.err); got != test.want {
 				t.Errorf("exit code %d, expected %d", got, test.want)
 			}
 		})
@@ -108,7 +108,7 @@ func TestExitCodeOfSeveral(t *testing.T) {
 // What --help and the README list is what can be.
 func TestExitCodesAreDocumented(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../../README.md")
+	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,8 +128,8 @@ func TestExitCodesAreDocumented(t *testing.T) {
 			}
 		}
 		for _, code := range []int{
-			exitDone, exitOther, exitPartly, exitCheckFailed, exitUsage, exitNoInput, exitNotThere, exitNoScorer, exitBug,
-			exitCannotCreate, exitIO, exitLocked, exitContract, exitAuth, exitConfig, exitInterrupted, exitTerminated,
+			exit.Done, exit.Other, exit.Partly, exit.CheckFailed, exit.Usage, exit.NoInput, exit.NotThere, exit.NoScorer, exit.Bug,
+			exit.CannotCreate, exit.IO, exit.Locked, exit.Contract, exit.Auth, exit.Config, exit.Interrupted, exit.Terminated,
 		} {
 			if !listed[code] {
 				t.Errorf("%s does not list %d", name, code)

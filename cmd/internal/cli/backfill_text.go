@@ -3,78 +3,79 @@ package cli
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"github.com/dustin/go-humanize"
 
+	"graphscore/jobs/backfill"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/writers"
 )
 
-// summarize tells how the backfill ended: the record on standard output with --json, else a table of all dates;
-// and always, on standard error, what was not scored, what failed, and the command that continues.
-func (b *backfill) summarize(rec *writers.BackfillRecord, ended error) error {
+// backfillPrinter prints how a backfill ended.
+type backfillPrinter struct {
+	*env
+	asJSON bool // the record instead of the table
+}
+
+// maxDatesListed is how many dates without input are named in one line; the table and the record have all of them.
+const maxDatesListed = 5
+
+// ended prints the record on standard output with --json, else a table of all dates; and always, on standard error,
+// what was not scored, what failed, and the command that continues.
+func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 	var without []string
-	for i := range b.entries {
-		d := &b.entries[i]
-		b.sayDate(d)
+	for i := range b.Dates {
+		d := &b.Dates[i]
+		p.date(d)
 		if d.Outcome == writers.DateNoInput {
 			without = append(without, d.Date)
 		}
 	}
 	if n := len(without); n > 0 {
-		named := without[:min(n, datesNamed)]
+		named := without[:min(n, maxDatesListed)]
 		more := ""
 		if n > len(named) {
 			more = fmt.Sprintf(" and %d more", n-len(named))
 		}
-		fmt.Fprintf(b.stderr, "graphscore: no input for %s, skipped: %s%s\n", display.Plural(int64(n), "date"), strings.Join(named, ", "), more)
+		fmt.Fprintf(p.stderr, "graphscore: no input for %s, skipped: %s%s\n", display.Plural(int64(n), "date"), strings.Join(named, ", "), more)
 	}
-	if code := exitCode(ended); code != exitDone && code != exitPartly {
-		fmt.Fprintf(b.stderr, "graphscore: to continue: graphscore %s\n", shellWords(b.args))
+	if code := run.ExitCode(err); code != exit.Done && code != exit.Partly {
+		fmt.Fprintf(p.stderr, "graphscore: to continue: graphscore %s\n", display.ShellWords(p.args))
 	}
 	switch {
-	case b.asJSON:
-		return rec.Encode(b.stdout)
-	case b.quiet:
+	case p.asJSON:
+		return b.Record.Encode(p.stdout)
+	case p.quiet:
 		return nil
 	}
-	return printBackfill(b.stdout, rec)
+	return printBackfill(p.stdout, &b.Record)
 }
 
-// printSummary prints the table of a backfill which came as far as a record.
-func (b *backfill) printSummary(w io.Writer) error {
-	if b.rec == nil {
-		return nil
-	}
-	return printBackfill(w, b.rec)
-}
-
-// datesNamed is how many dates without input are named in one line; the table and the record have all of them.
-const datesNamed = 5
-
-// sayDate tells on standard error what of a date was not scored.
-func (b *backfill) sayDate(d *entry) {
+// date prints on standard error what of a date was not scored.
+func (p backfillPrinter) date(d *backfill.Date) {
 	switch d.Outcome {
 	case writers.DateFailed:
-		fmt.Fprintf(b.stderr, "graphscore: %s failed with %d: %s\n", d.Date, d.ExitCode, d.Error)
+		fmt.Fprintf(p.stderr, "graphscore: %s failed with %d: %s\n", d.Date, d.ExitCode, d.Error)
 	case writers.DateStopped:
-		fmt.Fprintf(b.stderr, "graphscore: %s was stopped\n", d.Date)
+		fmt.Fprintf(p.stderr, "graphscore: %s was stopped\n", d.Date)
 	}
-	if d.rec == nil {
+	if !d.Run.Recorded {
 		return
 	}
-	for _, f := range d.rec.Refused {
-		fmt.Fprintf(b.stderr, "graphscore: %s: refused: %s\n", d.Date, f.Reason)
+	rec := &d.Run.Record
+	for _, f := range rec.Refused {
+		fmt.Fprintf(p.stderr, "graphscore: %s: refused: %s\n", d.Date, f.Reason)
 	}
-	if len(d.rec.QuarantinedByCode) > 0 {
-		fmt.Fprintf(b.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
-			display.Plural(sum(d.rec.QuarantinedByCode), "graph"), display.Counts(d.rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
+	if len(rec.QuarantinedByCode) > 0 {
+		fmt.Fprintf(p.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
+			display.Plural(sum(rec.QuarantinedByCode), "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
 	}
 }
 
-// outcomeTexts are the outcomes as the table has them.
+// outcomeText is an outcome as the table has it.
 func outcomeText(d *writers.DateRecord) string {
 	switch d.Outcome {
 	case writers.DateNoInput:
@@ -86,7 +87,7 @@ func outcomeText(d *writers.DateRecord) string {
 	case writers.DateWouldRun:
 		return "would be run"
 	case writers.DateFailed:
-		if d.ExitCode == exitCheckFailed {
+		if d.ExitCode == exit.CheckFailed {
 			return "gate failed"
 		}
 		return fmt.Sprintf("failed (%d)", d.ExitCode)
@@ -134,17 +135,4 @@ func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
-}
-
-var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
-
-// shellWords writes arguments as a shell reads them.
-func shellWords(args []string) string {
-	words := make([]string, len(args))
-	for i, a := range args {
-		if words[i] = a; !plainWord.MatchString(a) {
-			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
-		}
-	}
-	return strings.Join(words, " ")
 }
