@@ -40,12 +40,8 @@ func (c *Config) described() error {
 	if len(c.Outputs) == 0 {
 		return errors.New("the model has no outputs (Outputs)")
 	}
-	names := []string{graphIDColumn, nodeIDColumn}
-	for _, name := range c.Outputs {
-		if name == "" || slices.Contains(names, name) {
-			return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", name)
-		}
-		names = append(names, name)
+	if i := graph.BadOutput(c.Outputs); i >= 0 {
+		return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", c.Outputs[i])
 	}
 	s := c.Settings
 	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {

@@ -8,6 +8,8 @@ import (
 	"path"
 	"strings"
 	"time"
+
+	"graphscore/pipeline/graph"
 )
 
 // RunRecord says what a run was and how it went. Every key is always there: Encode puts empty lists and objects
@@ -87,6 +89,14 @@ type ModelRecord struct {
 	Engine     string            `json:"engine"`
 	BLAS       string            `json:"blas"`
 	Versions   map[string]string `json:"versions"`
+}
+
+// NewModelRecord returns the record of a model. It shares the model's slice and map.
+func NewModelRecord(m *graph.Model) ModelRecord {
+	return ModelRecord{
+		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs,
+		Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
+	}
 }
 
 // Counts are the sums of a run. RowsIn = Scored + Quarantined + Skipped.

@@ -139,7 +139,7 @@ func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float
 	defer func() { err = errors.Join(err, s.Close()) }()
 	cfg.Scoring = &verify.Scoring{
 		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
-		Model:  ModelRecord(s.Served), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+		Model:  writers.NewModelRecord(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
 	}
 	if c.Job.Server.Protocol == remote.ProtocolGCN { // one graph a call
 		cfg.Scoring.RequestBytes = 1

@@ -26,7 +26,7 @@ func (x *execution) record(ctx context.Context, err error) writers.RunRecord {
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
 		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
-		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: ModelRecord(x.served),
+		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: writers.NewModelRecord(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {
 		rec.ExitCode, rec.Error = ExitCode(err), err.Error()
@@ -48,15 +48,6 @@ func (x *execution) record(ctx context.Context, err error) writers.RunRecord {
 		rec.Model.InFeatures = x.contract.Width
 	}
 	return rec
-}
-
-// ModelRecord describes what scores as records do.
-func ModelRecord(s Served) writers.ModelRecord {
-	m := &s.Model
-	return writers.ModelRecord{
-		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs,
-		Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
-	}
 }
 
 // hostname is "" for a machine without a name.

@@ -23,7 +23,7 @@ import (
 // Served describes what scores: for a run by a [Session], for a plan by [Describe].
 type Served struct {
 	// Model is what scores. InFeatures is 0 where the protocol cannot describe it.
-	Model remote.Model
+	Model graph.Model
 	// MessageBytes is the largest message that both sides take.
 	MessageBytes int64
 	// Addresses are those of the workers or servers, empty before a connection.
@@ -160,8 +160,7 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 		return Served{}, err
 	}
 	served := Served{
-		Model:        remote.Model{Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs},
-		MessageBytes: int64(job.Limits.MessageBytes),
+		Model: *m, MessageBytes: int64(job.Limits.MessageBytes),
 	}
 	if job.Server.Protocol == remote.ProtocolGCN { // as Session.describe has it
 		if len(m.Outputs) != 1 {

@@ -33,7 +33,7 @@ type Native struct {
 type scratch struct{ counts, sources []uint32 }
 
 // NewNative makes a scorer for the model that Describe found. The connection stays the caller's.
-func NewNative(conn grpc.ClientConnInterface, cfg Config, m *Model) *Native {
+func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Native {
 	cfg = cfg.WithDefaults()
 	limit := int64(cfg.MaxMessageBytes)
 	if m.MaxMessageBytes > 0 {
