@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -18,6 +19,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write what commands print into the golden files, and into those that scripts compare with")
 	testscript.Main(leakless{m}, map[string]func(){
 		"graphscore": func() {
 			expected := []goleak.Option{goleak.IgnoreCurrent()}
@@ -53,30 +55,39 @@ func (l leakless) Run() int {
 // TestScripts runs testdata/script: the command line as its users have it, without Python. Beside the commands of
 // testscript there are, each explained at its function:
 //
-//	exits CODE COMMAND...          graphs FILE COUNT [options]    scorer NAME [options]    holds DIR
+//	exits CODE COMMAND...          shows CODE COMMAND...          graphs FILE COUNT [options]
+//	scorer NAME [options]          holds DIR                      watcher NAME FILE [options]
 //	rows FILE                      sums DIR                       cut FILE BYTES           narrow FILE
-//	json FILE KEY.KEY WANT         record FILE                    watcher NAME FILE [options]
-//	port NAME                      scrape URL FILE PATTERN        collector NAME FILE
+//	json FILE KEY.KEY WANT         record FILE                    port NAME
+//	scrape URL FILE PATTERN        collector NAME FILE
 //
-// UPDATE_SCRIPTS=1 writes what commands print into the files that cmp compares with.
+// Scripts say what happens: exit codes, files, keys of JSON. What is printed is in testdata/golden, a file a command,
+// see goldens; the flag -update writes those files, and the ones that cmp compares with.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	fixtures, err := filepath.Abs("../../../readers/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
+	update := flag.Lookup("update").Value.(flag.Getter).Get().(bool)
+	golden, err := openGoldens("testdata/golden", update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { golden.finish(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		ContinueOnError:     true,
-		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		UpdateScripts:       update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", fixtures)
+			golden.setup(env, strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": record, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},

@@ -53,7 +53,7 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(misbehaveGCN(gcn, *fault))
 		gcn.Register(server)
 	}
-	ts.Setenv(args[0], served(ts, server, func() error { return nil }))
+	setAddress(ts, args[0], served(ts, server, func() error { return nil }))
 }
 
 // served serves until the end of the script, which fails where serving did or where ended gives an error. It gives
