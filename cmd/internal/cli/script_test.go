@@ -87,7 +87,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": record, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},
@@ -113,6 +113,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit code %d, expected %d", got, want)
 	}
 	checkSpeech(ts, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}
+
+// agree CODE ARGS...: run ends with CODE over a job, and before it doctor does too, and plan, unless such a run begins
+// to score: then plan ends with 0.
+func agree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: agree CODE ARGS ...")
+	}
+	code, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	foreseen := args[0]
+	if exit.Ended(code) {
+		foreseen = strconv.Itoa(exit.Done)
+	}
+	exits(ts, false, append([]string{foreseen, "graphscore", "plan"}, args[1:]...))
+	exits(ts, false, append([]string{args[0], "graphscore", "doctor"}, args[1:]...))
+	exits(ts, false, append([]string{args[0], "graphscore", "run"}, args[1:]...))
 }
 
 // forbidden is what no user may see: traces of Go, of gRPC, of values that were not there.
