@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphscore._batch import BatchError, Failure, GraphBatch, Scores
-    from graphscore._engine import Engine, EngineError
-    from graphscore._listen import OptionError
+    from graphscore._engines.scipy_engine import Engine, EngineError
     from graphscore._model import Model, ModelError, load_model
-    from graphscore._server import ServeError, Server, ServerOptions
+    from graphscore._serving.address import OptionError
+    from graphscore._serving.server import ServeError, Server, ServerOptions
     from graphscore._version import __version__
 
 __all__ = [
@@ -42,17 +42,17 @@ __all__ = [
 
 _HOMES = {
     "BatchError": "_batch",
-    "Engine": "_engine",
-    "EngineError": "_engine",
+    "Engine": "_engines.scipy_engine",
+    "EngineError": "_engines.scipy_engine",
     "Failure": "_batch",
     "GraphBatch": "_batch",
     "Model": "_model",
     "ModelError": "_model",
-    "OptionError": "_listen",
+    "OptionError": "_serving.address",
     "Scores": "_batch",
-    "ServeError": "_server",
-    "Server": "_server",
-    "ServerOptions": "_server",
+    "ServeError": "_serving.server",
+    "Server": "_serving.server",
+    "ServerOptions": "_serving.server",
     "__version__": "_version",
     "load_model": "_model",
 }

@@ -16,7 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from graphscore import _lifeline, _logs, _malloc, _traces
+from graphscore import _malloc
+from graphscore._serving import lifeline, logs
+from graphscore._serving.traces import Traces
 from graphscore._version import __version__
 
 _PROGRAM: Final = "graphscore-server"
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         sys.stdout.write(f"graphscore {__version__}\n")
         return 0
-    _logs.start(_PROGRAM, options.log_format)
+    logs.start(_PROGRAM, options.log_format)
     return _serve(options)
 
 
@@ -91,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--log-format",
         default="auto",
-        choices=_logs.FORMATS,
+        choices=logs.FORMATS,
         help="logs as text or json; auto is text on a terminal (default: %(default)s)",
     )
     commands.add_parser("version", help="print the version")
@@ -106,16 +108,16 @@ def _serve(options: argparse.Namespace) -> int:
     # grpc's own lines on stderr; what matters is said here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _malloc.keep_freed_memory()
-    traces = _traces.Traces.from_environment()
+    traces = Traces.from_environment()
     if options.lifeline_fd is not None:
         try:
-            _lifeline.watch(options.lifeline_fd, _lifeline.socket_path(options.listen), traces.stop)
+            lifeline.watch(options.lifeline_fd, lifeline.socket_path(options.listen), traces.stop)
         except OSError as error:
             return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
-    from graphscore._engine import Engine, EngineError  # noqa: PLC0415
-    from graphscore._listen import OptionError  # noqa: PLC0415
+    from graphscore._engines.scipy_engine import Engine, EngineError  # noqa: PLC0415
     from graphscore._model import ModelError, load_model  # noqa: PLC0415
-    from graphscore._server import ServeError, Server, ServerOptions  # noqa: PLC0415
+    from graphscore._serving.address import OptionError  # noqa: PLC0415
+    from graphscore._serving.server import ServeError, Server, ServerOptions  # noqa: PLC0415
 
     try:
         model = load_model(options.model)
@@ -143,7 +145,7 @@ def _serve(options: argparse.Namespace) -> int:
     server.stop(_GRACE_SECONDS)
     traces.stop()
     if options.lifeline_fd is not None:  # the parent may be gone by now
-        _lifeline.remove(_lifeline.socket_path(options.listen))
+        lifeline.remove(lifeline.socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
 

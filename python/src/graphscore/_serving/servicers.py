@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 
 import grpc
 
-from graphscore import _codec
 from graphscore._batch import BatchError
-from graphscore._engine import Engine
-from graphscore._logs import labelled
-from graphscore._traces import Traces
+from graphscore._engines.scipy_engine import Engine
+from graphscore._serving import codec
+from graphscore._serving.logs import labelled
+from graphscore._serving.traces import Traces
 
 _log = logging.getLogger(__name__)
 
@@ -38,22 +38,22 @@ class ScoringServicer:
     """graphscore.v1.ScoringService."""
 
     engine: Engine
-    info: _codec.ModelInfo
+    info: codec.ModelInfo
     turns: Semaphore
 
     def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score a batch."""
-        batch = _codec.decode_score_request(request)
+        batch = codec.decode_score_request(request)
         self._check_response(batch.nodes)
         start = time.perf_counter_ns()
         scores = self.engine.score(batch)
         nanos = time.perf_counter_ns() - start
-        return _codec.encode_score_response(scores, self.info.digest, nanos)
+        return codec.encode_score_response(scores, self.info.digest, nanos)
 
     def get_model(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Describe the model and the server."""
-        _codec.decode_get_model_request(request)
-        return _codec.encode_get_model_response(self.info)
+        codec.decode_get_model_request(request)
+        return codec.encode_get_model_response(self.info)
 
     def _check_response(self, nodes: int) -> None:
         """Refuse what could be scored but not answered."""
@@ -67,7 +67,7 @@ class ScoringServicer:
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
         methods = {"Score": _in_turn(self.turns, self.score), "GetModel": self.get_model}
-        return _service(_codec.SCORING_SERVICE, methods, traces)
+        return _service(codec.SCORING_SERVICE, methods, traces)
 
 
 @dataclass(frozen=True)
@@ -85,13 +85,13 @@ class GCNServicer:
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph can give one; use Score",
             )
-        ids, batch = _codec.decode_graph(request, model.in_features)
-        return _codec.encode_gcn_result(ids, self.engine.score(batch).values)
+        ids, batch = codec.decode_graph(request, model.in_features)
+        return codec.encode_gcn_result(ids, self.engine.score(batch).values)
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
         """Return the service as grpc takes it."""
         methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
-        return _service(_codec.GCN_SERVICE, methods, traces)
+        return _service(codec.GCN_SERVICE, methods, traces)
 
 
 def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:

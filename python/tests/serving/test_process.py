@@ -20,9 +20,10 @@ import pytest
 
 from calls import PROCESS_GRAPH, SCORE, call, fails, get_model, method
 from graphs import batch, random_graph, write_model
-from graphscore import __version__, _logs
+from graphscore import __version__
 from graphscore._proto import gcn_pb2, scoring_pb2
-from graphscore._server import ServerOptions, channel_options
+from graphscore._serving import logs
+from graphscore._serving.server import ServerOptions, channel_options
 from processes import Process
 
 Serve = Callable[..., Process]
@@ -337,7 +338,7 @@ def test_a_traceback_is_one_line() -> None:
         int("of several\nlines")
     except ValueError:
         record.exc_info = sys.exc_info()
-    line = _logs.TextFormatter("graphscore-server").format(record)
+    line = logs.TextFormatter("graphscore-server").format(record)
     assert "\n" not in line
     assert line.startswith("graphscore-server: error: a call | failed: Traceback")
     assert "ValueError: invalid literal" in line

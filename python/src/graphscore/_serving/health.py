@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class Side:
+class Health:
     """grpc.health.v1 ("" and every service: SERVING) and grpc.reflection.v1alpha for the named services."""
 
     def __init__(self, services: Sequence[str]) -> None:

@@ -10,10 +10,11 @@ from typing import Any, Final
 
 import grpc
 
-from graphscore import _about, _codec, _engine, _listen
-from graphscore._servicers import GCNServicer, ScoringServicer
-from graphscore._side import Side
-from graphscore._traces import Traces
+from graphscore._engines import scipy_engine
+from graphscore._serving import address, codec, versions
+from graphscore._serving.health import Health
+from graphscore._serving.servicers import GCNServicer, ScoringServicer
+from graphscore._serving.traces import Traces
 
 DEFAULT_LISTEN: Final = "127.0.0.1:9999"
 DEFAULT_MESSAGE_BYTES: Final = 64 << 20
@@ -50,20 +51,20 @@ class Server:
     """One engine behind one address. `start` binds, `stop` drains."""
 
     def __init__(
-        self, engine: _engine.Engine, options: ServerOptions | None = None, traces: Traces | None = None
+        self, engine: scipy_engine.Engine, options: ServerOptions | None = None, traces: Traces | None = None
     ) -> None:
         """Prepare a server; `traces` stay the caller's. Raises OptionError."""
         options = options or ServerOptions()
         if not LEAST_MESSAGE_BYTES <= options.max_message_bytes <= MOST_MESSAGE_BYTES:
-            raise _listen.OptionError(
+            raise address.OptionError(
                 f"max_message_bytes: {options.max_message_bytes} is not between {LEAST_MESSAGE_BYTES} and"
                 f" {MOST_MESSAGE_BYTES}"
             )
-        self.address = _listen.parse(options.listen, allow_remote=options.allow_remote)
+        self.address = address.parse(options.listen, allow_remote=options.allow_remote)
         if options.threads < 1:
-            raise _listen.OptionError(f"threads: {options.threads} is not at least 1")
+            raise address.OptionError(f"threads: {options.threads} is not at least 1")
         self._pool = ThreadPoolExecutor(options.threads + _BESIDE, thread_name_prefix="call")
-        self._side = Side((_codec.GCN_SERVICE, _codec.SCORING_SERVICE))
+        self._health = Health((codec.GCN_SERVICE, codec.SCORING_SERVICE))
         self._server = grpc.server(
             self._pool, options=channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
         )
@@ -72,7 +73,7 @@ class Server:
     def start(self) -> None:
         """Listen and serve. Raises ServeError if the address is taken; `address` then tells the real port."""
         try:
-            _listen.make_free(self.address)
+            address.make_free(self.address)
             # A socket file is the server's own: no one else may connect, from the first moment on.
             mask = os.umask(0o177) if self.address.path else None
             try:
@@ -80,7 +81,7 @@ class Server:
             finally:
                 if mask is not None:
                     os.umask(mask)
-        except _listen.BindError as error:
+        except address.BindError as error:
             raise ServeError(str(error)) from None
         except RuntimeError as error:
             raise ServeError(f"cannot listen on {self.address}: {' '.join(str(error).split())}") from None
@@ -90,29 +91,29 @@ class Server:
 
     def stop(self, grace: float) -> None:
         """Refuse new calls, give running ones `grace` seconds, end the others. Returns when all is done."""
-        self._side.drain()
+        self._health.drain()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._side.close()
+        self._health.close()
         if self.address.path is not None:
             self.address.path.unlink(missing_ok=True)
 
-    def _add_services(self, engine: _engine.Engine, options: ServerOptions, traces: Traces) -> None:
+    def _add_services(self, engine: scipy_engine.Engine, options: ServerOptions, traces: Traces) -> None:
         model = engine.model
-        info = _codec.ModelInfo(
+        info = codec.ModelInfo(
             name=model.name,
             digest=model.digest,
             in_features=model.in_features,
             outputs=model.outputs,
             max_message_bytes=options.max_message_bytes,
-            engine=_engine.NAME,
-            versions=_about.versions(),
-            blas=_about.blas(),
+            engine=scipy_engine.NAME,
+            versions=versions.versions(),
+            blas=versions.blas(),
         )
         turns = Semaphore(options.threads)
         scoring, gcn = ScoringServicer(engine, info, turns), GCNServicer(engine, turns)
         services = (scoring.handler(traces), gcn.handler(traces))
-        self._server.add_generic_rpc_handlers((*services, *self._side.handlers()))
+        self._server.add_generic_rpc_handlers((*services, *self._health.handlers()))
 
 
 def channel_options(options: ServerOptions) -> list[tuple[str, Any]]:

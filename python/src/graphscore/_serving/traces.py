@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from graphscore._logs import Metadata
+from graphscore._serving.logs import Metadata
 from graphscore._version import __version__
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from calls import PROCESS_GRAPH, method
-from graphscore import _traces
 from graphscore._proto import gcn_pb2
+from graphscore._serving import traces
 from processes import Process
 
 TRACE, PARENT = "0123456789abcdef0123456789abcdef", "fedcba9876543210"
@@ -105,4 +105,4 @@ def test_a_collector_that_is_down_is_told_of_once(
     ],
 )
 def test_only_where_the_environment_asks(environment: dict[str, str], wanted: bool) -> None:
-    assert _traces.wanted(environment) is wanted
+    assert traces.wanted(environment) is wanted

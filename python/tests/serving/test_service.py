@@ -20,8 +20,8 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 import graphscore
 from calls import GET_MODEL, PROCESS_GRAPH, SCORE, call, fails, method
 from graphs import batch, random_graph, write_model
-from graphscore import _servicers
 from graphscore._proto import gcn_pb2, scoring_pb2
+from graphscore._serving import servicers
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -266,7 +266,7 @@ def test_a_bug_is_one_line_and_does_not_end_the_server(
     server_of: Callable[..., grpc.Channel], caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = server_of(engine=Broken(ZeroDivisionError("secret\nlines")))
-    with caplog.at_level(logging.ERROR, logger=_servicers.__name__):
+    with caplog.at_level(logging.ERROR, logger=servicers.__name__):
         code, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
     assert (code, details) == (grpc.StatusCode.INTERNAL, "the server failed: ZeroDivisionError; see its log")
     assert caplog.records[0].exc_info is not None
