@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphscore._batch import BatchError, Failure, GraphBatch, Scores
-    from graphscore._engines.scipy_engine import Engine, EngineError
-    from graphscore._model import Model, ModelError, load_model
-    from graphscore._serving.address import OptionError
-    from graphscore._serving.server import ServeError, Server, ServerOptions
+    from graphscore._config import ModelError
+    from graphscore._engines import EngineError
+    from graphscore._engines.scipy_engine import ScipyEngine as Engine
+    from graphscore._model import Model, load_model
+    from graphscore._serving.options import OptionError, ServerOptions
+    from graphscore._serving.server import ServeError, Server
     from graphscore._version import __version__
 
 __all__ = [
@@ -40,19 +42,19 @@ __all__ = [
     "load_model",
 ]
 
-_HOMES = {
+_HOMES = {  # the module of each name, and its name there where that differs
     "BatchError": "_batch",
-    "Engine": "_engines.scipy_engine",
-    "EngineError": "_engines.scipy_engine",
+    "Engine": "_engines.scipy_engine:ScipyEngine",
+    "EngineError": "_engines",
     "Failure": "_batch",
     "GraphBatch": "_batch",
     "Model": "_model",
-    "ModelError": "_model",
-    "OptionError": "_serving.address",
+    "ModelError": "_config",
+    "OptionError": "_serving.options",
     "Scores": "_batch",
     "ServeError": "_serving.server",
     "Server": "_serving.server",
-    "ServerOptions": "_serving.server",
+    "ServerOptions": "_serving.options",
     "__version__": "_version",
     "load_model": "_model",
 }
@@ -64,7 +66,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'graphscore' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    value: object = getattr(import_module(f"graphscore.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    value: object = getattr(import_module(f"graphscore.{module}"), attribute or name)
     globals()[name] = value
     return value
 

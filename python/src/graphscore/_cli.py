@@ -17,7 +17,10 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from graphscore import _malloc
+from graphscore._config import ModelError
 from graphscore._serving import lifeline, logs
+from graphscore._serving.address import socket_path
+from graphscore._serving.options import OptionError, ServerOptions
 from graphscore._serving.traces import Traces
 from graphscore._version import __version__
 
@@ -65,21 +68,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--listen",
-        default="127.0.0.1:9999",
+        default=ServerOptions.listen,
         metavar="ADDR",
         help="HOST:PORT or unix:PATH (default: %(default)s)",
     )
     serve.add_argument("--allow-remote", action="store_true", help="allow addresses that other machines can reach")
     serve.add_argument(
         "--max-message-bytes",
-        default=64 << 20,
+        default=ServerOptions.max_message_bytes,
         type=int,
         metavar="N",
         help="largest message, both ways (default: 64 MiB)",
     )
     serve.add_argument(
         "--threads",
-        default=min(4, _cpus()),
+        default=min(ServerOptions.threads, _cpus()),
         type=int,
         metavar="N",
         help="batches computed at the same time (default: one a CPU, up to 4; here %(default)s)",
@@ -111,18 +114,16 @@ def _serve(options: argparse.Namespace) -> int:
     traces = Traces.from_environment()
     if options.lifeline_fd is not None:
         try:
-            lifeline.watch(options.lifeline_fd, lifeline.socket_path(options.listen), traces.stop)
+            lifeline.watch(options.lifeline_fd, socket_path(options.listen), traces.stop)
         except OSError as error:
             return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
-    from graphscore._engines.scipy_engine import Engine, EngineError  # noqa: PLC0415
-    from graphscore._model import ModelError, load_model  # noqa: PLC0415
-    from graphscore._serving.address import OptionError  # noqa: PLC0415
-    from graphscore._serving.server import ServeError, Server, ServerOptions  # noqa: PLC0415
+    from graphscore import _engines  # noqa: PLC0415
+    from graphscore._serving.server import ServeError, Server  # noqa: PLC0415
 
     try:
-        model = load_model(options.model)
+        engine = _engines.load(options.model)
         server = Server(
-            Engine(model),
+            engine,
             ServerOptions(
                 listen=options.listen,
                 allow_remote=options.allow_remote,
@@ -138,14 +139,14 @@ def _serve(options: argparse.Namespace) -> int:
         return _fail(EXIT_USAGE, str(error))
     except ServeError as error:
         return _fail(EXIT_UNAVAILABLE, str(error))
-    except EngineError as error:
+    except _engines.EngineError as error:
         return _fail(EXIT_BUG, str(error))
-    _log.info("serving %s (%s) on %s", model.name, model.digest, server.address)
+    _log.info("serving %s (%s) on %s", engine.model.name, engine.model.digest, server.address)
     stop.wait()
     server.stop(_GRACE_SECONDS)
     traces.stop()
     if options.lifeline_fd is not None:  # the parent may be gone by now
-        lifeline.remove(lifeline.socket_path(options.listen))
+        lifeline.remove(socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
 

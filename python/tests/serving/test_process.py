@@ -23,7 +23,8 @@ from graphs import batch, random_graph, write_model
 from graphscore import __version__
 from graphscore._proto import gcn_pb2, scoring_pb2
 from graphscore._serving import logs
-from graphscore._serving.server import ServerOptions, channel_options
+from graphscore._serving.options import ServerOptions
+from graphscore._serving.server import channel_options
 from processes import Process
 
 Serve = Callable[..., Process]
@@ -318,7 +319,7 @@ def test_usage(arguments: tuple[str, ...], message: str, model_folder: Path) -> 
 
 
 def test_model_that_does_not_load(tmp_path: Path) -> None:
-    refused(65, "is not there; a model is a folder with", "serve", "--model", str(tmp_path / "absent"))
+    refused(65, "does not exist; a model is a folder with", "serve", "--model", str(tmp_path / "absent"))
     folder = write_model(tmp_path / "bad", output_activation="gelu")
     refused(65, "output_activation 'gelu' is not supported", "serve", "--model", str(folder))
     folder = write_model(tmp_path / "cut")

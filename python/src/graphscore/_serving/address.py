@@ -10,11 +10,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphscore._serving.options import OptionError
+
 _PATH_BYTES = 107  # sun_path, less its final zero byte
-
-
-class OptionError(ValueError):
-    """An option that makes no sense or is not allowed; the message names it and says what to do."""
 
 
 class BindError(Exception):
@@ -41,8 +39,8 @@ def parse(text: str, *, allow_remote: bool) -> Address:
 
     Raises OptionError, also for a host that others can reach, unless that is allowed.
     """
-    if text.startswith("unix:"):
-        path = Path(text.removeprefix("unix:").removeprefix("//"))
+    path = socket_path(text)
+    if path is not None:
         if not path.name:
             raise OptionError(f"listen: {text!r} names no socket; say unix:/path/to/socket")
         if len(os.fsencode(path)) > _PATH_BYTES:
@@ -58,6 +56,11 @@ def parse(text: str, *, allow_remote: bool) -> Address:
             " listen on 127.0.0.1 or a unix socket, or give --allow-remote"
         )
     return Address(host or "::", int(port))
+
+
+def socket_path(text: str) -> Path | None:
+    """Return the path in 'unix:PATH', None for other addresses."""
+    return Path(text.removeprefix("unix:").removeprefix("//")) if text.startswith("unix:") else None
 
 
 def _is_loopback(host: str) -> bool:

@@ -24,11 +24,6 @@ def watch(descriptor: int, socket: Path | None, finish: Callable[[], None] = lam
     threading.Thread(target=_wait, args=(descriptor, socket, finish), name="lifeline", daemon=True).start()
 
 
-def socket_path(listen: str) -> Path | None:
-    """Return the path in 'unix:PATH', None for other addresses."""
-    return Path(listen.removeprefix("unix:").removeprefix("//")) if listen.startswith("unix:") else None
-
-
 def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> None:
     try:
         while os.read(descriptor, 4096):

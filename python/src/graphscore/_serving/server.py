@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Semaphore
 from typing import Any, Final
 
 import grpc
 
-from graphscore._engines import scipy_engine
-from graphscore._serving import address, codec, versions
+from graphscore._engines import Engine
+from graphscore._serving import address, codec
 from graphscore._serving.health import Health
+from graphscore._serving.options import ServerOptions
 from graphscore._serving.servicers import GCNServicer, ScoringServicer
 from graphscore._serving.traces import Traces
-
-DEFAULT_LISTEN: Final = "127.0.0.1:9999"
-DEFAULT_MESSAGE_BYTES: Final = 64 << 20
-LEAST_MESSAGE_BYTES: Final = 64 << 10
-MOST_MESSAGE_BYTES: Final = (1 << 31) - 1
+from graphscore._serving.versions import versions
 
 _BESIDE: Final = 3
 """Calls that are received and answered beside those that are computed. More wait, still unread."""
@@ -29,40 +26,14 @@ class ServeError(Exception):
     """The server cannot start; the message says why."""
 
 
-@dataclass(frozen=True)
-class ServerOptions:
-    """How to serve."""
-
-    listen: str = DEFAULT_LISTEN
-    """HOST:PORT (port 0: any free one) or unix:PATH."""
-    allow_remote: bool = False
-    """Listen on addresses that other machines can reach."""
-    max_message_bytes: int = DEFAULT_MESSAGE_BYTES
-    """The largest message, received or sent."""
-    threads: int = 4
-    """Batches that are computed at once. The others take turns: threads that share a core, and the lock of the
-    interpreter, only throw each other's data out of the caches."""
-    concurrent_calls: int = 1040
-    """Calls that may be open at once, waiting ones included; further ones get RESOURCE_EXHAUSTED. Room for
-    1,024 of ProcessGraph and some of health and reflection."""
-
-
 class Server:
     """One engine behind one address. `start` binds, `stop` drains."""
 
-    def __init__(
-        self, engine: scipy_engine.Engine, options: ServerOptions | None = None, traces: Traces | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, options: ServerOptions | None = None, traces: Traces | None = None) -> None:
         """Prepare a server; `traces` stay the caller's. Raises OptionError."""
         options = options or ServerOptions()
-        if not LEAST_MESSAGE_BYTES <= options.max_message_bytes <= MOST_MESSAGE_BYTES:
-            raise address.OptionError(
-                f"max_message_bytes: {options.max_message_bytes} is not between {LEAST_MESSAGE_BYTES} and"
-                f" {MOST_MESSAGE_BYTES}"
-            )
+        options.check()
         self.address = address.parse(options.listen, allow_remote=options.allow_remote)
-        if options.threads < 1:
-            raise address.OptionError(f"threads: {options.threads} is not at least 1")
         self._pool = ThreadPoolExecutor(options.threads + _BESIDE, thread_name_prefix="call")
         self._health = Health((codec.GCN_SERVICE, codec.SCORING_SERVICE))
         self._server = grpc.server(
@@ -98,17 +69,17 @@ class Server:
         if self.address.path is not None:
             self.address.path.unlink(missing_ok=True)
 
-    def _add_services(self, engine: scipy_engine.Engine, options: ServerOptions, traces: Traces) -> None:
-        model = engine.model
+    def _add_services(self, engine: Engine, options: ServerOptions, traces: Traces) -> None:
+        model, about = engine.model, engine.info()
         info = codec.ModelInfo(
             name=model.name,
             digest=model.digest,
             in_features=model.in_features,
             outputs=model.outputs,
             max_message_bytes=options.max_message_bytes,
-            engine=scipy_engine.NAME,
-            versions=versions.versions(),
-            blas=versions.blas(),
+            engine=about.name,
+            versions={**versions(), **about.versions},
+            blas=about.blas,
         )
         turns = Semaphore(options.threads)
         scoring, gcn = ScoringServicer(engine, info, turns), GCNServicer(engine, turns)

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 import grpc
 
 from graphscore._batch import BatchError
-from graphscore._engines.scipy_engine import Engine
+from graphscore._engines import Engine
 from graphscore._serving import codec
 from graphscore._serving.logs import labelled
 from graphscore._serving.traces import Traces
