@@ -1,7 +1,7 @@
 """Where a worker's CPU time goes, in us a graph: ``engine.py [--widths 16,64,64,1] [--calls 1000]``.
 
 One request of molecules, about 1 MiB, is scored again and again. First in this process, bytes -> bytes, by stage:
-medians of CPU time, with the dense and the sparse products of the layers told from the rest. "limit" is what the
+medians of CPU time, with the dense and the sparse products of the layers apart from the rest. "limit" is what the
 same layers cost in plain SciPy and BLAS from columns in memory (`limit.py`). Then by a worker process over its
 socket, three calls in flight: the CPU time of its threads, those that run Python and those of gRPC. Compare runs of
 one machine in turns only: a neighbour on the other core costs half as much again.

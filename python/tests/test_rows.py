@@ -1,4 +1,4 @@
-"""Arithmetic on rows: the same bits as numpy's broadcasting and SciPy's own products give."""
+"""Arithmetic on rows: the same bits as numpy's broadcasting and SciPy's own products."""
 
 from __future__ import annotations
 

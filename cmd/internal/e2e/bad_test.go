@@ -169,7 +169,7 @@ func TestBrokenModels(t *testing.T) {
 			broken[0].Weight[3][5] = math.NaN()
 			writeModel(t, folder, broken)
 		}},
-		{"layers that do not fit", 65, "gives 8", func(t *testing.T, folder string) {
+		{"layers that do not fit", 65, "returns 8", func(t *testing.T, folder string) {
 			writeModel(t, folder, append(layers(16, 8), layers(9, 1)...))
 		}},
 		{"another width than the data", 78, "the model wants 5", func(t *testing.T, folder string) { writeModel(t, folder, layers(5, 8, 1)) }},

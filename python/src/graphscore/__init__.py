@@ -7,8 +7,8 @@ graphs side by side, in columns) into *scores*; a *server* offers an engine over
     >>> engine = graphscore.Engine(graphscore.load_model("model"))      # doctest: +SKIP
     >>> scores = engine.score(graphscore.GraphBatch(...))               # doctest: +SKIP
 
-Names are imported when they are first used: numpy reads its thread settings when it is imported, and the
-server sets them before that.
+README.md describes the model folder, shapes and options. Names are imported when they are first used: numpy reads
+its thread settings when it is imported, and the server sets them before that.
 """
 
 from __future__ import annotations

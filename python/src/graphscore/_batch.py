@@ -17,7 +17,7 @@ _MAX_COUNT: Final = 2**31 - 1
 
 
 class BatchError(ValueError):
-    """The counts and columns of a batch disagree; the message names the field and both numbers."""
+    """The counts and columns of a batch do not match; the message names the field and both numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +95,13 @@ class Scores:
     """The scores of a batch, in its order."""
 
     values: Floats
-    """[N, K], float32. The rows of a failed graph are zero and mean nothing."""
+    """[N, K], float32. The rows of a failed graph are zero."""
     failed: tuple[Failure, ...] = ()
     """Ascending by graph."""
 
 
 def indices(numbers: npt.NDArray[np.integer]) -> Indices:
-    """Return numbers that are known to be from 0 to 2^31 - 1; without a copy where they have 32 bits."""
+    """Return numbers from 0 to 2^31 - 1, which nothing checks, as int32; without a copy where they have 32 bits."""
     return numbers.view(np.int32) if numbers.dtype == np.uint32 else numbers.astype(np.int32, copy=False)
 
 

@@ -108,7 +108,7 @@ def _serve(options: argparse.Namespace) -> int:
     # One thread a process: the pool of processes is what uses the cores, and threads change bits.
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
-    # grpc's own lines on stderr; what matters is said here. A user may set it to see them.
+    # grpc's own lines on stderr repeat what is logged here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _malloc.keep_freed_memory()
     traces = Traces.from_environment()
@@ -152,7 +152,7 @@ def _serve(options: argparse.Namespace) -> int:
 
 
 def _cpus() -> int:
-    """Return how many CPUs this process may use."""
+    """Return the number of CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -26,7 +26,7 @@ class Section:
     Args:
         path: config.json, for messages.
         where: the section in messages, e.g. 'layer 0 (gcn)'; '' is the whole file.
-        entry: what the JSON holds there.
+        entry: the parsed JSON of the section.
     """
 
     def __init__(self, path: Path, where: str, entry: object) -> None:

@@ -37,7 +37,7 @@ def test_a_further_engine_is_one_line(tmp_path: Path, monkeypatch: pytest.Monkey
     assert _engines.load(folder).info().name == "scipy"
 
 
-def test_a_folder_of_no_kind_says_what_a_model_is(tmp_path: Path) -> None:
+def test_a_folder_of_no_kind_is_an_error_that_describes_a_model(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "absent"):
         with pytest.raises(
             graphscore.ModelError, match=r"a model is a folder with config\.json and model\.safetensors"

@@ -1,4 +1,4 @@
-"""Log lines: whose call they tell of, as text and as JSON."""
+"""Log lines with the labels of their call, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_labels_are_those_of_the_call() -> None:
     assert after["level"] == "WARN"
 
 
-def test_text_tells_them_at_its_end() -> None:
+def test_text_has_them_at_its_end() -> None:
     with logs.labelled((("graphscore-run", "r\nx"), ("traceparent", "nonsense"))):
         line = logs.TextFormatter("server").format(record("it broke"))
     assert line == "server: error: it broke (run r | x)"

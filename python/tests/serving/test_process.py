@@ -260,8 +260,8 @@ def test_socket_of_a_living_server_is_left_alone(serve: Serve, tmp_path: Path, m
 def test_sockets_that_cannot_be(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     listen = ["serve", "--model", str(model_folder), "--listen"]
-    refused(69, "a file that is not a socket is there", *listen, f"unix:{tmp_path}/file")
-    refused(69, "folder /nowhere is not there", *listen, "unix:/nowhere/s")
+    refused(69, "it exists and is not a socket", *listen, f"unix:{tmp_path}/file")
+    refused(69, "folder /nowhere does not exist", *listen, "unix:/nowhere/s")
     refused(64, "at most 107 bytes", *listen, "unix:/tmp/" + "x" * 110)
     refused(64, "names no socket", *listen, "unix:")
 
@@ -284,7 +284,7 @@ def test_port_in_use(model_folder: Path, serve: Serve) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", ":9999", "192.0.2.1:80"])
 def test_remote_addresses_need_a_flag(model_folder: Path, address: str) -> None:
-    refused(64, "give --allow-remote", "serve", "--model", str(model_folder), "--listen", address)
+    refused(64, "set --allow-remote", "serve", "--model", str(model_folder), "--listen", address)
 
 
 def test_allow_remote(serve: Serve) -> None:
@@ -303,7 +303,7 @@ def test_localhost(serve: Serve) -> None:
         (("serve",), "required: --model"),
         (("serve", "--model", "m", "--port", "3"), "unrecognized arguments: --port 3"),
         (("score",), "invalid choice: 'score'"),
-        (("serve", "--model", "MODEL", "--listen", "9999"), "'9999' is not an address; say HOST:PORT"),
+        (("serve", "--model", "MODEL", "--listen", "9999"), "'9999' is not an address; use HOST:PORT"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:99999"), "is not an address"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:x"), "is not an address"),
         (

@@ -202,9 +202,9 @@ X = [1.0, 2.0, 3.0]
     [
         (graph({"a": X, "b": [1.0]}, []), "node 'b' has 1 features, but the model takes 3"),
         (graph({"a": [], "b": X}, []), "node 'a' has 0 features, but the model takes 3"),
-        (graph({"a": X}, []) * 2, "node id 'a' is there twice"),
-        (graph({"a": X}, [("a", "a"), ("a", "b")]), "edge 1 has target 'b', which is no node of the graph"),
-        (graph({"a": X}, [("", "a")]), "edge 0 has source '', which is no node of the graph"),
+        (graph({"a": X}, []) * 2, "node id 'a' occurs twice"),
+        (graph({"a": X}, [("a", "a"), ("a", "b")]), "edge 1 has target 'b', which is not a node of the graph"),
+        (graph({"a": X}, [("", "a")]), "edge 0 has source '', which is not a node of the graph"),
         (graph({}, [("a", "b")]), "edge 0 has source 'a'"),
     ],
 )

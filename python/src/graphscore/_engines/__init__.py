@@ -19,14 +19,14 @@ __all__ = ["Engine", "EngineError", "EngineInfo", "ModelFacts", "load"]
 
 @dataclass(frozen=True)
 class _Format:
-    """A kind of model folder: the files that tell it from others, and the engine that computes it."""
+    """A kind of model folder: the files that distinguish it, and the engine that computes it."""
 
     files: tuple[str, ...]
     load: Callable[[Path], Engine]
 
 
 _FORMATS: Final = (_Format((CONFIG, WEIGHTS), scipy_engine.load),)
-"""The first whose files a folder has is taken."""
+"""The first one whose files a folder has is used."""
 
 
 def load(folder: str | Path) -> Engine:

@@ -14,7 +14,7 @@ class EngineError(RuntimeError):
 
 
 class ModelFacts(Protocol):
-    """What callers need to know of a model, whatever its files are. None of it changes."""
+    """A model as callers see it, whatever its files are. Nothing of it changes."""
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class ModelFacts(Protocol):
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """What scores depend on beside the model."""
+    """What scores depend on apart from the model."""
 
     name: str
     """The engine, e.g. 'scipy'."""
@@ -59,7 +59,7 @@ class Engine(Protocol):
         """The model."""
 
     def info(self) -> EngineInfo:
-        """Return what the scores depend on beside the model."""
+        """Return what the scores depend on apart from the model."""
 
     def score(self, batch: GraphBatch) -> Scores:
         """Score every node of every graph of a batch: float32 [N, K], where K is the number of `model.outputs`.

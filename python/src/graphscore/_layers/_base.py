@@ -40,7 +40,7 @@ class Layer(Protocol):
 class LayerType:
     """A layer type: its keys in config.json beside `type` and `activation`, and its reader.
 
-    The reader takes each of the keys from the LayerSpec once; any other key of an entry is refused before.
+    The reader takes each of the keys from the LayerSpec once; any other key of an entry is an error.
     """
 
     keys: frozenset[str]

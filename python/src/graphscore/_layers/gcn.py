@@ -3,7 +3,7 @@
     H' = D^-1/2 A D^-1/2 H W^T + b
 
 A[i, j] is the weight of edge j -> i, with a self loop of weight 1 where a node has none (an existing one keeps
-its weight; given several times, the last counts), D[i] the sum of row i. D^-1/2 is 0 where D is 0 and NaN
+its weight; of several the last counts), D[i] the sum of row i. D^-1/2 is 0 where D is 0 and NaN
 where D is negative. Kipf and Welling, https://arxiv.org/abs/1609.02907; gcn_norm and add_remaining_self_loops
 of PyTorch Geometric.
 """

@@ -16,8 +16,8 @@ from pathlib import Path
 def watch(descriptor: int, socket: Path | None, finish: Callable[[], None] = lambda: None) -> None:
     """Start a thread that ends the process when `descriptor` ends, removing `socket`, and after `finish`.
 
-    Raises OSError if the descriptor is not open. Never returns control to other code: what the process was
-    doing has no one left to report to.
+    Raises OSError if the descriptor is not open. The process ends at once, whatever it was doing:
+    nobody is left to receive a result.
     """
     os.fstat(descriptor)
     os.set_inheritable(descriptor, False)
@@ -29,7 +29,7 @@ def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> N
         while os.read(descriptor, 4096):
             pass
     except OSError:
-        pass  # as good as its end
+        pass  # the same as its end
     remove(socket)
     try:
         finish()
@@ -45,4 +45,4 @@ def remove(socket: Path | None) -> None:
             if socket.parent.name.startswith("graphscore-"):
                 socket.parent.rmdir()
     except OSError:
-        pass  # not empty, or not ours; there is no one to tell
+        pass  # not empty, or of another user; nobody reads an error any more

@@ -18,8 +18,8 @@ from graphscore._serving.servicers import GCNServicer, ScoringServicer
 from graphscore._serving.traces import Traces
 from graphscore._serving.versions import versions
 
-_BESIDE: Final = 3
-"""Calls that are received and answered beside those that are computed. More wait, still unread."""
+_RECEIVING: Final = 3
+"""Calls that are received and answered while others are computed. More wait, unread."""
 
 
 class ServeError(Exception):
@@ -34,7 +34,7 @@ class Server:
         options = options or ServerOptions()
         options.check()
         self.address = address.parse(options.listen, allow_remote=options.allow_remote)
-        self._pool = ThreadPoolExecutor(options.threads + _BESIDE, thread_name_prefix="call")
+        self._pool = ThreadPoolExecutor(options.threads + _RECEIVING, thread_name_prefix="call")
         self._health = Health((codec.GCN_SERVICE, codec.SCORING_SERVICE))
         self._server = grpc.server(
             self._pool, options=channel_options(options), maximum_concurrent_rpcs=options.concurrent_calls
@@ -42,7 +42,7 @@ class Server:
         self._add_services(engine, options, traces or Traces())
 
     def start(self) -> None:
-        """Listen and serve. Raises ServeError if the address is taken; `address` then tells the real port."""
+        """Listen and serve. Raises ServeError if the address is taken; afterwards `address` has the real port."""
         try:
             address.make_free(self.address)
             # A socket file is the server's own: no one else may connect, from the first moment on.
@@ -61,7 +61,7 @@ class Server:
         self._server.start()
 
     def stop(self, grace: float) -> None:
-        """Refuse new calls, give running ones `grace` seconds, end the others. Returns when all is done."""
+        """Refuse new calls, wait `grace` seconds for running ones, end the others; then return."""
         self._health.drain()
         self._server.stop(grace).wait()
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -94,7 +94,7 @@ def channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
         ("grpc.max_send_message_length", options.max_message_bytes),
         # Two servers on one port would each get some of the connections, unnoticed.
         ("grpc.so_reuseport", 0),
-        # Identity only: a compressed message passes the size limit and is blown up afterwards.
+        # Identity only: a compressed message passes the size limit and is inflated afterwards.
         ("grpc.compression_enabled_algorithms_bitset", 1),
         # Clients may ping every 10 s, also between calls; by default they are cut off as a flood.
         ("grpc.http2.min_ping_interval_without_data_ms", 5000),
