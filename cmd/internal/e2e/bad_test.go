@@ -144,7 +144,7 @@ func TestBrokenModels(t *testing.T) {
 		says string
 		make func(t *testing.T, folder string)
 	}{
-		{"not there", 65, "is not there", func(*testing.T, string) {}},
+		{"not there", 65, "does not exist", func(*testing.T, string) {}},
 		{"a file", 65, "is not a folder", func(t *testing.T, folder string) { write(t, folder, "model") }},
 		{"no weights", 65, "has no model.safetensors", func(t *testing.T, folder string) {
 			copyFile(t, example+"/model/config.json", folder+"/config.json")
