@@ -98,14 +98,14 @@ def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.Gene
     return grpc.method_handlers_generic_handler(
         name,
         {
-            method: grpc.unary_unary_rpc_method_handler(_labelled(f"{name}/{method}", _guard(name, function), traces))
+            method: grpc.unary_unary_rpc_method_handler(_observed(f"{name}/{method}", _guard(name, function), traces))
             for method, function in methods.items()
         },
     )
 
 
-def _labelled(name: str, method: Method, traces: Traces) -> Method:
-    """Label log lines and spans with the run, shard and trace of the call."""
+def _observed(name: str, method: Method, traces: Traces) -> Method:
+    """Label the log lines of a call with its run, shard and trace, and make its span."""
 
     def call(request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = context.invocation_metadata()
