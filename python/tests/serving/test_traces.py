@@ -13,8 +13,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from calls import PROCESS_GRAPH, method
-from graphscore import _traces
 from graphscore._proto import gcn_pb2
+from graphscore._serving import traces
 from processes import Process
 
 TRACE, PARENT = "0123456789abcdef0123456789abcdef", "fedcba9876543210"
@@ -34,7 +34,7 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -53,7 +53,7 @@ def score_one(address: str) -> None:
 
 
 def ended(process: Process) -> str:
-    """What a server says from its first line until it has ended."""
+    """What a server logs after its first line, until it has ended."""
     process.popen.send_signal(signal.SIGTERM)
     assert process.popen.wait(20) == 0
     assert process.popen.stderr is not None
@@ -82,7 +82,7 @@ def test_without_the_packages_nothing_is_traced(
     assert collected == []
 
 
-def test_a_collector_that_is_down_is_told_of_once(
+def test_a_collector_that_is_down_is_reported_once(
     serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:my-secret@127.0.0.1:1")
@@ -94,7 +94,7 @@ def test_a_collector_that_is_down_is_told_of_once(
 
 
 @pytest.mark.parametrize(
-    ("environment", "wanted"),
+    ("environment", "enabled"),
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, True),
@@ -104,5 +104,5 @@ def test_a_collector_that_is_down_is_told_of_once(
         ({"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "true"}, False),
     ],
 )
-def test_only_where_the_environment_asks(environment: dict[str, str], wanted: bool) -> None:
-    assert _traces.wanted(environment) is wanted
+def test_only_where_the_environment_asks(environment: dict[str, str], enabled: bool) -> None:
+    assert traces.enabled(environment) is enabled

@@ -16,17 +16,12 @@ from pathlib import Path
 def watch(descriptor: int, socket: Path | None, finish: Callable[[], None] = lambda: None) -> None:
     """Start a thread that ends the process when `descriptor` ends, removing `socket`, and after `finish`.
 
-    Raises OSError if the descriptor is not open. Never returns control to other code: what the process was
-    doing has no one left to report to.
+    Raises OSError if the descriptor is not open. The process ends at once, whatever it was doing:
+    nobody is left to receive a result.
     """
     os.fstat(descriptor)
     os.set_inheritable(descriptor, False)
     threading.Thread(target=_wait, args=(descriptor, socket, finish), name="lifeline", daemon=True).start()
-
-
-def socket_path(listen: str) -> Path | None:
-    """Return the path in 'unix:PATH', None for other addresses."""
-    return Path(listen.removeprefix("unix:").removeprefix("//")) if listen.startswith("unix:") else None
 
 
 def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> None:
@@ -34,7 +29,7 @@ def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> N
         while os.read(descriptor, 4096):
             pass
     except OSError:
-        pass  # as good as its end
+        pass  # the same as its end
     remove(socket)
     try:
         finish()
@@ -50,4 +45,4 @@ def remove(socket: Path | None) -> None:
             if socket.parent.name.startswith("graphscore-"):
                 socket.parent.rmdir()
     except OSError:
-        pass  # not empty, or not ours; there is no one to tell
+        pass  # not empty, or of another user; nobody reads an error any more

@@ -20,8 +20,9 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 import graphscore
 from calls import GET_MODEL, PROCESS_GRAPH, SCORE, call, fails, method
 from graphs import batch, random_graph, write_model
-from graphscore import _servicers
+from graphscore._engines import EngineInfo, ModelFacts
 from graphscore._proto import gcn_pb2, scoring_pb2
+from graphscore._serving import servicers
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -51,6 +52,18 @@ def good() -> graphscore.GraphBatch:
     return batch([random_graph(random, nodes=n, edges=2 * n, weighted=True) for n in (5, 0, 9, 1)])
 
 
+class Fake:
+    """An engine that computes nothing, with the model of a real one."""
+
+    model: ModelFacts
+
+    def info(self) -> EngineInfo:
+        return EngineInfo("fake", {}, "unknown")
+
+    def score(self, _: graphscore.GraphBatch) -> graphscore.Scores:
+        return graphscore.Scores(np.zeros((1, 1), np.float32))
+
+
 @pytest.fixture
 def server_of(tmp_path: Path) -> Iterator[Callable[..., grpc.Channel]]:
     """Start a server of another model or with other options."""
@@ -58,12 +71,12 @@ def server_of(tmp_path: Path) -> Iterator[Callable[..., grpc.Channel]]:
     channels: list[grpc.Channel] = []
 
     def start(
-        kinds: tuple[str, ...] = ("gcn",), widths: tuple[int, ...] = (3, 1), engine: object = None, **options: Any
+        kinds: tuple[str, ...] = ("gcn",), widths: tuple[int, ...] = (3, 1), engine: Fake | None = None, **options: Any
     ) -> grpc.Channel:
         real = graphscore.Engine(graphscore.load_model(write_model(tmp_path / f"m{len(servers)}", kinds, widths)))
         if engine is not None:
-            engine.model = real.model  # type: ignore[attr-defined]
-        server = graphscore.Server(engine or real, graphscore.ServerOptions(listen="127.0.0.1:0", **options))  # type: ignore[arg-type]
+            engine.model = real.model
+        server = graphscore.Server(engine or real, graphscore.ServerOptions(listen="127.0.0.1:0", **options))
         server.start()
         servers.append(server)
         channels.append(grpc.insecure_channel(str(server.address)))
@@ -189,9 +202,9 @@ X = [1.0, 2.0, 3.0]
     [
         (graph({"a": X, "b": [1.0]}, []), "node 'b' has 1 features, but the model takes 3"),
         (graph({"a": [], "b": X}, []), "node 'a' has 0 features, but the model takes 3"),
-        (graph({"a": X}, []) * 2, "node id 'a' is there twice"),
-        (graph({"a": X}, [("a", "a"), ("a", "b")]), "edge 1 has target 'b', which is no node of the graph"),
-        (graph({"a": X}, [("", "a")]), "edge 0 has source '', which is no node of the graph"),
+        (graph({"a": X}, []) * 2, "node id 'a' occurs twice"),
+        (graph({"a": X}, [("a", "a"), ("a", "b")]), "edge 1 has target 'b', which is not a node of the graph"),
+        (graph({"a": X}, [("", "a")]), "edge 0 has source '', which is not a node of the graph"),
         (graph({}, [("a", "b")]), "edge 0 has source 'a'"),
     ],
 )
@@ -248,46 +261,46 @@ def test_large_request(channel: grpc.Channel, engine: graphscore.Engine) -> None
     assert score(channel, **message(large)).scores == engine.score(large).values.tobytes()
 
 
-class Broken:
+class Broken(Fake):
     """An engine with a bug."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
         self.calls = 0
 
-    def score(self, _: graphscore.GraphBatch) -> graphscore.Scores:
+    def score(self, batch: graphscore.GraphBatch) -> graphscore.Scores:
         self.calls += 1
         if self.calls == 1:
             raise self.error
-        return graphscore.Scores(np.zeros((1, 1), np.float32))
+        return super().score(batch)
 
 
 def test_a_bug_is_one_line_and_does_not_end_the_server(
     server_of: Callable[..., grpc.Channel], caplog: pytest.LogCaptureFixture
 ) -> None:
     channel = server_of(engine=Broken(ZeroDivisionError("secret\nlines")))
-    with caplog.at_level(logging.ERROR, logger=_servicers.__name__):
+    with caplog.at_level(logging.ERROR, logger=servicers.__name__):
         code, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
     assert (code, details) == (grpc.StatusCode.INTERNAL, "the server failed: ZeroDivisionError; see its log")
     assert caplog.records[0].exc_info is not None
     assert gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, graph({"a": X}, []))).node_scores == {"a": 0}
 
 
-class Crowd:
+class Crowd(Fake):
     """An engine that counts how many calls are in it at once, and waits for others to come."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.now = self.most = 0
 
-    def score(self, _: graphscore.GraphBatch) -> graphscore.Scores:
+    def score(self, batch: graphscore.GraphBatch) -> graphscore.Scores:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         time.sleep(0.02)
         with self.lock:
             self.now -= 1
-        return graphscore.Scores(np.zeros((1, 1), np.float32))
+        return super().score(batch)
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -1,31 +1,28 @@
-"""The engine: a model that computes."""
+"""The engine on numpy and SciPy: `config.json` with layers, `model.safetensors` with their weights."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+import scipy
+from threadpoolctl import threadpool_info
 
 from graphscore import _activations, _products
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
 from graphscore._arrays import Floats, Indices
-from graphscore._batch import EDGE_OUT_OF_RANGE, BatchError, Failure, GraphBatch, Scores, indices, offsets
+from graphscore._batch import BatchError, GraphBatch, Scores, indices, offsets, out_of_range
 from graphscore._edges import Edges
+from graphscore._engines._engine import EngineError, EngineInfo
 from graphscore._layers import Forward
-from graphscore._model import Model
+from graphscore._model import Model, load_model
 from graphscore._products import STRATEGIES, Strategy
-
-NAME: Final = "scipy"
-"""What computes, as GetModel tells it."""
 
 _CHUNK_FLOATS: Final = 1 << 19
 _CHUNK_NODES: Final = 1024
-
-
-class EngineError(RuntimeError):
-    """This machine's arithmetic cannot keep the promise that a graph's scores do not depend on its place."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +31,8 @@ class _Step:
     activation: Activation
 
 
-class Engine:
-    """Scores batches with one model. Safe for use from several threads.
+class ScipyEngine:
+    """Scores batches with one model; see the protocol Engine. Safe for use from several threads.
 
     A graph's scores depend on that graph alone, to the bit: not on its neighbours in the batch, its place or
     the size of the batch. To that end the constructor tries every dense product of the model at every place
@@ -68,12 +65,14 @@ class Engine:
             raise EngineError(str(error)) from None
         self._output = _tested(model.output_activation, OUTPUT_ACTIVATIONS[model.output_activation])
 
+    def info(self) -> EngineInfo:
+        """Return the versions of numpy and SciPy, and the BLAS that numpy uses."""
+        return EngineInfo("scipy", {"numpy": np.__version__, "scipy": scipy.__version__}, _blas())
+
     def score(self, batch: GraphBatch) -> Scores:
         """Score every node of every graph: [N, K], where K is the number of the model's outputs.
 
-        A graph with an edge that leaves it is listed in `failed` and disturbs no other. Scores may be NaN or
-        infinite where the model gives that. Raises BatchError if the width is not the model's (unless there
-        are no nodes). Memory beyond the batch and its scores is that of one chunk of whole graphs.
+        Memory beyond the batch and its scores is that of one chunk of whole graphs.
         """
         if batch.nodes and batch.width != self.model.in_features:
             raise BatchError(f"feature_width: {batch.width}, but the model takes {self.model.in_features}")
@@ -81,7 +80,7 @@ class Engine:
         node_offsets, indptr = offsets(batch.node_counts), offsets(batch.in_degrees)
         sources = indices(batch.sources)
         graph_edges = indptr[node_offsets]
-        failed = _leaving(sources, node_offsets, graph_edges)
+        failed = out_of_range(sources, node_offsets, graph_edges)
         broken = {failure.graph for failure in failed}
         with np.errstate(all="ignore"):
             for first, last in _runs(node_offsets, self._chunk_nodes, broken):
@@ -101,32 +100,28 @@ class Engine:
         return self._output(rows)
 
 
+def load(folder: Path) -> ScipyEngine:
+    """Load a model folder. Raises ModelError and EngineError."""
+    return ScipyEngine(load_model(folder))
+
+
+def _blas() -> str:
+    """Return the BLAS that numpy uses, its version and its kernel, e.g. 'openblas 0.3.31 Haswell'."""
+    libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
+    # SciPy may bring a second one, which nothing here calls.
+    libraries.sort(key=lambda library: "numpy" not in library["filepath"])
+    for library in libraries:
+        parts = (library["internal_api"], library["version"], library.get("architecture"))
+        return " ".join(str(part) for part in parts if part)
+    return "unknown"
+
+
 def _tested(name: str, activation: Activation) -> Activation:
     if not _activations.place_invariant(activation):
-        raise EngineError(f"activation {name} does not give the same result at every place with this numpy build")
-    return activation
-
-
-def _leaving(sources: Indices, node_offsets: Indices, graph_edges: Indices) -> tuple[Failure, ...]:
-    """Find the graphs with an edge whose source is in another graph."""
-    edges, nodes = np.diff(graph_edges), np.diff(node_offsets)
-    # Unsigned, so that a source before its graph is far beyond the graph's end.
-    inner = (sources - np.repeat(node_offsets[:-1], edges)).view(np.uint32)
-    leaves = inner >= np.repeat(nodes.view(np.uint32), edges)
-    if not leaves.any():
-        return ()
-    edge = np.flatnonzero(leaves)
-    graph = np.searchsorted(graph_edges, edge, side="right") - 1
-    graphs, first = np.unique(graph, return_index=True)
-    return tuple(
-        Failure(
-            int(g),
-            EDGE_OUT_OF_RANGE,
-            f"edge {int(edge[i] - graph_edges[g])} comes from node {int(sources[edge[i]]) - int(node_offsets[g])},"
-            f" which is not in the graph of {int(nodes[g])} nodes",
+        raise EngineError(
+            f"activation {name} returns other bits at other places of an array with this numpy build; use another one"
         )
-        for g, i in zip(graphs, first, strict=True)
-    )
+    return activation
 
 
 def _runs(node_offsets: Indices, chunk_nodes: int, broken: set[int]) -> Iterator[tuple[int, int]]:

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import graphscore
 from calls import PROCESS_GRAPH, SCORE, call, fails, get_model
 from graphs import batch, random_graph
-from graphscore import _codec
 from graphscore._proto import gcn_pb2, scoring_pb2
+from graphscore._serving import codec
 from processes import Process
 
 COUNTS = st.sampled_from([0, 1, 2, 3, 7, 2**31 - 1, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
@@ -39,7 +39,7 @@ def test_any_columns(engine: graphscore.Engine, counts: dict[str, Any], columns:
     """Either a batch whose scores fit it, or BatchError: nothing else leaves the codec and the engine."""
     data = scoring_pb2.ScoreRequest(**counts, **columns).SerializeToString()
     try:
-        values = engine.score(_codec.decode_score_request(data)).values
+        values = engine.score(codec.decode_score_request(data)).values
     except graphscore.BatchError:
         return
     assert values.shape == (counts.get("nodes", 0), 1)

@@ -1,4 +1,4 @@
-"""Spans of calls, where OpenTelemetry is installed (the extra `otel`) and its variables ask for them."""
+"""Spans of calls, where OpenTelemetry is installed (the extra `otel`) and its environment variables ask for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from graphscore._logs import Metadata
+from graphscore._serving.logs import Metadata
 from graphscore._version import __version__
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 _STOP_SECONDS: Final = 2.0
 
 
-def wanted(environment: Mapping[str, str] = os.environ) -> bool:
-    """Say whether the variables of OpenTelemetry ask for traces."""
+def enabled(environment: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the variables of OpenTelemetry ask for traces."""
     if environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     exporter = environment.get("OTEL_TRACES_EXPORTER", "")
@@ -28,7 +28,7 @@ def wanted(environment: Mapping[str, str] = os.environ) -> bool:
 
 
 class Traces:
-    """Makes a span of every call, as a child of what the caller names. Without a provider it does nothing."""
+    """Makes a span of every call, as a child of the span that the caller names. Without a provider it does nothing."""
 
     def __init__(self, provider: TracerProvider | None = None) -> None:
         self._provider = provider
@@ -37,8 +37,8 @@ class Traces:
 
     @classmethod
     def from_environment(cls) -> Traces:
-        """Trace where that is asked for and installed; nothing is imported or dialed otherwise."""
-        if not wanted():
+        """Return traces where the environment asks for them and the extra is installed; else nothing is imported."""
+        if not enabled():
             return cls()
         try:
             from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
@@ -69,7 +69,7 @@ class Traces:
         return tracer.start_as_current_span(name, context=caller, kind=SpanKind.SERVER)
 
     def stop(self) -> None:
-        """Send what is not sent yet, for two seconds at most. Whoever comes second waits for the first."""
+        """Send the spans that are not sent yet, for two seconds at most. A second call waits for the first."""
         with self._stopping:
             if self._provider is None or self._stopped:
                 return

@@ -1,4 +1,4 @@
-"""Log lines: whose call they tell of, as text and as JSON."""
+"""Log lines with the labels of their call, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 import graphscore
 from calls import PROCESS_GRAPH, fails
-from graphscore import _logs
 from graphscore._proto import gcn_pb2
+from graphscore._serving import logs
 from processes import Process
 
 TRACE = "0123456789abcdef0123456789abcdef"
@@ -29,8 +29,8 @@ def record(message: str, level: int = logging.ERROR, name: str = "x") -> logging
 
 
 def test_labels_are_those_of_the_call() -> None:
-    formatter = _logs.JSONFormatter()
-    with _logs.labelled(METADATA):
+    formatter = logs.JSONFormatter()
+    with logs.labelled(METADATA):
         line = json.loads(formatter.format(record("it\nbroke")))
     assert line.pop("time").endswith("+00:00")
     assert line == {
@@ -42,22 +42,22 @@ def test_labels_are_those_of_the_call() -> None:
     assert after["level"] == "WARN"
 
 
-def test_text_tells_them_at_its_end() -> None:
-    with _logs.labelled((("graphscore-run", "r\nx"), ("traceparent", "nonsense"))):
-        line = _logs.TextFormatter("server").format(record("it broke"))
+def test_text_has_them_at_its_end() -> None:
+    with logs.labelled((("graphscore-run", "r\nx"), ("traceparent", "nonsense"))):
+        line = logs.TextFormatter("server").format(record("it broke"))
     assert line == "server: error: it broke (run r | x)"
 
 
 def test_hostile_labels_are_cut() -> None:
-    assert len(_logs.labels([("graphscore-run", "x" * 100_000)])["run"]) == 1000
-    assert _logs.labels([("graphscore-shard-bin", b"\xff")])["shard"] == "�"
+    assert len(logs.labels([("graphscore-run", "x" * 100_000)])["run"]) == 1000
+    assert logs.labels([("graphscore-shard-bin", b"\xff")])["shard"] == "�"
 
 
 def test_one_line_of_opentelemetry(capsys: pytest.CaptureFixture[str]) -> None:
     root = logging.getLogger()
     before = root.handlers[:]
     try:
-        _logs.start("server", "auto")  # no terminal: JSON
+        logs.start("server", "auto")  # no terminal: JSON
         for _ in range(3):
             logging.getLogger("opentelemetry.exporter").error("no collector")
         logging.getLogger("graphscore").info("on")
@@ -77,7 +77,7 @@ def test_a_call_that_fails_is_logged_with_its_run(
     root = logging.getLogger()
     before = root.handlers[:]
     try:
-        _logs.start("server", "json")
+        logs.start("server", "json")
         node = gcn_pb2.Node(id="a", features=[1, 2, 3])
         code, _ = fails(channel, PROCESS_GRAPH, gcn_pb2.GraphData(nodes=[node]).SerializeToString(), metadata=METADATA)
     finally:

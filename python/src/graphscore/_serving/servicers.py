@@ -11,16 +11,16 @@ from typing import Final, TypeAlias
 
 import grpc
 
-from graphscore import _codec
 from graphscore._batch import BatchError
-from graphscore._engine import Engine
-from graphscore._logs import labelled
-from graphscore._traces import Traces
+from graphscore._engines import Engine
+from graphscore._serving import codec
+from graphscore._serving.logs import labelled
+from graphscore._serving.traces import Traces
 
 _log = logging.getLogger(__name__)
 
 _RESPONSE_SLACK: Final = 1024
-"""What a ScoreResponse needs beside scores and errors, at most."""
+"""Bytes of a ScoreResponse apart from scores and errors, at most."""
 
 Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
 
@@ -38,25 +38,25 @@ class ScoringServicer:
     """graphscore.v1.ScoringService."""
 
     engine: Engine
-    info: _codec.ModelInfo
+    info: codec.ModelInfo
     turns: Semaphore
 
     def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score a batch."""
-        batch = _codec.decode_score_request(request)
+        batch = codec.decode_score_request(request)
         self._check_response(batch.nodes)
         start = time.perf_counter_ns()
         scores = self.engine.score(batch)
         nanos = time.perf_counter_ns() - start
-        return _codec.encode_score_response(scores, self.info.digest, nanos)
+        return codec.encode_score_response(scores, self.info.digest, nanos)
 
     def get_model(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Describe the model and the server."""
-        _codec.decode_get_model_request(request)
-        return _codec.encode_get_model_response(self.info)
+        codec.decode_get_model_request(request)
+        return codec.encode_get_model_response(self.info)
 
     def _check_response(self, nodes: int) -> None:
-        """Refuse what could be scored but not answered."""
+        """Raise BatchError where the response would be larger than a message may be."""
         size = nodes * len(self.info.outputs) * 4 + _RESPONSE_SLACK
         if size > self.info.max_message_bytes:
             raise BatchError(
@@ -65,9 +65,9 @@ class ScoringServicer:
             )
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
-        """Return the service as grpc takes it."""
+        """Return the service for grpc."""
         methods = {"Score": _in_turn(self.turns, self.score), "GetModel": self.get_model}
-        return _service(_codec.SCORING_SERVICE, methods, traces)
+        return _service(codec.SCORING_SERVICE, methods, traces)
 
 
 @dataclass(frozen=True)
@@ -83,40 +83,40 @@ class GCNServicer:
         if len(model.outputs) != 1:
             raise CallError(
                 grpc.StatusCode.FAILED_PRECONDITION,
-                f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph can give one; use Score",
+                f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph returns one; use Score",
             )
-        ids, batch = _codec.decode_graph(request, model.in_features)
-        return _codec.encode_gcn_result(ids, self.engine.score(batch).values)
+        ids, batch = codec.decode_graph(request, model.in_features)
+        return codec.encode_gcn_result(ids, self.engine.score(batch).values)
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
-        """Return the service as grpc takes it."""
+        """Return the service for grpc."""
         methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
-        return _service(_codec.GCN_SERVICE, methods, traces)
+        return _service(codec.GCN_SERVICE, methods, traces)
 
 
 def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         name,
         {
-            method: grpc.unary_unary_rpc_method_handler(_seen(f"{name}/{method}", _guard(name, function), traces))
+            method: grpc.unary_unary_rpc_method_handler(_observed(f"{name}/{method}", _guard(name, function), traces))
             for method, function in methods.items()
         },
     )
 
 
-def _seen(name: str, method: Method, traces: Traces) -> Method:
-    """Let logs and traces tell whose a call is."""
+def _observed(name: str, method: Method, traces: Traces) -> Method:
+    """Label the log lines of a call with its run, shard and trace, and make its span."""
 
-    def seen(request: bytes, context: grpc.ServicerContext) -> bytes:
+    def call(request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = context.invocation_metadata()
         with labelled(metadata), traces.call(name, metadata):
             return method(request, context)
 
-    return seen
+    return call
 
 
 def _in_turn(turns: Semaphore, method: Method) -> Method:
-    """Let as many calls of a method run at once as there are turns."""
+    """Limit the calls of a method that run at the same time to the number of turns."""
 
     def waiting(request: bytes, context: grpc.ServicerContext) -> bytes:
         with turns:

@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 import graphscore
 from graphs import Graph, alone
 
-CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "data" / "pyg_vectors.json").read_text())
+CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "pyg_vectors.json").read_text())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

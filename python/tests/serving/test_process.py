@@ -20,9 +20,11 @@ import pytest
 
 from calls import PROCESS_GRAPH, SCORE, call, fails, get_model, method
 from graphs import batch, random_graph, write_model
-from graphscore import __version__, _logs
+from graphscore import __version__
 from graphscore._proto import gcn_pb2, scoring_pb2
-from graphscore._server import ServerOptions, channel_options
+from graphscore._serving import logs
+from graphscore._serving.options import ServerOptions
+from graphscore._serving.server import channel_options
 from processes import Process
 
 Serve = Callable[..., Process]
@@ -258,8 +260,8 @@ def test_socket_of_a_living_server_is_left_alone(serve: Serve, tmp_path: Path, m
 def test_sockets_that_cannot_be(model_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     listen = ["serve", "--model", str(model_folder), "--listen"]
-    refused(69, "a file that is not a socket is there", *listen, f"unix:{tmp_path}/file")
-    refused(69, "folder /nowhere is not there", *listen, "unix:/nowhere/s")
+    refused(69, "it exists and is not a socket", *listen, f"unix:{tmp_path}/file")
+    refused(69, "folder /nowhere does not exist", *listen, "unix:/nowhere/s")
     refused(64, "at most 107 bytes", *listen, "unix:/tmp/" + "x" * 110)
     refused(64, "names no socket", *listen, "unix:")
 
@@ -282,7 +284,7 @@ def test_port_in_use(model_folder: Path, serve: Serve) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", ":9999", "192.0.2.1:80"])
 def test_remote_addresses_need_a_flag(model_folder: Path, address: str) -> None:
-    refused(64, "give --allow-remote", "serve", "--model", str(model_folder), "--listen", address)
+    refused(64, "set --allow-remote", "serve", "--model", str(model_folder), "--listen", address)
 
 
 def test_allow_remote(serve: Serve) -> None:
@@ -301,7 +303,7 @@ def test_localhost(serve: Serve) -> None:
         (("serve",), "required: --model"),
         (("serve", "--model", "m", "--port", "3"), "unrecognized arguments: --port 3"),
         (("score",), "invalid choice: 'score'"),
-        (("serve", "--model", "MODEL", "--listen", "9999"), "'9999' is not an address; say HOST:PORT"),
+        (("serve", "--model", "MODEL", "--listen", "9999"), "'9999' is not an address; use HOST:PORT"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:99999"), "is not an address"),
         (("serve", "--model", "MODEL", "--listen", "127.0.0.1:x"), "is not an address"),
         (
@@ -317,7 +319,7 @@ def test_usage(arguments: tuple[str, ...], message: str, model_folder: Path) -> 
 
 
 def test_model_that_does_not_load(tmp_path: Path) -> None:
-    refused(65, "is not there; a model is a folder with", "serve", "--model", str(tmp_path / "absent"))
+    refused(65, "does not exist; a model is a folder with", "serve", "--model", str(tmp_path / "absent"))
     folder = write_model(tmp_path / "bad", output_activation="gelu")
     refused(65, "output_activation 'gelu' is not supported", "serve", "--model", str(folder))
     folder = write_model(tmp_path / "cut")
@@ -337,7 +339,7 @@ def test_a_traceback_is_one_line() -> None:
         int("of several\nlines")
     except ValueError:
         record.exc_info = sys.exc_info()
-    line = _logs.TextFormatter("graphscore-server").format(record)
+    line = logs.TextFormatter("graphscore-server").format(record)
     assert "\n" not in line
     assert line.startswith("graphscore-server: error: a call | failed: Traceback")
     assert "ValueError: invalid literal" in line

@@ -10,11 +10,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from graphscore._serving.options import OptionError
+
 _PATH_BYTES = 107  # sun_path, less its final zero byte
-
-
-class OptionError(ValueError):
-    """An option that makes no sense or is not allowed; the message names it and says what to do."""
 
 
 class BindError(Exception):
@@ -41,23 +39,28 @@ def parse(text: str, *, allow_remote: bool) -> Address:
 
     Raises OptionError, also for a host that others can reach, unless that is allowed.
     """
-    if text.startswith("unix:"):
-        path = Path(text.removeprefix("unix:").removeprefix("//"))
+    path = socket_path(text)
+    if path is not None:
         if not path.name:
-            raise OptionError(f"listen: {text!r} names no socket; say unix:/path/to/socket")
+            raise OptionError(f"listen: {text!r} names no socket; use unix:/path/to/socket")
         if len(os.fsencode(path)) > _PATH_BYTES:
             raise OptionError(f"listen: {text!r}: the path of a unix socket has at most {_PATH_BYTES} bytes")
         return Address("", 0, path)
     host, colon, port = text.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
-        raise OptionError(f"listen: {text!r} is not an address; say HOST:PORT, e.g. 127.0.0.1:9999, or unix:/path")
+        raise OptionError(f"listen: {text!r} is not an address; use HOST:PORT, e.g. 127.0.0.1:9999, or unix:/path")
     host = host.removeprefix("[").removesuffix("]")
     if not allow_remote and not _is_loopback(host):
         raise OptionError(
             f"listen: {text!r} can be reached from other machines, and calls are neither encrypted nor authenticated;"
-            " listen on 127.0.0.1 or a unix socket, or give --allow-remote"
+            " listen on 127.0.0.1 or a unix socket, or set --allow-remote"
         )
     return Address(host or "::", int(port))
+
+
+def socket_path(text: str) -> Path | None:
+    """Return the path in 'unix:PATH', None for other addresses."""
+    return Path(text.removeprefix("unix:").removeprefix("//")) if text.startswith("unix:") else None
 
 
 def _is_loopback(host: str) -> bool:
@@ -66,15 +69,15 @@ def _is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        raise OptionError(f"listen: host {host!r} is not known: {error.strerror or error}") from None
+        raise OptionError(f"listen: host {host!r} cannot be resolved: {error.strerror or error}") from None
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
 
 
 def make_free(address: Address) -> None:
-    """Make sure that nobody listens on the address; remove the socket file that a dead server left.
+    """Check that nobody listens on the address; remove the socket file that a dead server left.
 
-    Raises BindError. The library that binds would take a socket file from a living server, and does not say
-    why it cannot bind.
+    Raises BindError. grpc would take a socket file from a living server, and does not report why it cannot
+    bind.
     """
     if address.path is not None:
         _free_path(address.path)
@@ -87,12 +90,12 @@ def _free_path(path: Path) -> None:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         if not path.parent.is_dir():
-            raise BindError(f"cannot listen on unix:{path}: folder {path.parent} is not there") from None
+            raise BindError(f"cannot listen on unix:{path}: folder {path.parent} does not exist") from None
         return
     except OSError as error:
         raise BindError(f"cannot listen on unix:{path}: {error.strerror}") from None
     if not stat.S_ISSOCK(mode):
-        raise BindError(f"cannot listen on unix:{path}: a file that is not a socket is there; remove it")
+        raise BindError(f"cannot listen on unix:{path}: it exists and is not a socket; remove it")
     try:
         with socket.socket(socket.AF_UNIX) as probe:
             probe.settimeout(1)

@@ -17,7 +17,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
-class Side:
+class Health:
     """grpc.health.v1 ("" and every service: SERVING) and grpc.reflection.v1alpha for the named services."""
 
     def __init__(self, services: Sequence[str]) -> None:
@@ -30,7 +30,7 @@ class Side:
         self._pools = [ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("health", "reflection")]
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        """Return both services as grpc takes them."""
+        """Return both services for grpc."""
         health_pool, reflection_pool = self._pools
         return (
             grpc.method_handlers_generic_handler(
@@ -41,7 +41,7 @@ class Side:
                         request_deserializer=health_pb2.HealthCheckRequest.FromString,
                         response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
                     ),
-                    # Does not hold a thread while it waits for a change.
+                    # Occupies no thread while it waits for a change.
                     "Watch": grpc.unary_stream_rpc_method_handler(
                         _on(health_pool, self._health.Watch, experimental_non_blocking=True),
                         request_deserializer=health_pb2.HealthCheckRequest.FromString,
@@ -62,11 +62,11 @@ class Side:
         )
 
     def drain(self) -> None:
-        """Say NOT_SERVING from now on."""
+        """Answer NOT_SERVING from now on."""
         self._health.enter_graceful_shutdown()
 
     def close(self) -> None:
-        """Let the threads go."""
+        """End the threads."""
         for pool in self._pools:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -1,6 +1,6 @@
-"""Messages <-> batches. The only module that knows protobuf.
+"""Messages <-> batches. The only module that imports protobuf.
 
-Messages come and go as bytes, so that one that does not parse is the caller's mistake like any other.
+Messages are bytes here, so that one that does not parse is an INVALID_ARGUMENT like any other.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _T = TypeVar("_T", bound=np.generic)
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What GetModel answers; see scoring.proto."""
+    """The answer of GetModel; see scoring.proto."""
 
     name: str
     digest: str
@@ -71,7 +71,7 @@ def decode_score_request(data: bytes) -> GraphBatch:
 
 @dataclass
 class _ScoreRequest:
-    """A ScoreRequest whose columns lie where they came."""
+    """A ScoreRequest whose columns share the memory of the message."""
 
     graphs: int = 0
     nodes: int = 0
@@ -85,11 +85,11 @@ class _ScoreRequest:
 
 
 def _score_request(data: bytes) -> _ScoreRequest | None:
-    """Read a ScoreRequest as every known client writes it; None for any other, which protobuf may know to read.
+    """Read a ScoreRequest as every known client writes it; None for any other, which protobuf may be able to read.
 
     Context: protobuf copies each column twice, which is several per cent of all that a worker does for a small
-    model. Decision: a message of nothing but the fields of scoring.proto is read here. Price: these lines, held
-    equal to protobuf by a property test.
+    model. Decision: a message of nothing but the fields of scoring.proto is read here. Price: these lines; a property
+    test compares them with protobuf.
     """
     request, position = _ScoreRequest(), 0
     view = memoryview(data)
@@ -136,7 +136,7 @@ def encode_score_response(scores: Scores, model_digest: str, model_nanos: int) -
 
 
 def decode_get_model_request(data: bytes) -> None:
-    """Check a GetModelRequest; it says nothing."""
+    """Check a GetModelRequest; it has no fields."""
     _parse(scoring_pb2.GetModelRequest, data)
 
 
@@ -157,14 +157,14 @@ def encode_get_model_response(info: ModelInfo) -> bytes:
 def decode_graph(data: bytes, in_features: int) -> tuple[list[str], GraphBatch]:
     """Return the node ids of a GraphData, in order, and its batch of one graph.
 
-    Raises BatchError naming the node: a wrong number of features, an id given twice, an edge without a node.
+    Raises BatchError naming the node: a wrong number of features, an id that occurs twice, an edge without a node.
     """
     graph = _parse(gcn_pb2.GraphData, data)
     numbers: dict[str, int] = {}
     features: list[float] = []
     for node in graph.nodes:
         if node.id in numbers:
-            raise BatchError(f"nodes: node id {node.id!r} is there twice")
+            raise BatchError(f"nodes: node id {node.id!r} occurs twice")
         if len(node.features) != in_features:
             raise BatchError(
                 f"nodes: node {node.id!r} has {len(node.features)} features, but the model takes {in_features}"
@@ -177,7 +177,7 @@ def decode_graph(data: bytes, in_features: int) -> tuple[list[str], GraphBatch]:
         source, target = numbers.get(edge.source_id), numbers.get(edge.target_id)
         if source is None or target is None:
             end, name = ("source", edge.source_id) if source is None else ("target", edge.target_id)
-            raise BatchError(f"edges: edge {index} has {end} {name!r}, which is no node of the graph")
+            raise BatchError(f"edges: edge {index} has {end} {name!r}, which is not a node of the graph")
         sources[index], targets[index] = source, target
     order = np.argsort(targets, kind="stable")
     return list(numbers), GraphBatch(

@@ -1,4 +1,4 @@
-"""Log lines: text on a terminal, JSON elsewhere. What is logged during a call tells whose call it is."""
+"""Log lines: text on a terminal, JSON elsewhere. Lines of a call name its run, shard and trace."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from typing import Final, TypeAlias
 
 FORMATS: Final = ("auto", "text", "json")
 
-_LEVELS: Final = {logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}  # the names that graphscore's other lines have
+_LEVELS: Final = {logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}  # as in the lines of the Go program
 _LABEL_LENGTH: Final = 1000
 
 Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
-"""What a call carries beside its request."""
+"""The metadata of a call."""
 
 _labels: ContextVar[dict[str, str]] = ContextVar("labels")
 
 
 @contextmanager
 def labelled(metadata: Metadata) -> Iterator[None]:
-    """Put the run, the shard and the trace that a call names into every line that is logged meanwhile."""
+    """Add the run, the shard and the trace that a call names to every line that is logged inside the context."""
     token = _labels.set(labels(metadata))
     try:
         yield
@@ -56,9 +56,9 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        whose = ", ".join(f"{key} {value}" for key, value in _labels.get({}).items())
+        labels_of_call = ", ".join(f"{key} {value}" for key, value in _labels.get({}).items())
         return _one_line(f"{self._program}: {level}{_message(self, record)}") + (
-            f" ({_one_line(whose)})" if whose else ""
+            f" ({_one_line(labels_of_call)})" if labels_of_call else ""
         )
 
 
@@ -84,17 +84,17 @@ def _one_line(text: str) -> str:
 
 
 class _OnceFromTraces(logging.Filter):
-    """Lets one line of OpenTelemetry through: a collector that is down is told of once."""
+    """Passes one line of OpenTelemetry: a collector that is down is reported once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told = False
+        self._reported = False
 
     def filter(self, record: logging.LogRecord) -> bool:
         if not record.name.startswith("opentelemetry"):
             return True
-        told, self._told = self._told, True
-        return not told
+        reported, self._reported = self._reported, True
+        return not reported
 
 
 def start(program: str, log_format: str = "auto") -> None:

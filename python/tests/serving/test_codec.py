@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import graphscore
 from graphs import batch, random_graph
-from graphscore import _codec
 from graphscore._proto import scoring_pb2
+from graphscore._serving import codec
 
 COUNTS = ("graphs", "nodes", "edges", "feature_width")
 COLUMNS = ("node_counts", "features", "in_degrees", "sources", "edge_weights")
@@ -66,14 +66,14 @@ def test_any_bytes(pieces: list[bytes], cut: int, flip: int | None) -> None:
     if flip is not None and data:
         data[flip // 8 % len(data)] ^= 1 << flip % 8
     whole = bytes(data[: len(data) - cut] if cut < 20 else data)
-    read = _codec._score_request(whole)
+    read = codec._score_request(whole)
     if read is not None:
         assert fields(read) == fields(scoring_pb2.ScoreRequest.FromString(whole))
 
 
 def test_what_clients_send_is_read_by_hand() -> None:
     for data in (b"", good()):
-        read = _codec._score_request(data)
+        read = codec._score_request(data)
         assert read is not None
         assert fields(read) == fields(scoring_pb2.ScoreRequest.FromString(data))
 
@@ -87,15 +87,15 @@ def test_what_clients_send_is_read_by_hand() -> None:
     ],
 )
 def test_the_rest_is_read_by_protobuf(unusual: bytes) -> None:
-    assert _codec._score_request(unusual) is None
-    assert _codec.decode_score_request(unusual).features.tobytes() == (
-        _codec.decode_score_request(good()).features.tobytes()
+    assert codec._score_request(unusual) is None
+    assert codec.decode_score_request(unusual).features.tobytes() == (
+        codec.decode_score_request(good()).features.tobytes()
     )
 
 
 def test_of_a_number_given_twice_the_last_counts() -> None:
     with pytest.raises(graphscore.BatchError, match="graphs = 7"):
-        _codec.decode_score_request(good() + b"\x08\x07")
+        codec.decode_score_request(good() + b"\x08\x07")
 
 
 @pytest.mark.parametrize("shift", range(4))
@@ -104,6 +104,6 @@ def test_columns_at_any_address(engine: graphscore.Engine, shift: int) -> None:
     data = good()
     assert data[:2] == b"\x08\x04"
     moved = data if shift == 0 else b"\x08\x84" + b"\x80" * (shift - 1) + b"\x00" + data[2:]
-    assert _codec._score_request(moved) is not None
-    read = _codec.decode_score_request(moved)
-    assert engine.score(read).values.tobytes() == engine.score(_codec.decode_score_request(data)).values.tobytes()
+    assert codec._score_request(moved) is not None
+    read = codec.decode_score_request(moved)
+    assert engine.score(read).values.tobytes() == engine.score(codec.decode_score_request(data)).values.tobytes()
