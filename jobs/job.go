@@ -92,6 +92,12 @@ type Model struct {
 	Version string `yaml:"version"`
 }
 
+// The protocols by their names in a job. What each can do is declared in pipeline/remote.
+const (
+	protocolNative = "native"
+	protocolGCN    = "gcn"
+)
+
 // Server names running servers.
 type Server struct {
 	// Addresses are host:port or unix:/path.
@@ -136,7 +142,7 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.Input.Layout, "auto")
 	setDefault(&j.Input.Fingerprint, "fast")
 	setDefault(&j.Input.ShardBytes, 256<<20)
-	setDefault(&j.Server.Protocol, "native")
+	setDefault(&j.Server.Protocol, protocolNative)
 	setDefault(&j.OnChange, "refuse")
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
@@ -197,7 +203,7 @@ func (j Job) validate() error {
 		return fmt.Errorf("model.path is missing: name a model folder (or use --model), or servers with server.addresses (or --server)")
 	case local && j.Server.TLS != nil:
 		return fmt.Errorf("server.tls is set, but local workers use a private socket: name server.addresses or drop it")
-	case j.Model.Version != "" && j.Server.Protocol != "gcn":
+	case j.Model.Version != "" && j.Server.Protocol != protocolGCN:
 		return fmt.Errorf("model.version is only for server.protocol gcn: over native the server names its model")
 	}
 	if err := j.validatePaths(); err != nil {
@@ -269,7 +275,7 @@ func (j Job) validateValues() error {
 	}{
 		{"input.layout", j.Input.Layout, []string{"auto", "rows"}},
 		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
-		{"server.protocol", j.Server.Protocol, []string{"native", "gcn"}},
+		{"server.protocol", j.Server.Protocol, []string{protocolNative, protocolGCN}},
 		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {

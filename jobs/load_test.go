@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/remote"
 )
 
 // write puts a job file into a folder of its own.
@@ -196,6 +197,20 @@ func TestExamples(t *testing.T) {
 		}
 		if err := j.WithDefaults().Validate(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// The protocols that a job may name are those that pipeline/remote speaks.
+func TestProtocolsAreSpoken(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"native", "gcn", "http"} {
+		j := jobs.Job{Input: jobs.Input{Path: jobs.Paths{{Path: "in"}}}, Output: jobs.Output{Path: "out"}}
+		j.Server = jobs.Server{Addresses: []string{"a:1"}, Protocol: protocol}
+		err := j.WithDefaults().Validate()
+		known := remote.Config{Addresses: []string{"a:1"}, Protocol: protocol}.WithDefaults().Validate() == nil
+		if (err == nil) != known {
+			t.Errorf("protocol %q: spoken is %v, and a job with it: %v", protocol, known, err)
 		}
 	}
 }

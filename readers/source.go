@@ -43,7 +43,7 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 		return nil, fileError(s.File.Path, -1, err)
 	}
 	src.used = p.used
-	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs, Used: src.again}
+	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs, Reuse: src.again}
 	if src.by[roleNodeIDs] != nil {
 		cfg.NodeIDs = &p.NodeIDs
 	}
@@ -112,7 +112,7 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 
 // Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
 func (s *Source) Recycle(b *graph.Batch) {
-	if b.Room() <= 4*s.cfg.BatchBytes {
+	if b.CapBytes() <= 4*s.cfg.BatchBytes {
 		s.used.Put(b)
 	}
 }

@@ -141,7 +141,7 @@ func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float
 		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
 		Model:  writers.NewModelRecord(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
 	}
-	if c.Job.Server.Protocol == remote.ProtocolGCN { // one graph a call
+	if remote.TraitsOf(c.Job.Server.Protocol).OneGraph {
 		cfg.Scoring.RequestBytes = 1
 	}
 	err = s.Alive(ctx, func(ctx context.Context) (err error) {

@@ -84,7 +84,7 @@ func (c Config) readPlan(ctx context.Context, reader readers.Config) (*Input, er
 
 // carriesWeights refuses edge weights where the protocol has no place for them: scores would be wrong.
 func (in *Input) carriesWeights() error {
-	if in.Job.Server.Protocol != remote.ProtocolGCN || !in.Plan.HasWeights {
+	if remote.TraitsOf(in.Job.Server.Protocol).Weights || !in.Plan.HasWeights {
 		return nil
 	}
 	return &jobs.Error{Path: cmp.Or(in.Job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +

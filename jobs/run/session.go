@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,14 +37,6 @@ type Session struct {
 	pool *local.Pool // nil where servers run elsewhere
 	conn *grpc.ClientConn
 	cfg  remote.Config
-}
-
-// Scorer is the client of a protocol.
-type Scorer interface {
-	pipeline.Scorer
-	// GraphBytes is the size of graph g of b in a request, Limit the largest that is sent.
-	GraphBytes(b *graph.Batch, g int) int64
-	Limit() int64
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -104,14 +95,12 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 
 // describe asks what scores. Our own workers speak both protocols: over gcn, too, they say which model it is.
 func (s *Session) describe(ctx context.Context) error {
-	if s.pool != nil && s.cfg.Protocol == remote.ProtocolGCN && s.cfg.ModelVersion == "" {
-		native := s.cfg
-		native.Protocol = remote.ProtocolNative
-		m, err := remote.Describe(ctx, s.conn, native)
+	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes && s.cfg.ModelVersion == "" {
+		m, err := remote.Describe(ctx, s.conn, s.cfg.Describing())
 		if err != nil {
 			return err
 		}
-		if len(m.Outputs) != 1 {
+		if !t.Carries(m) {
 			return manyOutputs(m.Name, len(m.Outputs))
 		}
 		s.cfg.ModelVersion = m.Digest
@@ -159,27 +148,20 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 	if err != nil {
 		return Served{}, err
 	}
-	served := Served{
-		Model: *m, MessageBytes: int64(job.Limits.MessageBytes),
-	}
-	if job.Server.Protocol == remote.ProtocolGCN { // as Session.describe has it
-		if len(m.Outputs) != 1 {
+	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
+		if !t.Carries(m) {
 			return Served{}, manyOutputs(m.Name, len(m.Outputs))
 		}
-		served.Model.Digest, served.Model.InFeatures = cmp.Or(job.Model.Version, m.Digest), 0
-		served.Model.Outputs = []string{"score"}
+		m = t.Assumed(job.Model.Version, m)
 	}
-	return served, nil
+	return Served{Model: *m, MessageBytes: int64(job.Limits.MessageBytes)}, nil
 }
 
 // Scorer returns the client of the job's protocol, without retries. width is the number of features of a node.
-func (s *Session) Scorer(width int) Scorer {
-	if s.cfg.Protocol == remote.ProtocolGCN {
-		return remote.NewGCN(s.conn, s.cfg)
-	}
+func (s *Session) Scorer(width int) remote.Scorer {
 	model := s.Model
 	model.InFeatures = width
-	return remote.NewNative(s.conn, s.cfg, &model)
+	return remote.New(s.conn, s.cfg, &model)
 }
 
 // Patient wraps a scorer of the session in the retries of the job. wrap decorates it below the retries.

@@ -35,45 +35,9 @@ func (s *sample) reset() { s.batch, s.scores = nil, s.scores[:0] }
 // add copies graph g of a batch.
 func (s *sample) add(b *graph.Batch, g int) {
 	if s.batch == nil {
-		s.batch = &graph.Batch{
-			IDs: graph.IDs{Kind: b.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: b.Width,
-		}
-		if b.Weights != nil {
-			s.batch.Weights = []float32{}
-		}
-		if b.NodeIDs != nil {
-			s.batch.NodeIDs = &graph.IDs{Kind: b.NodeIDs.Kind}
-		}
+		s.batch = new(graph.Batch)
 	}
-	t := s.batch
-	appendID(&t.IDs, &b.IDs, g)
-	n0, n1 := b.NodeRange(g)
-	e0, e1 := b.EdgeRange(g)
-	if t.NodeIDs != nil {
-		for i := n0; i < n1; i++ {
-			appendID(t.NodeIDs, b.NodeIDs, i)
-		}
-	}
-	move := uint32(t.Nodes()) - b.NodeOffsets[g] // sources count like NodeOffsets
-	for _, source := range b.Sources[e0:e1] {
-		t.Sources = append(t.Sources, source+move)
-	}
-	if t.Weights != nil {
-		t.Weights = append(t.Weights, b.Weights[e0:e1]...)
-	}
-	t.Features = append(t.Features, b.Features[n0*b.Width:n1*b.Width]...)
-	t.InDegree = append(t.InDegree, b.InDegree[n0:n1]...)
-	t.NodeOffsets = append(t.NodeOffsets, uint32(t.Nodes()))
-	t.EdgeOffsets = append(t.EdgeOffsets, uint32(t.Edges()))
-	t.RowGroups, t.Rows = append(t.RowGroups, b.RowGroups[g]), append(t.Rows, b.Rows[g])
-}
-
-func appendID(dst, src *graph.IDs, i int) {
-	if src.Kind == graph.Int64 {
-		dst.AppendInt(src.Ints[i])
-		return
-	}
-	dst.AppendBytes(src.At(i))
+	s.batch.Append(b.Slice(g, g+1))
 }
 
 // rescore scores the sample so far, if there is one, and compares.
