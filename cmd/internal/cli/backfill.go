@@ -14,7 +14,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // backfillFlags say which dates a backfill runs, and how.
@@ -124,15 +124,15 @@ type backfill struct {
 	session *session // made by the first date that needs it
 	refused error    // why it could not be made
 
-	workerMemory int64                   // peak of all local workers, in bytes
-	rec          *writers.BackfillRecord // once it is made
+	workerMemory int64            // peak of all local workers, in bytes
+	rec          *record.Backfill // once it is made
 }
 
 // entry is a date and what became of it.
 type entry struct {
-	writers.DateRecord
-	rec    *writers.RunRecord // nil where there is none
-	before <-chan struct{}    // closed when the date that was begun before it is done; nil for the first
+	record.BackfillDate
+	rec    *record.Run     // nil where there is none
+	before <-chan struct{} // closed when the date that was begun before it is done; nil for the first
 }
 
 // prepare checks what was asked for and lists the dates.
@@ -196,8 +196,8 @@ func (b *backfill) list() error {
 			return usagef("--since %s and --until %s are more than %d dates apart: run less at a time", since, until, maxDates)
 		}
 		b.dates = append(b.dates, d)
-		b.entries = append(b.entries, entry{DateRecord: writers.DateRecord{
-			Date: d.String(), Output: b.job.On(d).Output.Path, Outcome: writers.DateNotBegun,
+		b.entries = append(b.entries, entry{BackfillDate: record.BackfillDate{
+			Date: d.String(), Output: b.job.On(d).Output.Path, Outcome: record.DateNotBegun,
 		}})
 	}
 	b.since, b.until = since.String(), until.String()
@@ -205,10 +205,10 @@ func (b *backfill) list() error {
 }
 
 // record says what the backfill was and how it went; err is how it ends.
-func (b *backfill) record(err error) *writers.BackfillRecord {
+func (b *backfill) record(err error) *record.Backfill {
 	now := b.now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
-	rec := &writers.BackfillRecord{
+	rec := &record.Backfill{
 		BackfillID: b.id, Name: b.job.Name,
 		Started: b.start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339), Seconds: elapsed(b.start, now),
 		Host: host, PID: os.Getpid(), Version: buildVersion(),
@@ -222,13 +222,13 @@ func (b *backfill) record(err error) *writers.BackfillRecord {
 		rec.ExitCode, rec.Error = exitCode(err), err.Error()
 	}
 	for i := range b.entries {
-		rec.Dates = append(rec.Dates, b.entries[i].DateRecord)
+		rec.Dates = append(rec.Dates, b.entries[i].BackfillDate)
 		addCounts(&rec.Counts, &b.entries[i].Counts)
 	}
 	return rec
 }
 
-func addCounts(to, c *writers.Counts) {
+func addCounts(to, c *record.Counts) {
 	to.Files += c.Files
 	to.FilesRefused += c.FilesRefused
 	to.Shards += c.Shards

@@ -11,6 +11,7 @@ import (
 
 	"graphscore/pipeline"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // execute runs the dates, writes the record, and tells what came out.
@@ -34,7 +35,7 @@ func (b *backfill) execute(ctx context.Context) error {
 	b.rec = rec
 	if !b.dryRun {
 		// A signal ends the dates, not the record of them.
-		err = b.weightier(ctx, err, writers.WriteBackfill(context.WithoutCancel(ctx), b.job.Above(), rec))
+		err = b.weightier(ctx, err, record.WriteBackfill(context.WithoutCancel(ctx), b.job.Above(), rec))
 	}
 	return b.weightier(ctx, err, b.summarize(rec, err))
 }
@@ -45,8 +46,8 @@ func (b *backfill) beginRecord(ctx context.Context) error {
 		return nil
 	}
 	rec := b.record(nil)
-	rec.ExitCode, rec.Finished, rec.Seconds = writers.BackfillNotEnded, "", 0
-	return writers.WriteBackfill(ctx, b.job.Above(), rec)
+	rec.ExitCode, rec.Finished, rec.Seconds = record.NotEnded, "", 0
+	return record.WriteBackfill(ctx, b.job.Above(), rec)
 }
 
 // choose settles what the folders alone tell, and gives the places of the other dates in the order of running.
@@ -59,10 +60,10 @@ func (b *backfill) choose(ctx context.Context) []int {
 		case !known: // the run will tell what is wrong
 			begun = append(begun, i)
 		case b.only != onlyAll && b.only != onlyStale && there.Success && len(there.Temporary) == 0:
-			d.Outcome = writers.DateDone
+			d.Outcome = record.DateDone
 			d.ExitCode = exitCode(partly(there))
 		case b.only == onlyFailed && there.Records == 0, b.only == onlyStale && !there.Ours():
-			d.Outcome = writers.DateNotSelected
+			d.Outcome = record.DateNotSelected
 		default:
 			begun = append(begun, i)
 		}
@@ -75,7 +76,7 @@ func (b *backfill) choose(ctx context.Context) []int {
 
 // standing is what lies in an output, empty where there is none.
 func standing(ctx context.Context, output string) (there *writers.Inventory, known bool) {
-	there, err := writers.TakeInventory(ctx, output)
+	there, err := writers.NewView(output).List(ctx)
 	if err != nil {
 		return &writers.Inventory{}, errors.Is(err, fs.ErrNotExist)
 	}
@@ -118,7 +119,7 @@ func (b *backfill) runAll(ctx context.Context, begun []int) error {
 func (b *backfill) run(ctx context.Context, i int) {
 	r := b.dated(i)
 	b.meter.begin(r.progress)
-	defer func() { b.meter.end(r.progress, b.entries[i].Outcome == writers.DateFailed) }()
+	defer func() { b.meter.end(r.progress, b.entries[i].Outcome == record.DateFailed) }()
 	d := &b.entries[i]
 	ctx, end := b.seen.tracing().Command(ctx, "run", "graphscore.date", d.Date)
 	settled, err := b.look(ctx, i)
@@ -139,16 +140,16 @@ func (b *backfill) run(ctx context.Context, i int) {
 	var stopped *signalError
 	switch {
 	case errors.As(err, &stopped) || errors.Is(err, context.Canceled):
-		d.Outcome = writers.DateStopped
+		d.Outcome = record.DateStopped
 	case code != exitDone && code != exitPartly:
 		b.failed(d)
 	case settled:
 	case r.plan.Empty():
-		d.Outcome = writers.DateNoInput
+		d.Outcome = record.DateNoInput
 	case d.Counts.Shards > 0 && d.Counts.Shards == d.Counts.ShardsSkipped:
-		d.Outcome = writers.DateDone
+		d.Outcome = record.DateDone
 	default:
-		d.Outcome = writers.DateScored
+		d.Outcome = record.DateScored
 	}
 }
 
@@ -162,7 +163,7 @@ func (b *backfill) dated(i int) *run {
 
 // failed counts a failure. Where what scores is gone or refuses us, the next dates would fail alike.
 func (b *backfill) failed(d *entry) {
-	d.Outcome = writers.DateFailed
+	d.Outcome = record.DateFailed
 	n := b.failures.Add(1)
 	if b.maxFailures > 0 && n >= int64(b.maxFailures) || d.ExitCode == exitNoScorer || d.ExitCode == exitAuth || b.broken() {
 		b.halted.Store(true)
@@ -178,9 +179,9 @@ func (b *backfill) look(ctx context.Context, i int) (settled bool, err error) {
 	if err := probe.prepare(ctx); err != nil {
 		return true, err
 	}
-	d.Outcome = writers.DateWouldRun
+	d.Outcome = record.DateWouldRun
 	if probe.plan.Empty() {
-		d.Outcome = writers.DateNoInput
+		d.Outcome = record.DateNoInput
 		return true, nil
 	}
 	if b.only == onlyStale {
@@ -190,11 +191,11 @@ func (b *backfill) look(ctx context.Context, i int) (settled bool, err error) {
 			return true, err
 		}
 		if !stale && !there.Success { // its parts match, but it is not done: a gate failed, or it was stopped
-			d.Outcome = writers.DateNotSelected
+			d.Outcome = record.DateNotSelected
 			return true, nil
 		}
 		if !stale {
-			d.Outcome = writers.DateDone
+			d.Outcome = record.DateDone
 			return true, partly(there)
 		}
 	}
@@ -212,14 +213,9 @@ func (r *run) stale(ctx context.Context, there *writers.Inventory) (bool, error)
 	if err := r.checkModel(ctx); err != nil {
 		return false, err
 	}
-	specs := make([]writers.Spec, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		specs[i] = r.spec(&r.plan.Shards[i])
-	}
-	found, err := writers.Look(ctx, writers.Config{
-		Dir: r.job.Output.Path, Log: r.log, Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
-		Outputs: r.session.model.Outputs,
-	}, specs, r.plan.Present())
+	wanted := r.wanted()
+	wanted.Rescore = false // or none would be stale
+	found, err := writers.Compare(ctx, writers.Config{Dir: r.job.Output.Path, Log: r.log}, wanted)
 	if err != nil {
 		return false, err
 	}
@@ -259,11 +255,11 @@ func (b *backfill) outcome() error {
 	for i := range b.entries {
 		d := &b.entries[i]
 		switch d.Outcome {
-		case writers.DateFailed, writers.DateStopped:
+		case record.DateFailed, record.DateStopped:
 			if failed++; first == nil {
 				first = d
 			}
-		case writers.DateNotBegun:
+		case record.DateNotBegun:
 			notBegun++
 		}
 		incomplete = incomplete || d.ExitCode == exitPartly

@@ -8,17 +8,18 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // summarize tells how the backfill ended: the record on standard output with --json, else a table of all dates;
 // and always, on standard error, what was not scored, what failed, and the command that continues.
-func (b *backfill) summarize(rec *writers.BackfillRecord, ended error) error {
+func (b *backfill) summarize(rec *record.Backfill, ended error) error {
 	var without []string
 	for i := range b.entries {
 		d := &b.entries[i]
 		b.sayDate(d)
-		if d.Outcome == writers.DateNoInput {
+		if d.Outcome == record.DateNoInput {
 			without = append(without, d.Date)
 		}
 	}
@@ -56,9 +57,9 @@ const datesNamed = 5
 // sayDate tells on standard error what of a date was not scored.
 func (b *backfill) sayDate(d *entry) {
 	switch d.Outcome {
-	case writers.DateFailed:
+	case record.DateFailed:
 		fmt.Fprintf(b.stderr, "graphscore: %s failed with %d: %s\n", d.Date, d.ExitCode, d.Error)
-	case writers.DateStopped:
+	case record.DateStopped:
 		fmt.Fprintf(b.stderr, "graphscore: %s was stopped\n", d.Date)
 	}
 	if d.rec == nil {
@@ -68,28 +69,28 @@ func (b *backfill) sayDate(d *entry) {
 		fmt.Fprintf(b.stderr, "graphscore: %s: refused: %s\n", d.Date, f.Reason)
 	}
 	if len(d.rec.QuarantinedByCode) > 0 {
-		fmt.Fprintf(b.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
-			plural(sum(d.rec.QuarantinedByCode), "graph"), codeText(d.rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
+		fmt.Fprintf(b.stderr, "graphscore: %s: %s in quarantine (%s): see %s/%s\n", d.Date,
+			plural(sum(d.rec.QuarantinedByCode), "graph"), codeText(d.rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"), part.QuarantineDir)
 	}
 }
 
 // outcomeTexts are the outcomes as the table has them.
-func outcomeText(d *writers.DateRecord) string {
+func outcomeText(d *record.BackfillDate) string {
 	switch d.Outcome {
-	case writers.DateNoInput:
+	case record.DateNoInput:
 		return "no input"
-	case writers.DateNotSelected:
+	case record.DateNotSelected:
 		return "not selected"
-	case writers.DateNotBegun:
+	case record.DateNotBegun:
 		return "not begun"
-	case writers.DateWouldRun:
+	case record.DateWouldRun:
 		return "would be run"
-	case writers.DateFailed:
+	case record.DateFailed:
 		if d.ExitCode == exitCheckFailed {
 			return "gate failed"
 		}
 		return fmt.Sprintf("failed (%d)", d.ExitCode)
-	case writers.DateDone:
+	case record.DateDone:
 		return "done before"
 	default:
 		return d.Outcome
@@ -97,7 +98,7 @@ func outcomeText(d *writers.DateRecord) string {
 }
 
 // printBackfill prints one line a date, and the sums by outcome.
-func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
+func printBackfill(w io.Writer, rec *record.Backfill) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s: %s\n", rec.Name, rec.Output)
 	header := fmt.Sprintf("  %-13s  %-12s  %13s  %11s  %8s", rec.Partition, "outcome", "scored", "quarantined", "seconds")
@@ -115,7 +116,7 @@ func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
 		}
 		line := fmt.Sprintf("  %-13s  %-12s", d.Date, outcome)
 		switch {
-		case d.Outcome == writers.DateWouldRun:
+		case d.Outcome == record.DateWouldRun:
 			line += fmt.Sprintf("  %13s", humanize.Comma(d.Counts.RowsIn))
 		case d.RunID != "":
 			line += fmt.Sprintf("  %13s  %11s  %8.1f", humanize.Comma(d.Counts.Scored), humanize.Comma(d.Counts.Quarantined), d.Seconds)

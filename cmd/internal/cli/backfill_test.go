@@ -21,6 +21,7 @@ import (
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // nightly is a folder with inputs by date, a job, and a server that scores it.
@@ -116,7 +117,7 @@ func fixed(t *testing.T, text string) func() time.Time {
 }
 
 func (n *nightly) succeeded(date string) bool {
-	return writers.Succeeded(filepath.Join(n.dir, "out", "dt="+date))
+	return writers.NewView(filepath.Join(n.dir, "out", "dt="+date)).Succeeded()
 }
 
 // The date that a run takes by itself is the day before, where the job's clock hangs.
@@ -178,7 +179,7 @@ func TestClockStepsBack(t *testing.T) {
 	for _, want := range []struct {
 		outcome string
 		scored  int64
-	}{{writers.DateScored, 12}, {writers.DateDone, 0}} {
+	}{{record.DateScored, 12}, {record.DateDone, 0}} {
 		stdout, stderr, err := n.command(t.Context(), backwards, unsignalled,
 			"backfill", "--since", "2026-01-01", "--until", "2026-01-05", "--json")
 		if err != nil {
@@ -198,9 +199,9 @@ func TestClockStepsBack(t *testing.T) {
 	n.count(4, "out/dt=*/_runs/*.json")
 }
 
-func (n *nightly) record(stdout string) *writers.BackfillRecord {
+func (n *nightly) record(stdout string) *record.Backfill {
 	n.t.Helper()
-	rec := &writers.BackfillRecord{}
+	rec := &record.Backfill{}
 	if err := json.Unmarshal([]byte(stdout), rec); err != nil {
 		n.t.Fatalf("%v in %s", err, stdout)
 	}
@@ -332,7 +333,7 @@ func TestShellWords(t *testing.T) {
 func TestBackfillOutcome(t *testing.T) {
 	t.Parallel()
 	date := func(outcome string, code int) entry {
-		return entry{DateRecord: writers.DateRecord{Outcome: outcome, ExitCode: code}}
+		return entry{BackfillDate: record.BackfillDate{Outcome: outcome, ExitCode: code}}
 	}
 	for _, test := range []struct {
 		name    string
@@ -340,11 +341,11 @@ func TestBackfillOutcome(t *testing.T) {
 		want    int
 		said    bool
 	}{
-		{"all well", []entry{date(writers.DateScored, 0), date(writers.DateNoInput, 0), date(writers.DateNotSelected, 0)}, 0, true},
-		{"some graphs", []entry{date(writers.DateScored, 0), date(writers.DateScored, 3)}, 3, true},
-		{"some graphs of before", []entry{date(writers.DateDone, 3), date(writers.DateScored, 0)}, 3, true},
-		{"the first failure", []entry{date(writers.DateScored, 3), date(writers.DateFailed, 75), date(writers.DateFailed, 65)}, 75, false},
-		{"a gate", []entry{date(writers.DateFailed, 4), date(writers.DateFailed, 78)}, 4, true},
+		{"all well", []entry{date(record.DateScored, 0), date(record.DateNoInput, 0), date(record.DateNotSelected, 0)}, 0, true},
+		{"some graphs", []entry{date(record.DateScored, 0), date(record.DateScored, 3)}, 3, true},
+		{"some graphs of before", []entry{date(record.DateDone, 3), date(record.DateScored, 0)}, 3, true},
+		{"the first failure", []entry{date(record.DateScored, 3), date(record.DateFailed, 75), date(record.DateFailed, 65)}, 75, false},
+		{"a gate", []entry{date(record.DateFailed, 4), date(record.DateFailed, 78)}, 4, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

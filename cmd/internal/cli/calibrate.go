@@ -67,7 +67,7 @@ func (d *dryRun) calibrated(ctx context.Context) (report *calibrationReport, err
 
 // scoreSample scores pieces as a run does, but for writing: parts are laid out and measured, and kept nowhere.
 func (d *dryRun) scoreSample(ctx context.Context, pieces []estimate.Piece) (estimate.Sample, error) {
-	scales := make([]*writers.Scale, len(pieces))
+	scales := make([]*writers.SizeCounter, len(pieces))
 	shards := make([]pipeline.Shard, len(pieces))
 	for k, p := range pieces {
 		g := d.samples[p.Group]
@@ -112,10 +112,8 @@ func (d *dryRun) scoreSample(ctx context.Context, pieces []estimate.Piece) (esti
 }
 
 // scale measures the part of a shard.
-func (d *dryRun) scale(sh *readers.Shard) (*writers.Scale, error) {
-	return writers.NewScale(d.spec(sh), writers.Contents{
-		Settings: d.settings(), GraphIDs: d.plan.GraphIDs, NodeIDs: d.plan.NodeIDs, Outputs: d.session.model.Outputs,
-	})
+func (d *dryRun) scale(sh *readers.Shard) (*writers.SizeCounter, error) {
+	return writers.NewSizeCounter(d.spec(sh), d.contents())
 }
 
 // emptyPart is the size of a part without rows.

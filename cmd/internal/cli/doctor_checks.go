@@ -20,6 +20,7 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
 )
 
 func (d *doctor) checkJob(context.Context) finding {
@@ -102,7 +103,7 @@ func (d *doctor) checkOutput(context.Context) finding {
 	}
 	dir, there := nearest(d.job.Output.Path)
 	if err := writableFolder(dir); err != nil {
-		return fails(&writers.CreateError{Path: d.job.Output.Path, Err: err})
+		return fails(&atomic.CreateError{Path: d.job.Output.Path, Err: err})
 	}
 	if !there {
 		return passed("%s is not there yet, and can be created", d.job.Output.Path)
@@ -137,7 +138,7 @@ func (d *doctor) checkLock(context.Context) finding {
 	if d.jobErr != nil {
 		return unchecked(noJob)
 	}
-	if err := writers.CheckFree(d.job.Output.Path); err != nil {
+	if err := writers.NewView(d.job.Output.Path).CheckFree(); err != nil {
 		return fails(err)
 	}
 	return passed("no run holds the output")
@@ -248,7 +249,7 @@ func (d *doctor) checkParts(ctx context.Context) finding {
 	if err := d.look(ctx); err != nil {
 		return fails(err)
 	}
-	if err := d.survey.Refusal(d.job.Output.Path); err != nil {
+	if err := d.survey.Refusal(); err != nil {
 		return fails(err)
 	}
 	r := d.report(nil)

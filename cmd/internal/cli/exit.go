@@ -17,6 +17,9 @@ import (
 	"graphscore/pipeline/report"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // The exit codes of design.md. Never 2: that is a Go panic.
@@ -116,10 +119,10 @@ var classes = []func(error) (int, bool){
 	of[*missingError](exitNotThere), of[*readers.NotFoundError](exitNotThere),
 	of[*readers.PlanError](exitConfig), of[*readers.FileError](exitNoInput),
 	of[*local.ModelError](exitNoInput), of[*local.PythonError](exitNoScorer), of[*local.StartError](exitNoScorer),
-	of[*writers.LockedError](exitLocked), of[*writers.CreateError](exitCannotCreate),
-	of[*writers.MismatchError](exitConfig), of[*writers.IOError](exitIO), of[*spaceError](exitIO),
-	of[*report.NotFoundError](exitNotThere), of[*report.NotOutputError](exitNoInput), of[*writers.RecordError](exitNoInput),
-	of[*writers.DamagedError](exitNoInput), of[*diff.OutputError](exitNoInput),
+	of[*writers.LockedError](exitLocked), of[*atomic.CreateError](exitCannotCreate),
+	of[*writers.MismatchError](exitConfig), of[*atomic.IOError](exitIO), of[*spaceError](exitIO),
+	of[*report.NotFoundError](exitNotThere), of[*report.NotOutputError](exitNoInput), of[*record.Error](exitNoInput),
+	of[*part.DamagedError](exitNoInput), of[*diff.OutputError](exitNoInput),
 	of[*pipeline.ContractError](exitContract),
 	of[*overlapError](exitConfig), of[*observe.ListenError](exitConfig), of[*readers.ConfigError](exitConfig),
 	remoteCode, of[*tlsError](exitAuth), jobCode,

@@ -14,6 +14,8 @@ import (
 	"graphscore/jobs"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // The gates by their keys in the job file; those of drift are in gates_drift.go.
@@ -64,7 +66,7 @@ func (r *run) inTurn(ctx context.Context) error {
 // _SUCCESS.
 func earlierOutput(job *jobs.Job) string {
 	for dir := range job.Earlier() {
-		if writers.Succeeded(dir) {
+		if writers.NewView(dir).Succeeded() {
 			return dir
 		}
 	}
@@ -72,9 +74,9 @@ func earlierOutput(job *jobs.Job) string {
 }
 
 // gatesLeftOut passes every gate that is set, for a reason.
-func gatesLeftOut(g jobs.Gates, reason string) (gates []writers.GateRecord) {
+func gatesLeftOut(g jobs.Gates, reason string) (gates []record.Gate) {
 	leave := func(name string, limit float64) {
-		gates = append(gates, writers.GateRecord{Name: name, Limit: limit, Passed: true, Message: reason})
+		gates = append(gates, record.Gate{Name: name, Limit: limit, Passed: true, Message: reason})
 	}
 	if g.MinGraphs > 0 {
 		leave(gateGraphs, float64(g.MinGraphs))
@@ -92,10 +94,10 @@ func gatesLeftOut(g jobs.Gates, reason string) (gates []writers.GateRecord) {
 }
 
 // inputGates are the gates that need no more than the input, of so many graphs.
-func (r *run) inputGates(graphs int64) (gates []writers.GateRecord) {
+func (r *run) inputGates(graphs int64) (gates []record.Gate) {
 	g := r.job.Gates
 	if least := g.MinGraphs; least > 0 {
-		gate := writers.GateRecord{Name: gateGraphs, Limit: float64(least), Value: float64(graphs), Passed: graphs >= least}
+		gate := record.Gate{Name: gateGraphs, Limit: float64(least), Value: float64(graphs), Passed: graphs >= least}
 		if !gate.Passed {
 			gate.Message = fmt.Sprintf("the input holds %s, and at least %s are wanted: look at what delivers %s, or lower gates.%s",
 				plural(graphs, "graph"), humanize.Comma(least), inputText(r.job), gate.Name)
@@ -109,8 +111,8 @@ func (r *run) inputGates(graphs int64) (gates []writers.GateRecord) {
 }
 
 // ageGate wants a file of the input that was written in the time before the run.
-func (r *run) ageGate(most time.Duration) writers.GateRecord {
-	gate := writers.GateRecord{Name: gateAge, Limit: most.Seconds(), Passed: true}
+func (r *run) ageGate(most time.Duration) record.Gate {
+	gate := record.Gate{Name: gateAge, Limit: most.Seconds(), Passed: true}
 	path, written := newestInput(r.plan)
 	switch {
 	case r.part != nil:
@@ -159,22 +161,22 @@ func span(d time.Duration) string {
 }
 
 // quarantineGate counts what is in quarantine as the output stands, now or since an earlier run.
-func (r *run) quarantineGate(graphs int64) []writers.GateRecord {
+func (r *run) quarantineGate(graphs int64) []record.Gate {
 	most := r.job.Gates.QuarantineRate
 	if most == nil {
 		return nil
 	}
 	bad := r.quarantined()
-	gate := writers.GateRecord{Name: gateQuarantine, Limit: float64(*most)}
+	gate := record.Gate{Name: gateQuarantine, Limit: float64(*most)}
 	if graphs > 0 {
 		gate.Value = float64(bad) / float64(graphs)
 	}
 	if gate.Passed = gate.Value <= gate.Limit; !gate.Passed {
 		value, limit := apart(100*gate.Value, 100*gate.Limit)
-		gate.Message = fmt.Sprintf("%s%% of the graphs are in quarantine (%s of %s), and at most %s%% may be: mend what %s/_quarantine names, or raise gates.%s",
-			value, humanize.Comma(bad), humanize.Comma(graphs), limit, strings.TrimSuffix(r.job.Output.Path, "/"), gate.Name)
+		gate.Message = fmt.Sprintf("%s%% of the graphs are in quarantine (%s of %s), and at most %s%% may be: mend what %s/%s names, or raise gates.%s",
+			value, humanize.Comma(bad), humanize.Comma(graphs), limit, strings.TrimSuffix(r.job.Output.Path, "/"), part.QuarantineDir, gate.Name)
 	}
-	return []writers.GateRecord{gate}
+	return []record.Gate{gate}
 }
 
 // apart writes two numbers with three digits, or as many more as tell one from the other.
@@ -201,7 +203,7 @@ func (r *run) failedGates() error {
 	return &outcomeError{code: exitCheckFailed, message: strings.Join(failed, "; "), said: true}
 }
 
-func gateText(g *writers.GateRecord) string {
+func gateText(g *record.Gate) string {
 	if g.Passed {
 		return "gate " + g.Name + ": " + g.Message
 	}
@@ -209,7 +211,7 @@ func gateText(g *writers.GateRecord) string {
 }
 
 // sayGates tells on standard error which gates failed.
-func (e *env) sayGates(gates []writers.GateRecord) {
+func (e *env) sayGates(gates []record.Gate) {
 	for i := range gates {
 		if !gates[i].Passed {
 			fmt.Fprintf(e.stderr, "graphscore: %s\n", gateText(&gates[i]))
@@ -218,7 +220,7 @@ func (e *env) sayGates(gates []writers.GateRecord) {
 }
 
 // gatesSummary is a line on how many gates passed, and one for each thing that is to be known of them.
-func gatesSummary(b *strings.Builder, gates []writers.GateRecord) {
+func gatesSummary(b *strings.Builder, gates []record.Gate) {
 	if len(gates) == 0 {
 		return
 	}

@@ -10,7 +10,8 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/diff"
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // driftLimit is a limit of gates.drift.
@@ -44,7 +45,7 @@ func driftLimits(d *jobs.Drift) (limits []driftLimit) {
 }
 
 // driftGates compares the output with the earlier one. Both are read once, a page at a time.
-func (r *run) driftGates(ctx context.Context) ([]writers.GateRecord, error) {
+func (r *run) driftGates(ctx context.Context) ([]record.Gate, error) {
 	limits := driftLimits(r.job.Gates.Drift)
 	if r.previous == "" {
 		return alike(limits, true, nothingEarlier(r.job)), nil
@@ -54,7 +55,7 @@ func (r *run) driftGates(ctx context.Context) ([]writers.GateRecord, error) {
 	}
 	r.log.InfoContext(ctx, "comparing the scores", "previous", r.previous)
 	report, err := diff.Compare(ctx, diff.Config{Old: r.previous, New: r.job.Output.Path})
-	var damaged *writers.DamagedError
+	var damaged *part.DamagedError
 	var unfit *diff.OutputError
 	switch {
 	case errors.As(err, &damaged), errors.As(err, &unfit):
@@ -62,7 +63,7 @@ func (r *run) driftGates(ctx context.Context) ([]writers.GateRecord, error) {
 	case err != nil:
 		return nil, fmt.Errorf("comparing the scores with those of %s: %w", r.previous, err)
 	}
-	gates := make([]writers.GateRecord, len(limits))
+	gates := make([]record.Gate, len(limits))
 	for i, l := range limits {
 		gates[i] = l.hold(report)
 	}
@@ -78,17 +79,17 @@ func nothingEarlier(job *jobs.Job) string {
 }
 
 // alike gives all limits the same end.
-func alike(limits []driftLimit, passed bool, message string) []writers.GateRecord {
-	gates := make([]writers.GateRecord, len(limits))
+func alike(limits []driftLimit, passed bool, message string) []record.Gate {
+	gates := make([]record.Gate, len(limits))
 	for i, l := range limits {
-		gates[i] = writers.GateRecord{Name: l.name, Limit: l.limit, Passed: passed, Message: message}
+		gates[i] = record.Gate{Name: l.name, Limit: l.limit, Passed: passed, Message: message}
 	}
 	return gates
 }
 
 // hold takes the score column that is farthest off.
-func (l *driftLimit) hold(report *diff.Report) writers.GateRecord {
-	gate := writers.GateRecord{Name: l.name, Limit: l.limit, Passed: true}
+func (l *driftLimit) hold(report *diff.Report) record.Gate {
+	gate := record.Gate{Name: l.name, Limit: l.limit, Passed: true}
 	differ := strings.Join(otherwise(report), ", ")
 	var worst *diff.Output
 	joined := int64(0)
@@ -122,7 +123,7 @@ func (l *driftLimit) hold(report *diff.Report) writers.GateRecord {
 }
 
 // exceeded is the sentence of a limit that does not hold.
-func (l *driftLimit) exceeded(gate *writers.GateRecord, report *diff.Report, differ string) string {
+func (l *driftLimit) exceeded(gate *record.Gate, report *diff.Report, differ string) string {
 	value, limit := apart(gate.Value, gate.Limit)
 	if l.name == "drift.max" && len(report.Movers) > 0 {
 		m := report.Movers[0]

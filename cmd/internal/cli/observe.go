@@ -17,7 +17,7 @@ import (
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
 	"graphscore/pipeline/remote"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Where the secrets of what watches a run come from: see observe.Secret.
@@ -50,7 +50,7 @@ type observation struct {
 
 // observation begins one of a "run" or a "backfill", whose id every log line has from now on.
 func (e *env) observation(what string) *observation {
-	o := &observation{env: e, what: what, id: writers.NewRunID(e.start, rand.Reader)}
+	o := &observation{env: e, what: what, id: record.NewID(e.start, rand.Reader)}
 	e.log = e.log.With(what, o.id)
 	return o
 }
@@ -220,7 +220,7 @@ func (b *backfill) lastRun(l *observe.LastRun) {
 }
 
 // addLast adds counts, and what only the record of a run tells, where there is one.
-func addLast(l *observe.LastRun, c *writers.Counts, rec *writers.RunRecord) {
+func addLast(l *observe.LastRun, c *record.Counts, rec *record.Run) {
 	l.Scored += c.Scored
 	l.Quarantined += c.Quarantined
 	l.Skipped += c.Skipped

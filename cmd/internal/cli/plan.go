@@ -101,7 +101,7 @@ type dryRun struct {
 	run
 	planFlags
 
-	survey      *writers.Survey
+	survey      *writers.Comparison
 	samples     []sampled // of the shards that would be scored
 	calibration *calibrationReport
 	empty       int64 // the size of a part without rows
@@ -119,7 +119,7 @@ func (d *dryRun) tell(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, d.session.Close()) }()
 	ends := d.checkFirst(ctx)
 	if ends == nil {
-		ends = d.survey.Refusal(d.job.Output.Path)
+		ends = d.survey.Refusal()
 	}
 	if ends == nil && d.calibrate {
 		if err := d.measure(ctx); err != nil {
@@ -211,15 +211,8 @@ func (d *dryRun) knowWidth(ctx context.Context) error {
 
 // look compares the plan with the parts that stand.
 func (d *dryRun) look(ctx context.Context) (err error) {
-	specs := make([]writers.Spec, len(d.plan.Shards))
-	for i := range specs {
-		specs[i] = d.spec(&d.plan.Shards[i])
-	}
-	settings := d.settings()
-	d.survey, err = writers.Look(ctx, writers.Config{
-		Dir: d.job.Output.Path, Settings: settings, GraphIDs: d.plan.GraphIDs, NodeIDs: d.plan.NodeIDs,
-		Outputs: settings.Outputs, Rescore: d.job.OnChange == "rescore", Log: d.log,
-	}, specs, d.plan.Present())
+	wanted := d.wanted()
+	d.survey, err = writers.Compare(ctx, writers.Config{Dir: d.job.Output.Path, Log: d.log}, wanted)
 	if err != nil {
 		return err
 	}
@@ -229,7 +222,7 @@ func (d *dryRun) look(ctx context.Context) (err error) {
 		refused[m.Part] = true
 	}
 	for i, decision := range d.work.Decisions {
-		if decision == writers.Skip || refused[specs[i].Part] {
+		if decision == writers.Skip || refused[wanted.Specs[i].Part] {
 			continue
 		}
 		d.todo = append(d.todo, i)

@@ -13,6 +13,7 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // planReport is what plan says. Every key is always there; ranges are zero where nothing can be told.
@@ -25,10 +26,10 @@ type planReport struct {
 	OutputThere bool       `json:"output_there"`
 	Model       modelBrief `json:"model"`
 
-	Files      int                   `json:"files"`
-	InputBytes int64                 `json:"input_bytes"`
-	Refused    []writers.RefusedFile `json:"refused"`
-	Ignored    []string              `json:"ignored"`
+	Files      int                  `json:"files"`
+	InputBytes int64                `json:"input_bytes"`
+	Refused    []record.RefusedFile `json:"refused"`
+	Ignored    []string             `json:"ignored"`
 
 	All   workload `json:"all"`
 	Score workload `json:"score"`
@@ -47,10 +48,10 @@ type planReport struct {
 	OutputBytes estimate.Range     `json:"output_bytes"`
 	Calibration *calibrationReport `json:"calibration"` // null without --calibrate
 
-	Gates    []writers.GateRecord `json:"gates"` // that can be told before a run
-	Notes    []string             `json:"notes"`
-	ExitCode int                  `json:"exit_code"` // that a run would end with, as far as is known
-	Error    string               `json:"error"`
+	Gates    []record.Gate `json:"gates"` // that can be told before a run
+	Notes    []string      `json:"notes"`
+	ExitCode int           `json:"exit_code"` // that a run would end with, as far as is known
+	Error    string        `json:"error"`
 }
 
 type modelBrief struct {
@@ -85,11 +86,11 @@ type blocked struct {
 func (d *dryRun) report(ends error) *planReport {
 	m := d.session.model
 	r := &planReport{
-		Name: d.job.Name, Date: d.date, Inputs: []string{}, Output: d.job.Output.Path, OutputThere: d.survey.There,
+		Name: d.job.Name, Date: d.date, Inputs: []string{}, Output: d.job.Output.Path, OutputThere: d.survey.Exists,
 		Model: modelBrief{m.Name, m.Digest, m.InFeatures, m.Outputs},
-		Files: len(d.plan.Files) + len(d.plan.Refused), Refused: []writers.RefusedFile{}, Ignored: notNil(d.plan.Ignored),
+		Files: len(d.plan.Files) + len(d.plan.Refused), Refused: []record.RefusedFile{}, Ignored: notNil(d.plan.Ignored),
 		Mismatches: []blocked{}, Orphaned: notNil(d.survey.Orphaned), Superseded: notNil(d.survey.Superseded),
-		Calibration: d.calibration, Gates: append([]writers.GateRecord{}, d.gates...), Notes: notNil(d.notes), ExitCode: exitCode(ends),
+		Calibration: d.calibration, Gates: append([]record.Gate{}, d.gates...), Notes: notNil(d.notes), ExitCode: exitCode(ends),
 	}
 	for _, p := range d.job.Input.Path {
 		r.Inputs = append(r.Inputs, p.Path)
@@ -98,9 +99,9 @@ func (d *dryRun) report(ends error) *planReport {
 		r.InputBytes += f.Size
 	}
 	for _, f := range d.plan.Refused {
-		r.Refused = append(r.Refused, writers.RefusedFile{File: f.Path, Reason: f.Error()})
+		r.Refused = append(r.Refused, record.RefusedFile{File: f.Path, Reason: f.Error()})
 	}
-	for _, l := range d.survey.Ledgers {
+	for _, l := range d.survey.Footers {
 		if l != nil {
 			r.Quarantined += l.Quarantined
 		}

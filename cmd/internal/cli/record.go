@@ -9,14 +9,14 @@ import (
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/local"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // record says what the run was and how it went; err is how it ends. It is complete however early that was.
-func (r *run) record(err error) *writers.RunRecord {
+func (r *run) record(err error) *record.Run {
 	now := r.now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
-	rec := &writers.RunRecord{
+	rec := &record.Run{
 		RunID: r.id, Name: r.job.Name,
 		Started: r.start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339),
 		Seconds: elapsed(r.start, now), StartupSeconds: elapsed(r.start, now),
@@ -37,16 +37,16 @@ func (r *run) record(err error) *writers.RunRecord {
 	}
 	rec.Throughput = r.throughput.ended(rec.Seconds, r.progress.Rows())
 	stages := r.progress.Stages()
-	rec.Stages = writers.Stages{
+	rec.Stages = record.Stages{
 		Read: stages.Read.Seconds(), Pack: stages.Pack.Seconds(), Transport: stages.Transport.Seconds(),
 		Model: stages.Model.Seconds(), Write: stages.Write.Seconds(),
 		Cut: stages.Cut.Seconds(), ReadWait: stages.ReadWait.Seconds(), WriteWait: stages.WriteWait.Seconds(),
 		Elapsed: stages.Elapsed.Seconds(),
 	}
-	rec.PeakMemory = writers.PeakMemory{Go: local.PeakMemory(os.Getpid()), Workers: r.workerMemory}
+	rec.PeakMemory = record.PeakMemory{Go: local.PeakMemory(os.Getpid()), Workers: r.workerMemory}
 	if s := r.session; s != nil && s.model != nil {
 		rec.Workers, rec.Addresses = len(s.cfg.Addresses), s.cfg.Addresses
-		rec.Model = writers.ModelRecord{
+		rec.Model = record.Model{
 			Name: s.model.Name, Digest: s.model.Digest, InFeatures: s.model.InFeatures, Outputs: s.model.Outputs,
 			Engine: s.model.Engine, BLAS: s.model.BLAS, Versions: s.model.Versions,
 		}
@@ -60,14 +60,14 @@ func (r *run) record(err error) *writers.RunRecord {
 func elapsed(start, end time.Time) float64 { return max(0, end.Sub(start).Seconds()) }
 
 // counts sums up the run. Skipped counts the rows of parts that were done before.
-func (r *run) counts() writers.Counts {
-	c := writers.Counts{
+func (r *run) counts() record.Counts {
+	c := record.Counts{
 		Files: int64(len(r.plan.Files) + len(r.plan.Refused)), FilesRefused: int64(len(r.refused())),
 		Shards: int64(len(r.plan.Shards)), Requests: r.progress.Requests.Load(), Retries: r.progress.Retries.Load(),
 	}
 	if r.work != nil {
 		c.Orphaned = int64(len(r.work.Orphaned))
-		for _, l := range r.work.Ledgers {
+		for _, l := range r.work.Footers {
 			if l != nil {
 				c.ShardsSkipped++
 				c.Skipped += l.RowsIn
@@ -86,7 +86,7 @@ func (r *run) counts() writers.Counts {
 func (r *run) accounted() error {
 	var want int64
 	done := func(i int) { want += r.plan.Shards[i].Rows }
-	for i, l := range r.work.Ledgers {
+	for i, l := range r.work.Footers {
 		if l != nil {
 			done(i)
 		}
@@ -112,7 +112,7 @@ func (r *run) quarantinedByCode() map[string]int64 {
 		}
 	}
 	if r.work != nil {
-		for _, l := range r.work.Ledgers {
+		for _, l := range r.work.Footers {
 			if l != nil {
 				for code, n := range l.Codes {
 					codes[code] += n
@@ -133,7 +133,7 @@ func (r *run) quarantined() int64 {
 }
 
 // refused lists every file that could not be read, by planning or later, with the first reason.
-func (r *run) refused() []writers.RefusedFile {
+func (r *run) refused() []record.RefusedFile {
 	reasons := map[string]string{}
 	for _, f := range r.plan.Refused {
 		reasons[f.Path] = f.Error()
@@ -146,23 +146,23 @@ func (r *run) refused() []writers.RefusedFile {
 			}
 		}
 	}
-	var list []writers.RefusedFile
+	var list []record.RefusedFile
 	for _, path := range slices.Sorted(maps.Keys(reasons)) {
-		list = append(list, writers.RefusedFile{File: path, Reason: reasons[path]})
+		list = append(list, record.RefusedFile{File: path, Reason: reasons[path]})
 	}
 	return list
 }
 
-func (r *run) shardRecords() []writers.ShardRecord {
-	records := make([]writers.ShardRecord, len(r.plan.Shards))
+func (r *run) shardRecords() []record.Shard {
+	records := make([]record.Shard, len(r.plan.Shards))
 	for i := range r.plan.Shards {
 		sh := &r.plan.Shards[i]
-		records[i] = writers.ShardRecord{
+		records[i] = record.Shard{
 			Part: sh.Part, Input: sh.File.Rel, FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup,
 			Outcome: string(pipeline.Failed),
 		}
-		if r.work != nil && r.work.Ledgers[i] != nil {
-			l := r.work.Ledgers[i]
+		if r.work != nil && r.work.Footers[i] != nil {
+			l := r.work.Footers[i]
 			rec := &records[i]
 			rec.Outcome, rec.RowsIn, rec.Scored, rec.Quarantined, rec.Nodes = "skipped", l.RowsIn, l.Scored, l.Quarantined, l.Nodes
 		}

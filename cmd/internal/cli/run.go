@@ -19,6 +19,8 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // scoringVersion changes with what changes the bytes of scores on one machine, but is in no other setting.
@@ -88,14 +90,14 @@ type run struct {
 	plan    *readers.Plan
 	output  *writers.Output
 	session *session
-	rec     *writers.RunRecord // once it is written
+	rec     *record.Run // once it is written
 	work    *writers.Reconciled
 	todo    []int // shards of the plan that are scored now
 	result  *pipeline.Result
 	calls   int // at most under way
 
 	previous string // output that the scores can be compared with, empty for none
-	gates    []writers.GateRecord
+	gates    []record.Gate
 
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput
@@ -126,7 +128,7 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	if r.id == "" {
-		r.id = writers.NewRunID(r.start, rand.Reader)
+		r.id = record.NewID(r.start, rand.Reader)
 		r.log = r.log.With("run", r.id)
 	}
 	var err error
@@ -296,18 +298,8 @@ func (r *run) firstGraphs(ctx context.Context, sh *readers.Shard) (misfit *graph
 
 func (r *run) reconcile(ctx context.Context) error {
 	r.keepKinds()
-	err := r.output.Describe(writers.Contents{
-		Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
-		Outputs: r.session.model.Outputs, Rescore: r.job.OnChange == "rescore",
-	})
-	if err != nil {
-		return err
-	}
-	specs := make([]writers.Spec, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		specs[i] = r.spec(&r.plan.Shards[i])
-	}
-	if r.work, err = r.output.Reconcile(ctx, specs, r.plan.Present()); err != nil {
+	var err error
+	if r.work, err = r.output.Reconcile(ctx, r.wanted()); err != nil {
 		return err
 	}
 	for i, d := range r.work.Decisions {
@@ -320,6 +312,24 @@ func (r *run) reconcile(ctx context.Context) error {
 	return nil
 }
 
+// contents is what the parts hold.
+func (r *run) contents() part.Contents {
+	return part.Contents{
+		Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs, Outputs: r.session.model.Outputs,
+	}
+}
+
+// wanted is what the output is to hold.
+func (r *run) wanted() writers.Plan {
+	specs := make([]part.Spec, len(r.plan.Shards))
+	for i := range r.plan.Shards {
+		specs[i] = r.spec(&r.plan.Shards[i])
+	}
+	return writers.Plan{
+		Contents: r.contents(), Specs: specs, Inputs: r.plan.Present(), Rescore: r.job.OnChange == "rescore",
+	}
+}
+
 // keepKinds lets the parts that stand say which type the ids of a refused file had: or one bad file among many
 // would change the columns of all others.
 func (r *run) keepKinds() {
@@ -330,7 +340,7 @@ func (r *run) keepKinds() {
 	for i := range r.plan.Shards {
 		parts[i] = r.plan.Shards[i].Part
 	}
-	graphs, nodes := r.output.StandingKinds(parts)
+	graphs, nodes := r.output.View().ExistingIDTypes(parts)
 	r.plan.Widen(graphs, nodes)
 }
 
@@ -393,19 +403,21 @@ func (r *run) shard(i int) pipeline.Shard {
 		Open: func(ctx context.Context) (pipeline.Source, error) {
 			return r.plan.Open(ctx, sh, r.session.model.InFeatures)
 		},
-		Create: func(ctx context.Context) (pipeline.Sink, error) { return r.output.Create(ctx, r.spec(sh)) },
+		Create: func(ctx context.Context) (pipeline.Sink, error) {
+			return r.output.Create(ctx, r.spec(sh), r.contents())
+		},
 	}
 }
 
-func (r *run) spec(sh *readers.Shard) writers.Spec {
-	return writers.Spec{
+func (r *run) spec(sh *readers.Shard) part.Spec {
+	return part.Spec{
 		Part: sh.Part, Input: sh.File.Rel, Fingerprint: sh.File.Fingerprint,
 		FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup, Rows: sh.Rows, Model: r.session.model.Digest,
 	}
 }
 
-func (r *run) settings() writers.Settings {
-	return writers.Settings{
+func (r *run) settings() part.Settings {
+	return part.Settings{
 		Columns: r.job.Input.Columns.Map(), Layout: "rows", Protocol: r.job.Server.Protocol, Limit: r.flags.limit,
 		MessageBytes: r.session.messageBytes(), FeatureWidth: r.session.model.InFeatures,
 		GraphID: r.plan.GraphIDs.String(), NodeID: r.plan.NodeIDs.String(),
@@ -441,7 +453,7 @@ func inputText(job *jobs.Job) string {
 func (r *run) anyDone() bool {
 	scored := r.result != nil &&
 		slices.ContainsFunc(r.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome == pipeline.Scored })
-	skipped := r.work != nil && slices.ContainsFunc(r.work.Ledgers, func(l *writers.Ledger) bool { return l != nil })
+	skipped := r.work != nil && slices.ContainsFunc(r.work.Footers, func(l *part.Footer) bool { return l != nil })
 	return scored || skipped
 }
 

@@ -11,7 +11,8 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"graphscore/pipeline"
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // sayPlan logs what will be read, and what lies there and will not be.
@@ -25,13 +26,13 @@ func (r *run) sayPlan(ctx context.Context) {
 
 // summarize tells how the run ended: the record on standard output with --json, else a few lines; and always,
 // on standard error, what was not scored.
-func (r *run) summarize(rec *writers.RunRecord) error {
+func (r *run) summarize(rec *record.Run) error {
 	for _, f := range rec.Refused {
 		fmt.Fprintf(r.stderr, "graphscore: refused: %s\n", f.Reason)
 	}
 	if n := r.quarantined(); n > 0 {
-		fmt.Fprintf(r.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
-			plural(n, "graph"), codeText(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
+		fmt.Fprintf(r.stderr, "graphscore: %s in quarantine (%s): see %s/%s\n",
+			plural(n, "graph"), codeText(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"), part.QuarantineDir)
 	}
 	r.sayGates(rec.Gates)
 	if r.asJSON {
@@ -74,7 +75,7 @@ func (r *run) printSummary(w io.Writer) error {
 	return printSummary(w, r.rec)
 }
 
-func printSummary(w io.Writer, rec *writers.RunRecord) error {
+func printSummary(w io.Writer, rec *record.Run) error {
 	c := rec.Counts
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", rec.Name, rec.Output)

@@ -18,6 +18,8 @@ import (
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 func (e *env) verifyCommand() *cobra.Command {
@@ -153,13 +155,13 @@ func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, 
 }
 
 // anyLedger is that of the first part that has one.
-func (v *verification) anyLedger(ctx context.Context, dir string) *writers.Ledger {
-	inv, err := writers.TakeInventory(ctx, dir)
+func (v *verification) anyLedger(ctx context.Context, dir string) *part.Footer {
+	inv, err := writers.NewView(dir).List(ctx)
 	if err != nil {
 		return nil // the verification will say so
 	}
 	for _, name := range inv.Parts {
-		if l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+		if l, err := part.ReadFooter(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
 			return l
 		}
 	}
@@ -184,7 +186,7 @@ func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config
 		Scorer: pipeline.Isolate(pipeline.Retry(s.scorer(), pipeline.RetryConfig{
 			Budget: time.Duration(job.Limits.RetryBudget), Log: v.log,
 		})),
-		Model: writers.ModelRecord{
+		Model: record.Model{
 			Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs, Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
 		},
 		Share: share, RequestBytes: int64(job.Limits.RequestBytes),
@@ -201,7 +203,7 @@ func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config
 
 // alone verifies a folder without its input: an output, or one that holds those of several dates.
 func (v *verification) alone(ctx context.Context, cfg verify.Config) (*verify.Report, error) {
-	inv, err := writers.TakeInventory(ctx, cfg.Dir)
+	inv, err := writers.NewView(cfg.Dir).List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +215,7 @@ func (v *verification) alone(ctx context.Context, cfg verify.Config) (*verify.Re
 		return slices.ContainsFunc(inv.Outputs, func(dir string) bool { return strings.HasPrefix(name, dir+"/") })
 	}
 	for _, name := range slices.Concat(inv.Temporary, inv.Foreign, inv.Parts) {
-		if !within(name) && !strings.HasPrefix(name, "_runs/") {
+		if !within(name) && !strings.HasPrefix(name, record.Dir+"/") {
 			all.FoundWrong++
 			all.Findings = append(all.Findings, verify.Finding{Path: name, What: "it is in no output: move it away"})
 		}

@@ -9,7 +9,7 @@ import (
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // verifyInput gives the input of an output, planned with a shard for each row group.
@@ -42,7 +42,7 @@ func (in *verifyInput) Files() []verify.File {
 }
 
 // Open puts the row groups of a part together.
-func (in *verifyInput) Open(ctx context.Context, l *writers.Ledger) (pipeline.Source, int64, error) {
+func (in *verifyInput) Open(ctx context.Context, l *part.Footer) (pipeline.Source, int64, error) {
 	var whole *readers.Shard
 	for _, s := range in.shards[l.Input] {
 		if s.FirstGroup < l.FirstGroup || s.LastGroup > l.LastGroup {
