@@ -13,7 +13,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Config is the job of one execution and the world in which it runs. Job, Start, Now and Log must be set.
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // NewID returns the id of a run or a backfill that began at start.
-func NewID(start time.Time) string { return writers.NewRunID(start, rand.Reader) }
+func NewID(start time.Time) string { return record.NewID(start, rand.Reader) }
 
 // Input is a job that can be run as far as it is known without a scorer, and the plan of what it reads.
 type Input struct {

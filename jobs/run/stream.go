@@ -49,7 +49,9 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 		Open: func(ctx context.Context) (pipeline.Source, error) {
 			return x.in.Plan.Open(ctx, sh, x.contract.Width)
 		},
-		Create: func(ctx context.Context) (pipeline.Sink, error) { return output.Create(ctx, x.contract.Spec(sh)) },
+		Create: func(ctx context.Context) (pipeline.Sink, error) {
+			return output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())
+		},
 	}
 }
 

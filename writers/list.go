@@ -7,10 +7,19 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
-// reportName is what the report command calls its file where it is asked to put it beside the scores.
-const reportName = "_report.html"
+// Names of files in an output that are not parts. Those of other packages are [part.QuarantineDir] and [record.Dir].
+const (
+	// SuccessName is the empty file that says that every planned part is complete and no gate failed.
+	SuccessName = "_SUCCESS"
+	// ReportName is what the report command calls its file where it lies beside the scores.
+	ReportName = "_report.html"
+)
 
 // Inventory names every file of an output, by slash-separated paths below it, sorted.
 type Inventory struct {
@@ -36,18 +45,18 @@ func (i *Inventory) Ours() bool {
 	return len(i.Parts)+len(i.Quarantines)+i.Records > 0 || i.Success || i.Lock
 }
 
-// TakeInventory lists an output and changes nothing. Errors are an *IOError, also where the folder is not there or
+// List lists an output and changes nothing. Errors are an *atomic.IOError, also where the folder does not exist or
 // is none, or that of ctx. What is removed meanwhile is left out.
-func TakeInventory(ctx context.Context, dir string) (*Inventory, error) {
+func (v View) List(ctx context.Context) (*Inventory, error) {
 	inv := &Inventory{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(v.dir), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.Is(err, fs.ErrNotExist) && name != ".":
 			return nil
 		case err != nil:
-			return &IOError{Op: "reading", Path: path.Join(dir, name), Err: err}
+			return &atomic.IOError{Op: "reading", Path: path.Join(v.dir, name), Err: err}
 		case !d.IsDir():
 			inv.add(name, d.Type().IsRegular())
 		}
@@ -61,22 +70,22 @@ func TakeInventory(ctx context.Context, dir string) (*Inventory, error) {
 
 func (i *Inventory) add(name string, regular bool) {
 	first, rest, _ := strings.Cut(name, "/")
-	part, isQuarantine := strings.CutSuffix(rest, quarantineSuffix)
+	of, isQuarantine := part.QuarantinePart(name)
 	switch {
-	case regular && isTemp(name):
+	case regular && atomic.IsTemp(name):
 		i.Temporary = append(i.Temporary, name)
-	case regular && name == successName:
+	case regular && name == SuccessName:
 		i.Success = true
 	case regular && name == lockName:
 		i.Lock = true
 	case regular && path.Base(name) == lockName && !strings.HasPrefix(first, "_"):
 		i.Outputs = append(i.Outputs, path.Dir(name))
-	case regular && name == reportName:
-	case regular && first == runsDir && isRecord(rest):
+	case regular && name == ReportName:
+	case regular && first == record.Dir && record.IsName(rest):
 		i.Records++
-	case regular && first == quarantineDir && isQuarantine && Spec{Part: part}.check() == nil:
-		i.Quarantines = append(i.Quarantines, part)
-	case (Spec{Part: name}).check() == nil:
+	case regular && isQuarantine && (part.Spec{Part: of}).Check() == nil:
+		i.Quarantines = append(i.Quarantines, of)
+	case (part.Spec{Part: name}).Check() == nil:
 		i.Parts = append(i.Parts, name)
 	default:
 		i.Foreign = append(i.Foreign, name)

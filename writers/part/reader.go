@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"errors"
@@ -17,10 +17,11 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
 )
 
 // Block is some rows of a part, in the order of the input: as many as one page of each column has. It is valid
-// until the next call of [PartReader.Next] and must not be changed.
+// until the next call of [Reader.Next] and must not be changed.
 type Block struct {
 	// First is the place of the first row in the part, Group its row group.
 	First int64
@@ -38,17 +39,17 @@ type Block struct {
 // Rows is the number of rows.
 func (b *Block) Rows() int { return b.NodeIDs.Len() }
 
-// PartReader reads the rows of a part back, block by block: it holds one page of every column and the
+// Reader reads the rows of a part back, block by block: it holds one page of every column and the
 // dictionaries of the graph and node ids of a row group. One goroutine uses it. Close frees the file.
 //
-// It reads what [Part] writes and nothing else. Errors are a *DamagedError or an *IOError, which name the part and
+// It reads what [Encoder] writes and nothing else. Errors are a *DamagedError or an *atomic.IOError, which name the part and
 // as far as it is known the row group and column, or one that wraps [ErrForeign]. After one there are no more
 // blocks. It takes any bytes: no file makes it panic, and none makes it allocate more than two pages of 2 GiB.
-type PartReader struct {
+type Reader struct {
 	path    string
 	f       *os.File
 	size    int64
-	ledger  *Ledger
+	footer  *Footer
 	meta    *metadata.FileMetaData
 	parquet *file.Reader
 	outputs []string
@@ -76,16 +77,13 @@ type valuePages interface {
 // readWindow is what all columns of a part together read ahead from the file.
 const readWindow = 4 << 20
 
-// OpenPart opens the part at path and compares its schema with its ledger.
-func OpenPart(path string) (*PartReader, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
-		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
-	}
-	f, err := os.Open(path)
+// Open opens the part at path and compares its schema with its footer. The caller must call Close.
+func Open(path string) (*Reader, error) {
+	f, err := openFile(path)
 	if err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, err
 	}
-	p := &PartReader{path: path, f: f, group: -1}
+	p := &Reader{path: path, f: f, group: -1}
 	if err := p.guard(p.open); err != nil {
 		f.Close()
 		return nil, err
@@ -93,9 +91,9 @@ func OpenPart(path string) (*PartReader, error) {
 	return p, nil
 }
 
-func (p *PartReader) open() error {
+func (p *Reader) open() error {
 	var err error
-	if p.ledger, err = readLedger(p.f, p.path); err != nil {
+	if p.footer, err = ReadFooterOf(p.f, p.path); err != nil {
 		return err
 	}
 	info, err := p.f.Stat()
@@ -103,7 +101,7 @@ func (p *PartReader) open() error {
 		return err
 	}
 	p.size = info.Size()
-	footer, err := readFooter(p.f, p.size, p.path)
+	footer, err := footerBytes(p.f, p.size, p.path)
 	if err != nil {
 		return err
 	}
@@ -123,15 +121,15 @@ func (p *PartReader) open() error {
 	return err
 }
 
-// checkSchema makes the columns that the file has, if they are those of a part and as the ledger's settings say.
-func (p *PartReader) checkSchema() error {
+// checkSchema makes the columns that the file has, if they are those of a part and as the settings in the footer say.
+func (p *Reader) checkSchema() error {
 	sch := p.meta.Schema
 	if sch.NumColumns() < 2 {
-		return p.damaged("it has %s, not graph_id, node_id and scores", count(sch.NumColumns(), "column"))
+		return p.damaged("it has %s, not graph_id, node_id and scores", columnCount(sch.NumColumns()))
 	}
 	p.graphs, p.nodes = &graphPages{}, &nodePages{}
 	p.pages = []valuePages{p.graphs, p.nodes}
-	s := p.ledger.Settings
+	s := p.footer.Settings
 	for i, id := range []struct {
 		name, want string
 		kind       *graph.IDKind
@@ -150,7 +148,7 @@ func (p *PartReader) checkSchema() error {
 	if len(s.Outputs) > 0 && !slices.Equal(s.Outputs, p.outputs) {
 		return p.damaged("its scores are %q, but its settings speak of %q", p.outputs, s.Outputs)
 	}
-	want, err := partSchema(&Config{GraphIDs: p.graphs.kind, NodeIDs: p.nodes.kind, Outputs: p.outputs})
+	want, err := partSchema(&Contents{GraphIDs: p.graphs.kind, NodeIDs: p.nodes.kind, Outputs: p.outputs})
 	if err != nil {
 		return err
 	}
@@ -161,6 +159,13 @@ func (p *PartReader) checkSchema() error {
 	}
 	p.block.Scores = make([][]float32, len(p.scores))
 	return nil
+}
+
+func columnCount(n int) string {
+	if n == 1 {
+		return "1 column"
+	}
+	return fmt.Sprintf("%d columns", n)
 }
 
 // columnText describes a column as far as parts differ.
@@ -174,7 +179,7 @@ func columnText(s *schema.Schema, i int) string {
 }
 
 // checkGroups holds the sizes that the footer claims against the file, before anything is allocated for them.
-func (p *PartReader) checkGroups() error {
+func (p *Reader) checkGroups() error {
 	var rows int64
 	for i := range len(p.meta.RowGroups) {
 		p.group = i
@@ -204,16 +209,16 @@ func (p *PartReader) checkGroups() error {
 		}
 	}
 	p.group = -1
-	if rows != p.ledger.Nodes {
-		return p.damaged("its row groups have %d rows, its footer speaks of %d nodes", rows, p.ledger.Nodes)
+	if rows != p.footer.Nodes {
+		return p.damaged("its row groups have %d rows, its footer speaks of %d nodes", rows, p.footer.Nodes)
 	}
 	return nil
 }
 
-func (p *PartReader) column(i int) string { return p.meta.Schema.Column(i).Name() }
+func (p *Reader) column(i int) string { return p.meta.Schema.Column(i).Name() }
 
 // damaged says what is wrong, in the row group that is read if there is one.
-func (p *PartReader) damaged(format string, args ...any) error {
+func (p *Reader) damaged(format string, args ...any) error {
 	reason := fmt.Sprintf(format, args...)
 	if p.group >= 0 {
 		reason = fmt.Sprintf("row group %d: %s", p.group, reason)
@@ -222,7 +227,7 @@ func (p *PartReader) damaged(format string, args ...any) error {
 }
 
 // guard gives every error and panic of work the form that the type promises.
-func (p *PartReader) guard(work func() error) (err error) {
+func (p *Reader) guard(work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = p.damaged("it cannot be decoded (%v)", v)
@@ -230,30 +235,30 @@ func (p *PartReader) guard(work func() error) (err error) {
 	}()
 	err = work()
 	var known *DamagedError
-	var io *IOError
+	var io *atomic.IOError
 	var disk *fs.PathError
 	switch {
 	case err == nil, errors.As(err, &known), errors.As(err, &io), errors.Is(err, ErrForeign):
 		return err
 	case errors.As(err, &disk):
-		return &IOError{Op: "reading", Path: p.path, Err: err}
+		return &atomic.IOError{Op: "reading", Path: p.path, Err: err}
 	default:
 		return p.damaged("%v", err)
 	}
 }
 
-// Ledger is that of the part. It belongs to the reader.
-func (p *PartReader) Ledger() *Ledger { return p.ledger }
+// Footer is that of the part. It belongs to the reader.
+func (p *Reader) Footer() *Footer { return p.footer }
 
 // Outputs are the names of the score columns.
-func (p *PartReader) Outputs() []string { return p.outputs }
+func (p *Reader) Outputs() []string { return p.outputs }
 
 // Kinds are the types of the id columns.
-func (p *PartReader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
+func (p *Reader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
 
 // Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
 // say, as in a part without rows. Nothing holds it against the values.
-func (p *PartReader) Range(output int) (lo, hi float32, ok bool) {
+func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
 	lo, hi = math.MaxFloat32, -math.MaxFloat32
 	err := p.guard(func() error {
 		for i := range len(p.meta.RowGroups) {
@@ -277,7 +282,7 @@ func (p *PartReader) Range(output int) (lo, hi float32, ok bool) {
 }
 
 // Next gives the next rows, io.EOF at the end.
-func (p *PartReader) Next() (*Block, error) {
+func (p *Reader) Next() (*Block, error) {
 	if p.err == nil {
 		if err := p.guard(p.advance); err != nil {
 			p.err = err
@@ -293,7 +298,7 @@ func (p *PartReader) Next() (*Block, error) {
 }
 
 // advance fills the block, or leaves group behind the last one.
-func (p *PartReader) advance() error {
+func (p *Reader) advance() error {
 	if p.group == len(p.meta.RowGroups) {
 		return nil
 	}
@@ -334,7 +339,7 @@ func (p *PartReader) advance() error {
 }
 
 // begin opens the row group.
-func (p *PartReader) begin() error {
+func (p *Reader) begin() error {
 	g := p.parquet.RowGroup(p.group)
 	meta := p.meta.RowGroup(p.group)
 	p.left = g.NumRows()
@@ -358,14 +363,14 @@ func (p *PartReader) begin() error {
 }
 
 // Close frees the file. It may be called more than once.
-func (p *PartReader) Close() error {
+func (p *Reader) Close() error {
 	if p.f == nil {
 		return nil
 	}
 	err := p.f.Close()
 	p.f = nil
 	if err != nil {
-		return &IOError{Op: "closing", Path: p.path, Err: err}
+		return &atomic.IOError{Op: "closing", Path: p.path, Err: err}
 	}
 	return nil
 }

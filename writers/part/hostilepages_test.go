@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"encoding/binary"

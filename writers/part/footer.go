@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"encoding/binary"
@@ -10,10 +10,12 @@ import (
 	"strconv"
 
 	"github.com/apache/arrow/go/v15/parquet/metadata"
+
+	"graphscore/writers/atomic"
 )
 
-// Ledger is what the footer of a part says.
-type Ledger struct {
+// Footer is what the footer of a part says: where the part comes from and what became of every graph.
+type Footer struct {
 	// Spec is what the part was made for. Its Rows are those of the shard, all accounted for.
 	Spec
 	// SettingsDigest is that of Settings.
@@ -29,7 +31,12 @@ type Ledger struct {
 	settings []byte
 }
 
-// The keys of a ledger in a footer.
+// NewFooter begins the footer of a part, with all counts at zero.
+func NewFooter(spec Spec, settings Settings) Footer {
+	return Footer{Spec: spec, Settings: settings, SettingsDigest: settings.Digest(), Codes: map[string]int64{}}
+}
+
+// The keys in a footer.
 const (
 	keyFormat      = "graphscore.format"
 	keyPart        = "graphscore.part"
@@ -47,19 +54,19 @@ const (
 	keyCodes       = "graphscore.quarantined_by_code"
 )
 
-// partFormat names the form of parts and ledgers. Another form does not match.
-const partFormat = "part/2"
+// Format names the form of parts and their footers. Another form does not match.
+const Format = "part/2"
 
-// keyValues is the ledger as a footer holds it, always in the same order.
-func (l *Ledger) keyValues() [][2]string {
+// keyValues is the footer as key and value metadata, always in the same order.
+func (l *Footer) keyValues() [][2]string {
 	return [][2]string{
-		{keyFormat, partFormat},
-		{keyPart, text(l.Part)},
-		{keyInput, text(l.Input)},
-		{keyFingerprint, text(l.Fingerprint)},
+		{keyFormat, Format},
+		{keyPart, Text(l.Part)},
+		{keyInput, Text(l.Input)},
+		{keyFingerprint, Text(l.Fingerprint)},
 		{keyFirstGroup, strconv.Itoa(l.FirstGroup)},
 		{keyLastGroup, strconv.Itoa(l.LastGroup)},
-		{keyModel, text(l.Model)},
+		{keyModel, Text(l.Model)},
 		{keyDigest, l.SettingsDigest},
 		{keySettings, string(l.Settings.JSON())},
 		{keyRowsIn, strconv.FormatInt(l.RowsIn, 10)},
@@ -84,22 +91,39 @@ func (e *DamagedError) Error() string {
 	return fmt.Sprintf("the part %q is damaged: %s: remove it, or give --rescore to score it again", e.Path, e.Reason)
 }
 
-// ReadLedger reads the ledger in the footer of the part at path. The error is an *IOError, a *DamagedError, or
-// one that wraps [ErrForeign] where the file is Parquet of another maker.
-func ReadLedger(path string) (*Ledger, error) {
+// IsPartError reports whether an error is that of a single file which is no part, or a broken one: a reader of an
+// output may name it and go on.
+func IsPartError(err error) bool {
+	var damaged *DamagedError
+	return errors.As(err, &damaged) || errors.Is(err, ErrForeign)
+}
+
+// ReadFooter reads the footer of the part at path. The error is an *atomic.IOError, a *DamagedError, or one that wraps
+// [ErrForeign] where the file is Parquet of another maker.
+func ReadFooter(path string) (*Footer, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadFooterOf(f, path)
+}
+
+// openFile opens a file that may be a part.
+func openFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
 		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
-	defer f.Close()
-	return readLedger(f, path)
+	return f, nil
 }
 
-// readLedger reads no more than the footer. It takes any bytes: a panic of the library is a DamagedError.
-func readLedger(f *os.File, path string) (l *Ledger, err error) {
+// ReadFooterOf is [ReadFooter] for a file that is open. It reads no more than the footer, and takes any bytes: a panic
+// of the library is a *DamagedError. The path is for messages.
+func ReadFooterOf(f *os.File, path string) (l *Footer, err error) {
 	defer func() {
 		if recover() != nil {
 			l, err = nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
@@ -107,12 +131,12 @@ func readLedger(f *os.File, path string) (l *Ledger, err error) {
 	}()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
 	}
-	footer, err := readFooter(f, info.Size(), path)
+	footer, err := footerBytes(f, info.Size(), path)
 	if err != nil {
 		return nil, err
 	}
@@ -125,13 +149,13 @@ func readLedger(f *os.File, path string) (l *Ledger, err error) {
 		values[kv.GetKey()] = kv.GetValue()
 	}
 	switch values[keyFormat] {
-	case partFormat:
+	case Format:
 	case "":
 		return nil, fmt.Errorf("reading the part %q: %w", path, ErrForeign)
 	default:
 		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has the form %q of another version of graphscore", values[keyFormat])}
 	}
-	l, err = parseLedger(values)
+	l, err = parseFooter(values)
 	if err != nil {
 		return nil, &DamagedError{Path: path, Reason: err.Error()}
 	}
@@ -141,8 +165,8 @@ func readLedger(f *os.File, path string) (l *Ledger, err error) {
 	return l, nil
 }
 
-// readFooter gives the bytes between the last page and the length of the footer.
-func readFooter(f io.ReaderAt, size int64, path string) ([]byte, error) {
+// footerBytes returns the bytes between the last page and the length of the footer.
+func footerBytes(f io.ReaderAt, size int64, path string) ([]byte, error) {
 	const magic = "PAR1"
 	if size < 12 {
 		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has only %d bytes", size)}
@@ -150,10 +174,10 @@ func readFooter(f io.ReaderAt, size int64, path string) ([]byte, error) {
 	var head [4]byte
 	var tail [8]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
 	if _, err := f.ReadAt(tail[:], size-8); err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
 	if string(head[:]) != magic || string(tail[4:]) != magic {
 		return nil, &DamagedError{Path: path, Reason: "it is not a whole Parquet file"}
@@ -164,13 +188,13 @@ func readFooter(f io.ReaderAt, size int64, path string) ([]byte, error) {
 	}
 	footer := make([]byte, length)
 	if _, err := f.ReadAt(footer, size-8-length); err != nil {
-		return nil, &IOError{Op: "reading", Path: path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
 	return footer, nil
 }
 
-func parseLedger(values map[string]string) (*Ledger, error) {
-	l := &Ledger{
+func parseFooter(values map[string]string) (*Footer, error) {
+	l := &Footer{
 		Spec: Spec{
 			Part: values[keyPart], Input: values[keyInput],
 			Fingerprint: values[keyFingerprint], Model: values[keyModel],

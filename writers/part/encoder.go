@@ -1,25 +1,19 @@
-package writers
+package part
 
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
-	"github.com/apache/arrow/go/v15/parquet/schema"
 	"github.com/klauspost/compress/zstd"
 
 	"graphscore/pipeline/graph"
 )
 
-// The names of the id columns.
-const (
-	graphIDColumn = "graph_id"
-	nodeIDColumn  = "node_id"
-)
-
-// What the bytes of a part depend on, besides its rows. A change of any of these is a change of partFormat.
+// What the bytes of a part depend on, besides its rows. A change of any of these is a change of Format.
 const (
 	// blockRows is the number of rows of a page. 128 KiB of int64 are one block of zstd.
 	blockRows = 16 << 10
@@ -42,13 +36,15 @@ func blockRowsFor(outputs int) int {
 	return rows
 }
 
-// encoder lays rows out as Parquet. What it writes depends on the rows alone, not on how calls cut them: a block
+// Encoder lays rows out as Parquet. One goroutine uses it. It holds up to some 20 MB: the compressed pages of a row group
+// and the block that is being filled. What it writes depends on the rows alone, not on how calls cut them: a block
 // ends after a fixed number of rows or as soon as its ids are large, a row group at the end of the block that
 // fills it.
-type encoder struct {
-	to     *staged
-	meta   *metadata.FileMetaDataBuilder
-	groups int
+type Encoder struct {
+	to       Target
+	contents Contents
+	meta     *metadata.FileMetaDataBuilder
+	groups   int
 
 	blockRows, groupBytes int
 
@@ -65,9 +61,29 @@ type encoder struct {
 	total     int64
 }
 
-// newEncoder writes the head of the file.
-func newEncoder(to *staged, cfg *Config) (*encoder, error) {
-	sch, err := partSchema(cfg)
+// Target is the file that an [Encoder] writes to. Tell returns the offset of the next byte.
+type Target interface {
+	io.Writer
+	Tell() int64
+}
+
+// Sizes are after how much rows are cut into pages and row groups. Zero means the default; other values give other
+// bytes, and are for tests with few rows.
+type Sizes struct {
+	// BlockRows is the number of rows of a page, GroupBytes the plain size of a row group.
+	BlockRows, GroupBytes int
+}
+
+// NewEncoder begins a part of the contents, which must be valid, and writes the head of the file. The target must stay
+// open until Finish.
+func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
+	if sizes.BlockRows == 0 {
+		sizes.BlockRows = blockRowsFor(len(c.Outputs))
+	}
+	if sizes.GroupBytes == 0 {
+		sizes.GroupBytes = groupBytes
+	}
+	sch, err := partSchema(&c)
 	if err != nil {
 		return nil, err
 	}
@@ -78,56 +94,64 @@ func newEncoder(to *staged, cfg *Config) (*encoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{
+	e := &Encoder{
 		to: to, meta: metadata.NewFileMetadataBuilder(sch, props, nil), zstd: z,
-		blockRows: cfg.blockRows, groupBytes: cfg.groupBytes,
-		graphIDs: newGraphIDs(cfg.GraphIDs), nodeIDs: newNodeIDs(cfg.NodeIDs),
+		contents: c, blockRows: sizes.BlockRows, groupBytes: sizes.GroupBytes,
+		graphIDs: newGraphIDs(c.GraphIDs), nodeIDs: newNodeIDs(c.NodeIDs),
 	}
 	e.columns = []column{e.graphIDs, e.nodeIDs}
-	for range cfg.Outputs {
-		c := newScores()
-		e.scores, e.columns = append(e.scores, c), append(e.columns, c)
+	for range c.Outputs {
+		s := newScores()
+		e.scores, e.columns = append(e.scores, s), append(e.columns, s)
 	}
 	_, err = to.Write([]byte("PAR1"))
 	return e, err
 }
 
-// partSchema is the schema of all parts of a run: flat, required columns.
-func partSchema(cfg *Config) (*schema.Schema, error) {
-	var fields schema.FieldList
-	add := func(name string, logical schema.LogicalType, physical parquet.Type) error {
-		n, err := schema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Required, logical, physical, -1, -1)
-		fields = append(fields, n)
-		return err
+// Write appends the scores of a batch and returns how many graphs were scored. Graphs in s.Failed get no rows. Neither b
+// nor s is kept. After an error the part cannot be finished.
+func (e *Encoder) Write(b *graph.Batch, s *graph.Scores) (scored int64, err error) {
+	if err := e.checkBatch(b, s); err != nil {
+		return 0, err
 	}
-	for _, id := range []struct {
-		name string
-		kind graph.IDKind
-	}{{graphIDColumn, cfg.GraphIDs}, {nodeIDColumn, cfg.NodeIDs}} {
-		var err error
-		if id.kind == graph.String {
-			err = add(id.name, schema.StringLogicalType{}, parquet.Types.ByteArray)
-		} else {
-			err = add(id.name, nil, parquet.Types.Int64)
+	failed := s.Failed
+	for g := range b.Graphs() {
+		if len(failed) > 0 && failed[0].Graph == g {
+			failed = failed[1:]
+			continue
 		}
-		if err != nil {
-			return nil, err
+		if err := e.graph(b, s.Values, g); err != nil {
+			return scored, err
 		}
+		scored++
 	}
-	for _, name := range cfg.Outputs {
-		if err := add(name, nil, parquet.Types.Float); err != nil {
-			return nil, err
-		}
+	if len(failed) > 0 {
+		return scored, fmt.Errorf("failed graph %d is not in the batch, or not in ascending order", failed[0].Graph)
 	}
-	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
-	if err != nil {
-		return nil, err
+	return scored, nil
+}
+
+// checkBatch compares a batch and its scores with the schema.
+func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
+	c := &e.contents
+	if b.Graphs() == 0 {
+		return nil
 	}
-	return schema.NewSchema(root), nil
+	if s.Outputs != len(c.Outputs) || len(s.Values) != b.Nodes()*s.Outputs {
+		return fmt.Errorf("there are %d scores of %d outputs for %d nodes of %d outputs",
+			len(s.Values), s.Outputs, b.Nodes(), len(c.Outputs))
+	}
+	if b.IDs.Kind != c.GraphIDs {
+		return fmt.Errorf("graph ids are %s, the column %s", b.IDs.Kind, c.GraphIDs)
+	}
+	if b.NodeIDs != nil && b.NodeIDs.Kind == graph.String && c.NodeIDs == graph.Int64 {
+		return fmt.Errorf("node ids are %s, the column %s", b.NodeIDs.Kind, c.NodeIDs)
+	}
+	return nil
 }
 
 // graph appends the rows of graph g of a batch, with their scores of all nodes of the batch.
-func (e *encoder) graph(b *graph.Batch, values []float32, g int) error {
+func (e *Encoder) graph(b *graph.Batch, values []float32, g int) error {
 	first, end := b.NodeRange(g)
 	for at := first; at < end; {
 		n := e.take(b, at, min(end-at, e.blockRows-e.rows), at-first)
@@ -149,7 +173,7 @@ func (e *encoder) graph(b *graph.Batch, values []float32, g int) error {
 
 // take appends up to n node ids from node at of the batch, number of its graph, and says how many: texts end a
 // block as soon as they fill it.
-func (e *encoder) take(b *graph.Batch, at, n, number int) int {
+func (e *Encoder) take(b *graph.Batch, at, n, number int) int {
 	if e.nodeIDs.kind == graph.String {
 		for i := range n {
 			if e.nodeIDs.size() >= blockBytes {
@@ -163,7 +187,7 @@ func (e *encoder) take(b *graph.Batch, at, n, number int) int {
 	return n
 }
 
-func (e *encoder) nodeID(b *graph.Batch, at, n, number int) {
+func (e *Encoder) nodeID(b *graph.Batch, at, n, number int) {
 	if b.NodeIDs == nil {
 		e.nodeIDs.number(number, number+n)
 		return
@@ -178,7 +202,7 @@ func (e *encoder) nodeID(b *graph.Batch, at, n, number int) {
 }
 
 // cut ends the block, and the row group if that is full.
-func (e *encoder) cut() error {
+func (e *Encoder) cut() error {
 	for i, c := range e.scores {
 		if c.odd != 0 {
 			return fmt.Errorf("a score of output %d is not finite: it should have been quarantined", i)
@@ -197,7 +221,7 @@ func (e *encoder) cut() error {
 }
 
 // flush writes the row group.
-func (e *encoder) flush() error {
+func (e *Encoder) flush() error {
 	meta := e.meta.AppendRowGroup()
 	var plain int64
 	for i, c := range e.columns {
@@ -217,8 +241,8 @@ func (e *encoder) flush() error {
 	return nil
 }
 
-// finish writes what is left and the footer.
-func (e *encoder) finish(ledger *Ledger) error {
+// Finish writes what is left, sets the Nodes of the footer, and writes the footer.
+func (e *Encoder) Finish(footer *Footer) error {
 	if e.rows > 0 {
 		if err := e.cut(); err != nil {
 			return err
@@ -229,12 +253,12 @@ func (e *encoder) finish(ledger *Ledger) error {
 			return err
 		}
 	}
-	ledger.Nodes = e.total
-	return e.footer(ledger)
+	footer.Nodes = e.total
+	return e.writeFooter(footer)
 }
 
-func (e *encoder) footer(ledger *Ledger) error {
-	for _, kv := range ledger.keyValues() {
+func (e *Encoder) writeFooter(footer *Footer) error {
+	for _, kv := range footer.keyValues() {
 		if err := e.meta.AppendKeyValueMetadata(kv[0], kv[1]); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-package writers
+package record
 
 import (
 	"encoding/hex"
@@ -10,11 +10,13 @@ import (
 	"time"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
 )
 
-// RunRecord says what a run was and how it went. Every key is always there: Encode puts empty lists and objects
+// Run is the record of a run. It says what a run was and how it went. Every key is always there: Encode puts empty lists and objects
 // where a field is nil. It never holds a secret.
-type RunRecord struct {
+type Run struct {
 	RunID string `json:"run_id"`
 	// Name is that of the job.
 	Name string `json:"name"`
@@ -36,22 +38,22 @@ type RunRecord struct {
 	ArrowVersion string `json:"arrow_version"`
 	GRPCVersion  string `json:"grpc_version"`
 
-	Model     ModelRecord `json:"model"`
-	Protocol  string      `json:"protocol"`
-	Workers   int         `json:"workers"`
-	Addresses []string    `json:"addresses"`
+	Model     Model    `json:"model"`
+	Protocol  string   `json:"protocol"`
+	Workers   int      `json:"workers"`
+	Addresses []string `json:"addresses"`
 
 	// Inputs are the roots of the input.
-	Inputs         []string `json:"inputs"`
-	Output         string   `json:"output"`
-	Settings       Settings `json:"settings"`
-	SettingsDigest string   `json:"settings_digest"`
+	Inputs         []string      `json:"inputs"`
+	Output         string        `json:"output"`
+	Settings       part.Settings `json:"settings"`
+	SettingsDigest string        `json:"settings_digest"`
 
 	// Previous is the output that scores can be compared with: what gates.drift names, or that of an earlier date.
 	// It is empty where there was none with a _SUCCESS.
 	Previous string `json:"previous"`
 	// Gates has one entry for each gate of the job, none for one that is not set.
-	Gates []GateRecord `json:"gates"`
+	Gates []Gate `json:"gates"`
 
 	Counts            Counts           `json:"counts"`
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
@@ -59,13 +61,13 @@ type RunRecord struct {
 	Stages            Stages           `json:"stages"`
 	// Throughput says how many graphs were done when, at most SamplesKept times, the last at the end of the run.
 	// It is empty where the run scored nothing.
-	Throughput []Sample      `json:"throughput"`
-	PeakMemory PeakMemory    `json:"peak_memory"`
-	Shards     []ShardRecord `json:"shards"`
+	Throughput []Sample   `json:"throughput"`
+	PeakMemory PeakMemory `json:"peak_memory"`
+	Shards     []Shard    `json:"shards"`
 }
 
-// GateRecord is a gate of the job and how it ended.
-type GateRecord struct {
+// Gate is a gate of the job and how it ended.
+type Gate struct {
 	// Name is its key below gates in the job file, such as min_graphs or drift.psi.
 	Name string `json:"name"`
 	// Output is the score column that is farthest off, empty where the gate is not about scores.
@@ -80,8 +82,8 @@ type GateRecord struct {
 	Message string `json:"message"`
 }
 
-// ModelRecord is what scored.
-type ModelRecord struct {
+// Model is what scored.
+type Model struct {
 	Name       string            `json:"name"`
 	Digest     string            `json:"digest"`
 	InFeatures int               `json:"in_features"`
@@ -91,9 +93,9 @@ type ModelRecord struct {
 	Versions   map[string]string `json:"versions"`
 }
 
-// NewModelRecord returns the record of a model. It shares the model's slice and map.
-func NewModelRecord(m *graph.Model) ModelRecord {
-	return ModelRecord{
+// NewModel returns the record of a model. It shares the model's slice and map.
+func NewModel(m *graph.Model) Model {
+	return Model{
 		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs,
 		Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
 	}
@@ -152,8 +154,8 @@ type PeakMemory struct {
 	Workers int64 `json:"workers_bytes"`
 }
 
-// ShardRecord is one shard of the plan.
-type ShardRecord struct {
+// Shard is one shard of the plan.
+type Shard struct {
 	Part       string `json:"part"`
 	Input      string `json:"input"`
 	FirstGroup int    `json:"first_group"`
@@ -169,7 +171,7 @@ type ShardRecord struct {
 }
 
 // Encode writes the record as indented JSON with a newline at its end.
-func (r *RunRecord) Encode(w io.Writer) error {
+func (r *Run) Encode(w io.Writer) error {
 	full := *r
 	full.Addresses, full.Inputs, full.Model.Outputs = list(r.Addresses), list(r.Inputs), list(r.Model.Outputs)
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
@@ -196,9 +198,9 @@ func object[V any](m map[string]V) map[string]V {
 	return m
 }
 
-// NewRunID names a run by its start and 8 random hexadecimal digits: ids are unique though the clock may step
+// NewID names a run by its start and 8 random hexadecimal digits: ids are unique though the clock may step
 // back, and sort by time.
-func NewRunID(now time.Time, rand io.Reader) string {
+func NewID(now time.Time, rand io.Reader) string {
 	var random [4]byte
 	if _, err := io.ReadFull(rand, random[:]); err != nil {
 		n := now.Nanosecond() // the next best
@@ -207,57 +209,64 @@ func NewRunID(now time.Time, rand io.Reader) string {
 	return now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(random[:])
 }
 
-// recordsKept is how many run records stay.
-const recordsKept = 100
+// kept is how many records of runs, and of backfills, stay.
+const kept = 100
 
-// WriteRecord writes _runs/<run id>.json and removes all but the last 100 records.
-func (o *Output) WriteRecord(rec *RunRecord) error {
+// Write writes _runs/<run id>.json below an output and removes all but the last 100 records of runs.
+func Write(output *atomic.Folder, rec *Run) error {
 	if rec.RunID == "" || strings.ContainsAny(rec.RunID, "/\\\x00") || rec.RunID[0] == '.' {
 		return errors.New("writing a run record: it has no usable run id")
 	}
-	s, err := o.stage(runsDir + "/" + rec.RunID + recordSuffix)
+	if err := write(output, Dir+"/"+rec.RunID+suffix, rec); err != nil {
+		return err
+	}
+	return prune(output, Dir, IsName)
+}
+
+// write writes a record, whole or not at all.
+func write(folder *atomic.Folder, name string, rec interface{ Encode(io.Writer) error }) error {
+	f, err := folder.Stage(name)
 	if err != nil {
 		return err
 	}
-	err = rec.Encode(s)
-	if err == nil {
-		err = s.seal()
-	}
-	if err == nil {
-		err = s.publish()
+	if err = rec.Encode(f); err == nil {
+		err = f.Commit()
 	}
 	if err != nil {
-		return errors.Join(err, s.discard())
+		return errors.Join(err, f.Discard())
 	}
-	return o.prune()
+	return nil
 }
 
-const recordSuffix = ".json"
-
-// prune removes the oldest records by name.
-func (o *Output) prune() error {
+// prune removes the oldest records in a folder by name.
+func prune(folder *atomic.Folder, dir string, ours func(base string) bool) error {
 	var names []string
 	flat := func(string) bool { return false }
-	err := walk(o.root, runsDir, flat, func(name string) error {
-		if isRecord(path.Base(name)) {
+	err := atomic.Walk(folder.Root(), dir, flat, func(name string) error {
+		if ours(path.Base(name)) {
 			names = append(names, name)
 		}
 		return nil
 	})
 	if err != nil {
-		return &IOError{Op: "reading", Path: o.path(runsDir), Err: err}
+		return &atomic.IOError{Op: "reading", Path: folder.Path(dir), Err: err}
 	}
-	for _, name := range names[:max(len(names)-recordsKept, 0)] {
-		if err := o.disk.Remove(name); err != nil {
-			return &IOError{Op: "removing", Path: o.path(name), Err: err}
+	for _, name := range names[:max(len(names)-kept, 0)] {
+		if err := folder.RemoveLater(name); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// isRecord knows names that NewRunID makes.
-func isRecord(base string) bool {
-	id, ok := strings.CutSuffix(base, recordSuffix)
+// Dir is the folder of records in an output.
+const Dir = "_runs"
+
+const suffix = ".json"
+
+// IsName reports whether a file name is that of the record of a run, with an id that [NewID] makes.
+func IsName(base string) bool {
+	id, ok := strings.CutSuffix(base, suffix)
 	if !ok || len(id) != len("20060102T150405Z-00000000") || id[16] != '-' {
 		return false
 	}

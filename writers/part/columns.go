@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"bytes"
@@ -49,7 +49,7 @@ func (c *chunk) size() int { return len(c.raw) }
 // flush writes the pages as a column chunk of the file and empties the column. lo and hi are the smallest and the
 // largest value, nil for columns without statistics. The result is the plain size of
 // the chunk with its headers.
-func (c *chunk) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int, lo, hi []byte) (int64, error) {
+func (c *chunk) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int, lo, hi []byte) (int64, error) {
 	w, err := file.NewPageWriter(to, compress.Codecs.Zstd, zstdLevel, meta, int16(group), int16(column),
 		memory.DefaultAllocator, false, nil, nil)
 	if err != nil {
@@ -95,7 +95,7 @@ type column interface {
 	// size is the plain size of the current block.
 	size() int
 	// flush ends the row group.
-	flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error)
+	flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error)
 }
 
 // appendText appends one text in its plain form.
@@ -235,7 +235,7 @@ func packNumbers(raw []byte, runs []numbers, count, width int) []byte {
 	return raw
 }
 
-func (c *nodeIDs) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *nodeIDs) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	if c.packed > 0 {
 		c.dict, c.entries = appendNumbers(nil, 0, c.packed), c.packed
 	}
@@ -303,7 +303,7 @@ func (c *graphIDs) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
 	return c.chunk.cut(z, scratch, rows)
 }
 
-func (c *graphIDs) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *graphIDs) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	var lo, hi []byte
 	if c.kind == graph.Int64 {
 		lo, hi = c.span.bounds()
@@ -341,7 +341,7 @@ func (c *scores) add(values []float32, stride int) {
 }
 
 // flush gives bounds that are zero the sign that covers both zeros.
-func (c *scores) flush(to *staged, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *scores) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	lo, hi := math.Float32bits(c.lo), math.Float32bits(c.hi)
 	if c.lo == 0 {
 		lo = math.Float32bits(float32(math.Copysign(0, -1)))

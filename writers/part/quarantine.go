@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"bufio"
@@ -9,10 +9,50 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"strings"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
 )
+
+// QuarantineDir is the folder of an output that holds the quarantine files.
+const QuarantineDir = "_quarantine"
+
+const (
+	partSuffix       = ".parquet"
+	quarantineSuffix = ".jsonl"
+)
+
+// QuarantineName returns the name of the quarantine file of a part, both relative to the output.
+func QuarantineName(part string) string { return QuarantineDir + "/" + part + quarantineSuffix }
+
+// QuarantinePart returns the part that a quarantine file belongs to; ok is false for names that [QuarantineName] does
+// not make.
+func QuarantinePart(name string) (part string, ok bool) {
+	rest, inside := strings.CutPrefix(name, QuarantineDir+"/")
+	part, ok = strings.CutSuffix(rest, quarantineSuffix)
+	return part, inside && ok
+}
+
+// quarantined is a line of a quarantine file. Nothing in it depends on the moment.
+type quarantined struct {
+	GraphID  any        `json:"graph_id"` // int64, string or null
+	File     string     `json:"file"`
+	RowGroup int        `json:"row_group"`
+	Row      int64      `json:"row"`
+	Code     graph.Code `json:"code"`
+	Message  string     `json:"message"`
+	Nodes    int64      `json:"nodes"`
+	Edges    int64      `json:"edges"`
+}
+
+// QuarantineLine encodes a rejected graph of an input, with the newline.
+func QuarantineLine(input string, r graph.Rejection) []byte {
+	return append(plainJSON(quarantined{
+		GraphID: r.GraphID, File: input, RowGroup: r.RowGroup, Row: r.Row,
+		Code: r.Code, Message: r.Message, Nodes: r.Nodes, Edges: r.Edges,
+	}), '\n')
+}
 
 // QuarantineReader reads the quarantine file of a part back, line by line. One goroutine uses it. A part without
 // quarantined graphs has no such file: its reader is at its end at once.
@@ -28,9 +68,10 @@ type QuarantineReader struct {
 // maxLine is the longest line of a quarantine file that is read.
 const maxLine = 16 << 20
 
-// OpenQuarantine opens the quarantine file of a part below dir. Errors are an *IOError or a *DamagedError.
-func OpenQuarantine(dir, part, input string) (*QuarantineReader, error) {
-	q := &QuarantineReader{path: filepath.Join(dir, filepath.FromSlash(quarantineName(part))), input: text(input), row: -1}
+// OpenQuarantine opens a quarantine file, whose lines must name the input. One that does not exist has no lines. Errors
+// are an *atomic.IOError or a *DamagedError.
+func OpenQuarantine(path, input string) (*QuarantineReader, error) {
+	q := &QuarantineReader{path: path, input: Text(input), row: -1}
 	info, err := os.Stat(q.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -40,7 +81,7 @@ func OpenQuarantine(dir, part, input string) (*QuarantineReader, error) {
 	}
 	f, err := os.Open(q.path)
 	if err != nil {
-		return nil, &IOError{Op: "reading", Path: q.path, Err: err}
+		return nil, &atomic.IOError{Op: "reading", Path: q.path, Err: err}
 	}
 	q.f, q.lines = f, bufio.NewReaderSize(f, 64<<10)
 	return q, nil
@@ -99,7 +140,7 @@ func (q *QuarantineReader) read() ([]byte, error) {
 		case err == io.EOF:
 			return nil, io.EOF
 		default:
-			return nil, &IOError{Op: "reading", Path: q.path, Err: err}
+			return nil, &atomic.IOError{Op: "reading", Path: q.path, Err: err}
 		}
 	}
 }
@@ -116,7 +157,7 @@ func (q *QuarantineReader) Close() error {
 	err := q.f.Close()
 	q.f = nil
 	if err != nil {
-		return &IOError{Op: "closing", Path: q.path, Err: err}
+		return &atomic.IOError{Op: "closing", Path: q.path, Err: err}
 	}
 	return nil
 }

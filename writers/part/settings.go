@@ -1,4 +1,4 @@
-package writers
+package part
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"graphscore/pipeline/graph"
 )
 
 // Settings is what, besides input and model, the bytes of a part depend on. Its digest is in every footer, and
@@ -46,6 +48,17 @@ func (s Settings) JSON() []byte {
 		s.Outputs = []string{}
 	}
 	return plainJSON(s)
+}
+
+// IDTypes are the types of graph and node ids that the settings name.
+func (s Settings) IDTypes() (graphIDs, nodeIDs graph.IDKind) {
+	if s.GraphID == graph.String.String() {
+		graphIDs = graph.String
+	}
+	if s.NodeID == graph.String.String() {
+		nodeIDs = graph.String
+	}
+	return graphIDs, nodeIDs
 }
 
 // Digest is "sha256:" and the hash of JSON.
@@ -98,9 +111,9 @@ type Spec struct {
 	Model string
 }
 
-// check refuses names that must not be written to. Parts are named after files that others make.
-func (s Spec) check() error {
-	if !strings.HasSuffix(s.Part, ".parquet") {
+// Check refuses names of parts that must not be written to. Parts are named after files that others make.
+func (s Spec) Check() error {
+	if !IsName(s.Part) {
 		return fmt.Errorf("the part %q does not end in .parquet", s.Part)
 	}
 	for element := range strings.SplitSeq(s.Part, "/") {
@@ -114,8 +127,36 @@ func (s Spec) check() error {
 	return nil
 }
 
-// text makes s fit for a footer, which holds UTF-8 only.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+// Groups describes the row groups of the shard.
+func (s Spec) Groups() string { return fmt.Sprintf("%d to %d", s.FirstGroup, s.LastGroup) }
+
+// Differences says in what a part is not what the spec and the settings want, or nil. The digest is that of the
+// settings.
+func (s Spec) Differences(f *Footer, settings Settings, digest string) []string {
+	var out []string
+	differ := func(what, now, was string) {
+		if now = Text(now); now != was {
+			out = append(out, fmt.Sprintf("%s %s, was %s", what, now, was))
+		}
+	}
+	differ("input", s.Input, f.Input)
+	differ("fingerprint of the input", s.Fingerprint, f.Fingerprint)
+	differ("row groups", s.Groups(), f.Groups())
+	differ("model", s.Model, f.Model)
+	if digest != f.SettingsDigest {
+		out = append(out, settings.differences(f.settings)...)
+	}
+	if out == nil && s.Rows != f.RowsIn {
+		out = append(out, fmt.Sprintf("rows %d, was %d", s.Rows, f.RowsIn))
+	}
+	return out
+}
+
+// IsName reports whether a file name has the ending of parts.
+func IsName(name string) bool { return strings.HasSuffix(name, partSuffix) }
+
+// Text makes s fit for a footer, which holds UTF-8 only.
+func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // plainJSON encodes without escaping <, > and &. The values it is used for always encode.
 func plainJSON(v any) []byte {
