@@ -152,6 +152,18 @@ type Path struct {
 // Paths is a list of roots, in YAML a string, a list of strings, or a list of {name, path}.
 type Paths []Path
 
+// Strings are the paths without their names.
+func (p Paths) Strings() []string {
+	var paths []string
+	for i := range p {
+		paths = append(paths, p[i].Path)
+	}
+	return paths
+}
+
+// String lists the paths for messages.
+func (p Paths) String() string { return strings.Join(p.Strings(), ", ") }
+
 // UnmarshalYAML implements yaml.NodeUnmarshaler.
 func (p *Paths) UnmarshalYAML(node ast.Node) error {
 	list := []ast.Node{node}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // rows are those of one graph.
@@ -42,10 +42,10 @@ type stream struct {
 	side  *side
 	place int
 	parts []string // still to be read
-	part  *writers.PartReader
-	block *writers.Block // nil at the end of a part
-	run   int            // the run of the block that the next graph lies in
-	at    int            // the next row of the block
+	part  *part.Reader
+	block *part.Block // nil at the end of a part
+	run   int         // the run of the block that the next graph lies in
+	at    int         // the next row of the block
 
 	queue []*rows // read ahead
 	view  rows

@@ -123,3 +123,16 @@ func JSON(w io.Writer, v any) error {
 func WithoutUser(text string) string {
 	return regexp.MustCompile(`://[^/@\s]*@`).ReplaceAllString(text, "://***@")
 }
+
+var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
+
+// ShellWords writes arguments as a shell reads them.
+func ShellWords(args []string) string {
+	words := make([]string, len(args))
+	for i, a := range args {
+		if words[i] = a; !plainWord.MatchString(a) {
+			words[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}

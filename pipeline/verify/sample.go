@@ -9,7 +9,8 @@ import (
 	"math"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // drawn tells whether a graph is in the sample. It depends on the place of the graph alone.
@@ -41,13 +42,13 @@ func (s *sample) add(b *graph.Batch, g int) {
 }
 
 // rescore scores the sample so far, if there is one, and compares.
-func (v *verifier) rescore(ctx context.Context, p *writers.PartReader) error {
+func (v *verifier) rescore(ctx context.Context, p *part.Reader) error {
 	b := v.sample.batch
 	if b == nil {
 		return nil
 	}
 	defer v.sample.reset()
-	l, model := p.Ledger(), &v.cfg.Scoring.Model
+	l, model := p.Footer(), &v.cfg.Scoring.Model
 	if l.Model != model.Digest {
 		return wrongf("it was scored by the model %s, not by %s", l.Model, model.Digest)
 	}
@@ -73,7 +74,7 @@ func (v *verifier) rescore(ctx context.Context, p *writers.PartReader) error {
 }
 
 // sameScoring tells whether a part was scored by what scores now, so that its bits must be the same.
-func sameScoring(was, is writers.ModelRecord) bool {
+func sameScoring(was, is record.Model) bool {
 	return was.Digest != "" && was.Digest == is.Digest && was.Engine == is.Engine && was.BLAS == is.BLAS && maps.Equal(was.Versions, is.Versions)
 }
 

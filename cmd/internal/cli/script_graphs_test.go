@@ -22,6 +22,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
 	"github.com/rogpeppe/go-internal/testscript"
+	"graphscore/writers/record"
 )
 
 // graphs FILE COUNT [options] writes an input. Graph i is a ring of 2 + i%3 nodes; every node's first feature is

@@ -26,6 +26,7 @@ import (
 	gcnpb "graphscore/proto/gcn"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // scorer NAME [options] starts a server for the rest of the script and puts its address into the variable NAME.
@@ -53,7 +54,7 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(misbehaveGCN(gcn, *fault))
 		gcn.Register(server)
 	}
-	ts.Setenv(args[0], served(ts, server, func() error { return nil }))
+	setAddress(ts, args[0], served(ts, server, func() error { return nil }))
 }
 
 // served serves until the end of the script, which fails where serving did or where ended gives an error. It gives
@@ -162,7 +163,7 @@ func misbehaveGCN(g *remotetest.GCN, fault string) error {
 // holds DIR locks an output for the rest of the script, as another run would.
 func holds(ts *testscript.TestScript, _ bool, args []string) {
 	o, err := writers.Open(context.Background(), writers.Config{
-		Dir: ts.MkAbs(args[0]), Outputs: []string{"score"}, RunID: "20260102T030405Z-00000001", Version: "test",
+		Dir: ts.MkAbs(args[0]), RunID: "20260102T030405Z-00000001", Version: "test",
 	})
 	ts.Check(err)
 	ts.Defer(func() { ts.Check(o.Close()) })
@@ -195,8 +196,8 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// record FILE: the file is one run record and nothing else, with every key.
-func record(ts *testscript.TestScript, _ bool, args []string) {
+// runRecord: record FILE says that the file is one run record and nothing else, with every key.
+func runRecord(ts *testscript.TestScript, _ bool, args []string) {
 	d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	d.UseNumber()
 	var value any
@@ -204,7 +205,7 @@ func record(ts *testscript.TestScript, _ bool, args []string) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		ts.Fatalf("more follows the document: %v", err)
 	}
-	keys(ts, "", reflect.TypeFor[writers.RunRecord](), value)
+	keys(ts, "", reflect.TypeFor[record.Run](), value)
 }
 
 // keys checks that value has exactly the keys of a struct, all the way down, and no null.

@@ -2,25 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 )
-
-// stageReport says how busy each stage was.
-func (r *run) stageReport() pipeline.StageReport {
-	return pipeline.StageReport{Stages: r.progress.Stages(), Calls: r.calls, Workers: r.workers()}
-}
-
-// printStages prints how busy each stage was, and the bottleneck in a sentence.
-func (r *run) printStages() error {
-	t := r.stageReport()
-	_, err := io.WriteString(r.stdout, stageTable(t)+display.Paragraph("  ", bottleneckText(t)))
-	return err
-}
 
 // stageTable is a table of the stages.
 func stageTable(t pipeline.StageReport) string {

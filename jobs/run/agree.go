@@ -1,0 +1,189 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"graphscore/jobs"
+	"graphscore/pipeline/graph"
+	"graphscore/readers"
+	"graphscore/writers"
+	"graphscore/writers/part"
+)
+
+// scoringVersion changes with what changes the bytes of scores on one machine, but is in no other setting.
+const scoringVersion = 1
+
+// Contract is what input, model and existing parts agree on. It decides every byte of the parts.
+type Contract struct {
+	in     *Input
+	served Served
+	// Width is the number of features of a node.
+	Width int
+	// Settings are those that the footer of every part has.
+	Settings part.Settings
+}
+
+// Agree settles the types of ids and the settings of the parts. existing are the types of ids in the parts that
+// exist, Int64 where there are none: where a file is refused they say which type its ids had, or one bad file among
+// many would change the columns of all others.
+func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
+	if len(in.Plan.Refused) > 0 {
+		in.Plan.Widen(existing.Graphs, existing.Nodes)
+	}
+	return &Contract{in: in, served: served, Width: width, Settings: part.Settings{
+		Columns: in.Job.Input.Columns.Map(), Layout: "rows", Protocol: in.Job.Server.Protocol, Limit: in.Limit,
+		MessageBytes: served.MessageBytes, FeatureWidth: width,
+		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
+		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
+	}}
+}
+
+// IDTypes are the types of the ids of graphs and nodes.
+type IDTypes struct{ Graphs, Nodes graph.IDKind }
+
+// Compare agrees with the parts that exist in the output, and compares the plan with them. It takes no lock and
+// changes nothing.
+func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contract, *writers.Comparison, error) {
+	view := in.view()
+	graphs, nodes := view.ExistingIDTypes(in.parts())
+	c := in.Agree(served, width, IDTypes{graphs, nodes})
+	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, c.Plan())
+	return c, found, err
+}
+
+func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
+
+// Stale compares the parts of an output with what they would be made from now. It reports whether some do not match,
+// or whether an output with _SUCCESS lacks some.
+func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
+	width, err := in.Fit(ctx, s.Served, 0)
+	if err != nil {
+		return false, err
+	}
+	_, found, err := in.Compare(ctx, s.Served, width)
+	if err != nil {
+		return false, err
+	}
+	for _, d := range found.Decisions {
+		if d == writers.Redo || d == writers.Score && success {
+			return true, nil
+		}
+	}
+	return len(found.Mismatches) > 0, nil
+}
+
+// parts are the names of the planned parts.
+func (in *Input) parts() []string {
+	parts := make([]string, len(in.Plan.Shards))
+	for i := range parts {
+		parts[i] = in.Plan.Shards[i].Part
+	}
+	return parts
+}
+
+// agreed is false for the empty contract of a run that ended before it.
+func (c *Contract) agreed() bool { return c.in != nil }
+
+// Contents says what the parts hold.
+func (c *Contract) Contents() part.Contents {
+	return part.Contents{
+		Settings: c.Settings, GraphIDs: c.in.Plan.GraphIDs, NodeIDs: c.in.Plan.NodeIDs,
+		Outputs: c.served.Model.Outputs,
+	}
+}
+
+// Plan says what the run wants the output to hold.
+func (c *Contract) Plan() writers.Plan {
+	return writers.Plan{Contents: c.Contents(), Specs: c.Specs(), Inputs: c.in.Plan.Present(), Rescore: c.in.Job.OnChange == "rescore"}
+}
+
+// Specs has one entry for each planned shard.
+func (c *Contract) Specs() []part.Spec {
+	specs := make([]part.Spec, len(c.in.Plan.Shards))
+	for i := range specs {
+		specs[i] = c.Spec(&c.in.Plan.Shards[i])
+	}
+	return specs
+}
+
+// Spec is what the part of a shard is made from.
+func (c *Contract) Spec(sh *readers.Shard) part.Spec {
+	return part.Spec{
+		Part: sh.Part, Input: sh.File.Rel, Fingerprint: sh.File.Fingerprint,
+		FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup, Rows: sh.Rows, Model: c.served.Model.Digest,
+	}
+}
+
+// Fit compares the model with the data and returns the number of features of a node: where the first graphs of no
+// file have the width that the model expects, the model is the wrong one, a *Misfit. Where those of some files have
+// not, they are bad graphs among others. At most files are looked at, all of them where it is 0. For a protocol
+// that cannot describe its model, the first graph decides.
+func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, err error) {
+	model := &served.Model
+	if model.InFeatures == 0 {
+		return in.Plan.Width(ctx)
+	}
+	var misfit Misfit
+	for i := range in.Plan.Shards {
+		sh := &in.Plan.Shards[i]
+		if i > 0 && sh.File == in.Plan.Shards[i-1].File {
+			continue
+		}
+		if misfit.Files++; files > 0 && misfit.Files > files {
+			misfit.Files, misfit.More = files, true
+			break
+		}
+		rejected, fits := in.firstGraphs(ctx, sh, model.InFeatures)
+		if fits {
+			return model.InFeatures, nil
+		}
+		if rejected != nil && misfit.Mistake.Reason == "" {
+			misfit.Mistake.Path = cmp.Or(in.Job.Path, "--model")
+			misfit.Mistake.Reason = fmt.Sprintf("the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
+				model.Name, rejected.Row, sh.File.Path, rejected.Message)
+		}
+	}
+	if misfit.Mistake.Reason == "" {
+		return model.InFeatures, nil
+	}
+	return model.InFeatures, &misfit
+}
+
+// Misfit is a model that fits none of the files that were looked at.
+type Misfit struct {
+	// Mistake is in the job, and names the first row that does not fit.
+	Mistake jobs.Error
+	// Files is how many were looked at; More is true where there are others.
+	Files int
+	More  bool
+}
+
+func (m *Misfit) Error() string { return m.Mistake.Error() }
+
+// Unwrap returns the mistake in the job.
+func (m *Misfit) Unwrap() error { return &m.Mistake }
+
+// firstGraphs looks whether one of the first graphs of a shard fits the model. If all that there are have another
+// width, it returns the first; it returns neither where the shard does not say.
+func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, width int) (misfit *graph.Rejection, fits bool) {
+	source, err := in.Plan.Open(ctx, sh, width)
+	if err != nil {
+		return nil, false // the run will say so, for this file alone
+	}
+	defer source.Close()
+	b, err := source.Next(ctx)
+	if err != nil {
+		return nil, false
+	}
+	if b.Graphs() > 0 {
+		return nil, true
+	}
+	for i := range b.Rejected { // graphs that are bad in other ways say nothing
+		if b.Rejected[i].Code == graph.FeatureWidth {
+			return &b.Rejected[i], false
+		}
+	}
+	return nil, false
+}

@@ -1,0 +1,184 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"graphscore/jobs"
+	"graphscore/jobs/gates"
+	"graphscore/pipeline"
+	"graphscore/pipeline/diff"
+	"graphscore/pipeline/exit"
+	"graphscore/pipeline/local"
+	"graphscore/pipeline/observe"
+	"graphscore/pipeline/remote"
+	"graphscore/pipeline/report"
+	"graphscore/readers"
+	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
+)
+
+// OutcomeError is a command that came to its end, and ends with a code other than 0.
+type OutcomeError struct {
+	Code    int
+	Message string
+	Said    bool // the command has printed it already
+}
+
+func (e *OutcomeError) Error() string { return e.Message }
+
+// noInput is the end of a run that could read nothing.
+func noInput() error {
+	return &OutcomeError{Code: exit.NoInput, Message: "no input could be read", Said: true}
+}
+
+// partly is the end of a run that did not score everything, nil where it did.
+func partly(files int, graphs int64) error {
+	switch {
+	case files > 0:
+		return &OutcomeError{Code: exit.Partly, Message: fmt.Sprintf("%d files were refused", files), Said: true}
+	case graphs > 0:
+		return &OutcomeError{Code: exit.Partly, Message: fmt.Sprintf("%d graphs were quarantined", graphs), Said: true}
+	}
+	return nil
+}
+
+// GatesFailed is how a run ends because of its gates, nil where none failed.
+func GatesFailed(all []record.Gate) error {
+	if failed := gates.Failed(all); len(failed) > 0 {
+		return &OutcomeError{Code: exit.CheckFailed, Message: strings.Join(failed, "; "), Said: true}
+	}
+	return nil
+}
+
+// MissingError is an input or an output that does not exist.
+type MissingError struct{ Message string }
+
+func (e *MissingError) Error() string { return e.Message }
+
+// OverlapError is an input and an output that overlap.
+type OverlapError struct{ What string }
+
+func (e *OverlapError) Error() string { return e.What + ": choose an output folder beside the input" }
+
+// UsageError is a command line that cannot be understood.
+type UsageError struct{ Message string }
+
+func (e *UsageError) Error() string { return e.Message }
+
+// SpaceError is a disk that has too little room for the output.
+type SpaceError struct{ Message string }
+
+func (e *SpaceError) Error() string { return e.Message }
+
+// SignalError is the signal that stopped a command. It is the cause of the context's end.
+type SignalError struct{ Signal syscall.Signal }
+
+func (e *SignalError) Error() string {
+	name := "SIGINT"
+	if e.Signal == syscall.SIGTERM {
+		name = "SIGTERM"
+	}
+	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", name)
+}
+
+// Stopped returns the signal in the place of an error that only says that ctx ended, else err.
+func Stopped(ctx context.Context, err error) error {
+	var stopped *SignalError
+	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &stopped) {
+		return stopped
+	}
+	return err
+}
+
+// ExitCode maps every error to the code of the process: the only place that does.
+func ExitCode(err error) int {
+	for _, c := range classes() {
+		if code, is := c(err); is {
+			return code
+		}
+	}
+	return exit.Other
+}
+
+// classes are asked in this order.
+func classes() []func(error) (int, bool) {
+	return []func(error) (int, bool){
+		func(err error) (int, bool) { return exit.Done, err == nil },
+		func(err error) (int, bool) {
+			var e *OutcomeError
+			if errors.As(err, &e) {
+				return e.Code, true
+			}
+			return 0, false
+		},
+		signalCode,
+		of[*pipeline.PanicError](exit.Bug), of[*pipeline.CountError](exit.Bug), of[*writers.CountError](exit.Bug),
+		of[*UsageError](exit.Usage),
+		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
+		of[*readers.PlanError](exit.Config), of[*readers.FileError](exit.NoInput),
+		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
+		of[*writers.LockedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
+		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*SpaceError](exit.IO),
+		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
+		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),
+		of[*pipeline.ContractError](exit.Contract),
+		of[*OverlapError](exit.Config), of[*observe.ListenError](exit.Config), of[*readers.ConfigError](exit.Config),
+		remoteCode, of[*TLSError](exit.Auth), jobCode,
+		of[*fs.PathError](exit.IO),
+	}
+}
+
+func of[E error](code int) func(error) (int, bool) {
+	return func(err error) (int, bool) {
+		var e E
+		return code, errors.As(err, &e)
+	}
+}
+
+func signalCode(err error) (int, bool) {
+	var e *SignalError
+	switch {
+	case !errors.As(err, &e):
+		return 0, false
+	case e.Signal == syscall.SIGTERM:
+		return exit.Terminated, true
+	default:
+		return exit.Interrupted, true
+	}
+}
+
+func remoteCode(err error) (int, bool) {
+	var e *remote.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	switch e.Kind {
+	case remote.Unavailable:
+		return exit.NoScorer, true
+	case remote.Contract:
+		return exit.Contract, true
+	case remote.Auth:
+		return exit.Auth, true
+	default:
+		return exit.Other, true
+	}
+}
+
+// jobCode: what is wrong in a job file is 78, what is wrong in flags is 64.
+func jobCode(err error) (int, bool) {
+	var e *jobs.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	if e.Path == "" {
+		return exit.Usage, true
+	}
+	return exit.Config, true
+}

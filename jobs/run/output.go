@@ -1,0 +1,153 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
+	"graphscore/pipeline/verify"
+	"graphscore/readers"
+	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
+)
+
+// OutputInput is the input of an output that exists, planned with a shard for each row group.
+type OutputInput struct {
+	plan   *readers.Plan
+	shards map[string][]*readers.Shard // by File.Rel, in order
+}
+
+var _ verify.Input = (*OutputInput)(nil)
+
+// ReadOutputPlan plans the input as the run that made the output did: what the footers say of columns and limit is
+// used where the job and the flags do not say. Errors are those of [Config.ReadPlan].
+func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
+	reader := c.reader()
+	reader.ShardBytes = 1 // a shard for each row group: parts are put together of these
+	if f := c.anyFooter(ctx, func(*part.Footer) bool { return true }); f != nil {
+		if reader.Limit == 0 {
+			reader.Limit = f.Settings.Limit
+		}
+		if reader.Columns == (readers.Columns{}) {
+			names := f.Settings.Columns
+			reader.Columns = readers.Columns{
+				GraphID: names["graph_id"], Features: names["features"], Edges: names["edges"], Source: names["source"], Target: names["target"],
+				Weights: names["weights"], NumNodes: names["num_nodes"], NodeIDs: names["node_ids"],
+			}
+		}
+		if kind, _, ok := strings.Cut(f.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
+			reader.Fingerprint = kind
+		}
+	}
+	in, err := c.readPlan(ctx, reader)
+	if err != nil {
+		return nil, err
+	}
+	in.keepIDTypes(ctx)
+	out := &OutputInput{plan: in.Plan, shards: map[string][]*readers.Shard{}}
+	for i := range in.Plan.Shards {
+		s := &in.Plan.Shards[i]
+		out.shards[s.File.Rel] = append(out.shards[s.File.Rel], s)
+	}
+	return out, nil
+}
+
+// keepIDTypes gives ids the types that the parts of the planned files have, as [Input.Agree] does.
+func (in *Input) keepIDTypes(ctx context.Context) {
+	planned := map[string]bool{}
+	for _, f := range in.Plan.Files {
+		planned[f.Rel] = true
+	}
+	f := in.anyFooter(ctx, func(f *part.Footer) bool { return planned[f.Input] })
+	if f != nil && len(in.Plan.Refused) > 0 {
+		in.Plan.Widen(f.Settings.IDTypes())
+	}
+}
+
+// anyFooter is the first footer in an output that is wanted, nil where there is none.
+func (c Config) anyFooter(ctx context.Context, wanted func(*part.Footer) bool) *part.Footer {
+	view := writers.NewView(c.Job.Output.Path)
+	found, err := view.List(ctx)
+	if err != nil {
+		return nil // the verification will say so
+	}
+	for _, name := range found.Parts {
+		if f, err := view.Footer(name); err == nil && wanted(f) {
+			return f
+		}
+	}
+	return nil
+}
+
+// Files lists what a run would read or refuse.
+func (in *OutputInput) Files() []verify.File {
+	var files []verify.File
+	for _, f := range in.plan.Files {
+		if s := in.shards[f.Rel]; len(s) > 0 { // none is beyond the limit
+			files = append(files, verify.File{Input: f.Rel, Fingerprint: f.Fingerprint, Groups: s[len(s)-1].LastGroup + 1})
+		}
+	}
+	for _, f := range in.plan.Refused {
+		files = append(files, verify.File{Input: f.Path, Refused: f.Reason})
+	}
+	return files
+}
+
+// Open puts the row groups of a part together.
+func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Source, int64, error) {
+	var whole *readers.Shard
+	for _, s := range in.shards[l.Input] {
+		if s.FirstGroup < l.FirstGroup || s.LastGroup > l.LastGroup {
+			continue
+		}
+		if whole == nil {
+			first := *s
+			whole = &first
+			continue
+		}
+		whole.LastGroup, whole.Rows, whole.Bytes = s.LastGroup, whole.Rows+s.Rows, whole.Bytes+s.Bytes
+	}
+	if whole == nil {
+		return noSource{}, 0, nil
+	}
+	source, err := in.plan.Open(ctx, whole, l.Settings.FeatureWidth)
+	if err != nil {
+		return nil, 0, err
+	}
+	return source, whole.Rows, nil
+}
+
+// Kinds are the types of the ids.
+func (in *OutputInput) Kinds() (graphs, nodes graph.IDKind) { return in.plan.GraphIDs, in.plan.NodeIDs }
+
+// noSource is that of row groups that the input does not have.
+type noSource struct{}
+
+func (noSource) Next(context.Context) (*graph.Batch, error) { return nil, io.EOF }
+func (noSource) Close() error                               { return nil }
+
+// VerifySample verifies an output against its input, and scores a share of its graphs again with a session of its own.
+func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float64) (report *verify.Report, err error) {
+	s, err := Connect(ctx, c, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	cfg.Scoring = &verify.Scoring{
+		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
+		Model:  record.NewModel(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+	}
+	if remote.TraitsOf(c.Job.Server.Protocol).OneGraph {
+		cfg.Scoring.RequestBytes = 1
+	}
+	err = s.Alive(ctx, func(ctx context.Context) (err error) {
+		report, err = verify.Run(ctx, cfg)
+		return err
+	})
+	return report, err
+}

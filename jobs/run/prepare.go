@@ -1,0 +1,137 @@
+package run
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"graphscore/jobs"
+	"graphscore/pipeline/remote"
+	"graphscore/readers"
+	"graphscore/writers/record"
+)
+
+// Config is the job of one execution and the world in which it runs. Job, Start, Now and Log must be set.
+type Config struct {
+	// Job is what to do, with defaults, and of one date if it has a {date}.
+	Job *jobs.Job
+	// Date names the date of a job with {date}, "" for other jobs.
+	Date string
+	// ID names the run in records, in the lock and beside calls: see [NewID].
+	ID string
+	// Limit takes that many graphs from the beginning of the input, 0 all.
+	Limit int64
+	// RequireInput refuses an input of no files.
+	RequireInput bool
+	// Python is the interpreter of local workers as the user named it, "" for the default.
+	Python string
+	// Start is when the process or, in a backfill, the date began. Now is the clock.
+	Start time.Time
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// NewID returns the id of a run or a backfill that began at start.
+func NewID(start time.Time) string { return record.NewID(start, rand.Reader) }
+
+// Input is a job that can be run as far as it is known without a scorer, and the plan of what it reads.
+type Input struct {
+	Config
+	Plan *readers.Plan
+}
+
+// Files is the number of files that were found, those that cannot be read included.
+func (in *Input) Files() int { return len(in.Plan.Files) + len(in.Plan.Refused) }
+
+// Prepare checks the job and plans what there is to read. It returns every refusal that needs no scorer, and changes
+// nothing. Its three steps are for callers that go on after a refusal, or that read without an output.
+func Prepare(ctx context.Context, cfg Config) (*Input, error) {
+	if err := cfg.CheckJob(); err != nil {
+		return nil, err
+	}
+	if err := cfg.CheckPaths(); err != nil {
+		return nil, err
+	}
+	return cfg.ReadPlan(ctx)
+}
+
+// CheckJob returns a *jobs.Error for a job that cannot be run as it is written.
+func (c Config) CheckJob() error { return c.Job.Validate() }
+
+// ReadPlan plans what there is to read: a *MissingError where nothing matches and input is required, a *jobs.Error
+// where the protocol cannot carry the input, else the errors of [readers.NewPlan].
+func (c Config) ReadPlan(ctx context.Context) (*Input, error) { return c.readPlan(ctx, c.reader()) }
+
+func (c Config) readPlan(ctx context.Context, reader readers.Config) (*Input, error) {
+	plan, err := readers.NewPlan(ctx, reader)
+	if err != nil {
+		return nil, err
+	}
+	in := &Input{Config: c, Plan: plan}
+	if plan.Empty() && c.RequireInput {
+		return nil, &MissingError{fmt.Sprintf("nothing matches %s, and --require-input is set", c.Job.Input.Path)}
+	}
+	if err := in.carriesWeights(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// carriesWeights refuses edge weights where the protocol has no place for them: scores would be wrong.
+func (in *Input) carriesWeights() error {
+	if remote.TraitsOf(in.Job.Server.Protocol).Weights || !in.Plan.HasWeights {
+		return nil
+	}
+	return &jobs.Error{Path: cmp.Or(in.Job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +
+		"which protocol gcn cannot carry: use protocol native, or an input without the column"}
+}
+
+// reader translates the input of the job.
+func (c Config) reader() readers.Config {
+	names := c.Job.Input.Columns
+	cfg := readers.Config{
+		Columns: readers.Columns{
+			GraphID: names.GraphID, Features: names.Features, Edges: names.Edges, Source: names.Source, Target: names.Target,
+			Weights: names.Weights, NumNodes: names.NumNodes, NodeIDs: names.NodeIDs,
+		},
+		Layout: c.Job.Input.Layout, Fingerprint: c.Job.Input.Fingerprint, ShardBytes: int64(c.Job.Input.ShardBytes), Limit: c.Limit,
+	}
+	for _, p := range c.Job.Input.Path {
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})
+	}
+	return cfg
+}
+
+// Newest returns the input file that was written last, among those that can be read; path is "" where there is none.
+func (in *Input) Newest() (path string, written time.Time) {
+	for _, f := range in.Plan.Files {
+		if info, err := os.Stat(f.Path); err == nil && (path == "" || info.ModTime().After(written)) {
+			path, written = f.Path, info.ModTime()
+		}
+	}
+	return path, written
+}
+
+// LogPlan logs what will be read, and which files beside the input will not be.
+func (in *Input) LogPlan(ctx context.Context) {
+	p := in.Plan
+	in.Log.InfoContext(ctx, "planned", "files", len(p.Files), "shards", len(p.Shards), "graphs", p.Rows,
+		"refused", len(p.Refused), "ignored", len(p.Ignored))
+	for _, path := range p.Ignored {
+		in.Log.WarnContext(ctx, "ignored: neither its name nor its content is that of Parquet or Arrow", "file", path)
+	}
+}
+
+// PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them.
+func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
+	files := refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
+	for _, f := range files {
+		fmt.Fprintf(w, "graphscore: refused: %s\n", f.Reason)
+	}
+	return len(files)
+}

@@ -1,0 +1,266 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"graphscore/jobs/gates"
+	"graphscore/pipeline"
+	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
+)
+
+// Options are how one execution is embedded in its caller. Lender must be set; every other zero value means its
+// default.
+type Options struct {
+	// Lender provides the session.
+	Lender Lender
+	// Progress counts the run while it goes on. Default: a new one.
+	Progress *pipeline.Progress
+	// Wrap decorates the scorer below its retries. Default: the scorer as it is.
+	Wrap func(pipeline.Scorer) pipeline.Scorer
+	// Begin is called for every shard, as [pipeline.Config.Begin]. Default: the context as it is.
+	Begin func(ctx context.Context, shard string) (context.Context, func(pipeline.ShardResult))
+	// Show runs work, which scores so many graphs, and shows how far it is. Default: it just runs work.
+	Show func(ctx context.Context, graphs int64, work func(context.Context) error) error
+
+	// Share is the number of runs at once that divide the limits of the job. Default 1.
+	Share int
+	// Turn blocks until the run before this one has ended, before scores are compared with its output. Default: it
+	// returns at once.
+	Turn func(context.Context) error
+	// AnyAge leaves out the gate on the age of the input, for dates that may be old.
+	AnyAge bool
+}
+
+func (o Options) withDefaults() Options {
+	if o.Progress == nil {
+		o.Progress = &pipeline.Progress{}
+	}
+	if o.Wrap == nil {
+		o.Wrap = func(s pipeline.Scorer) pipeline.Scorer { return s }
+	}
+	if o.Begin == nil {
+		o.Begin = func(ctx context.Context, _ string) (context.Context, func(pipeline.ShardResult)) {
+			return ctx, func(pipeline.ShardResult) {}
+		}
+	}
+	if o.Show == nil {
+		o.Show = func(ctx context.Context, _ int64, work func(context.Context) error) error { return work(ctx) }
+	}
+	o.Share = max(o.Share, 1)
+	if o.Turn == nil {
+		o.Turn = func(context.Context) error { return nil }
+	}
+	return o
+}
+
+// Ended is what an execution leaves to its caller.
+type Ended struct {
+	// Record is what the run was and how it went, complete however early it ended.
+	Record record.Run
+	// Recorded is true where the record was written into the output.
+	Recorded bool
+	// NoInput is true for a date without input: nothing was done and nothing written, not even _SUCCESS, as what
+	// comes late must not count as done.
+	NoInput bool
+	// Stages is how busy each stage was; Streamed is false where no shard was to be scored.
+	Stages   pipeline.StageReport
+	Streamed bool
+}
+
+// Execute scores what in plans and is not scored yet. It owns the output from the lock to its release; a record is
+// written whatever happens in between. Its error maps to the exit code of the run by [ExitCode]: an *OutcomeError
+// where the run came to its end and something was not scored or a gate failed.
+func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
+	x := &execution{in: in, opt: options.withDefaults(), work: nothing(in)}
+	if in.Plan.Empty() && in.Date != "" {
+		return x.withoutInput(ctx)
+	}
+	output, err := writers.Open(ctx, writers.Config{
+		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log,
+	})
+	if err != nil {
+		return x.end(ctx, err), err
+	}
+	err = x.score(ctx, output)
+	if err == nil {
+		err = x.outcome()
+	}
+	ended := x.end(ctx, err)
+	ended.Recorded = true
+	err = FirstFailure(ctx, in.Log, err, output.WriteRecord(&ended.Record))
+	return ended, FirstFailure(ctx, in.Log, err, output.Close())
+}
+
+// execution is a run under way. Each value is empty until its step has ended.
+type execution struct {
+	in  *Input
+	opt Options
+
+	served   Served
+	contract Contract
+	work     work
+	result   pipeline.Result
+	streamed bool
+	calls    int // at most under way
+	gates    []record.Gate
+	previous string // output that the scores can be compared with, "" where there is none
+
+	workerMemory int64 // peak of all local workers, in bytes
+	throughput   throughput
+}
+
+// score does the work, from the connection to _SUCCESS.
+func (x *execution) score(ctx context.Context, output *writers.Output) (err error) {
+	session, err := x.opt.Lender.Borrow(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		x.workerMemory = session.PeakMemory()
+		err = FirstFailure(ctx, x.in.Log, err, x.opt.Lender.Return(session))
+	}()
+	x.served = session.Served
+	if err := x.agree(ctx, output); err != nil {
+		return err
+	}
+	if err := x.reconcile(ctx, output); err != nil {
+		return err
+	}
+	if err := x.stream(ctx, session, output); err != nil {
+		return err
+	}
+	if err := x.accounted(); err != nil {
+		return err
+	}
+	if err := x.tryGates(ctx, output); err != nil {
+		return err
+	}
+	return output.Finish(ctx, x.work.Reconciled, x.whole() && len(gates.Failed(x.gates)) == 0)
+}
+
+// agree compares the model with the data, and both with the parts that exist.
+func (x *execution) agree(ctx context.Context, output *writers.Output) error {
+	width, err := x.in.Fit(ctx, x.served, 0)
+	graphs, nodes := output.View().ExistingIDTypes(x.in.parts())
+	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
+	return err
+}
+
+// work is what a run does with its shards.
+type work struct {
+	*writers.Reconciled
+	todo []int // places in the plan of the shards to score
+}
+
+// nothing is the work before the output was looked at.
+func nothing(in *Input) work {
+	return work{Reconciled: &writers.Reconciled{Footers: make([]*part.Footer, len(in.Plan.Shards))}}
+}
+
+// reconcile compares the plan with the parts that exist.
+func (x *execution) reconcile(ctx context.Context, output *writers.Output) error {
+	found, err := output.Reconcile(ctx, x.contract.Plan())
+	if err != nil {
+		return err
+	}
+	x.work = work{Reconciled: found}
+	for i, d := range found.Decisions {
+		if d != writers.Skip {
+			x.work.todo = append(x.work.todo, i)
+		}
+	}
+	x.opt.Progress.Planned.Store(x.in.Plan.Rows)
+	x.opt.Progress.Skipped.Store(x.counts().Skipped)
+	return nil
+}
+
+// whole reports whether every planned shard has its part.
+func (x *execution) whole() bool {
+	return len(x.in.Plan.Refused) == 0 &&
+		!slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome != pipeline.Scored })
+}
+
+// tryGates compares the output with the limits of the job's gates, once all shards are done. Without gates it only
+// looks for an earlier output.
+func (x *execution) tryGates(ctx context.Context, output *writers.Output) error {
+	limits := x.in.Job.Gates
+	if limits.Drift != nil {
+		if err := x.opt.Turn(ctx); err != nil {
+			return err
+		}
+	}
+	x.previous = x.in.Earlier()
+	if x.in.Limit > 0 {
+		x.gates = gates.LeftOut(limits, "not checked: --limit takes only some of the graphs")
+		return nil
+	}
+	facts := x.in.GateFacts(x.counts().RowsIn, x.opt.AnyAge)
+	facts.Quarantined = x.quarantined()
+	x.gates = append(gates.Input(limits, facts), gates.Quarantine(limits, facts)...)
+	if limits.Drift == nil {
+		return nil
+	}
+	drift, err := x.driftGates(ctx, output)
+	x.gates = append(x.gates, drift...)
+	return err
+}
+
+// withoutInput ends the run of a date that has no input; a gate may want graphs.
+func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
+	if x.in.Limit == 0 {
+		x.gates = gates.Input(x.in.Job.Gates, x.in.GateFacts(0, x.opt.AnyAge))
+	}
+	err := x.failedGates()
+	ended := x.end(ctx, err)
+	ended.NoInput = true
+	return ended, err
+}
+
+func (x *execution) end(ctx context.Context, err error) Ended {
+	return Ended{
+		Record: x.record(ctx, err), Streamed: x.streamed,
+		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: workers(x.served, x.in.Job)},
+	}
+}
+
+// outcome is how a run ended that nothing stopped: nil, or an *OutcomeError for the gates or for what was not scored.
+func (x *execution) outcome() error {
+	refused := x.refused()
+	if n := len(refused); n > 0 && n == x.in.Files() && !x.anyDone() {
+		return noInput()
+	}
+	if err := x.failedGates(); err != nil {
+		return err
+	}
+	return partly(len(refused), x.quarantined())
+}
+
+// anyDone reports whether a part exists, of this run or of one before.
+func (x *execution) anyDone() bool {
+	return slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome == pipeline.Scored }) ||
+		slices.ContainsFunc(x.work.Footers, func(l *part.Footer) bool { return l != nil })
+}
+
+// failedGates is how a run ends because of its gates, nil where none failed.
+func (x *execution) failedGates() error { return GatesFailed(x.gates) }
+
+// FirstFailure returns the one error that a command ends with: how it ended, unless what came after that failed and
+// the command itself did not. The other one is logged.
+func FirstFailure(ctx context.Context, log *slog.Logger, ended, after error) error {
+	var outcome *OutcomeError
+	switch {
+	case after == nil:
+		return ended
+	case ended == nil || errors.As(ended, &outcome):
+		return after
+	default:
+		log.ErrorContext(ctx, "ending the run", "error", fmt.Sprint(after))
+		return ended
+	}
+}

@@ -1,0 +1,272 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/grpclog"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
+	"graphscore/pipeline/local"
+	"graphscore/pipeline/remote"
+)
+
+// Served describes what scores: for a run by a [Session], for a plan by [Describe].
+type Served struct {
+	// Model is what scores. InFeatures is 0 where the protocol cannot describe it.
+	Model graph.Model
+	// MessageBytes is the largest message that both sides take.
+	MessageBytes int64
+	// Addresses are those of the workers or servers, empty before a connection.
+	Addresses []string
+}
+
+// Session is a connection and, for a job with a model folder, the workers behind it. Its methods are safe for
+// concurrent use, but for Close.
+type Session struct {
+	Served
+
+	pool *local.Pool // nil where servers run elsewhere
+	conn *grpc.ClientConn
+	cfg  remote.Config
+}
+
+// preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
+const preflight = 10 * time.Second
+
+// Connect starts so many local workers where the job wants them, connects, and asks what scores. The caller closes
+// the session.
+func Connect(ctx context.Context, cfg Config, workers int) (*Session, error) {
+	s := &Session{}
+	if err := s.connect(ctx, cfg, workers); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err error) {
+	job := cfg.Job
+	s.Addresses = job.Server.Addresses
+	if job.Model.Path != "" {
+		if s.pool, err = startWorkers(ctx, cfg, workers); err != nil {
+			return err
+		}
+		s.Addresses = s.pool.Addresses()
+	}
+	secure, err := tlsConfig(job)
+	if err != nil {
+		return err
+	}
+	s.cfg = remote.Config{
+		Addresses: s.Addresses, Protocol: job.Server.Protocol, ModelVersion: job.Model.Version,
+		MaxMessageBytes: int(job.Limits.MessageBytes), Deadline: time.Duration(job.Limits.Deadline),
+		ConnectTimeout: min(preflight, time.Duration(job.Limits.RetryBudget)),
+		TLS:            secure, Log: cfg.Log,
+	}.WithDefaults()
+	if err := s.cfg.Validate(); err != nil {
+		return &jobs.Error{Path: job.Path, Reason: err.Error()}
+	}
+	if s.conn, err = remote.Dial(s.cfg); err != nil {
+		return err
+	}
+	if err := s.describe(ctx); err != nil {
+		return err
+	}
+	s.MessageBytes = int64(s.cfg.MaxMessageBytes)
+	if m := s.Model.MaxMessageBytes; m > 0 {
+		s.MessageBytes = min(m, s.MessageBytes)
+		if m < int64(job.Limits.MessageBytes) {
+			cfg.Log.WarnContext(ctx, "the server takes smaller messages than the job allows", "server", m, "job", int64(job.Limits.MessageBytes))
+		}
+	}
+	if s.pool == nil && s.Model.Digest == "" {
+		cfg.Log.WarnContext(ctx, "protocol gcn does not tell which model scores: state model.version (--model-version), or a change of the model goes unnoticed")
+	}
+	return nil
+}
+
+// describe asks what scores. Our own workers speak both protocols: over gcn, too, they say which model it is.
+func (s *Session) describe(ctx context.Context) error {
+	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes && s.cfg.ModelVersion == "" {
+		m, err := remote.Describe(ctx, s.conn, s.cfg.Describing())
+		if err != nil {
+			return err
+		}
+		if !t.Carries(m) {
+			return manyOutputs(m.Name, len(m.Outputs))
+		}
+		s.cfg.ModelVersion = m.Digest
+	}
+	m, err := remote.Describe(ctx, s.conn, s.cfg)
+	if err != nil {
+		return err
+	}
+	s.Model = *m
+	return nil
+}
+
+// manyOutputs is a model that protocol gcn cannot carry.
+func manyOutputs(model string, n int) error {
+	return &jobs.Error{Path: "--protocol gcn", Reason: fmt.Sprintf(
+		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
+}
+
+func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding the folder of graphscore: %w", err)
+	}
+	interpreter, err := local.FindPython(cfg.Python, os.Getenv, executable)
+	if err != nil {
+		return nil, err
+	}
+	return local.Start(ctx, local.Config{
+		Python: interpreter, Model: cfg.Job.Model.Path, Workers: workers,
+		MaxMessageBytes: int(cfg.Job.Limits.MessageBytes), Log: cfg.Log,
+	})
+}
+
+// Describe finds out what would score without starting a worker: a model folder is read, servers are asked.
+func Describe(ctx context.Context, cfg Config) (Served, error) {
+	job := cfg.Job
+	if job.Model.Path == "" {
+		s, err := Connect(ctx, cfg, 0)
+		if err != nil {
+			return Served{}, err
+		}
+		return s.Served, s.Close()
+	}
+	m, err := local.ReadModel(job.Model.Path)
+	if err != nil {
+		return Served{}, err
+	}
+	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
+		if !t.Carries(m) {
+			return Served{}, manyOutputs(m.Name, len(m.Outputs))
+		}
+		m = t.Assumed(job.Model.Version, m)
+	}
+	return Served{Model: *m, MessageBytes: int64(job.Limits.MessageBytes)}, nil
+}
+
+// Scorer returns the client of the job's protocol, without retries. width is the number of features of a node.
+func (s *Session) Scorer(width int) remote.Scorer {
+	model := s.Model
+	model.InFeatures = width
+	return remote.New(s.conn, s.cfg, &model)
+}
+
+// Patient wraps a scorer of the session in the retries of the job. wrap decorates it below the retries.
+func (s *Session) Patient(scorer pipeline.Scorer, cfg Config, progress *pipeline.Progress) pipeline.Scorer {
+	return pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
+		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Progress: progress, Log: cfg.Log,
+	}))
+}
+
+// Alive runs work, and ends it where the local workers cannot be kept running.
+func (s *Session) Alive(ctx context.Context, work func(context.Context) error) error {
+	if s.pool == nil {
+		return work(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var g errgroup.Group
+	g.Go(func() error {
+		select {
+		case <-s.pool.Failed():
+			cancel(s.pool.Err())
+		case <-ctx.Done():
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer cancel(nil)
+		err := work(ctx)
+		if cause := s.pool.Err(); cause != nil && errors.Is(err, context.Canceled) {
+			return cause
+		}
+		return err
+	})
+	return g.Wait()
+}
+
+// Local reports whether the workers are processes of this one.
+func (s *Session) Local() bool { return s.pool != nil }
+
+// Broken is why the local workers cannot be kept running, nil while they can.
+func (s *Session) Broken() error {
+	if s.pool == nil {
+		return nil
+	}
+	return s.pool.Err()
+}
+
+// Restarts counts the local workers that were started again.
+func (s *Session) Restarts() int64 {
+	if s.pool == nil {
+		return 0
+	}
+	return int64(s.pool.Restarts())
+}
+
+// PeakMemory is the sum of the peaks of all local workers, in bytes.
+func (s *Session) PeakMemory() int64 {
+	if s.pool == nil {
+		return 0
+	}
+	return s.pool.PeakMemory()
+}
+
+// Close ends the connection and the workers.
+func (s *Session) Close() error {
+	var err error
+	if s.conn != nil {
+		err = s.conn.Close()
+	}
+	if s.pool != nil {
+		err = errors.Join(err, s.pool.Close())
+	}
+	return err
+}
+
+// PeakMemory is the peak of this process, in bytes; 0 where the system does not report it.
+func PeakMemory() int64 { return local.PeakMemory(os.Getpid()) }
+
+// RedirectGRPCLog sends the log of gRPC, which is one for the process, to w. What matters of it comes as the error
+// of a call.
+func RedirectGRPCLog(w io.Writer) {
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, w))
+}
+
+// Lender provides the session of a run when the run needs it. It is safe for concurrent use.
+type Lender interface {
+	// Borrow blocks until the session is there. Every session that it returns must be returned to it.
+	Borrow(ctx context.Context) (*Session, error)
+	// Return takes a session back, and closes it where it is not shared.
+	Return(s *Session) error
+}
+
+// Own lends a run a session of its own. connected is called once it is made.
+func Own(cfg Config, connected func(*Session)) Lender { return &own{cfg, connected} }
+
+type own struct {
+	cfg       Config
+	connected func(*Session)
+}
+
+func (o *own) Borrow(ctx context.Context) (*Session, error) {
+	s, err := Connect(ctx, o.cfg, o.cfg.Job.Workers)
+	if err == nil {
+		o.connected(s)
+	}
+	return s, err
+}
+
+func (o *own) Return(s *Session) error { return s.Close() }

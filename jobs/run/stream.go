@@ -1,0 +1,110 @@
+package run
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"graphscore/jobs"
+	"graphscore/pipeline"
+	"graphscore/pipeline/remote"
+	"graphscore/writers"
+)
+
+// stream scores the shards that are not done.
+func (x *execution) stream(ctx context.Context, s *Session, output *writers.Output) error {
+	if len(x.work.todo) > 0 || len(x.in.Plan.Refused) > 0 {
+		if err := output.Begin(); err != nil {
+			return err
+		}
+	}
+	cfg, scorer := x.contract.Tune(s, x.opt)
+	x.calls, x.streamed = cfg.Calls, true
+	var total int64
+	shards := make([]pipeline.Shard, len(x.work.todo))
+	for k, i := range x.work.todo {
+		shards[k] = x.shard(i, output)
+		total += shards[k].Rows
+	}
+	score := func(ctx context.Context) error {
+		return s.Alive(ctx, func(ctx context.Context) error {
+			result, err := pipeline.Run(ctx, cfg, shards, scorer)
+			if result != nil {
+				x.result = *result
+			}
+			return err
+		})
+	}
+	return x.opt.Show(ctx, total, func(ctx context.Context) error {
+		return x.throughput.during(ctx, x.in.Start, x.opt.Progress, score)
+	})
+}
+
+// shard wires shard i of the plan.
+func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
+	sh := &x.in.Plan.Shards[i]
+	return pipeline.Shard{
+		Name: sh.Part, Rows: sh.Rows,
+		Open: func(ctx context.Context) (pipeline.Source, error) {
+			return x.in.Plan.Open(ctx, sh, x.contract.Width)
+		},
+		Create: func(ctx context.Context) (pipeline.Sink, error) {
+			return output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())
+		},
+	}
+}
+
+// Tune bounds the pipeline of the job, and returns the scorer of the session with all its retries.
+func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.Scorer) {
+	options = options.withDefaults()
+	job, scorer, count := c.in.Job, s.Scorer(c.Width), max(1, workers(s.Served, c.in.Job))
+	traits := remote.TraitsOf(job.Server.Protocol)
+	cfg := pipeline.Config{
+		Outputs:       len(s.Model.Outputs),
+		ShardsAtOnce:  shardsAtOnce(runtime.GOMAXPROCS(0)),
+		RequestBytes:  int64(job.Limits.RequestBytes),
+		InFlightBytes: int64(job.Limits.InFlightBytes),
+		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
+		Calls:    traits.CallsPerWorker * count,
+		Progress: options.Progress, Log: c.in.Log,
+		Begin: func(ctx context.Context, shard string) (context.Context, func(pipeline.ShardResult)) {
+			ctx, end := options.Begin(ctx, shard)
+			return remote.Label(ctx, c.in.ID, shard), end
+		},
+	}
+	if traits.OneGraph {
+		cfg.RequestGraphs = 1
+	}
+	if n := options.Share; n > 1 { // runs at once share what one may have
+		cfg.InFlightBytes, cfg.Calls = max(1, cfg.InFlightBytes/int64(n)), (cfg.Calls+n-1)/n
+	}
+	return cfg, s.Patient(options.Wrap(scorer), c.in.Config, options.Progress)
+}
+
+// workers is the number of processes that score: behind one address there may be more, as the job says.
+func workers(served Served, job *jobs.Job) int { return max(len(served.Addresses), job.Workers) }
+
+// LimitMemory makes the collector begin earlier than it would: batches are filled again, so that it has little to
+// do, and what it leaves is most of the peak. It works harder still before the heap of a few giant graphs doubles,
+// far above what other runs need. GOGC and GOMEMLIMIT override this.
+func LimitMemory(limits jobs.Limits) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(50)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(256<<20 + 4*int64(limits.InFlightBytes))
+	}
+}
+
+// DefaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.
+func DefaultWorkers() int {
+	if cpus := runtime.GOMAXPROCS(0); cpus > 2 {
+		return cpus - 1
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
+// shardsAtOnce is one for every two CPUs: reading and writing a shard of small graphs keeps two workers busy. Each
+// takes some 20 MB for its part.
+func shardsAtOnce(cpus int) int { return min(max(2, cpus/2), 8) }
