@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"graphscore/readers/internal/column"
 )
 
 // Input is one root to read.
@@ -30,6 +32,11 @@ type Columns struct {
 	NumNodes string
 	// NodeIDs is usually `node_ids`.
 	NodeIDs string
+}
+
+// byRole gives the names that are set, by role.
+func (c Columns) byRole() [column.Roles]string {
+	return [column.Roles]string{c.Features, c.Edges, c.Source, c.Target, c.Weights, c.NumNodes, c.GraphID, c.NodeIDs}
 }
 
 // The kinds of fingerprints.

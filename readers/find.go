@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"graphscore/readers/internal/column"
 )
 
 // found is a file that an input led to.
@@ -76,19 +78,10 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
-	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", cause(err))}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", column.Cause(err))}
 }
 
 func isGlob(name string) bool { return strings.ContainsAny(name, "*?[{") }
-
-// cause strips operation and path, which the message has already.
-func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
-}
 
 // file takes a path that the user named.
 func (f *finder) file(i int, name string, info fs.FileInfo) error {
@@ -129,7 +122,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", column.Cause(err)))
 		return nil
 	}
 	file.real = real

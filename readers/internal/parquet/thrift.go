@@ -1,4 +1,4 @@
-package readers
+package parquet
 
 import (
 	"encoding/binary"
@@ -21,8 +21,8 @@ const (
 	thriftStruct
 )
 
-// maxDepth is how deep structs, lists and schemas may be nested.
-const maxDepth = 64
+// MaxDepth is how deep structs, lists and schemas may be nested.
+const MaxDepth = 64
 
 var (
 	errShort  = errors.New("the bytes end too early")
@@ -107,7 +107,7 @@ func (c *compact) skipBytes(n uint64) {
 
 // skip passes a value over; element: in a list, where a truth value takes a byte.
 func (c *compact) skip(typ byte, element bool, depth int) {
-	if depth > maxDepth {
+	if depth > MaxDepth {
 		c.fail(errThrift)
 		return
 	}
@@ -212,7 +212,7 @@ func (c *compact) schema() bool {
 		for len(open) > 0 && open[len(open)-1] == 0 {
 			open = open[:len(open)-1]
 		}
-		if len(open) > maxDepth {
+		if len(open) > MaxDepth {
 			return false
 		}
 	}
