@@ -5,7 +5,6 @@ import (
 	"io"
 
 	"graphscore/readers/internal/column"
-	"graphscore/readers/internal/parquet"
 )
 
 // The types of Schema.fbs.
@@ -72,6 +71,8 @@ type File struct {
 	dicts   map[int64]*dictionary
 }
 
+// Open reads the schema and finds the record batches of an Arrow IPC file (random) or stream. limit is how many bytes
+// one row, or one buffer that must be held, may take. The file stays the caller's.
 func Open(r io.ReaderAt, size int64, random bool, limit int64) (*File, error) {
 	a := &File{r: r, limit: limit, random: random, dicts: make(map[int64]*dictionary)}
 	read := a.streamMessages
@@ -89,9 +90,13 @@ func Open(r io.ReaderAt, size int64, random bool, limit int64) (*File, error) {
 	return a, nil
 }
 
+// Fields describes the columns.
 func (a *File) Fields() []column.Field { return a.cols }
-func (a *File) FooterSize() int64      { return 0 }
 
+// FooterSize is 0: what stands at the end of an Arrow file says nothing that the rest does not.
+func (a *File) FooterSize() int64 { return 0 }
+
+// Close frees what the decompressors hold. It does not close the file.
 func (a *File) Close() {
 	for _, c := range a.columns {
 		c.close()
@@ -117,7 +122,7 @@ func (a *File) readSchema(t fbTable) error {
 
 func parseField(t fbTable, depth int) (field, error) {
 	f := field{name: t.string(0), kind: int(t.byte(2, 0))}
-	if depth > parquet.MaxDepth {
+	if depth > column.MaxDepth {
 		return f, column.Damaged("its columns are nested too deep")
 	}
 	if typ, ok := t.table(3); ok {

@@ -100,7 +100,7 @@ func (b Binding) check(fields []Field) error {
 		if b[r] < 0 {
 			continue
 		}
-		if f := fields[b[r]]; !f.Fits(r) {
+		if f := fields[b[r]]; !f.fits(r) {
 			return Unsupported("rewrite the column, or "+hintColumns, "column %q for %s has type %s, not %s",
 				f.Name, RoleNames[r], f.Type, wanted[r])
 		}

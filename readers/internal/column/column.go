@@ -11,35 +11,40 @@ const (
 	NullInside = 2 // a list or value inside of it is
 )
 
-// Column holds some rows of one column, decoded. Formats fill it, the source takes rows from its front.
+// Column holds some rows of one column, decoded. Decoders fill it, the source takes rows from its front.
 type Column struct {
 	role  Role
 	Field Field
 	Limit int // bytes that a row may take
 
-	// Starts has the place of each row: in inner for lists of lists, else in the values.
+	// Starts has the place of each row: in Inner for lists of lists, else in Values.
 	Starts []int32
-	// Inner has the place of each inner list in the values.
+	// Inner has the place of each inner list in Values.
 	Inner []int32
-	// Flags has nullRow or nullInside of each row.
+	// Flags has NullRow, NullInside or both for each row.
 	Flags []uint8
-	// Values is floats, ints or texts.
+	// Values is Floats, Ints or Texts, whichever is not nil.
 	Values Values
 	Floats *Numbers[float32]
 	Ints   *Numbers[int64]
 	Texts  *Texts
 
-	in    Filler
-	want  int64 // rows of the group
-	Begun int64 // rows begun
-	Ended bool  // no more rows will come in this group
+	// Begun is how many rows of the group were begun.
+	Begun int64
+	// Ended is set by the filler: no more rows will come in this group.
+	Ended bool
+
+	in   Filler
+	want int64 // rows of the group
 }
 
-// Filler decodes a piece of a column: it adds rows or values, or sets ended.
+// Filler is the decoder's side of a column.
 type Filler interface {
+	// Fill decodes a piece: it adds rows or values to c, or sets c.Ended.
 	Fill(c *Column) error
 }
 
+// New returns a column without rows. A row of it may take limit bytes.
 func New(r Role, f Field, limit int64) *Column {
 	c := &Column{role: r, Field: f, Limit: int(limit)}
 	switch {
@@ -59,7 +64,7 @@ func New(r Role, f Field, limit int64) *Column {
 // Begin starts a group of that many rows.
 func (c *Column) Begin(in Filler, rows int64) {
 	c.Starts, c.Inner, c.Flags = c.Starts[:0], c.Inner[:0], c.Flags[:0]
-	c.Values.Drop(c.Values.Len())
+	c.Values.drop(c.Values.Len())
 	c.in, c.want, c.Begun, c.Ended = in, rows, 0, false
 }
 
@@ -85,6 +90,7 @@ func (c *Column) BeginRow() error {
 	return nil
 }
 
+// TooLarge is the error of a row that takes more than Limit.
 func (c *Column) TooLarge() error {
 	return Unsupported("split the graph", "a graph takes more than %d bytes in column %s", c.Limit, c.Field.Name)
 }
@@ -101,7 +107,7 @@ func (c *Column) Complete() int {
 }
 
 // Size is about what the column holds in memory.
-func (c *Column) Size() int { return c.Values.Size() + 4*len(c.Inner) + 5*len(c.Starts) }
+func (c *Column) Size() int { return c.Values.size() + 4*len(c.Inner) + 5*len(c.Starts) }
 
 // Fill decodes until there are so many rows or about so many bytes, but at least one row.
 func (c *Column) Fill(rows, bytes int) error {
@@ -164,7 +170,7 @@ func (c *Column) Within(n, bytes int) int {
 		if c.Field.Depth == 2 && at > 0 {
 			_, at = c.List(at - 1)
 		}
-		return c.Values.SizeOf(at) > bytes
+		return c.Values.bytes(at) > bytes
 	}))
 }
 
@@ -183,7 +189,7 @@ func (c *Column) Drop(n int) {
 			cut = int(c.Starts[n])
 		}
 	}
-	c.Values.Drop(cut)
+	c.Values.drop(cut)
 	first := cut
 	if c.Field.Depth == 2 {
 		c.Inner = shift(c.Inner, lists, cut)
@@ -202,14 +208,16 @@ func shift(s []int32, n, by int) []int32 {
 	return s
 }
 
-// Values holds the values of a column.
+// Values holds the values of a column: Numbers or Texts.
 type Values interface {
+	// Len is the number of values.
 	Len() int
-	Size() int
-	// SizeOf is the size of the first n.
-	SizeOf(n int) int
 	// AddNull adds a value that stands for one that is missing.
 	AddNull()
-	// Drop takes values from the front.
-	Drop(n int)
+	// size is about how many bytes they take in memory.
+	size() int
+	// bytes is the size of the first n.
+	bytes(n int) int
+	// drop takes n values from the front.
+	drop(n int)
 }

@@ -9,8 +9,8 @@ type Field struct {
 	Place int // its number in the file
 }
 
-// Fits says whether a column can have a role.
-func (f Field) Fits(r Role) bool {
+// fits says whether a column can have a role.
+func (f Field) fits(r Role) bool {
 	switch r {
 	case RoleGraphID:
 		return f.Depth == 0 && (f.Leaf.Integer() || f.Leaf.Bytes())
@@ -29,3 +29,6 @@ func (f Field) Fits(r Role) bool {
 	}
 	return false
 }
+
+// MaxDepth is how deep structs, lists and schemas may be nested.
+const MaxDepth = 64

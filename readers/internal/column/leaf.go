@@ -3,6 +3,7 @@ package column
 // Leaf is the type of the values of a column.
 type Leaf uint8
 
+// The types of values. LeafOther is every type that no column is read as.
 const (
 	LeafOther Leaf = iota
 	LeafInt8
@@ -19,9 +20,14 @@ const (
 	LeafBinary // bytes, of any or of one length
 )
 
+// Integer says whether the values are integers.
 func (l Leaf) Integer() bool { return l >= LeafInt8 && l <= LeafUint64 }
-func (l Leaf) Number() bool  { return l >= LeafInt8 && l <= LeafFloat64 }
-func (l Leaf) Bytes() bool   { return l == LeafText || l == LeafBinary }
+
+// Number says whether the values are integers or floats.
+func (l Leaf) Number() bool { return l >= LeafInt8 && l <= LeafFloat64 }
+
+// Bytes says whether the values are texts or bytes.
+func (l Leaf) Bytes() bool { return l == LeafText || l == LeafBinary }
 
 // Width is the size of a value in Arrow memory.
 func (l Leaf) Width() int {

@@ -10,18 +10,23 @@ import (
 // Numbers are values of one type in memory, whatever it is in the file.
 type Numbers[T float32 | int64] struct {
 	Values []T
-	// Width is the size of a stored value, and convert decodes as many as dst holds.
-	Width   int
+	// Width is the size of a stored value in bytes.
+	Width int
+	// Convert decodes as many stored values as dst holds.
 	Convert func(dst []T, src []byte)
 }
 
-func (n *Numbers[T]) Len() int         { return len(n.Values) }
-func (n *Numbers[T]) Size() int        { return len(n.Values) * max(n.Width, 4) }
-func (n *Numbers[T]) SizeOf(k int) int { return k * max(n.Width, 4) }
-func (n *Numbers[T]) AddNull()         { n.Values = append(n.Values, 0) }
-func (n *Numbers[T]) Drop(k int)       { n.Values = n.Values[:copy(n.Values, n.Values[k:])] }
+// Len is the number of values.
+func (n *Numbers[T]) Len() int { return len(n.Values) }
 
-// Extend makes room for k values and gives it.
+// AddNull adds a 0.
+func (n *Numbers[T]) AddNull() { n.Values = append(n.Values, 0) }
+
+func (n *Numbers[T]) size() int       { return len(n.Values) * max(n.Width, 4) }
+func (n *Numbers[T]) bytes(k int) int { return k * max(n.Width, 4) }
+func (n *Numbers[T]) drop(k int)      { n.Values = n.Values[:copy(n.Values, n.Values[k:])] }
+
+// Extend adds k values and returns them, for the caller to set.
 func (n *Numbers[T]) Extend(k int) []T {
 	at := len(n.Values)
 	n.Values = slices.Grow(n.Values, k)[:at+k]
@@ -41,6 +46,7 @@ func convert[S, T any](width int, get func([]byte) S, to func(S) T) func([]T, []
 
 var le = binary.LittleEndian
 
+// NewInts returns no integers yet, of a type that files store as l.
 func NewInts(l Leaf) *Numbers[int64] {
 	n := &Numbers[int64]{Width: l.Width()}
 	switch l {
@@ -78,6 +84,7 @@ func NewInts(l Leaf) *Numbers[int64] {
 	return n
 }
 
+// NewFloats returns no floats yet, of a type that files store as l.
 func NewFloats(l Leaf) *Numbers[float32] {
 	n := &Numbers[float32]{Width: l.Width()}
 	switch l {

@@ -63,7 +63,7 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 		return column.Damaged("the footer places column %s outside of the file", f.Name)
 	case values < rows || values > 0 && length == 0 || f.Depth == 0 && values != rows:
 		return column.Damaged("the footer announces %d values of column %s for %d rows", values, f.Name, rows)
-	case int(col.MaxRepetitionLevel()) != f.Depth || col.MaxDefinitionLevel() > MaxDepth:
+	case int(col.MaxRepetitionLevel()) != f.Depth || col.MaxDefinitionLevel() > column.MaxDepth:
 		return column.Damaged("the lists of column %s make no sense", f.Name)
 	case col.PhysicalType() == parquet.Types.FixedLenByteArray && col.TypeLength() <= 0:
 		return column.Damaged("the values of column %s have %d bytes", f.Name, col.TypeLength())

@@ -24,7 +24,8 @@ type File struct {
 	chunks       []*chunkReader // one a column in use, kept from row group to row group
 }
 
-// Open parses the footer.
+// Open parses the footer of a file of that size. limit is how many bytes one page or row may take. The file stays the
+// caller's.
 func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	var end [8]byte
 	if size < 12 {
@@ -63,9 +64,14 @@ func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	return p, nil
 }
 
+// Fields describes the top-level columns.
 func (p *File) Fields() []column.Field { return p.cols }
-func (p *File) FooterSize() int64      { return p.tail }
-func (p *File) Close()                 { p.decompressor.close() }
+
+// FooterSize is the size of the footer with its length and the magic.
+func (p *File) FooterSize() int64 { return p.tail }
+
+// Close frees what the decompressors hold. It does not close the file.
+func (p *File) Close() { p.decompressor.close() }
 
 // fieldsOf describes the top-level columns. place is that of the first leaf.
 func fieldsOf(s *schema.Schema) []column.Field {
