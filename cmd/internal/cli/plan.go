@@ -157,6 +157,9 @@ func (d *dryRun) foresee(ctx context.Context) (err error) {
 	if d.plan.Empty() {
 		d.notes = append(d.notes, "nothing matches "+inputText(d.job))
 	}
+	if err := carriesWeights(d.job, d.plan); err != nil {
+		return err
+	}
 	if err := d.foretell(ctx); err != nil {
 		return err
 	}
@@ -211,18 +214,10 @@ func (d *dryRun) knowWidth(ctx context.Context) error {
 
 // look compares the plan with the parts that stand.
 func (d *dryRun) look(ctx context.Context) (err error) {
-	specs := make([]writers.Spec, len(d.plan.Shards))
-	for i := range specs {
-		specs[i] = d.spec(&d.plan.Shards[i])
-	}
-	settings := d.settings()
-	d.survey, err = writers.Look(ctx, writers.Config{
-		Dir: d.job.Output.Path, Settings: settings, GraphIDs: d.plan.GraphIDs, NodeIDs: d.plan.NodeIDs,
-		Outputs: settings.Outputs, Rescore: d.job.OnChange == "rescore", Log: d.log,
-	}, specs, d.plan.Present())
-	if err != nil {
+	if d.survey, err = d.compare(ctx); err != nil {
 		return err
 	}
+	specs := d.specs()
 	d.work = &d.survey.Reconciled
 	refused := map[string]bool{}
 	for _, m := range d.survey.Mismatches {

@@ -103,8 +103,10 @@ type run struct {
 
 // execute runs the job, writes its record, and tells what came out.
 func (r *run) execute(ctx context.Context) error {
-	if err := r.prepare(ctx); err != nil {
-		return err
+	if r.plan == nil { // a backfill has prepared it where it had to look at it first
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
 	}
 	if r.plan.Empty() && r.date != "" {
 		return r.withoutInput()
@@ -295,7 +297,8 @@ func (r *run) firstGraphs(ctx context.Context, sh *readers.Shard) (misfit *graph
 }
 
 func (r *run) reconcile(ctx context.Context) error {
-	r.keepKinds()
+	graphs, nodes := r.output.StandingKinds(plannedParts(r.plan))
+	keepKinds(r.plan, graphs, nodes)
 	err := r.output.Describe(writers.Contents{
 		Settings: r.settings(), GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
 		Outputs: r.session.model.Outputs, Rescore: r.job.OnChange == "rescore",
@@ -303,11 +306,7 @@ func (r *run) reconcile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	specs := make([]writers.Spec, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		specs[i] = r.spec(&r.plan.Shards[i])
-	}
-	if r.work, err = r.output.Reconcile(ctx, specs, r.plan.Present()); err != nil {
+	if r.work, err = r.output.Reconcile(ctx, r.specs(), r.plan.Present()); err != nil {
 		return err
 	}
 	for i, d := range r.work.Decisions {
@@ -322,16 +321,19 @@ func (r *run) reconcile(ctx context.Context) error {
 
 // keepKinds lets the parts that stand say which type the ids of a refused file had: or one bad file among many
 // would change the columns of all others.
-func (r *run) keepKinds() {
-	if len(r.plan.Refused) == 0 {
-		return
+func keepKinds(plan *readers.Plan, graphs, nodes graph.IDKind) {
+	if len(plan.Refused) > 0 {
+		plan.Widen(graphs, nodes)
 	}
-	parts := make([]string, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		parts[i] = r.plan.Shards[i].Part
+}
+
+// plannedParts are the names of the parts of a plan.
+func plannedParts(plan *readers.Plan) []string {
+	parts := make([]string, len(plan.Shards))
+	for i := range plan.Shards {
+		parts[i] = plan.Shards[i].Part
 	}
-	graphs, nodes := r.output.StandingKinds(parts)
-	r.plan.Widen(graphs, nodes)
+	return parts
 }
 
 // stream scores the shards that are not done.
@@ -395,6 +397,28 @@ func (r *run) shard(i int) pipeline.Shard {
 		},
 		Create: func(ctx context.Context) (pipeline.Sink, error) { return r.output.Create(ctx, r.spec(sh)) },
 	}
+}
+
+// compare compares the plan with the parts that stand, and changes nothing in the output.
+func (r *run) compare(ctx context.Context) (*writers.Survey, error) {
+	graphs, nodes, err := writers.StandingKinds(r.job.Output.Path, plannedParts(r.plan))
+	if err != nil {
+		return nil, err
+	}
+	keepKinds(r.plan, graphs, nodes)
+	settings := r.settings()
+	return writers.Look(ctx, writers.Config{
+		Dir: r.job.Output.Path, Settings: settings, GraphIDs: r.plan.GraphIDs, NodeIDs: r.plan.NodeIDs,
+		Outputs: settings.Outputs, Rescore: r.job.OnChange == "rescore", Log: r.log,
+	}, r.specs(), r.plan.Present())
+}
+
+func (r *run) specs() []writers.Spec {
+	specs := make([]writers.Spec, len(r.plan.Shards))
+	for i := range specs {
+		specs[i] = r.spec(&r.plan.Shards[i])
+	}
+	return specs
 }
 
 func (r *run) spec(sh *readers.Shard) writers.Spec {
