@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -16,9 +17,9 @@ func describe(fields []column.Field, b column.Binding) []Column {
 	columns := make([]Column, len(fields))
 	for i, f := range fields {
 		columns[i] = Column{Name: f.Name, Type: f.Type}
-		for r := range column.Roles {
+		for r := range graph.NumInputColumns {
 			if b[r] == i {
-				columns[i].Role = column.RoleNames[r]
+				columns[i].Role = r.String()
 			}
 		}
 	}

@@ -64,8 +64,6 @@ type Plan struct {
 	Rows int64
 	// GraphIDs and NodeIDs are the kinds of ids for the whole run.
 	GraphIDs, NodeIDs graph.IDKind
-	// HasNodeIDs: at least one file has node ids.
-	HasNodeIDs bool
 	// HasWeights: at least one file has edge weights.
 	HasWeights bool
 
@@ -187,7 +185,7 @@ func openFile(name string) (*os.File, int64, error) {
 // inspect fills in what the contents say.
 func (f *File) inspect(cfg Config, c contents) error {
 	fields := c.Fields()
-	b, err := column.Bind(cfg.Columns.byRole(), fields)
+	b, err := column.Bind(cfg.Columns, fields)
 	if err != nil {
 		return err
 	}
@@ -213,8 +211,7 @@ func (p *Plan) idKinds() {
 		if f.hasNodeIDs && !f.intNodeIDs {
 			p.NodeIDs = graph.String
 		}
-		p.HasNodeIDs = p.HasNodeIDs || f.hasNodeIDs
-		p.HasWeights = p.HasWeights || f.binding[column.RoleWeights] >= 0
+		p.HasWeights = p.HasWeights || f.binding[graph.InputWeights] >= 0
 	}
 	if len(p.Files) == 0 {
 		p.GraphIDs = graph.String
@@ -231,10 +228,10 @@ func (p *Plan) Widen(graphIDs, nodeIDs graph.IDKind) {
 func fitsInt64(l column.Leaf) bool { return l.Integer() && l != column.LeafUint64 }
 
 func (f *File) kinds(fields []column.Field) {
-	if at := f.binding[column.RoleGraphID]; at >= 0 {
+	if at := f.binding[graph.InputGraphID]; at >= 0 {
 		f.intGraphIDs = fitsInt64(fields[at].Leaf)
 	}
-	if at := f.binding[column.RoleNodeIDs]; at >= 0 {
+	if at := f.binding[graph.InputNodeIDs]; at >= 0 {
 		f.hasNodeIDs, f.intNodeIDs = true, fitsInt64(fields[at].Leaf)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // rowReader makes graphs of the rows of decoded columns.
 type rowReader struct {
-	by       [column.Roles]*column.Column
+	by       [graph.NumInputColumns]*column.Column
 	builder  *graph.Builder
 	rel      string
 	want     int  // the width of features
@@ -27,7 +27,7 @@ type rowReader struct {
 	plain []float32 // scratch for binary features
 }
 
-func newRowReader(by [column.Roles]*column.Column, b *graph.Builder, rel string, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
+func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, rel string, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
 	return rowReader{by: by, builder: b, rel: rel, want: width, graphIDs: graphIDs, nodeIDs: nodeIDs}
 }
 
@@ -50,7 +50,7 @@ func (r *rowReader) take(group int, first int64, n int) {
 
 // grow makes room for what the first n rows hold.
 func (r *rowReader) grow(n int) {
-	f := r.by[column.RoleFeatures]
+	f := r.by[graph.InputFeatures]
 	last := func(c *column.Column) int { _, to := c.Span(n - 1); return to }
 	nodes := 0
 	switch {
@@ -60,13 +60,13 @@ func (r *rowReader) grow(n int) {
 		nodes = int(f.Texts.Offsets[n]) / (4 * r.want)
 	}
 	edges := 0
-	if e := r.by[column.RoleEdges]; e != nil {
+	if e := r.by[graph.InputEdges]; e != nil {
 		if at := last(e); at > 0 {
 			_, to := e.List(at - 1)
 			edges = to / 2
 		}
 	} else {
-		edges = last(r.by[column.RoleSource])
+		edges = last(r.by[graph.InputSource])
 	}
 	r.builder.Grow(n, nodes, edges)
 }
@@ -87,7 +87,7 @@ func (r *rowReader) read(i int) (graph.Code, string) {
 	if r.named = r.readID(i); !r.named {
 		r.readSizes(i) // for the sizes in the rejection
 		r.readEdges(i)
-		return null(r.by[column.RoleGraphID], i)
+		return null(r.by[graph.InputGraphID], i)
 	}
 	if code, message := r.readSizes(i); code != "" {
 		return code, message
@@ -100,7 +100,7 @@ func (r *rowReader) read(i int) (graph.Code, string) {
 
 // readID gives the row its id, or says that it is null.
 func (r *rowReader) readID(i int) bool {
-	c := r.by[column.RoleGraphID]
+	c := r.by[graph.InputGraphID]
 	if c == nil {
 		r.id = append(append(r.id[:0], r.rel...), '#')
 		r.row.TextID = strconv.AppendInt(r.id, r.row.Row, 10)
@@ -165,7 +165,7 @@ func null(c *column.Column, i int) (graph.Code, string) {
 
 // readSizes reads num_nodes and features.
 func (r *rowReader) readSizes(i int) (graph.Code, string) {
-	if c := r.by[column.RoleNumNodes]; c != nil {
+	if c := r.by[graph.InputNumNodes]; c != nil {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
@@ -173,7 +173,7 @@ func (r *rowReader) readSizes(i int) (graph.Code, string) {
 			return graph.NodeCount, fmt.Sprintf("%s is %d", c.Field.Name, r.row.NumNodes)
 		}
 	}
-	c := r.by[column.RoleFeatures]
+	c := r.by[graph.InputFeatures]
 	if c.Texts != nil {
 		return r.readBinary(c, i)
 	}
@@ -251,9 +251,9 @@ func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
 
 // readEdges reads edge_index, or source and target.
 func (r *rowReader) readEdges(i int) (graph.Code, string) {
-	c := r.by[column.RoleEdges]
+	c := r.by[graph.InputEdges]
 	if c == nil {
-		source, target := r.by[column.RoleSource], r.by[column.RoleTarget]
+		source, target := r.by[graph.InputSource], r.by[graph.InputTarget]
 		from, to := source.Span(i)
 		r.row.Sources = source.Ints.Values[from:to]
 		from, to = target.Span(i)
@@ -295,14 +295,14 @@ func isPairs(c *column.Column, from, to int) bool {
 
 // readRest reads weights and node ids.
 func (r *rowReader) readRest(i int) (graph.Code, string) {
-	if c := r.by[column.RoleWeights]; c != nil {
+	if c := r.by[graph.InputWeights]; c != nil {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
 		from, to := c.Span(i)
 		r.row.Weights = c.Floats.Values[from:to]
 	}
-	c := r.by[column.RoleNodeIDs]
+	c := r.by[graph.InputNodeIDs]
 	if c == nil {
 		return "", ""
 	}

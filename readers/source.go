@@ -19,14 +19,14 @@ type Source struct {
 	cfg     Config
 	file    *os.File
 	in      contents
-	columns []*column.Column             // those in use
-	by      [column.Roles]*column.Column // the same by role
-	rows    rowReader                    // what makes graphs of them
-	group   int                          // the group that is read
-	inGroup int64                        // rows left of the current one
-	left    int64                        // rows left of the shard
-	row     int64                        // the next row of the file
-	err     error                        // what ended it
+	columns []*column.Column                      // those in use
+	by      [graph.NumInputColumns]*column.Column // the same by role
+	rows    rowReader                             // what makes graphs of them
+	group   int                                   // the group that is read
+	inGroup int64                                 // rows left of the current one
+	left    int64                                 // rows left of the shard
+	row     int64                                 // the next row of the file
+	err     error                                 // what ended it
 	builder *graph.Builder
 	used    *sync.Pool // batches of all sources of the plan that nobody uses any more
 }
@@ -44,8 +44,8 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 		return nil, fileError(s.File.Path, -1, err)
 	}
 	src.used = p.used
-	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[column.RoleWeights] != nil, GraphIDs: p.GraphIDs, Used: src.reuse}
-	if src.by[column.RoleNodeIDs] != nil {
+	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[graph.InputWeights] != nil, GraphIDs: p.GraphIDs, Used: src.reuse}
+	if src.by[graph.InputNodeIDs] != nil {
 		cfg.NodeIDs = &p.NodeIDs
 	}
 	src.builder = graph.NewBuilder(cfg)
@@ -67,7 +67,7 @@ func (s *Source) open() error {
 		return err
 	}
 	fields := s.in.Fields()
-	b, err := column.Bind(s.cfg.Columns.byRole(), fields)
+	b, err := column.Bind(s.cfg.Columns, fields)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func (s *Source) open() error {
 			return column.Changed()
 		}
 	}
-	for r := range column.Roles {
+	for r := range graph.NumInputColumns {
 		if b[r] >= 0 {
 			s.by[r] = column.New(r, fields[b[r]], s.cfg.MaxRowBytes)
 			s.columns = append(s.columns, s.by[r])
@@ -191,9 +191,6 @@ func (s *Source) Close() error {
 	}
 	return s.file.Close()
 }
-
-// Row is the place in the file of the row that the next batch begins with: how far the source is.
-func (s *Source) Row() int64 { return s.row }
 
 // peek looks for the number of features in a shard.
 func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {

@@ -439,13 +439,9 @@ func (r *run) settings() writers.Settings {
 
 // readerConfig translates the input of a job.
 func readerConfig(job *jobs.Job, limit int64) readers.Config {
-	c := job.Input.Columns
 	cfg := readers.Config{
-		Columns: readers.Columns{
-			GraphID: c.GraphID, Features: c.Features, Edges: c.Edges, Source: c.Source, Target: c.Target,
-			Weights: c.Weights, NumNodes: c.NumNodes, NodeIDs: c.NodeIDs,
-		},
-		Layout: job.Input.Layout, Fingerprint: job.Input.Fingerprint, ShardBytes: int64(job.Input.ShardBytes), Limit: limit,
+		Columns: job.Input.Columns.ColumnNames,
+		Layout:  job.Input.Layout, Fingerprint: job.Input.Fingerprint, ShardBytes: int64(job.Input.ShardBytes), Limit: limit,
 	}
 	for _, p := range job.Input.Path {
 		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})

@@ -15,6 +15,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
+	"graphscore/pipeline/graph"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -126,12 +127,8 @@ func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, 
 		if cfg.Limit == 0 {
 			cfg.Limit = l.Settings.Limit
 		}
-		if cfg.Columns == (readers.Columns{}) {
-			c := l.Settings.Columns
-			cfg.Columns = readers.Columns{
-				GraphID: c["graph_id"], Features: c["features"], Edges: c["edges"], Source: c["source"], Target: c["target"],
-				Weights: c["weights"], NumNodes: c["num_nodes"], NodeIDs: c["node_ids"],
-			}
+		if cfg.Columns == (graph.ColumnNames{}) {
+			cfg.Columns = graph.ColumnNamesOf(l.Settings.Columns)
 		}
 		if kind, _, ok := strings.Cut(l.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
 			cfg.Fingerprint = kind

@@ -1,6 +1,7 @@
 package arrow
 
 import (
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -48,7 +49,7 @@ func (a *File) applyDictionary(m message) error {
 		return column.Damaged("dictionary %d has %d values", id, b.rows)
 	}
 	old := a.dicts[id]
-	d := &dictionary{values: column.New(column.RoleGraphID, column.Field{Name: f.name, Leaf: f.leaf}, a.limit)}
+	d := &dictionary{values: column.New(graph.InputGraphID, column.Field{Name: f.name, Leaf: f.leaf}, a.limit)}
 	if header.byte(2, 0) != 0 && old != nil {
 		d = old
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -271,7 +272,7 @@ func (p footprint) plus(q footprint) footprint {
 
 // Groups gives rows and bytes of the record batches.
 func (a *File) Groups(b column.Binding) ([]column.Group, error) {
-	for r := range column.Roles {
+	for r := range graph.NumInputColumns {
 		for i := range b[r] {
 			if a.schema[i].footprint(4).unknown {
 				return nil, column.Unsupported("drop the column", "column %s has a type that is not known, so what follows cannot be read", a.schema[i].name)

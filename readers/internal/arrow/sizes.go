@@ -1,6 +1,7 @@
 package arrow
 
 import (
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -16,9 +17,9 @@ func (a *File) sizes(m message, b column.Binding) (s column.Sizes) {
 		if err != nil {
 			return err
 		}
-		s = column.Sizes{Features: a.leafLength(rb, b[column.RoleFeatures]), Edges: a.leafLength(rb, b[column.RoleTarget])}
-		if b[column.RoleEdges] >= 0 {
-			s.Edges = a.leafLength(rb, b[column.RoleEdges]) / 2
+		s = column.Sizes{Features: a.leafLength(rb, b[graph.InputFeatures]), Edges: a.leafLength(rb, b[graph.InputTarget])}
+		if b[graph.InputEdges] >= 0 {
+			s.Edges = a.leafLength(rb, b[graph.InputEdges]) / 2
 		}
 		return nil
 	})

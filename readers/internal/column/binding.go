@@ -3,45 +3,18 @@ package column
 import (
 	"fmt"
 	"strings"
+
+	"graphscore/pipeline/graph"
 )
 
-// Role is what a column is for.
-type Role uint8
-
-const (
-	RoleFeatures Role = iota
-	RoleEdges
-	RoleSource
-	RoleTarget
-	RoleWeights
-	RoleNumNodes
-	RoleGraphID
-	RoleNodeIDs
-	Roles
-)
-
-// RoleNames are the keys of `columns:` in the job.
-var RoleNames = [Roles]string{"features", "edges", "source", "target", "weights", "num_nodes", "graph_id", "node_ids"}
-
-// usualNames are looked for, in order, where nothing is mapped.
-var usualNames = [Roles][]string{
-	{"node_feat", "x"}, {"edge_index"}, {"source"}, {"target"}, {"edge_weight"}, {"num_nodes"}, {"graph_id"}, {"node_ids"},
-}
-
-// wanted says what the type of a column must be.
-var wanted = [Roles]string{
-	"list<list<number>> or binary (float32, little-endian)", "list<list<integer>>", "list<integer>", "list<integer>",
-	"list<number>", "an integer", "a string or an integer", "list<string> or list<integer>",
-}
-
-// Binding says which column has which role: a place in the fields, or -1.
-type Binding [Roles]int
+// Binding says which field is read for which column of the input: a place in the fields, or -1.
+type Binding [graph.NumInputColumns]int
 
 // Bind finds the columns that are needed among those of a file. mapped has the names that the user gave.
-func Bind(mapped [Roles]string, fields []Field) (Binding, error) {
+func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 	var b Binding
-	for r := range Roles {
-		names := usualNames[r]
+	for r := range graph.NumInputColumns {
+		names := r.Names()
 		if mapped[r] != "" {
 			names = []string{mapped[r]}
 		}
@@ -58,11 +31,11 @@ func Bind(mapped [Roles]string, fields []Field) (Binding, error) {
 			return b, missing(fields, r, mapped[r])
 		}
 	}
-	if mapped[RoleSource] != "" || mapped[RoleTarget] != "" {
-		b[RoleEdges] = -1
+	if mapped[graph.InputSource] != "" || mapped[graph.InputTarget] != "" {
+		b[graph.InputEdges] = -1
 	}
-	if b[RoleEdges] >= 0 {
-		b[RoleSource], b[RoleTarget] = -1, -1
+	if b[graph.InputEdges] >= 0 {
+		b[graph.InputSource], b[graph.InputTarget] = -1, -1
 	}
 	return b, b.check(fields)
 }
@@ -83,32 +56,32 @@ func lookUp(fields []Field, name string) (int, error) {
 }
 
 func (b Binding) check(fields []Field) error {
-	if b[RoleFeatures] < 0 {
-		return missing(fields, RoleFeatures, strings.Join(usualNames[RoleFeatures], " or "))
+	if b[graph.InputFeatures] < 0 {
+		return missing(fields, graph.InputFeatures, strings.Join(graph.InputFeatures.Names(), " or "))
 	}
-	if b[RoleEdges] < 0 {
-		for _, r := range []Role{RoleSource, RoleTarget} {
+	if b[graph.InputEdges] < 0 {
+		for _, r := range []graph.InputColumn{graph.InputSource, graph.InputTarget} {
 			switch {
-			case b[RoleSource] < 0 && b[RoleTarget] < 0:
-				return missing(fields, RoleEdges, "edge_index (nor source and target)")
+			case b[graph.InputSource] < 0 && b[graph.InputTarget] < 0:
+				return missing(fields, graph.InputEdges, "edge_index (nor source and target)")
 			case b[r] < 0:
-				return missing(fields, r, usualNames[r][0])
+				return missing(fields, r, r.Names()[0])
 			}
 		}
 	}
-	for r := range Roles {
+	for r := range graph.NumInputColumns {
 		if b[r] < 0 {
 			continue
 		}
 		if f := fields[b[r]]; !f.fits(r) {
 			return Unsupported("rewrite the column, or "+hintColumns, "column %q for %s has type %s, not %s",
-				f.Name, RoleNames[r], f.Type, wanted[r])
+				f.Name, r, f.Type, r.Type())
 		}
 	}
 	return nil
 }
 
-func missing(fields []Field, r Role, name string) error {
+func missing(fields []Field, r graph.InputColumn, name string) error {
 	const most = 20
 	names := make([]string, 0, len(fields))
 	for i, f := range fields {
@@ -122,5 +95,5 @@ func missing(fields []Field, r Role, name string) error {
 	if len(names) > 0 {
 		has = "it has " + strings.Join(names, ", ")
 	}
-	return Unsupported(hintColumns, "there is no column %s for %s, %s", name, RoleNames[r], has)
+	return Unsupported(hintColumns, "there is no column %s for %s, %s", name, r, has)
 }

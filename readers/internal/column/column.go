@@ -3,6 +3,8 @@ package column
 import (
 	"math"
 	"sort"
+
+	"graphscore/pipeline/graph"
 )
 
 // What a row of a column lacks.
@@ -13,7 +15,7 @@ const (
 
 // Column holds some rows of one column, decoded. Decoders fill it, the source takes rows from its front.
 type Column struct {
-	role  Role
+	role  graph.InputColumn
 	Field Field
 	Limit int // bytes that a row may take
 
@@ -45,13 +47,13 @@ type Filler interface {
 }
 
 // New returns a column without rows. A row of it may take limit bytes.
-func New(r Role, f Field, limit int64) *Column {
+func New(r graph.InputColumn, f Field, limit int64) *Column {
 	c := &Column{role: r, Field: f, Limit: int(limit)}
 	switch {
 	case f.Leaf.Bytes():
 		c.Texts = &Texts{Offsets: []uint32{0}}
 		c.Values = c.Texts
-	case r == RoleFeatures || r == RoleWeights:
+	case r == graph.InputFeatures || r == graph.InputWeights:
 		c.Floats = NewFloats(f.Leaf)
 		c.Values = c.Floats
 	default:

@@ -1,5 +1,7 @@
 package column
 
+import "graphscore/pipeline/graph"
+
 // Field is a column as the schema of a file has it.
 type Field struct {
 	Name  string
@@ -10,21 +12,21 @@ type Field struct {
 }
 
 // fits says whether a column can have a role.
-func (f Field) fits(r Role) bool {
+func (f Field) fits(r graph.InputColumn) bool {
 	switch r {
-	case RoleGraphID:
+	case graph.InputGraphID:
 		return f.Depth == 0 && (f.Leaf.Integer() || f.Leaf.Bytes())
-	case RoleFeatures:
+	case graph.InputFeatures:
 		return f.Depth == 2 && f.Leaf.Number() || f.Depth == 0 && f.Leaf == LeafBinary
-	case RoleEdges:
+	case graph.InputEdges:
 		return f.Depth == 2 && f.Leaf.Integer()
-	case RoleSource, RoleTarget:
+	case graph.InputSource, graph.InputTarget:
 		return f.Depth == 1 && f.Leaf.Integer()
-	case RoleWeights:
+	case graph.InputWeights:
 		return f.Depth == 1 && f.Leaf.Number()
-	case RoleNumNodes:
+	case graph.InputNumNodes:
 		return f.Depth == 0 && f.Leaf.Integer()
-	case RoleNodeIDs:
+	case graph.InputNodeIDs:
 		return f.Depth == 1 && (f.Leaf.Integer() || f.Leaf.Bytes())
 	}
 	return false

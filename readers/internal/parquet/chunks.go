@@ -4,6 +4,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -19,7 +20,7 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 		}
 		groups[i].Rows = rg.NumRows()
 		rows += rg.NumRows()
-		for r := range column.Roles {
+		for r := range graph.NumInputColumns {
 			if b[r] < 0 || rg.NumRows() == 0 { // an empty row group has chunks that are nowhere
 				continue
 			}
@@ -132,15 +133,15 @@ func (p *File) newChunkReader(c *column.Column) *chunkReader {
 }
 
 // addSizes takes the numbers of a column chunk.
-func addSizes(s *column.Sizes, r column.Role, f column.Field, c *metadata.ColumnChunkMetaData) {
+func addSizes(s *column.Sizes, r graph.InputColumn, f column.Field, c *metadata.ColumnChunkMetaData) {
 	switch {
-	case r == column.RoleFeatures && f.Depth == 0: // plain bytes have a length each
+	case r == graph.InputFeatures && f.Depth == 0: // plain bytes have a length each
 		s.Features, s.Guessed = max(0, (c.TotalUncompressedSize()-4*c.NumValues())/4), true
-	case r == column.RoleFeatures:
+	case r == graph.InputFeatures:
 		s.Features = c.NumValues()
-	case r == column.RoleEdges:
+	case r == graph.InputEdges:
 		s.Edges = c.NumValues() / 2
-	case r == column.RoleTarget:
+	case r == graph.InputTarget:
 		s.Edges = c.NumValues()
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
@@ -262,7 +263,7 @@ func general(l *chunkReader, c *column.Column) error {
 
 // chunkReaderOf is a column of lists of lists of floats whose pages are given, and what fills it.
 func chunkReaderOf(chunk []byte, values, rows int64) (*chunkReader, *column.Column) {
-	c := column.New(column.RoleFeatures, column.Field{Name: "x", Depth: 2, Leaf: column.LeafFloat32}, 1<<20)
+	c := column.New(graph.InputFeatures, column.Field{Name: "x", Depth: 2, Leaf: column.LeafFloat32}, 1<<20)
 	l := &chunkReader{nesting: nesting{maxRep: 2, maxDef: defValue, element: [3]uint8{0, defNullList, defNullValue}}}
 	l.values = newNumberDecoder("x", column.LeafFloat32, c.Floats)
 	l.pages.name, l.pages.limit = "x", 1<<20
