@@ -14,7 +14,13 @@ type Input struct {
 	Name string
 	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
 	Path string
+	// Optional: nothing needs to exist at Path, as where a date may have no input. Its root is then Path itself. Without
+	// Optional that is a *NotFoundError, unless Path is a glob.
+	Optional bool
 }
+
+// IsGlob says whether a path has wildcards. A file may have such a name all the same: what exists is no glob.
+func IsGlob(path string) bool { return strings.ContainsAny(path, "*?[{") }
 
 // The kinds of fingerprints.
 const (

@@ -66,12 +66,14 @@ func (f *finder) input(ctx context.Context, i int) error {
 		return f.walk(ctx, i, name, nil)
 	case err == nil:
 		return f.file(i, name, info)
-	case errors.Is(err, fs.ErrNotExist) && isGlob(name):
+	case errors.Is(err, fs.ErrNotExist) && IsGlob(name):
 		base, pattern := doublestar.SplitPattern(filepath.ToSlash(name))
 		if !doublestar.ValidatePattern(pattern) {
 			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
 		}
 		return f.walk(ctx, i, filepath.FromSlash(base), &pattern)
+	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
+		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
 		f.refuse(name, "it may not be looked at (permission denied); give the user of this run the right to read it")
 		return nil
@@ -81,7 +83,11 @@ func (f *finder) input(ctx context.Context, i int) error {
 	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", column.Cause(err))}
 }
 
-func isGlob(name string) bool { return strings.ContainsAny(name, "*?[{") }
+// isLink says whether name is a link, which leads nowhere if nothing exists there: it was meant to lead somewhere.
+func isLink(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
+}
 
 // file takes a path that the user named.
 func (f *finder) file(i int, name string, info fs.FileInfo) error {

@@ -36,7 +36,7 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 	info, err := os.Stat(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
-		return nil // a glob that begins nowhere matches nothing
+		return nil // nothing exists where a glob begins, or at an optional path
 	case err != nil:
 		f.refuse(root, fmt.Sprintf("the folder cannot be looked at (%v); check its rights", column.Cause(err)))
 		return nil

@@ -3,9 +3,6 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"graphscore/jobs"
 )
@@ -34,19 +31,6 @@ func (e *env) onDate(f *jobFlags, job *jobs.Job) (*jobs.Job, string, error) {
 	}
 	dated := job.On(date)
 	return &dated, date.String(), nil
-}
-
-// datedPath is what the reader is told to read: where a path with a date and without a wildcard leads nowhere,
-// this date has no input, which is nothing that a user mistyped. A glob below a path that is not there matches
-// nothing, and has the same root.
-func datedPath(p jobs.Path) string {
-	if !p.Dated || hasWildcard(p.Path) {
-		return p.Path
-	}
-	if _, err := os.Lstat(p.Path); !errors.Is(err, fs.ErrNotExist) {
-		return p.Path
-	}
-	return filepath.Join(p.Path, "**")
 }
 
 // withoutInput ends the run of a date that has no input. Nothing is written, not even _SUCCESS: what comes late

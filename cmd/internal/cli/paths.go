@@ -8,6 +8,7 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"graphscore/jobs"
+	"graphscore/readers"
 )
 
 // separate refuses an output inside an input and the reverse: the next run would read what this one wrote.
@@ -18,7 +19,7 @@ func separate(job *jobs.Job) error {
 	}
 	for _, in := range job.Input.Path {
 		base, _ := doublestar.SplitPattern(filepath.ToSlash(in.Path))
-		if _, err := os.Stat(in.Path); err == nil || !hasWildcard(in.Path) { // a name may hold brackets of its own
+		if _, err := os.Stat(in.Path); err == nil || !readers.IsGlob(in.Path) { // a name may hold brackets of its own
 			base = in.Path
 		}
 		input, err := realPath(filepath.FromSlash(base))
@@ -34,8 +35,6 @@ func separate(job *jobs.Job) error {
 	}
 	return nil
 }
-
-func hasWildcard(path string) bool { return strings.ContainsAny(path, "*?[{") }
 
 // overlapError is an input and an output that overlap.
 type overlapError struct{ what string }

@@ -444,7 +444,7 @@ func readerConfig(job *jobs.Job, limit int64) readers.Config {
 		Layout:  job.Input.Layout, Fingerprint: job.Input.Fingerprint, ShardBytes: int64(job.Input.ShardBytes), Limit: limit,
 	}
 	for _, p := range job.Input.Path {
-		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated})
 	}
 	return cfg
 }
