@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"graphscore/jobs/jobtest"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
@@ -71,7 +72,7 @@ func (c counted) Accept() (net.Conn, error) {
 // input writes a file of so many graphs for each of the dates.
 func (n *nightly) input(count int, dates ...string) {
 	n.t.Helper()
-	content, err := (&input{width: 2, group: 1000, features: "node_feat"}).encode(count)
+	content, err := jobtest.NewGraphs().Encode(count)
 	if err != nil {
 		n.t.Fatal(err)
 	}
