@@ -33,12 +33,8 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 		if reader.Limit == 0 {
 			reader.Limit = f.Settings.Limit
 		}
-		if reader.Columns == (readers.Columns{}) {
-			names := f.Settings.Columns
-			reader.Columns = readers.Columns{
-				GraphID: names["graph_id"], Features: names["features"], Edges: names["edges"], Source: names["source"], Target: names["target"],
-				Weights: names["weights"], NumNodes: names["num_nodes"], NodeIDs: names["node_ids"],
-			}
+		if reader.Columns == (graph.ColumnNames{}) {
+			reader.Columns = graph.ColumnNamesOf(f.Settings.Columns)
 		}
 		if kind, _, ok := strings.Cut(f.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
 			reader.Fingerprint = kind

@@ -93,16 +93,13 @@ func (in *Input) carriesWeights() error {
 
 // reader translates the input of the job.
 func (c Config) reader() readers.Config {
-	names := c.Job.Input.Columns
+	in := c.Job.Input
 	cfg := readers.Config{
-		Columns: readers.Columns{
-			GraphID: names.GraphID, Features: names.Features, Edges: names.Edges, Source: names.Source, Target: names.Target,
-			Weights: names.Weights, NumNodes: names.NumNodes, NodeIDs: names.NodeIDs,
-		},
-		Layout: c.Job.Input.Layout, Fingerprint: c.Job.Input.Fingerprint, ShardBytes: int64(c.Job.Input.ShardBytes), Limit: c.Limit,
+		Columns: in.Columns.ColumnNames, Layout: in.Layout, Fingerprint: in.Fingerprint,
+		ShardBytes: int64(in.ShardBytes), Limit: c.Limit,
 	}
-	for _, p := range c.Job.Input.Path {
-		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})
+	for _, p := range in.Path {
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated})
 	}
 	return cfg
 }

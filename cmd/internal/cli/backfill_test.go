@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"graphscore/jobs/jobtest"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/remote/remotetest"
@@ -73,7 +74,7 @@ func (c counted) Accept() (net.Conn, error) {
 // input writes a file of so many graphs for each of the dates.
 func (n *nightly) input(count int, dates ...string) {
 	n.t.Helper()
-	content, err := (&input{width: 2, group: 1000, features: "node_feat"}).encode(count)
+	content, err := jobtest.NewGraphs().Encode(count)
 	if err != nil {
 		n.t.Fatal(err)
 	}

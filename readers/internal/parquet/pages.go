@@ -1,4 +1,4 @@
-package readers
+package parquet
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
+
+	"graphscore/readers/internal/column"
 )
 
 // The kinds of pages.
@@ -48,14 +50,14 @@ type header struct {
 
 // pages reads the pages of a column chunk, one at a time.
 type pages struct {
-	name  string // of the column
-	r     *bufio.Reader
-	left  int64 // bytes of the chunk
-	codec compress.Compression
-	zip   *inflater
-	limit int64
-	raw   []byte
-	body  []byte
+	name         string // of the column
+	r            *bufio.Reader
+	left         int64 // bytes of the chunk
+	codec        compress.Compression
+	decompressor *decompressor
+	limit        int64
+	raw          []byte
+	body         []byte
 }
 
 // reset begins the chunk at offset. It keeps the buffers.
@@ -86,12 +88,12 @@ func (p *pages) next() (*header, []byte, error) {
 		}
 		p.left -= h.stored
 		if h.hasCRC && uint32(h.crc) != crc32.ChecksumIEEE(p.raw) {
-			return nil, nil, damaged("a page of column %s does not match its checksum", p.name)
+			return nil, nil, column.Damaged("a page of column %s does not match its checksum", p.name)
 		}
 		if h.kind == pageIndex || h.kind > pageV2 {
 			continue
 		}
-		body, err := p.inflate(h)
+		body, err := p.decompress(h)
 		return h, body, err
 	}
 }
@@ -105,7 +107,7 @@ func room(b []byte, n int) []byte {
 
 func (p *pages) broken(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return damaged("column %s ends in the middle of a page", p.name)
+		return column.Damaged("column %s ends in the middle of a page", p.name)
 	}
 	return err
 }
@@ -119,7 +121,7 @@ func (p *pages) header() (*header, error) {
 			return nil, err
 		}
 		if len(view) == 0 {
-			return nil, damaged("column %s has fewer values than the file announces", p.name)
+			return nil, column.Damaged("column %s has fewer values than the file announces", p.name)
 		}
 		c := &compact{b: view}
 		h := parseHeader(c)
@@ -127,7 +129,7 @@ func (p *pages) header() (*header, error) {
 			continue
 		}
 		if c.err != nil || !h.hasSizes || !h.hasContents {
-			return nil, damaged("a page header of column %s makes no sense", p.name)
+			return nil, column.Damaged("a page header of column %s makes no sense", p.name)
 		}
 		if _, err := p.r.Discard(c.at); err != nil {
 			return nil, p.broken(err)
@@ -140,19 +142,19 @@ func (p *pages) header() (*header, error) {
 func (p *pages) check(h *header) error {
 	switch {
 	case h.stored < 0 || h.size < 0 || h.values < 0 || h.stored > p.left:
-		return damaged("a page of column %s claims %d bytes where %d are left", p.name, h.stored, p.left)
+		return column.Damaged("a page of column %s claims %d bytes where %d are left", p.name, h.stored, p.left)
 	case h.size > p.limit:
-		return unusable("write smaller pages", "a page of column %s claims %d bytes, more than %d", p.name, h.size, p.limit)
+		return column.Unsupported("write smaller pages", "a page of column %s claims %d bytes, more than %d", p.name, h.size, p.limit)
 	case h.kind == pageV2 && (h.defLength < 0 || h.repLength < 0 || h.defLength+h.repLength > min(h.size, h.stored)):
-		return damaged("a page of column %s has more levels than bytes", p.name)
+		return column.Damaged("a page of column %s has more levels than bytes", p.name)
 	}
 	return nil
 }
 
-func (p *pages) inflate(h *header) ([]byte, error) {
+func (p *pages) decompress(h *header) ([]byte, error) {
 	if p.codec == compress.Codecs.Uncompressed || h.kind == pageV2 && !h.compressed {
 		if h.stored != h.size {
-			return nil, damaged("a page of column %s has %d bytes, its header says %d", p.name, h.stored, h.size)
+			return nil, column.Damaged("a page of column %s has %d bytes, its header says %d", p.name, h.stored, h.size)
 		}
 		return p.raw, nil
 	}
@@ -161,7 +163,7 @@ func (p *pages) inflate(h *header) ([]byte, error) {
 	if h.kind == pageV2 { // its levels are never compressed
 		levels = copy(p.body, p.raw[:h.defLength+h.repLength])
 	}
-	return p.body, p.zip.inflate(p.codec, p.body[levels:], p.raw[levels:])
+	return p.body, p.decompressor.decompress(p.codec, p.body[levels:], p.raw[levels:])
 }
 
 // parseHeader reads a PageHeader of parquet.thrift.

@@ -1,4 +1,4 @@
-package readers
+package parquet
 
 import (
 	"encoding/binary"
@@ -8,25 +8,28 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
+
+	"graphscore/readers/internal/column"
 )
 
-// parquetFile is the footer of a Parquet file and the file behind it.
-type parquetFile struct {
-	r      io.ReaderAt
-	size   int64
-	tail   int64 // footer, its length and the magic
-	meta   *metadata.FileMetaData
-	cols   []field
-	limit  int64
-	zip    inflater
-	chunks []*leveled // one a column in use, kept from row group to row group
+// File is the footer of a Parquet file and the file behind it.
+type File struct {
+	r            io.ReaderAt
+	size         int64
+	tail         int64 // footer, its length and the magic
+	meta         *metadata.FileMetaData
+	cols         []column.Field
+	limit        int64
+	decompressor decompressor
+	chunks       []*chunkReader // one a column in use, kept from row group to row group
 }
 
-// openParquet parses the footer.
-func openParquet(r io.ReaderAt, size, limit int64) (*parquetFile, error) {
+// Open parses the footer of a file of that size. limit is how many bytes one page or row may take. The file stays the
+// caller's.
+func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	var end [8]byte
 	if size < 12 {
-		return nil, damaged("it has %d bytes, too few for Parquet", size)
+		return nil, column.Damaged("it has %d bytes, too few for Parquet", size)
 	}
 	if _, err := r.ReadAt(end[:], size-8); err != nil {
 		return nil, err
@@ -34,69 +37,74 @@ func openParquet(r io.ReaderAt, size, limit int64) (*parquetFile, error) {
 	switch string(end[4:]) {
 	case "PAR1":
 	case "PARE":
-		return nil, unusable("decrypt it first", "it is encrypted, which cannot be read")
+		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
 	default:
-		return nil, damaged("it begins like Parquet, but its footer is not there")
+		return nil, column.Damaged("it begins like Parquet, but its footer is not there")
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	if length > size-12 {
-		return nil, damaged("its footer claims %d bytes of a file of %d", length, size)
+		return nil, column.Damaged("its footer claims %d bytes of a file of %d", length, size)
 	}
 	footer := make([]byte, length)
 	if _, err := r.ReadAt(footer, size-8-length); err != nil {
 		return nil, err
 	}
 	if err := checkFooter(footer); err != nil {
-		return nil, damaged("its footer cannot be parsed (%v)", err)
+		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
 	meta, err := metadata.NewFileMetaData(footer, nil)
 	if err != nil {
-		return nil, damaged("its footer cannot be parsed (%v)", err)
+		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
-	p := &parquetFile{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
+	p := &File{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
 	if meta.IsSetEncryptionAlgorithm() {
-		return nil, unusable("decrypt it first", "it is encrypted, which cannot be read")
+		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
 	}
-	p.cols = parquetFields(meta.Schema)
+	p.cols = fieldsOf(meta.Schema)
 	return p, nil
 }
 
-func (p *parquetFile) fields() []field { return p.cols }
-func (p *parquetFile) footer() int64   { return p.tail }
-func (p *parquetFile) close()          { p.zip.close() }
+// Fields describes the top-level columns.
+func (p *File) Fields() []column.Field { return p.cols }
 
-// parquetFields describes the top-level columns. place is that of the first leaf.
-func parquetFields(s *schema.Schema) []field {
+// FooterSize is the size of the footer with its length and the magic.
+func (p *File) FooterSize() int64 { return p.tail }
+
+// Close frees what the decompressors hold. It does not close the file.
+func (p *File) Close() { p.decompressor.close() }
+
+// fieldsOf describes the top-level columns. place is that of the first leaf.
+func fieldsOf(s *schema.Schema) []column.Field {
 	root := s.Root()
-	fields := make([]field, root.NumFields())
+	fields := make([]column.Field, root.NumFields())
 	leaves := make(map[schema.Node]int, len(fields))
 	for i := s.NumColumns() - 1; i >= 0; i-- {
 		leaves[s.ColumnRoot(i)] = i
 	}
 	for i := range fields {
 		n := root.Field(i)
-		fields[i] = field{name: n.Name(), place: leaves[n]}
+		fields[i] = column.Field{Name: n.Name(), Place: leaves[n]}
 		describeNode(n, &fields[i])
 	}
 	return fields
 }
 
 // describeNode finds type, depth of lists and leaf of a column.
-func describeNode(n schema.Node, f *field) {
+func describeNode(n schema.Node, f *column.Field) {
 	if n.RepetitionType() == parquet.Repetitions.Repeated { // a list without a group around it
-		f.depth++
-		defer func() { f.typ = "list<" + f.typ + ">" }()
+		f.Depth++
+		defer func() { f.Type = "list<" + f.Type + ">" }()
 	}
 	g, isGroup := n.(*schema.GroupNode)
 	if !isGroup {
-		f.typ, f.leaf = leafOf(n.(*schema.PrimitiveNode))
+		f.Type, f.Leaf = leafOf(n.(*schema.PrimitiveNode))
 		return
 	}
 	inner := listElement(g)
 	if inner == nil {
-		f.typ = "struct"
+		f.Type = "struct"
 		if isMap(g) {
-			f.typ = "map"
+			f.Type = "map"
 		}
 		return
 	}
@@ -104,9 +112,9 @@ func describeNode(n schema.Node, f *field) {
 		describeNode(inner, f)
 		return
 	}
-	f.depth++
+	f.Depth++
 	describeNode(inner, f)
-	f.typ = "list<" + f.typ + ">"
+	f.Type = "list<" + f.Type + ">"
 }
 
 // listElement gives what a list holds: the element in the three-level form, or the repeated node itself in the
@@ -136,37 +144,37 @@ func isMap(g *schema.GroupNode) bool {
 }
 
 // leafOf gives name and kind of a primitive type.
-func leafOf(n *schema.PrimitiveNode) (string, leaf) {
+func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 	none := n.LogicalType() == nil || n.LogicalType().IsNone()
 	switch n.PhysicalType() {
 	case parquet.Types.Boolean:
-		return "bool", leafOther
+		return "bool", column.LeafOther
 	case parquet.Types.Float:
-		return "float", leafFloat32
+		return "float", column.LeafFloat32
 	case parquet.Types.Double:
-		return "double", leafFloat64
+		return "double", column.LeafFloat64
 	case parquet.Types.Int32, parquet.Types.Int64:
 		return intLeaf(n, none)
 	case parquet.Types.ByteArray:
 		switch n.LogicalType().(type) {
 		case schema.StringLogicalType, schema.EnumLogicalType, schema.JSONLogicalType:
-			return "string", leafText
+			return "string", column.LeafText
 		}
 		if none {
-			return "binary", leafBinary
+			return "binary", column.LeafBinary
 		}
 	case parquet.Types.FixedLenByteArray:
 		if none {
-			return fmt.Sprintf("fixed_size_binary[%d]", n.TypeLength()), leafBinary
+			return fmt.Sprintf("fixed_size_binary[%d]", n.TypeLength()), column.LeafBinary
 		}
 	}
 	if !none {
-		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), leafOther
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), column.LeafOther
 	}
-	return n.PhysicalType().String(), leafOther
+	return n.PhysicalType().String(), column.LeafOther
 }
 
-func intLeaf(n *schema.PrimitiveNode, none bool) (string, leaf) {
+func intLeaf(n *schema.PrimitiveNode, none bool) (string, column.Leaf) {
 	wide := n.PhysicalType() == parquet.Types.Int64
 	signed, bits := true, 32
 	if wide {
@@ -175,17 +183,17 @@ func intLeaf(n *schema.PrimitiveNode, none bool) (string, leaf) {
 	if t, is := n.LogicalType().(*schema.IntLogicalType); is {
 		signed, bits = t.IsSigned(), int(t.BitWidth())
 	} else if !none {
-		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), leafOther
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), column.LeafOther
 	}
 	switch {
 	case wide && signed:
-		return fmt.Sprintf("int%d", bits), leafInt64
+		return fmt.Sprintf("int%d", bits), column.LeafInt64
 	case wide:
-		return fmt.Sprintf("uint%d", bits), leafUint64
+		return fmt.Sprintf("uint%d", bits), column.LeafUint64
 	case signed:
-		return fmt.Sprintf("int%d", bits), leafInt32
+		return fmt.Sprintf("int%d", bits), column.LeafInt32
 	}
-	return fmt.Sprintf("uint%d", bits), leafUint32
+	return fmt.Sprintf("uint%d", bits), column.LeafUint32
 }
 
 // nestingOf works out what the levels of a leaf mean.

@@ -1,4 +1,4 @@
-package readers
+package parquet
 
 import (
 	"bytes"
@@ -11,10 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
 )
 
-// hybridOf encodes numbers as runs and bit-packed groups, in an order that is drawn.
-func hybridOf(t *rapid.T, numbers []uint32, width uint) []byte {
+// rleOf encodes numbers as runs and bit-packed groups, in an order that is drawn.
+func rleOf(t *rapid.T, numbers []uint32, width uint) []byte {
 	var out []byte
 	for at := 0; at < len(numbers); {
 		same := 1
@@ -55,8 +58,8 @@ func runsOf(t *rapid.T, size uint32) []uint32 {
 	return numbers
 }
 
-// TestHybrid decodes numbers piece by piece in the three ways there are.
-func TestHybrid(t *testing.T) {
+// TestRLE decodes numbers piece by piece in the three ways there are.
+func TestRLE(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		width := rapid.UintRange(1, 20).Draw(t, "width")
@@ -65,8 +68,8 @@ func TestHybrid(t *testing.T) {
 		for i := range dict {
 			dict[i] = float32(i)
 		}
-		var plain, looked hybrid
-		data := hybridOf(t, numbers, width)
+		var plain, looked rleDecoder
+		data := rleOf(t, numbers, width)
 		plain.reset(data, width)
 		looked.reset(data, width)
 		for at := 0; at < len(numbers); {
@@ -96,16 +99,16 @@ func TestHybrid(t *testing.T) {
 	})
 }
 
-// TestMarks holds the levels that marks passes over against those that decode gives.
-func TestMarks(t *testing.T) {
+// TestListStarts holds the levels that marks passes over against those that decode gives.
+func TestListStarts(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		levels := runsOf(t, 4)
-		var h hybrid
-		h.reset(hybridOf(t, levels, 2), 2)
+		var h rleDecoder
+		h.reset(rleOf(t, levels, 2), 2)
 		for at := 0; at < len(levels); {
 			n := rapid.IntRange(1, min(piece, len(levels)-at)).Draw(t, "piece")
-			marks, err := h.marks(nil, n)
+			marks, err := h.listStarts(nil, n)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -150,7 +153,7 @@ func (n *nested) drawRow(t *rapid.T, full bool) {
 	}
 	if d := kinds.Draw(t, "row"); d < defValue {
 		if d == defNullRow {
-			n.flags[len(n.flags)-1] |= nullRow
+			n.flags[len(n.flags)-1] |= column.NullRow
 		}
 		n.level(0, d)
 		return
@@ -167,7 +170,7 @@ func (n *nested) drawList(t *rapid.T, rep uint32, width int, full bool) {
 		switch rapid.IntRange(0, 9).Draw(t, "list") {
 		case 0:
 			n.level(rep, defNullList)
-			n.flags[len(n.flags)-1] |= nullInside
+			n.flags[len(n.flags)-1] |= column.NullInside
 			return
 		case 1:
 			n.level(rep, defEmptyList)
@@ -177,7 +180,7 @@ func (n *nested) drawList(t *rapid.T, rep uint32, width int, full bool) {
 	for range width {
 		if !full && rapid.IntRange(0, 19).Draw(t, "value") == 0 {
 			n.level(rep, defNullValue)
-			n.flags[len(n.flags)-1] |= nullInside
+			n.flags[len(n.flags)-1] |= column.NullInside
 			n.column = append(n.column, 0)
 		} else {
 			v := float32(rapid.IntRange(0, 5).Draw(t, "entry"))
@@ -217,7 +220,7 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 			of    []uint32
 			width uint
 		}{{n.reps, 2}, {n.defs, 3}} {
-			b := hybridOf(t, levels.of[at:at+k], levels.width)
+			b := rleOf(t, levels.of[at:at+k], levels.width)
 			body = append(binary.LittleEndian.AppendUint32(body, uint32(len(b))), b...)
 		}
 		present := 0
@@ -231,7 +234,7 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 				numbers[i] = uint32(v)
 			}
 			encoding = encDictionary
-			body = append(append(body, 3), hybridOf(t, numbers, 3)...)
+			body = append(append(body, 3), rleOf(t, numbers, 3)...)
 		} else {
 			for _, v := range values[:present] {
 				body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
@@ -244,7 +247,7 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 }
 
 // general is fill without its short way for lists that are full.
-func general(l *leveled, c *column) error {
+func general(l *chunkReader, c *column.Column) error {
 	n, full, err := l.next(c)
 	if n == 0 || err != nil {
 		return err
@@ -258,22 +261,22 @@ func general(l *leveled, c *column) error {
 	return l.values.end()
 }
 
-// leveledOf is a column of lists of lists of floats whose pages are given, and what fills it.
-func leveledOf(chunk []byte, values, rows int64) (*leveled, *column) {
-	c := newColumn(roleFeatures, field{name: "x", depth: 2, leaf: leafFloat32}, 1<<20)
-	l := &leveled{nesting: nesting{maxRep: 2, maxDef: defValue, element: [3]uint8{0, defNullList, defNullValue}}}
-	l.values = newNumberDecoder("x", leafFloat32, c.floats)
+// chunkReaderOf is a column of lists of lists of floats whose pages are given, and what fills it.
+func chunkReaderOf(chunk []byte, values, rows int64) (*chunkReader, *column.Column) {
+	c := column.New(graph.InputFeatures, column.Field{Name: "x", Depth: 2, Leaf: column.LeafFloat32}, 1<<20)
+	l := &chunkReader{nesting: nesting{maxRep: 2, maxDef: defValue, element: [3]uint8{0, defNullList, defNullValue}}}
+	l.values = newNumberDecoder("x", column.LeafFloat32, c.Floats)
 	l.pages.name, l.pages.limit = "x", 1<<20
 	l.pages.reset(bytes.NewReader(chunk), 0, int64(len(chunk)), compress.Codecs.Uncompressed)
 	l.begin(values)
-	c.begin(l, rows)
+	c.Begin(l, rows)
 	return l, c
 }
 
 // assembled fills a column to its end in one of the two ways.
-func assembled(chunk []byte, values, rows int64, fill func(*leveled, *column) error) (*column, error) {
-	l, c := leveledOf(chunk, values, rows)
-	for !c.ended {
+func assembled(chunk []byte, values, rows int64, fill func(*chunkReader, *column.Column) error) (*column.Column, error) {
+	l, c := chunkReaderOf(chunk, values, rows)
+	for !c.Ended {
 		if err := fill(l, c); err != nil {
 			return nil, err
 		}
@@ -282,8 +285,8 @@ func assembled(chunk []byte, values, rows int64, fill func(*leveled, *column) er
 }
 
 // differ says where two columns do.
-func differ(a, b *column) string {
-	return cmp.Diff([]any{a.starts, a.inner, a.flags, a.floats.v}, []any{b.starts, b.inner, b.flags, b.floats.v}, cmpopts.EquateEmpty())
+func differ(a, b *column.Column) string {
+	return cmp.Diff([]any{a.Starts, a.Inner, a.Flags, a.Floats.Values}, []any{b.Starts, b.Inner, b.Flags, b.Floats.Values}, cmpopts.EquateEmpty())
 }
 
 // TestLists decodes lists of lists, drawn with nulls or full, from pages of any size and encoding: the short way and
@@ -297,8 +300,8 @@ func TestLists(t *testing.T) {
 			n.drawRow(t, full)
 		}
 		chunk := chunkOf(t, &n)
-		want := &column{starts: n.starts, inner: n.inner, flags: n.flags, floats: &numbers[float32]{v: n.column}}
-		for name, fill := range map[string]func(*leveled, *column) error{"fill": (*leveled).fill, "general": general} {
+		want := &column.Column{Starts: n.starts, Inner: n.inner, Flags: n.flags, Floats: &column.Numbers[float32]{Values: n.column}}
+		for name, fill := range map[string]func(*chunkReader, *column.Column) error{"fill": (*chunkReader).Fill, "general": general} {
 			got, err := assembled(chunk, int64(len(n.reps)), int64(len(n.starts)), fill)
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
@@ -323,7 +326,7 @@ func FuzzLists(f *testing.F) {
 		f.Add(seeds.Example(i), uint16(100), uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, chunk []byte, values uint16, rows uint8) {
-		short, err := assembled(chunk, int64(values), int64(rows), (*leveled).fill)
+		short, err := assembled(chunk, int64(values), int64(rows), (*chunkReader).Fill)
 		long, err2 := assembled(chunk, int64(values), int64(rows), general)
 		if (err == nil) != (err2 == nil) {
 			t.Fatalf("fill: %v, general: %v", err, err2)
@@ -331,9 +334,9 @@ func FuzzLists(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, c := range []*column{short, long} { // NaN is not equal to itself
-			for i, v := range c.floats.v {
-				c.floats.v[i] = float32(math.Float32bits(v) >> 8)
+		for _, c := range []*column.Column{short, long} { // NaN is not equal to itself
+			for i, v := range c.Floats.Values {
+				c.Floats.Values[i] = float32(math.Float32bits(v) >> 8)
 			}
 		}
 		if d := differ(short, long); d != "" {

@@ -1,14 +1,16 @@
-package readers
+package parquet
 
 import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+
+	"graphscore/readers/internal/column"
 )
 
-// hybrid decodes Parquet's mixture of runs and bit-packed numbers. Runs are short, so that going to the next one
+// rleDecoder decodes Parquet's mixture of runs and bit-packed numbers. Runs are short, so that going to the next one
 // must not cost a write of a pointer, which the collector would want to know of.
-type hybrid struct {
+type rleDecoder struct {
 	data   []byte
 	next   int // where the next run begins in it
 	width  uint
@@ -18,12 +20,12 @@ type hybrid struct {
 	bit    uint   // where the next of them begins in data
 }
 
-func (h *hybrid) reset(data []byte, width uint) {
-	*h = hybrid{data: data, width: width}
+func (h *rleDecoder) reset(data []byte, width uint) {
+	*h = rleDecoder{data: data, width: width}
 }
 
 // more reads the header of the next run.
-func (h *hybrid) more() error {
+func (h *rleDecoder) more() error {
 	data := h.data[h.next:]
 	head, n := runHead(data)
 	if n <= 0 || head>>1 == 0 {
@@ -65,10 +67,10 @@ func runHead(data []byte) (head uint64, n int) {
 	return binary.Uvarint(data)
 }
 
-func tooFew() error { return damaged("a page has fewer levels or numbers than it says") }
+func tooFew() error { return column.Damaged("a page has fewer levels or numbers than it says") }
 
 // uniform takes n numbers if they are all one run.
-func (h *hybrid) uniform(n int) (uint32, bool) {
+func (h *rleDecoder) uniform(n int) (uint32, bool) {
 	if h.run == 0 && h.packed == 0 && h.more() != nil {
 		return 0, false
 	}
@@ -80,7 +82,7 @@ func (h *hybrid) uniform(n int) (uint32, bool) {
 }
 
 // decode fills dst.
-func decode[T uint8 | uint32](h *hybrid, dst []T) error {
+func decode[T uint8 | uint32](h *rleDecoder, dst []T) error {
 	for len(dst) > 0 {
 		switch {
 		case h.run > 0:
@@ -103,7 +105,7 @@ func decode[T uint8 | uint32](h *hybrid, dst []T) error {
 }
 
 // pass leaves n numbers of the bit-packed run behind.
-func (h *hybrid) pass(n int) {
+func (h *rleDecoder) pass(n int) {
 	h.bit += uint(n) * h.width
 	h.packed -= n
 }
@@ -114,28 +116,28 @@ func repeat[T any](dst []T, v T) {
 	}
 }
 
-// word gives at least 57 bits of src from a bit on. Beyond the end they are 0.
-func word(src []byte, bit uint) uint64 {
+// bits64 gives at least 57 bits of src from a bit on. Beyond the end they are 0.
+func bits64(src []byte, bit uint) uint64 {
 	if at := bit / 8; at+8 <= uint(len(src)) {
 		return binary.LittleEndian.Uint64(src[at:]) >> (bit % 8)
 	}
-	return lastWord(src, bit)
+	return lastBits64(src, bit)
 }
 
-func lastWord(src []byte, bit uint) uint64 {
+func lastBits64(src []byte, bit uint) uint64 {
 	var last [8]byte
 	copy(last[:], src[min(bit/8, uint(len(src))):])
 	return binary.LittleEndian.Uint64(last[:]) >> (bit % 8)
 }
 
-// together is the widest number of which every word has 8: those of 8 bits begin at whole bytes.
-const together = 8
+// maxPackedWidth is the widest number of which every word has 8: those of 8 bits begin at whole bytes.
+const maxPackedWidth = 8
 
 // unpack reads numbers of width bits from src, beginning at a bit. The caller made sure that they are there.
 func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
 	mask := uint64(1)<<width - 1
-	for ; width <= together && len(dst) >= 8; bit += 8 * width {
-		w := word(src, bit)
+	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {
+		w := bits64(src, bit)
 		for i := range (*[8]T)(dst) {
 			dst[i] = T(w & mask)
 			w >>= width
@@ -143,13 +145,13 @@ func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
 		dst = dst[8:]
 	}
 	for i := range dst {
-		dst[i] = T(word(src, bit) & mask)
+		dst[i] = T(bits64(src, bit) & mask)
 		bit += width
 	}
 }
 
 // lookup fills dst with the entries of dict that the next numbers name.
-func lookup[T float32 | int64](h *hybrid, dst, dict []T) error {
+func lookup[T float32 | int64](h *rleDecoder, dst, dict []T) error {
 	for len(dst) > 0 {
 		switch {
 		case h.run > 0:
@@ -162,7 +164,7 @@ func lookup[T float32 | int64](h *hybrid, dst, dict []T) error {
 			dst = dst[n:]
 		case h.packed > 0:
 			n := min(h.packed, len(dst))
-			if err := pick(dst[:n], dict, h.data, h.bit, h.width); err != nil {
+			if err := lookupPacked(dst[:n], dict, h.data, h.bit, h.width); err != nil {
 				return err
 			}
 			h.pass(n)
@@ -177,14 +179,14 @@ func lookup[T float32 | int64](h *hybrid, dst, dict []T) error {
 }
 
 func noEntry(v uint64, size int) error {
-	return damaged("a page names entry %d of a dictionary of %d", v, size)
+	return column.Damaged("a page names entry %d of a dictionary of %d", v, size)
 }
 
-// pick is lookup for numbers that are packed.
-func pick[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
+// lookupPacked is lookup for numbers that are packed.
+func lookupPacked[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
 	mask := uint64(1)<<width - 1
-	for ; width <= together && len(dst) >= 8; bit += 8 * width {
-		w := word(src, bit)
+	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {
+		w := bits64(src, bit)
 		for i := range (*[8]T)(dst) {
 			v := w & mask
 			if v >= uint64(len(dict)) {
@@ -196,7 +198,7 @@ func pick[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
 		dst = dst[8:]
 	}
 	for i := range dst {
-		v := word(src, bit) & mask
+		v := bits64(src, bit) & mask
 		if v >= uint64(len(dict)) {
 			return noEntry(v, len(dict))
 		}
@@ -206,36 +208,36 @@ func pick[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
 	return nil
 }
 
-// mark is a level that is not 2: its place, times 4, plus the level.
-type mark uint16
+// listStart is a level that is not 2: its place, times 4, plus the level.
+type listStart uint16
 
-func (m mark) place() int   { return int(m >> 2) }
-func (m mark) level() uint8 { return uint8(m & 3) }
+func (m listStart) place() int   { return int(m >> 2) }
+func (m listStart) level() uint8 { return uint8(m & 3) }
 
-// marks finds those of the next n levels, at most piece, that are not 2. A list of lists has one of them for each
+// listStarts finds those of the next n levels, at most piece, that are not 2. A list of lists has one of them for each
 // inner list, and between them runs of 2, which cost nothing here. The width must be 2.
-func (h *hybrid) marks(dst []mark, n int) ([]mark, error) {
+func (h *rleDecoder) listStarts(dst []listStart, n int) ([]listStart, error) {
 	const twos, ones = 0xaaaaaaaaaaaaaaaa, 0x5555555555555555
 	for at := 0; at < n; {
 		switch {
 		case h.run > 0:
 			k := min(h.run, n-at)
 			if h.value > 3 {
-				return nil, damaged("a page has a level of %d", h.value)
+				return nil, column.Damaged("a page has a level of %d", h.value)
 			}
 			if h.value != 2 {
 				for i := range k {
-					dst = append(dst, mark((at+i)<<2)|mark(h.value))
+					dst = append(dst, listStart((at+i)<<2)|listStart(h.value))
 				}
 			}
 			h.run -= k
 			at += k
 		case h.packed > 0:
 			k := min(h.packed, n-at, 57/2)
-			odd := word(h.data, h.bit) ^ twos
+			odd := bits64(h.data, h.bit) ^ twos
 			for found := (odd | odd>>1) & ones & (1<<(2*k) - 1); found != 0; found &= found - 1 {
 				i := bits.TrailingZeros64(found)
-				dst = append(dst, mark((at<<2)+(i<<1))|mark(odd>>i&3^2))
+				dst = append(dst, listStart((at<<2)+(i<<1))|listStart(odd>>i&3^2))
 			}
 			h.pass(k)
 			at += k

@@ -1,19 +1,23 @@
-package readers
+package arrow
 
-// arrowColumn fills a column from the buffers of a record batch, a few rows at a time: lists from the outside
+import (
+	"graphscore/readers/internal/column"
+)
+
+// columnReader fills a column from the buffers of a record batch, a few rows at a time: lists from the outside
 // to the inside, then the values.
-type arrowColumn struct {
-	file  *arrowFile
-	lists []*arrowLists
-	leaf  *arrowLeaf
+type columnReader struct {
+	file  *File
+	lists []*listReader
+	leaf  *leafReader
 	left  int64 // rows
 }
 
-// arrowLists is one level of lists.
-type arrowLists struct {
-	field    *arrowField
+// listReader is one level of lists.
+type listReader struct {
+	field    *field
 	valid    validity
-	offsets  stream
+	offsets  bufferReader
 	wide     bool
 	length   int64 // how many lists there are
 	children int64 // and how many elements
@@ -21,17 +25,17 @@ type arrowLists struct {
 	end      int64 // where its elements begin
 }
 
-func newArrowColumn(c *column, f *arrowField, file *arrowFile) *arrowColumn {
-	a := &arrowColumn{file: file}
-	for range c.field.depth {
-		a.lists = append(a.lists, &arrowLists{field: f, wide: f.kind == arrowLargeList})
+func newColumnReader(c *column.Column, f *field, file *File) *columnReader {
+	a := &columnReader{file: file}
+	for range c.Field.Depth {
+		a.lists = append(a.lists, &listReader{field: f, wide: f.kind == typeLargeList})
 		f = &f.children[0]
 	}
-	a.leaf = newArrowLeaf(f)
+	a.leaf = newLeafReader(f)
 	return a
 }
 
-func (a *arrowColumn) close() {
+func (a *columnReader) close() {
 	for _, l := range a.lists {
 		l.valid.close()
 		l.offsets.close()
@@ -40,14 +44,14 @@ func (a *arrowColumn) close() {
 }
 
 // begin starts a record batch, with the column's nodes and buffers at the cursor.
-func (a *arrowColumn) begin(b *batch, at cursor) error {
+func (a *columnReader) begin(b *recordBatch, at cursor) error {
 	a.left = b.rows
 	for i, l := range a.lists {
 		if err := l.begin(a.file, b, &at); err != nil {
 			return err
 		}
 		if i == 0 && l.length < b.rows {
-			return damaged("a column has %d rows in a record batch of %d", l.length, b.rows)
+			return column.Damaged("a column has %d rows in a record batch of %d", l.length, b.rows)
 		}
 		if i > 0 {
 			a.lists[i-1].children = l.length
@@ -59,12 +63,12 @@ func (a *arrowColumn) begin(b *batch, at cursor) error {
 	if n := len(a.lists); n > 0 {
 		a.lists[n-1].children = a.leaf.length
 	} else if a.leaf.length < b.rows {
-		return damaged("a column has %d rows in a record batch of %d", a.leaf.length, b.rows)
+		return column.Damaged("a column has %d rows in a record batch of %d", a.leaf.length, b.rows)
 	}
 	return nil
 }
 
-func (l *arrowLists) begin(file *arrowFile, b *batch, at *cursor) error {
+func (l *listReader) begin(file *File, b *recordBatch, at *cursor) error {
 	length, nulls := b.node(at.node)
 	l.length, l.at, l.end = length, 0, 0
 	if err := l.valid.begin(file.r, b, at.buffer, nulls); err != nil {
@@ -72,9 +76,9 @@ func (l *arrowLists) begin(file *arrowFile, b *batch, at *cursor) error {
 	}
 	at.node++
 	at.buffer++
-	if l.field.kind == arrowFixedList {
+	if l.field.kind == typeFixedList {
 		if l.field.size < 0 {
-			return damaged("lists have %d elements", l.field.size)
+			return column.Damaged("lists have %d elements", l.field.size)
 		}
 		return nil
 	}
@@ -88,18 +92,18 @@ func (l *arrowLists) begin(file *arrowFile, b *batch, at *cursor) error {
 }
 
 // skip passes n lists over.
-func (l *arrowLists) skip(n int64) error {
+func (l *listReader) skip(n int64) error {
 	if n == 0 {
 		return nil
 	}
 	l.at += n
 	if l.at > l.length || n < 0 {
-		return damaged("lists go beyond their values")
+		return column.Damaged("lists go beyond their values")
 	}
 	if _, err := l.valid.there(n); err != nil {
 		return err
 	}
-	if l.field.kind == arrowFixedList {
+	if l.field.kind == typeFixedList {
 		return nil
 	}
 	size := int64(4)
@@ -115,18 +119,18 @@ func (l *arrowLists) skip(n int64) error {
 }
 
 // next gives the place of the elements of list number i, which is not before the last one.
-func (l *arrowLists) next(i int64) (from, n int64, there bool, err error) {
+func (l *listReader) next(i int64) (from, n int64, there bool, err error) {
 	if err := l.skip(i - l.at); err != nil {
 		return 0, 0, false, err
 	}
 	if l.at >= l.length {
-		return 0, 0, false, damaged("lists go beyond their values")
+		return 0, 0, false, column.Damaged("lists go beyond their values")
 	}
 	if there, err = l.valid.there(1); err != nil {
 		return 0, 0, false, err
 	}
 	l.at++
-	if l.field.kind == arrowFixedList {
+	if l.field.kind == typeFixedList {
 		size := int64(l.field.size)
 		from, n = i*size, size
 	} else {
@@ -137,52 +141,52 @@ func (l *arrowLists) next(i int64) (from, n int64, there bool, err error) {
 		n = l.end - from
 	}
 	if from < 0 || n < 0 || from > l.children || n > l.children-from {
-		return 0, 0, false, damaged("a list has elements %d to %d of %d", from, from+n, l.children)
+		return 0, 0, false, column.Damaged("a list has elements %d to %d of %d", from, from+n, l.children)
 	}
 	return from, n, there, nil
 }
 
-// fill decodes some rows.
-func (a *arrowColumn) fill(c *column) error {
+// Fill decodes some rows.
+func (a *columnReader) Fill(c *column.Column) error {
 	const rows, bytes = 256, 64 << 10
-	most := c.size() + bytes
-	for k := 0; k < rows && a.left > 0 && c.size() < most; k++ {
-		if err := c.row(); err != nil {
+	most := c.Size() + bytes
+	for k := 0; k < rows && a.left > 0 && c.Size() < most; k++ {
+		if err := c.BeginRow(); err != nil {
 			return err
 		}
-		if err := a.row(c, c.begun-1); err != nil {
+		if err := a.row(c, c.Begun-1); err != nil {
 			return err
 		}
 		a.left--
 	}
-	c.ended = a.left <= 0
+	c.Ended = a.left <= 0
 	return nil
 }
 
 // row decodes one row.
-func (a *arrowColumn) row(c *column, i int64) error {
+func (a *columnReader) row(c *column.Column, i int64) error {
 	if len(a.lists) == 0 {
-		return a.leaf.read(c, i, 1, nullRow)
+		return a.leaf.read(c, i, 1, column.NullRow)
 	}
 	from, n, there, err := a.lists[0].next(i)
 	if err != nil {
 		return err
 	}
 	if !there {
-		c.lack(nullRow)
+		c.SetFlag(column.NullRow)
 		return nil
 	}
 	if len(a.lists) == 1 {
-		return a.leaf.read(c, from, n, nullInside)
+		return a.leaf.read(c, from, n, column.NullInside)
 	}
-	if int64(c.limit) < 4*n {
-		return c.tooLarge()
+	if int64(c.Limit) < 4*n {
+		return c.TooLarge()
 	}
 	return a.inner(c, from, n)
 }
 
 // inner decodes the inner lists of a row. Their values mostly stand one behind the other: they are read at once.
-func (a *arrowColumn) inner(c *column, from, n int64) error {
+func (a *columnReader) inner(c *column.Column, from, n int64) error {
 	var first, values int64 // those not yet read
 	for j := range n {
 		at, m, there, err := a.lists[1].next(from + j)
@@ -190,11 +194,11 @@ func (a *arrowColumn) inner(c *column, from, n int64) error {
 			return err
 		}
 		if !there {
-			c.lack(nullInside)
+			c.SetFlag(column.NullInside)
 			m = 0
 		}
 		if at != first+values && m > 0 {
-			if err := a.leaf.read(c, first, values, nullInside); err != nil {
+			if err := a.leaf.read(c, first, values, column.NullInside); err != nil {
 				return err
 			}
 			values = 0
@@ -202,11 +206,11 @@ func (a *arrowColumn) inner(c *column, from, n int64) error {
 		if values == 0 {
 			first = at
 		}
-		if int64(c.limit) < 4*(values+m) {
-			return c.tooLarge()
+		if int64(c.Limit) < 4*(values+m) {
+			return c.TooLarge()
 		}
-		c.inner = append(c.inner, int32(int64(c.values.len())+values))
+		c.Inner = append(c.Inner, int32(int64(c.Values.Len())+values))
 		values += m
 	}
-	return a.leaf.read(c, first, values, nullInside)
+	return a.leaf.read(c, first, values, column.NullInside)
 }

@@ -1,6 +1,10 @@
-package readers
+package parquet
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"graphscore/readers/internal/column"
+)
 
 // delta decodes DELTA_BINARY_PACKED numbers one after the other.
 type delta struct {
@@ -19,7 +23,7 @@ type delta struct {
 	wide   bool
 }
 
-var errDelta = damaged("a page of DELTA_BINARY_PACKED numbers makes no sense")
+var errDelta = column.Damaged("a page of DELTA_BINARY_PACKED numbers makes no sense")
 
 func (d *delta) varint() (uint64, bool) {
 	v, n := binary.Uvarint(d.data)
@@ -51,7 +55,7 @@ func unzigzag(v uint64) uint64 { return v>>1 ^ -(v & 1) }
 // next gives the next number.
 func (d *delta) next() (int64, error) {
 	if d.left == 0 {
-		return 0, damaged("a page has fewer numbers than it says")
+		return 0, column.Damaged("a page has fewer numbers than it says")
 	}
 	d.left--
 	if d.first {

@@ -1,17 +1,21 @@
-package readers
+package arrow
 
-// table is a table of a flatbuffer. Its methods go out of the range of a slice where the bytes make no sense,
+import "encoding/binary"
+
+var le = binary.LittleEndian
+
+// fbTable is a table of a flatbuffer. Its methods go out of the range of a slice where the bytes make no sense,
 // which guard turns into an error; nothing is allocated for a length that the bytes claim.
-type table struct {
+type fbTable struct {
 	b  []byte
 	at int
 }
 
 // rootTable gives the table that a flatbuffer begins with.
-func rootTable(b []byte) table { return table{b, int(le.Uint32(b))} }
+func rootTable(b []byte) fbTable { return fbTable{b, int(le.Uint32(b))} }
 
 // place gives where field i is, 0 where it is not set.
-func (t table) place(i int) int {
+func (t fbTable) place(i int) int {
 	v := t.at - int(int32(le.Uint32(t.b[t.at:])))
 	if size := int(le.Uint16(t.b[v:])); 4+2*i+2 > size {
 		return 0
@@ -22,28 +26,28 @@ func (t table) place(i int) int {
 	return 0
 }
 
-func (t table) byte(i int, missing byte) byte {
+func (t fbTable) byte(i int, missing byte) byte {
 	if p := t.place(i); p != 0 {
 		return t.b[p]
 	}
 	return missing
 }
 
-func (t table) short(i int) int {
+func (t fbTable) short(i int) int {
 	if p := t.place(i); p != 0 {
 		return int(int16(le.Uint16(t.b[p:])))
 	}
 	return 0
 }
 
-func (t table) int(i int) int {
+func (t fbTable) int(i int) int {
 	if p := t.place(i); p != 0 {
 		return int(int32(le.Uint32(t.b[p:])))
 	}
 	return 0
 }
 
-func (t table) long(i int) int64 {
+func (t fbTable) long(i int) int64 {
 	if p := t.place(i); p != 0 {
 		return int64(le.Uint64(t.b[p:]))
 	}
@@ -51,16 +55,16 @@ func (t table) long(i int) int64 {
 }
 
 // table gives the table that field i points to.
-func (t table) table(i int) (table, bool) {
+func (t fbTable) table(i int) (fbTable, bool) {
 	p := t.place(i)
 	if p == 0 {
-		return table{}, false
+		return fbTable{}, false
 	}
-	return table{t.b, p + int(le.Uint32(t.b[p:]))}, true
+	return fbTable{t.b, p + int(le.Uint32(t.b[p:]))}, true
 }
 
 // vector gives the bytes of a vector of n elements of one size.
-func (t table) vector(i, size int) (b []byte, n int) {
+func (t fbTable) vector(i, size int) (b []byte, n int) {
 	p := t.place(i)
 	if p == 0 {
 		return nil, 0
@@ -71,13 +75,13 @@ func (t table) vector(i, size int) (b []byte, n int) {
 }
 
 // tables gives element k of a vector of tables.
-func (t table) tables(i, k int) table {
+func (t fbTable) tables(i, k int) fbTable {
 	p := t.place(i)
 	p += int(le.Uint32(t.b[p:])) + 4 + 4*k
-	return table{t.b, p + int(le.Uint32(t.b[p:]))}
+	return fbTable{t.b, p + int(le.Uint32(t.b[p:]))}
 }
 
-func (t table) string(i int) string {
+func (t fbTable) string(i int) string {
 	b, _ := t.vector(i, 1)
 	return string(b)
 }

@@ -1,14 +1,18 @@
-package readers
+package arrow
 
-import "math"
+import (
+	"math"
 
-// arrowLeaf reads the values of a column.
-type arrowLeaf struct {
-	field   *arrowField
+	"graphscore/readers/internal/column"
+)
+
+// leafReader reads the values of a column.
+type leafReader struct {
+	field   *field
 	valid   validity
-	values  stream // numbers, bytes of a fixed size, views, or numbers of a dictionary
-	offsets stream
-	data    stream
+	values  bufferReader // numbers, bytes of a fixed size, views, or numbers of a dictionary
+	offsets bufferReader
+	data    bufferReader
 	length  int64
 	at      int64 // the next value
 	end     int64 // where its bytes begin
@@ -16,33 +20,33 @@ type arrowLeaf struct {
 	size    int64 // how many there are
 	views   [][]byte
 	dict    *dictionary
-	index   *numbers[int64]
+	index   *column.Numbers[int64]
 }
 
-func newArrowLeaf(f *arrowField) *arrowLeaf {
-	l := &arrowLeaf{field: f}
+func newLeafReader(f *field) *leafReader {
+	l := &leafReader{field: f}
 	if f.coded {
-		l.index = newInts(f.index)
+		l.index = column.NewInts(f.index)
 	}
 	return l
 }
 
-func (l *arrowLeaf) close() {
+func (l *leafReader) close() {
 	l.valid.close()
 	l.values.close()
 	l.offsets.close()
 	l.data.close()
 }
 
-func (l *arrowLeaf) wide() bool {
-	return l.field.kind == arrowLargeBinary || l.field.kind == arrowLargeUtf8
+func (l *leafReader) wide() bool {
+	return l.field.kind == typeLargeBinary || l.field.kind == typeLargeUtf8
 }
 
-func (l *arrowLeaf) variable() bool {
-	return !l.field.coded && (l.wide() || l.field.kind == arrowBinary || l.field.kind == arrowUtf8)
+func (l *leafReader) variable() bool {
+	return !l.field.coded && (l.wide() || l.field.kind == typeBinary || l.field.kind == typeUtf8)
 }
 
-func (l *arrowLeaf) begin(file *arrowFile, b *batch, at cursor) error {
+func (l *leafReader) begin(file *File, b *recordBatch, at cursor) error {
 	var nulls int64
 	l.length, nulls = b.node(at.node)
 	l.at, l.end, l.passed, l.size = 0, 0, 0, 0
@@ -51,7 +55,7 @@ func (l *arrowLeaf) begin(file *arrowFile, b *batch, at cursor) error {
 	}
 	if l.field.coded {
 		if l.dict = file.dicts[l.field.dict]; l.dict == nil {
-			return damaged("dictionary %d of column %s is not there", l.field.dict, l.field.name)
+			return column.Damaged("dictionary %d of column %s is not there", l.field.dict, l.field.name)
 		}
 	}
 	if !l.variable() {
@@ -75,7 +79,7 @@ func (l *arrowLeaf) begin(file *arrowFile, b *batch, at cursor) error {
 }
 
 // loadViews reads the buffers that views point into. They cannot be read in order.
-func (l *arrowLeaf) loadViews(file *arrowFile, b *batch, at cursor) error {
+func (l *leafReader) loadViews(file *File, b *recordBatch, at cursor) error {
 	n := int(le.Uint64(b.variadic[8*at.variadic:]))
 	l.views = l.views[:0]
 	left := file.limit
@@ -85,7 +89,7 @@ func (l *arrowLeaf) loadViews(file *arrowFile, b *batch, at cursor) error {
 			return err
 		}
 		if left -= size; left < 0 {
-			return unusable("write smaller record batches", "the texts of column %s take more than %d bytes in a record batch", l.field.name, file.limit)
+			return column.Unsupported("write smaller record batches", "the texts of column %s take more than %d bytes in a record batch", l.field.name, file.limit)
 		}
 		view, err := l.data.append(nil, int(size))
 		if err != nil {
@@ -97,29 +101,29 @@ func (l *arrowLeaf) loadViews(file *arrowFile, b *batch, at cursor) error {
 }
 
 // width is the size of what stands in the values buffer for each value.
-func (l *arrowLeaf) width() int {
+func (l *leafReader) width() int {
 	switch {
 	case l.field.coded:
-		return l.field.index.width()
+		return l.field.index.Width()
 	case l.field.viewed():
 		return 16
-	case l.field.kind == arrowFixedBinary:
+	case l.field.kind == typeFixedBinary:
 		return l.field.size
 	}
-	return l.field.leaf.width()
+	return l.field.leaf.Width()
 }
 
 // read adds values from place from on, which is not before the last one. The column's row gets the flag if one
 // of them is null.
-func (l *arrowLeaf) read(c *column, from, n int64, flag uint8) error {
+func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 	if n == 0 {
 		return nil
 	}
 	if from < l.at || n < 0 || from > l.length || n > l.length-from {
-		return damaged("column %s goes beyond its %d values", c.field.name, l.length)
+		return column.Damaged("column %s goes beyond its %d values", c.Field.Name, l.length)
 	}
-	if n > math.MaxInt32 || n*4 > int64(c.limit) {
-		return c.tooLarge()
+	if n > math.MaxInt32 || n*4 > int64(c.Limit) {
+		return c.TooLarge()
 	}
 	if err := l.skip(from - l.at); err != nil {
 		return err
@@ -130,22 +134,22 @@ func (l *arrowLeaf) read(c *column, from, n int64, flag uint8) error {
 		return err
 	}
 	if !there {
-		c.lack(flag)
+		c.SetFlag(flag)
 	}
 	switch {
 	case l.variable():
 		return l.readTexts(c, n)
 	case l.field.coded:
 		return l.readCoded(c, n)
-	case l.field.viewed() || l.field.kind == arrowFixedBinary:
+	case l.field.viewed() || l.field.kind == typeFixedBinary:
 		return l.readFixed(c, n)
-	case c.floats != nil:
-		return readNumbers(&l.values, c.floats, n)
+	case c.Floats != nil:
+		return readNumbers(&l.values, c.Floats, n)
 	}
-	return readNumbers(&l.values, c.ints, n)
+	return readNumbers(&l.values, c.Ints, n)
 }
 
-func (l *arrowLeaf) skip(n int64) error {
+func (l *leafReader) skip(n int64) error {
 	if n == 0 {
 		return nil
 	}
@@ -168,13 +172,13 @@ func (l *arrowLeaf) skip(n int64) error {
 	return err
 }
 
-func readNumbers[T float32 | int64](s *stream, to *numbers[T], n int64) error {
-	for left := int(n) * to.width; left > 0; {
-		b, err := s.peek(min(left, streamWindow))
+func readNumbers[T float32 | int64](s *bufferReader, to *column.Numbers[T], n int64) error {
+	for left := int(n) * to.Width; left > 0; {
+		b, err := s.peek(min(left, bufferWindow))
 		if err != nil {
 			return err
 		}
-		to.add(b)
+		to.Add(b)
 		left -= len(b)
 		if err := s.pass(int64(len(b))); err != nil {
 			return err
@@ -183,7 +187,7 @@ func readNumbers[T float32 | int64](s *stream, to *numbers[T], n int64) error {
 	return nil
 }
 
-func (l *arrowLeaf) readTexts(c *column, n int64) error {
+func (l *leafReader) readTexts(c *column.Column, n int64) error {
 	for range n {
 		from := l.end
 		end, err := l.offsets.offset(l.wide())
@@ -192,36 +196,36 @@ func (l *arrowLeaf) readTexts(c *column, n int64) error {
 		}
 		l.end = end
 		if from < l.passed || end < from || end > l.size {
-			return damaged("a text of column %s is at bytes %d to %d of %d", c.field.name, from, end, l.size)
+			return column.Damaged("a text of column %s is at bytes %d to %d of %d", c.Field.Name, from, end, l.size)
 		}
-		if end-from > int64(c.limit)-int64(len(c.texts.b)) {
-			return c.tooLarge()
+		if end-from > int64(c.Limit)-int64(len(c.Texts.Data)) {
+			return c.TooLarge()
 		}
 		if err := l.data.pass(from - l.passed); err != nil {
 			return err
 		}
-		if c.texts.b, err = l.data.append(c.texts.b, int(end-from)); err != nil {
+		if c.Texts.Data, err = l.data.append(c.Texts.Data, int(end-from)); err != nil {
 			return err
 		}
 		l.passed = end
-		c.texts.null() // which ends the text
+		c.Texts.AddNull() // which ends the text
 	}
 	return nil
 }
 
 // readFixed reads bytes of a fixed size, or views.
-func (l *arrowLeaf) readFixed(c *column, n int64) error {
+func (l *leafReader) readFixed(c *column.Column, n int64) error {
 	width := l.width()
-	if width < 0 || width > c.limit {
-		return c.tooLarge()
+	if width < 0 || width > c.Limit {
+		return c.TooLarge()
 	}
 	for range n {
 		if !l.field.viewed() {
 			var err error
-			if c.texts.b, err = l.values.append(c.texts.b, width); err != nil {
+			if c.Texts.Data, err = l.values.append(c.Texts.Data, width); err != nil {
 				return err
 			}
-			c.texts.null()
+			c.Texts.AddNull()
 			continue
 		}
 		b, err := l.values.peek(16)
@@ -232,51 +236,51 @@ func (l *arrowLeaf) readFixed(c *column, n int64) error {
 		if err != nil {
 			return err
 		}
-		c.texts.add(v)
+		c.Texts.Add(v)
 		if err := l.values.pass(16); err != nil {
 			return err
 		}
-		if len(c.texts.b) > c.limit {
-			return c.tooLarge()
+		if len(c.Texts.Data) > c.Limit {
+			return c.TooLarge()
 		}
 	}
 	return nil
 }
 
 // view gives the bytes that a view stands for.
-func (l *arrowLeaf) view(c *column, b []byte) ([]byte, error) {
+func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	size := int(int32(le.Uint32(b)))
 	if size >= 0 && size <= 12 {
 		return b[4 : 4+size], nil
 	}
 	k, at := int(int32(le.Uint32(b[8:]))), int(int32(le.Uint32(b[12:])))
 	if size < 0 || k < 0 || k >= len(l.views) || at < 0 || at > len(l.views[k]) || size > len(l.views[k])-at {
-		return nil, damaged("a text of column %s is at bytes %d to %d of a buffer that is not there", c.field.name, at, at+size)
+		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that is not there", c.Field.Name, at, at+size)
 	}
 	return l.views[k][at : at+size], nil
 }
 
 // readCoded reads values that stand in a dictionary.
-func (l *arrowLeaf) readCoded(c *column, n int64) error {
-	l.index.v = l.index.v[:0]
+func (l *leafReader) readCoded(c *column.Column, n int64) error {
+	l.index.Values = l.index.Values[:0]
 	if err := readNumbers(&l.values, l.index, n); err != nil {
 		return err
 	}
 	there := l.dict.size()
-	for _, v := range l.index.v {
+	for _, v := range l.index.Values {
 		switch {
-		case c.flags[len(c.flags)-1] != 0: // the number of a null means nothing, and the row is lost anyway
-			c.values.null()
+		case c.Flags[len(c.Flags)-1] != 0: // the number of a null means nothing, and the row is lost anyway
+			c.Values.AddNull()
 		case v < 0 || v >= there:
-			return damaged("column %s names entry %d of a dictionary of %d", c.field.name, v, there)
-		case c.texts != nil:
-			if c.texts.add(l.dict.values.texts.at(int(v))); len(c.texts.b) > c.limit {
-				return c.tooLarge()
+			return column.Damaged("column %s names entry %d of a dictionary of %d", c.Field.Name, v, there)
+		case c.Texts != nil:
+			if c.Texts.Add(l.dict.values.Texts.At(int(v))); len(c.Texts.Data) > c.Limit {
+				return c.TooLarge()
 			}
-		case c.floats != nil:
-			c.floats.v = append(c.floats.v, float32(l.dict.values.ints.v[v]))
+		case c.Floats != nil:
+			c.Floats.Values = append(c.Floats.Values, float32(l.dict.values.Ints.Values[v]))
 		default:
-			c.ints.v = append(c.ints.v, l.dict.values.ints.v[v])
+			c.Ints.Values = append(c.Ints.Values, l.dict.values.Ints.Values[v])
 		}
 	}
 	return nil

@@ -1,15 +1,20 @@
-package readers
+package arrow
+
+import (
+	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
+)
 
 // dictionary holds the values that the numbers of a column stand for.
 type dictionary struct {
-	values *column // one row a value
+	values *column.Column // one row a value
 }
 
-func (d *dictionary) size() int64 { return int64(d.values.values.len()) }
+func (d *dictionary) size() int64 { return int64(d.values.Values.Len()) }
 
 // applyDictionaries reads the dictionaries that hold for record batch i: in a stream those before it, in a
 // file all, as there they only ever grow.
-func (a *arrowFile) applyDictionaries(i int) error {
+func (a *File) applyDictionaries(i int) error {
 	for ; a.applied < len(a.dictionaries); a.applied++ {
 		m := a.dictionaries[a.applied]
 		if !a.random && m.after > i {
@@ -22,7 +27,7 @@ func (a *arrowFile) applyDictionaries(i int) error {
 	return nil
 }
 
-func (a *arrowFile) applyDictionary(m message) error {
+func (a *File) applyDictionary(m message) error {
 	header, err := a.readMeta(m)
 	if err != nil {
 		return err
@@ -34,23 +39,23 @@ func (a *arrowFile) applyDictionary(m message) error {
 	}
 	data, ok := header.table(1)
 	if !ok {
-		return damaged("dictionary %d is empty", id)
+		return column.Damaged("dictionary %d is empty", id)
 	}
-	b, err := newBatch(m, data)
+	b, err := newRecordBatch(m, data)
 	if err != nil {
 		return err
 	}
 	if b.rows = data.long(0); b.rows < 0 {
-		return damaged("dictionary %d has %d values", id, b.rows)
+		return column.Damaged("dictionary %d has %d values", id, b.rows)
 	}
 	old := a.dicts[id]
-	d := &dictionary{values: newColumn(roleGraphID, field{name: f.name, leaf: f.leaf}, a.limit)}
+	d := &dictionary{values: column.New(graph.InputGraphID, column.Field{Name: f.name, Leaf: f.leaf}, a.limit)}
 	if header.byte(2, 0) != 0 && old != nil {
 		d = old
 	}
 	plain := *f
 	plain.coded = false
-	in := newArrowColumn(d.values, &plain, a)
+	in := newColumnReader(d.values, &plain, a)
 	defer in.close()
 	if err := in.begin(b, cursor{}); err != nil {
 		return err
@@ -60,22 +65,22 @@ func (a *arrowFile) applyDictionary(m message) error {
 }
 
 // read appends the values of one dictionary message.
-func (d *dictionary) read(in *arrowColumn, rows int64) error {
+func (d *dictionary) read(in *columnReader, rows int64) error {
 	c := d.values
-	c.in, c.begun, c.want, c.ended = in, 0, rows, false
-	for !c.ended {
-		if err := in.fill(c); err != nil {
+	c.More(in, rows)
+	for !c.Ended {
+		if err := in.Fill(c); err != nil {
 			return err
 		}
-		if c.size() > c.limit {
-			return unusable("write it without a dictionary", "the dictionary of column %s takes more than %d bytes", c.field.name, c.limit)
+		if c.Size() > c.Limit {
+			return column.Unsupported("write it without a dictionary", "the dictionary of column %s takes more than %d bytes", c.Field.Name, c.Limit)
 		}
 	}
 	return nil
 }
 
 // coded finds the needed column with a dictionary.
-func (a *arrowFile) coded(id int64) *arrowField {
+func (a *File) coded(id int64) *field {
 	for _, c := range a.columns {
 		if c.leaf.field.coded && c.leaf.field.dict == id {
 			return c.leaf.field

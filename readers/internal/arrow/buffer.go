@@ -1,4 +1,4 @@
-package readers
+package arrow
 
 import (
 	"bufio"
@@ -8,20 +8,22 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
+
+	"graphscore/readers/internal/column"
 )
 
-// stream reads one buffer of a record batch from its beginning, decompressed.
-type stream struct {
+// bufferReader reads one buffer of a record batch from its beginning, decompressed.
+type bufferReader struct {
 	r    *bufio.Reader
 	zstd *zstd.Decoder
 	lz4  *lz4.Reader
 }
 
-// streamWindow is how much of a buffer is held.
-const streamWindow = 32 << 10
+// bufferWindow is how much of a buffer is held.
+const bufferWindow = 32 << 10
 
 // begin starts buffer i and gives its length, decompressed.
-func (s *stream) begin(f io.ReaderAt, b *batch, i int) (int64, error) {
+func (s *bufferReader) begin(f io.ReaderAt, b *recordBatch, i int) (int64, error) {
 	at, length, err := b.buffer(i)
 	if err != nil {
 		return 0, err
@@ -32,10 +34,10 @@ func (s *stream) begin(f io.ReaderAt, b *batch, i int) (int64, error) {
 	return length, s.reset(io.NewSectionReader(f, at, length))
 }
 
-func (s *stream) compressed(f io.ReaderAt, codec int, at, length int64) (int64, error) {
+func (s *bufferReader) compressed(f io.ReaderAt, codec int, at, length int64) (int64, error) {
 	var head [8]byte
 	if length < 8 {
-		return 0, damaged("a compressed buffer has %d bytes", length)
+		return 0, column.Damaged("a compressed buffer has %d bytes", length)
 	}
 	if _, err := f.ReadAt(head[:], at); err != nil {
 		return 0, err
@@ -46,7 +48,7 @@ func (s *stream) compressed(f io.ReaderAt, codec int, at, length int64) (int64, 
 		return length - 8, s.reset(section)
 	}
 	if size < 0 {
-		return 0, damaged("a compressed buffer claims %d bytes", size)
+		return 0, column.Damaged("a compressed buffer claims %d bytes", size)
 	}
 	r, err := s.decompressor(codec, section)
 	if err != nil {
@@ -55,7 +57,7 @@ func (s *stream) compressed(f io.ReaderAt, codec int, at, length int64) (int64, 
 	return size, s.reset(io.LimitReader(r, size))
 }
 
-func (s *stream) decompressor(codec int, r io.Reader) (io.Reader, error) {
+func (s *bufferReader) decompressor(codec int, r io.Reader) (io.Reader, error) {
 	if codec == codecLZ4 {
 		if s.lz4 == nil {
 			s.lz4 = lz4.NewReader(r)
@@ -73,23 +75,23 @@ func (s *stream) decompressor(codec int, r io.Reader) (io.Reader, error) {
 	return s.zstd, s.zstd.Reset(r)
 }
 
-func (s *stream) reset(r io.Reader) error {
+func (s *bufferReader) reset(r io.Reader) error {
 	if s.r == nil {
-		s.r = bufio.NewReaderSize(r, streamWindow)
+		s.r = bufio.NewReaderSize(r, bufferWindow)
 	} else {
 		s.r.Reset(r)
 	}
 	return nil
 }
 
-func (s *stream) close() {
+func (s *bufferReader) close() {
 	if s.zstd != nil {
 		s.zstd.Close()
 	}
 }
 
 // peek gives the next n bytes, at most streamWindow, without passing them.
-func (s *stream) peek(n int) ([]byte, error) {
+func (s *bufferReader) peek(n int) ([]byte, error) {
 	b, err := s.r.Peek(n)
 	if err != nil {
 		return nil, brokenBuffer(err)
@@ -98,7 +100,7 @@ func (s *stream) peek(n int) ([]byte, error) {
 }
 
 // pass moves on, by what was peeked or further.
-func (s *stream) pass(n int64) error {
+func (s *bufferReader) pass(n int64) error {
 	for n > 0 {
 		step, err := s.r.Discard(int(min(n, math.MaxInt32)))
 		if err != nil {
@@ -110,9 +112,9 @@ func (s *stream) pass(n int64) error {
 }
 
 // append adds the next n bytes to dst.
-func (s *stream) append(dst []byte, n int) ([]byte, error) {
+func (s *bufferReader) append(dst []byte, n int) ([]byte, error) {
 	for n > 0 {
-		b, err := s.peek(min(n, streamWindow))
+		b, err := s.peek(min(n, bufferWindow))
 		if err != nil {
 			return dst, err
 		}
@@ -127,13 +129,13 @@ func (s *stream) append(dst []byte, n int) ([]byte, error) {
 
 func brokenBuffer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return damaged("a buffer is shorter than its rows need")
+		return column.Damaged("a buffer is shorter than its rows need")
 	}
-	return damaged("a buffer cannot be read (%v)", cause(err))
+	return column.Damaged("a buffer cannot be read (%v)", column.Cause(err))
 }
 
 // offset reads an offset of 4 or 8 bytes.
-func (s *stream) offset(wide bool) (int64, error) {
+func (s *bufferReader) offset(wide bool) (int64, error) {
 	size := 4
 	if wide {
 		size = 8
@@ -151,19 +153,19 @@ func (s *stream) offset(wide bool) (int64, error) {
 
 // validity tells which values are there. One goroutine uses it.
 type validity struct {
-	stream
+	bufferReader
 	all  bool
 	bits byte
 	left int
 }
 
 // begin starts the validity of node and buffer i.
-func (v *validity) begin(f io.ReaderAt, b *batch, i int, nulls int64) error {
+func (v *validity) begin(f io.ReaderAt, b *recordBatch, i int, nulls int64) error {
 	v.all, v.left = nulls == 0, 0
 	if v.all {
 		return nil
 	}
-	length, err := v.stream.begin(f, b, i)
+	length, err := v.bufferReader.begin(f, b, i)
 	v.all = length == 0
 	return err
 }

@@ -1,6 +1,11 @@
-package readers
+package parquet
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"graphscore/readers/internal/column"
+)
 
 // piece is how many levels are decoded at once.
 const piece = 4096
@@ -13,31 +18,31 @@ type nesting struct {
 	element [3]uint8
 }
 
-// leveled fills a column from the pages of a Parquet column chunk: it assembles rows out of repetition and
+// chunkReader fills a column from the pages of a Parquet column chunk: it assembles rows out of repetition and
 // definition levels as the Dremel paper describes, which is the same work for lists, large lists, lists of
 // fixed size, two-level lists and whatever may be null in them.
-type leveled struct {
+type chunkReader struct {
 	nesting
 	pages  pages
 	values decoder
 
-	texts    int   // how many texts the next piece has
-	chunk    int64 // values of the chunk still to come, missing ones included
-	left     int   // those of the page
-	rep, def hybrid
-	reps     [piece]uint8
-	defs     [piece]uint8
-	marks    [piece]mark
+	texts      int   // how many texts the next piece has
+	chunk      int64 // values of the chunk still to come, missing ones included
+	left       int   // those of the page
+	rep, def   rleDecoder
+	reps       [piece]uint8
+	defs       [piece]uint8
+	listStarts [piece]listStart
 }
 
 // begin starts a column chunk of so many values.
-func (l *leveled) begin(values int64) {
+func (l *chunkReader) begin(values int64) {
 	l.chunk, l.left = values, 0
 	l.values.reset()
 }
 
-// fill decodes the next piece of a page.
-func (l *leveled) fill(c *column) error {
+// Fill decodes the next piece of a page.
+func (l *chunkReader) Fill(c *column.Column) error {
 	n, full, err := l.next(c)
 	if n == 0 || err != nil {
 		return err
@@ -55,10 +60,10 @@ func (l *leveled) fill(c *column) error {
 
 // next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
 // is there.
-func (l *leveled) next(c *column) (n int, full bool, err error) {
+func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
 	for l.left == 0 {
 		if l.chunk == 0 {
-			c.ended = true
+			c.Ended = true
 			return 0, false, nil
 		}
 		if err := l.page(); err != nil {
@@ -72,12 +77,12 @@ func (l *leveled) next(c *column) (n int, full bool, err error) {
 }
 
 // step is the size of the next piece. Texts may be of any size, so there it depends on those before.
-func (l *leveled) step(c *column) int {
-	if c.texts == nil {
+func (l *chunkReader) step(c *column.Column) int {
+	if c.Texts == nil {
 		return min(l.left, piece)
 	}
-	if n := c.texts.len(); n > 0 && len(c.texts.b)/n > 1<<8 {
-		l.texts = max(min(l.texts, 1<<16*n/len(c.texts.b)), 1)
+	if n := c.Texts.Len(); n > 0 && len(c.Texts.Data)/n > 1<<8 {
+		l.texts = max(min(l.texts, 1<<16*n/len(c.Texts.Data)), 1)
 	} else {
 		l.texts = min(2*l.texts+16, piece)
 	}
@@ -85,7 +90,7 @@ func (l *leveled) step(c *column) int {
 }
 
 // page begins the next data page.
-func (l *leveled) page() error {
+func (l *chunkReader) page() error {
 	h, body, err := l.pages.next()
 	if err != nil {
 		return err
@@ -97,7 +102,7 @@ func (l *leveled) page() error {
 		return l.values.dictionary(body, int(h.values))
 	}
 	if h.values > l.chunk {
-		return damaged("column %s has more values than the file announces", l.pages.name)
+		return column.Damaged("column %s has more values than the file announces", l.pages.name)
 	}
 	l.chunk -= h.values
 	l.left = int(h.values)
@@ -122,23 +127,23 @@ func (l *leveled) page() error {
 func width(level uint8) uint { return uint(bits.Len8(level)) }
 
 // levelsV1 finds the levels of one kind in a page of version 1 and gives what follows them.
-func (l *leveled) levelsV1(h *hybrid, level uint8, encoding int64, body []byte) ([]byte, error) {
+func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body []byte) ([]byte, error) {
 	if level == 0 {
 		return body, nil
 	}
 	if encoding != encRLE {
 		return nil, cannotDecode(l.pages.name, encoding)
 	}
-	if len(body) < 4 || uint64(le.Uint32(body)) > uint64(len(body)-4) {
-		return nil, damaged("a page of column %s has more levels than bytes", l.pages.name)
+	if len(body) < 4 || uint64(binary.LittleEndian.Uint32(body)) > uint64(len(body)-4) {
+		return nil, column.Damaged("a page of column %s has more levels than bytes", l.pages.name)
 	}
-	size := 4 + int(le.Uint32(body))
+	size := 4 + int(binary.LittleEndian.Uint32(body))
 	h.reset(body[4:size], width(level))
 	return body[size:], nil
 }
 
 // present gets the next n definition levels, unless they are not needed. full: every value is there.
-func (l *leveled) present(n int) (full bool, err error) {
+func (l *chunkReader) present(n int) (full bool, err error) {
 	if l.maxDef == 0 {
 		return true, nil
 	}
@@ -154,40 +159,40 @@ func (l *leveled) present(n int) (full bool, err error) {
 	return false, decode(&l.def, l.defs[:n])
 }
 
-func (l *leveled) senseless() error {
-	return damaged("the levels of column %s make no sense", l.pages.name)
+func (l *chunkReader) senseless() error {
+	return column.Damaged("the levels of column %s make no sense", l.pages.name)
 }
 
 // fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
-func (l *leveled) fullLists(c *column, n int) error {
-	marks, err := l.rep.marks(l.marks[:0], n)
+func (l *chunkReader) fullLists(c *column.Column, n int) error {
+	marks, err := l.rep.listStarts(l.listStarts[:0], n)
 	if err != nil {
 		return err
 	}
-	if len(c.inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
+	if len(c.Inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
 		return l.senseless()
 	}
-	first := c.values.len()
+	first := c.Values.Len()
 	for _, m := range marks {
 		switch m.level() {
 		case 0:
-			if err := c.row(); err != nil {
+			if err := c.BeginRow(); err != nil {
 				return err
 			}
 		case 1:
-			if len(c.starts) == 0 {
+			if len(c.Starts) == 0 {
 				return l.senseless()
 			}
 		default:
 			return l.senseless()
 		}
-		c.inner = append(c.inner, int32(first+m.place()))
+		c.Inner = append(c.Inner, int32(first+m.place()))
 	}
 	return l.values.take(n)
 }
 
 // assemble handles every other case.
-func (l *leveled) assemble(c *column, n int) error {
+func (l *chunkReader) assemble(c *column.Column, n int) error {
 	if l.maxRep > 0 {
 		if err := decode(&l.rep, l.reps[:n]); err != nil {
 			return err
@@ -202,10 +207,10 @@ func (l *leveled) assemble(c *column, n int) error {
 		if l.maxDef > 0 {
 			d = l.defs[i]
 		}
-		if r > l.maxRep || d > l.maxDef || r > 0 && (len(c.starts) == 0 || d < l.element[r]) {
+		if r > l.maxRep || d > l.maxDef || r > 0 && (len(c.Starts) == 0 || d < l.element[r]) {
 			return l.senseless()
 		}
-		if r == 0 || c.field.depth == 2 && r == 1 {
+		if r == 0 || c.Field.Depth == 2 && r == 1 {
 			if err := l.values.take(present); err != nil {
 				return err
 			}
@@ -222,9 +227,9 @@ func (l *leveled) assemble(c *column, n int) error {
 				return err
 			}
 			present = 0
-			c.values.null()
+			c.Values.AddNull()
 			if l.maxRep > 0 {
-				c.lack(nullInside)
+				c.SetFlag(column.NullInside)
 			}
 		}
 	}
@@ -232,30 +237,30 @@ func (l *leveled) assemble(c *column, n int) error {
 }
 
 // open begins a row or an inner list.
-func (l *leveled) open(c *column, r, d uint8) error {
+func (l *chunkReader) open(c *column.Column, r, d uint8) error {
 	if r == 0 {
-		if err := c.row(); err != nil {
+		if err := c.BeginRow(); err != nil {
 			return err
 		}
 		if l.maxRep == 0 {
 			if d < l.maxDef {
-				c.lack(nullRow)
+				c.SetFlag(column.NullRow)
 			}
 			return nil
 		}
 		if d < l.element[1]-1 {
-			c.lack(nullRow)
+			c.SetFlag(column.NullRow)
 		}
 	}
-	if c.field.depth < 2 || d < l.element[1] {
+	if c.Field.Depth < 2 || d < l.element[1] {
 		return nil
 	}
-	if len(c.inner) > 0 && c.values.len() > maxValues {
-		return c.tooLarge()
+	if len(c.Inner) > 0 && c.Values.Len() > maxValues {
+		return c.TooLarge()
 	}
-	c.inner = append(c.inner, int32(c.values.len()))
+	c.Inner = append(c.Inner, int32(c.Values.Len()))
 	if d < l.element[2]-1 {
-		c.lack(nullInside)
+		c.SetFlag(column.NullInside)
 	}
 	return nil
 }

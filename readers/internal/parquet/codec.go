@@ -1,4 +1,4 @@
-package readers
+package parquet
 
 import (
 	"bytes"
@@ -7,10 +7,12 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/klauspost/compress/zstd"
+
+	"graphscore/readers/internal/column"
 )
 
-// inflater decompresses pages. What comes out is never larger than the room that the caller made.
-type inflater struct {
+// decompressor decompresses pages. What comes out is never larger than the room that the caller made.
+type decompressor struct {
 	zstd *zstd.Decoder
 }
 
@@ -29,21 +31,21 @@ func codecName(c compress.Compression) (name string, readable bool) {
 	return "of an unknown kind", false
 }
 
-// inflate fills dst from src.
-func (z *inflater) inflate(codec compress.Compression, dst, src []byte) error {
+// decompress fills dst from src.
+func (z *decompressor) decompress(codec compress.Compression, dst, src []byte) error {
 	if len(dst) == 0 && len(src) == 0 {
 		return nil
 	}
 	switch codec {
 	case compress.Codecs.Uncompressed:
 		if len(src) != len(dst) {
-			return damaged("a page has %d bytes, its header says %d", len(src), len(dst))
+			return column.Damaged("a page has %d bytes, its header says %d", len(src), len(dst))
 		}
 		copy(dst, src)
 		return nil
 	case compress.Codecs.Snappy:
 		if size, n := binary.Uvarint(src); n <= 0 || size != uint64(len(dst)) {
-			return damaged("a snappy page does not have the %d bytes that its header says", len(dst))
+			return column.Damaged("a snappy page does not have the %d bytes that its header says", len(dst))
 		}
 		c, err := compress.GetCodec(codec)
 		if err != nil {
@@ -52,12 +54,12 @@ func (z *inflater) inflate(codec compress.Compression, dst, src []byte) error {
 		c.Decode(dst, src)
 		return nil
 	case compress.Codecs.Zstd:
-		return z.inflateZstd(dst, src)
+		return z.decompressZstd(dst, src)
 	}
-	return inflateStream(codec, dst, src)
+	return decompressStream(codec, dst, src)
 }
 
-func (z *inflater) inflateZstd(dst, src []byte) error {
+func (z *decompressor) decompressZstd(dst, src []byte) error {
 	if z.zstd == nil {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
 			zstd.WithDecodeAllCapLimit(true))
@@ -68,31 +70,31 @@ func (z *inflater) inflateZstd(dst, src []byte) error {
 	}
 	out, err := z.zstd.DecodeAll(src, dst[:0:len(dst)])
 	if err != nil {
-		return damaged("a zstd page cannot be decompressed (%v)", err)
+		return column.Damaged("a zstd page cannot be decompressed (%v)", err)
 	}
 	if len(out) != len(dst) {
-		return damaged("a zstd page has %d bytes, its header says %d", len(out), len(dst))
+		return column.Damaged("a zstd page has %d bytes, its header says %d", len(out), len(dst))
 	}
 	return nil
 }
 
-func inflateStream(codec compress.Compression, dst, src []byte) error {
+func decompressStream(codec compress.Compression, dst, src []byte) error {
 	c, err := compress.GetCodec(codec)
 	if err != nil {
 		return err
 	}
 	r := c.NewReader(bytes.NewReader(src))
 	if _, err := io.ReadFull(r, dst); err != nil {
-		return damaged("a page cannot be decompressed (%v)", err)
+		return column.Damaged("a page cannot be decompressed (%v)", err)
 	}
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err != nil && err != io.EOF {
-		return damaged("a page has more than the %d bytes that its header says", len(dst))
+		return column.Damaged("a page has more than the %d bytes that its header says", len(dst))
 	}
 	return r.Close()
 }
 
 // close frees what the decoders hold.
-func (z *inflater) close() {
+func (z *decompressor) close() {
 	if z.zstd != nil {
 		z.zstd.Close()
 	}

@@ -1,8 +1,10 @@
-package readers
+package parquet
 
 import (
 	"encoding/binary"
 	"errors"
+
+	"graphscore/readers/internal/column"
 )
 
 // The types of thrift's compact protocol.
@@ -20,9 +22,6 @@ const (
 	thriftMap
 	thriftStruct
 )
-
-// maxDepth is how deep structs, lists and schemas may be nested.
-const maxDepth = 64
 
 var (
 	errShort  = errors.New("the bytes end too early")
@@ -107,7 +106,7 @@ func (c *compact) skipBytes(n uint64) {
 
 // skip passes a value over; element: in a list, where a truth value takes a byte.
 func (c *compact) skip(typ byte, element bool, depth int) {
-	if depth > maxDepth {
+	if depth > column.MaxDepth {
 		c.fail(errThrift)
 		return
 	}
@@ -212,7 +211,7 @@ func (c *compact) schema() bool {
 		for len(open) > 0 && open[len(open)-1] == 0 {
 			open = open[:len(open)-1]
 		}
-		if len(open) > maxDepth {
+		if len(open) > column.MaxDepth {
 			return false
 		}
 	}

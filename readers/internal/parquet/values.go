@@ -1,9 +1,12 @@
-package readers
+package parquet
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
+
+	"graphscore/readers/internal/column"
 )
 
 // decoder turns the values of Parquet pages into those of a column.
@@ -21,7 +24,7 @@ type decoder interface {
 }
 
 // encodingName gives the name that users know, and whether this package reads it for the type.
-func encodingName(e int64, l leaf) (name string, readable bool) {
+func encodingName(e int64, l column.Leaf) (name string, readable bool) {
 	switch e {
 	case encPlain:
 		return "PLAIN", true
@@ -30,11 +33,11 @@ func encodingName(e int64, l leaf) (name string, readable bool) {
 	case encDictionary:
 		return "RLE_DICTIONARY", true
 	case encDelta:
-		return "DELTA_BINARY_PACKED", l.integer()
+		return "DELTA_BINARY_PACKED", l.Integer()
 	case encDeltaLength:
-		return "DELTA_LENGTH_BYTE_ARRAY", l.bytes()
+		return "DELTA_LENGTH_BYTE_ARRAY", l.Bytes()
 	case encDeltaBytes:
-		return "DELTA_BYTE_ARRAY", l.bytes()
+		return "DELTA_BYTE_ARRAY", l.Bytes()
 	case encRLE:
 		return "RLE", false
 	case 4:
@@ -45,19 +48,22 @@ func encodingName(e int64, l leaf) (name string, readable bool) {
 	return fmt.Sprintf("number %d", e), false
 }
 
+// hintRewrite is what to do about an encoding that is not read.
+const hintRewrite = "rewrite it with zstd or snappy and dictionary or plain encoding"
+
 func cannotDecode(name string, e int64) error {
-	encoding, _ := encodingName(e, leafOther)
-	return unusable(tellRewrite, "column %s uses encoding %s, which cannot be read", name, encoding)
+	encoding, _ := encodingName(e, column.LeafOther)
+	return column.Unsupported(hintRewrite, "column %s uses encoding %s, which cannot be read", name, encoding)
 }
 
 // numbered begins the values of a page that are numbers of dictionary entries.
-func (h *hybrid) numbered(body []byte) error {
+func (h *rleDecoder) numbered(body []byte) error {
 	if len(body) == 0 {
 		h.reset(nil, 0) // a page of nulls
 		return nil
 	}
 	if body[0] > 32 {
-		return damaged("a page has dictionary numbers of %d bits", body[0])
+		return column.Damaged("a page has dictionary numbers of %d bits", body[0])
 	}
 	h.reset(body[1:], uint(body[0]))
 	return nil
@@ -65,14 +71,14 @@ func (h *hybrid) numbered(body []byte) error {
 
 // indices gives numbers of dictionary entries, a few at a time.
 type indices struct {
-	hybrid
+	rleDecoder
 	buf [1024]uint32
 }
 
 // take gives the next n numbers, or fewer, all below size.
 func (x *indices) take(n, size int) ([]uint32, error) {
 	buf := x.buf[:min(n, len(x.buf))]
-	if err := decode(&x.hybrid, buf); err != nil {
+	if err := decode(&x.rleDecoder, buf); err != nil {
 		return nil, err
 	}
 	for _, v := range buf {
@@ -86,32 +92,32 @@ func (x *indices) take(n, size int) ([]uint32, error) {
 // numberDecoder decodes numbers.
 type numberDecoder[T float32 | int64] struct {
 	name     string
-	leaf     leaf
-	out      *numbers[T]
-	dict     numbers[T]
+	leaf     column.Leaf
+	out      *column.Numbers[T]
+	dict     column.Numbers[T]
 	hasDict  bool
 	encoding int64
 	plain    []byte
-	indices  hybrid
+	indices  rleDecoder
 	delta    delta
 }
 
-func newNumberDecoder[T float32 | int64](name string, l leaf, out *numbers[T]) *numberDecoder[T] {
-	return &numberDecoder[T]{name: name, leaf: l, out: out, dict: numbers[T]{width: out.width, convert: out.convert}}
+func newNumberDecoder[T float32 | int64](name string, l column.Leaf, out *column.Numbers[T]) *numberDecoder[T] {
+	return &numberDecoder[T]{name: name, leaf: l, out: out, dict: column.Numbers[T]{Width: out.Width, Convert: out.Convert}}
 }
 
 func (d *numberDecoder[T]) reset() {
-	d.dict.v, d.hasDict, d.plain = d.dict.v[:0], false, nil
+	d.dict.Values, d.hasDict, d.plain = d.dict.Values[:0], false, nil
 }
 
 func (d *numberDecoder[T]) dictionary(body []byte, n int) error {
 	if d.hasDict {
-		return damaged("column %s has two dictionaries in one row group", d.name)
+		return column.Damaged("column %s has two dictionaries in one row group", d.name)
 	}
-	if n*d.out.width != len(body) {
-		return damaged("the dictionary of column %s has %d bytes for %d values", d.name, len(body), n)
+	if n*d.out.Width != len(body) {
+		return column.Damaged("the dictionary of column %s has %d bytes for %d values", d.name, len(body), n)
 	}
-	d.dict.add(body)
+	d.dict.Add(body)
 	d.hasDict = true
 	return nil
 }
@@ -125,9 +131,9 @@ func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 	case (encoding == encDictionary || encoding == encPlainDictionary) && d.hasDict:
 		return d.indices.numbered(body)
 	case encoding == encDictionary || encoding == encPlainDictionary:
-		return damaged("column %s lacks its dictionary", d.name)
-	case encoding == encDelta && d.leaf.integer():
-		return d.delta.reset(body, n, d.out.width == 8)
+		return column.Damaged("column %s lacks its dictionary", d.name)
+	case encoding == encDelta && d.leaf.Integer():
+		return d.delta.reset(body, n, d.out.Width == 8)
 	}
 	return cannotDecode(d.name, encoding)
 }
@@ -135,30 +141,30 @@ func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 func (d *numberDecoder[T]) take(n int) error {
 	switch d.encoding {
 	case encPlain:
-		size := n * d.out.width
+		size := n * d.out.Width
 		if size > len(d.plain) {
-			return damaged("a page of column %s has fewer values than levels", d.name)
+			return column.Damaged("a page of column %s has fewer values than levels", d.name)
 		}
-		d.out.add(d.plain[:size])
+		d.out.Add(d.plain[:size])
 		d.plain = d.plain[size:]
 		return nil
 	case encDelta:
 		return d.takeDelta(n)
 	}
-	return lookup(&d.indices, d.out.extend(n), d.dict.v)
+	return lookup(&d.indices, d.out.Extend(n), d.dict.Values)
 }
 
 func (d *numberDecoder[T]) takeDelta(n int) error {
-	dst := d.out.extend(n)
+	dst := d.out.Extend(n)
 	for i := range dst {
 		v, err := d.delta.next()
 		if err != nil {
 			return err
 		}
 		switch d.leaf {
-		case leafUint32:
+		case column.LeafUint32:
 			dst[i] = T(uint32(v))
-		case leafUint64:
+		case column.LeafUint64:
 			if uint64(v) > math.MaxInt64 && isFloat[T]() {
 				dst[i] = T(float32(uint64(v)))
 				continue
@@ -175,7 +181,7 @@ func isFloat[T float32 | int64]() bool { return T(1)/2 != 0 }
 
 func (d *numberDecoder[T]) end() error {
 	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 {
-		return damaged("a page of column %s has more values than levels", d.name)
+		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
 	return nil
 }
@@ -185,8 +191,8 @@ type textDecoder struct {
 	name     string
 	fixed    int // the length of every value, -1 where each has its own
 	limit    int // bytes that the column may hold
-	out      *texts
-	dict     texts
+	out      *column.Texts
+	dict     column.Texts
 	hasDict  bool
 	encoding int64
 	plain    []byte
@@ -196,17 +202,17 @@ type textDecoder struct {
 	last     []byte
 }
 
-func newTextDecoder(name string, fixed, limit int, out *texts) *textDecoder {
-	return &textDecoder{name: name, fixed: fixed, limit: limit, out: out, dict: texts{off: []uint32{0}}}
+func newTextDecoder(name string, fixed, limit int, out *column.Texts) *textDecoder {
+	return &textDecoder{name: name, fixed: fixed, limit: limit, out: out, dict: column.Texts{Offsets: []uint32{0}}}
 }
 
 func (d *textDecoder) reset() {
-	d.dict.b, d.dict.off, d.hasDict, d.plain = d.dict.b[:0], d.dict.off[:1], false, nil
+	d.dict.Data, d.dict.Offsets, d.hasDict, d.plain = d.dict.Data[:0], d.dict.Offsets[:1], false, nil
 }
 
 func (d *textDecoder) dictionary(body []byte, n int) error {
 	if d.hasDict {
-		return damaged("column %s has two dictionaries in one row group", d.name)
+		return column.Damaged("column %s has two dictionaries in one row group", d.name)
 	}
 	d.hasDict, d.plain = true, body
 	for range n {
@@ -226,7 +232,7 @@ func (d *textDecoder) page(encoding int64, body []byte, n int) error {
 		d.plain = nil
 		return d.indices.numbered(body)
 	case encoding == encDictionary || encoding == encPlainDictionary:
-		return damaged("column %s lacks its dictionary", d.name)
+		return column.Damaged("column %s lacks its dictionary", d.name)
 	case encoding == encDeltaLength && d.fixed < 0:
 		return d.deltas(&d.lengths, n)
 	case encoding == encDeltaBytes:
@@ -254,7 +260,7 @@ func (d *textDecoder) deltas(to *[]int32, n int) error {
 			return err
 		}
 		if v < 0 {
-			return damaged("a page of column %s has a value of %d bytes", d.name, v)
+			return column.Damaged("a page of column %s has a value of %d bytes", d.name, v)
 		}
 		*to = append(*to, int32(v))
 	}
@@ -280,12 +286,12 @@ func (d *textDecoder) take(n int) error {
 		return nil
 	}
 	for n > 0 {
-		index, err := d.indices.take(n, d.dict.len())
+		index, err := d.indices.take(n, d.dict.Len())
 		if err != nil {
 			return err
 		}
 		for _, v := range index {
-			if err := d.add(d.out, d.dict.at(int(v))); err != nil {
+			if err := d.add(d.out, d.dict.At(int(v))); err != nil {
 				return err
 			}
 		}
@@ -294,33 +300,33 @@ func (d *textDecoder) take(n int) error {
 	return nil
 }
 
-func (d *textDecoder) takePlain(out *texts) error {
+func (d *textDecoder) takePlain(out *column.Texts) error {
 	size := d.fixed
 	if size < 0 {
 		if len(d.plain) < 4 {
-			return damaged("a page of column %s has fewer values than it says", d.name)
+			return column.Damaged("a page of column %s has fewer values than it says", d.name)
 		}
-		size, d.plain = int(int32(le.Uint32(d.plain))), d.plain[4:]
+		size, d.plain = int(int32(binary.LittleEndian.Uint32(d.plain))), d.plain[4:]
 	}
 	if size < 0 || size > len(d.plain) {
-		return damaged("a page of column %s has a value of %d bytes where %d are left", d.name, size, len(d.plain))
+		return column.Damaged("a page of column %s has a value of %d bytes where %d are left", d.name, size, len(d.plain))
 	}
 	v := d.plain[:size]
 	d.plain = d.plain[size:]
 	return d.add(out, v)
 }
 
-func (d *textDecoder) add(out *texts, v []byte) error {
-	if len(out.b)+len(v) > d.limit {
-		return unusable("write shorter values", "a few rows take more than %d bytes in column %s", d.limit, d.name)
+func (d *textDecoder) add(out *column.Texts, v []byte) error {
+	if len(out.Data)+len(v) > d.limit {
+		return column.Unsupported("write shorter values", "a few rows take more than %d bytes in column %s", d.limit, d.name)
 	}
-	out.add(v)
+	out.Add(v)
 	return nil
 }
 
 func (d *textDecoder) takeDelta() error {
 	if len(d.lengths) == 0 || int(d.lengths[0]) > len(d.plain) {
-		return damaged("a page of column %s has fewer values than it says", d.name)
+		return column.Damaged("a page of column %s has fewer values than it says", d.name)
 	}
 	size := int(d.lengths[0])
 	d.lengths = d.lengths[1:]
@@ -330,19 +336,19 @@ func (d *textDecoder) takeDelta() error {
 		return d.add(d.out, suffix)
 	}
 	if len(d.prefixes) == 0 || int(d.prefixes[0]) > len(d.last) {
-		return damaged("a page of column %s begins a value like one that is shorter", d.name)
+		return column.Damaged("a page of column %s begins a value like one that is shorter", d.name)
 	}
 	d.last = append(d.last[:d.prefixes[0]], suffix...)
 	d.prefixes = d.prefixes[1:]
 	if d.fixed >= 0 && len(d.last) != d.fixed {
-		return damaged("a page of column %s has a value of %d bytes, not %d", d.name, len(d.last), d.fixed)
+		return column.Damaged("a page of column %s has a value of %d bytes, not %d", d.name, len(d.last), d.fixed)
 	}
 	return d.add(d.out, d.last)
 }
 
 func (d *textDecoder) end() error {
 	if len(d.plain) != 0 {
-		return damaged("a page of column %s has more values than levels", d.name)
+		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
 	return nil
 }
