@@ -189,9 +189,6 @@ func example(t *testing.T) string {
 
 func build(t *testing.T, cfg Config) *Report {
 	t.Helper()
-	if cfg.Meaning == nil {
-		cfg.Meaning = func(int) string { return "done, but some graphs or files were not scored" }
-	}
 	r, err := Build(t.Context(), cfg)
 	must(t, err)
 	return r

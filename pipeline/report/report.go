@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"graphscore/pipeline/exit"
 	"graphscore/writers"
 	"graphscore/writers/atomic"
 	"graphscore/writers/record"
@@ -33,16 +34,6 @@ type Config struct {
 	// Previous is an output folder to compare with. Default: the one that the run knew of, that of gates.drift or of
 	// an earlier date; for want of one the run before, as far as records go.
 	Previous string
-	// Meaning says what an exit code means, in a few words; by default nothing.
-	Meaning func(code int) string
-}
-
-// WithDefaults is a copy in which every field that was zero has its default.
-func (c Config) WithDefaults() Config {
-	if c.Meaning == nil {
-		c.Meaning = func(int) string { return "" }
-	}
-	return c
 }
 
 // Validate names the field that is wrong.
@@ -57,7 +48,6 @@ func (c Config) Validate() error {
 // changes nothing. A part or record that cannot be read is noted in the report. The error is a *NotFoundError, a
 // *NotOutputError, a *record.Error for a file that is no record, an *atomic.IOError, or that of ctx.
 func Build(ctx context.Context, cfg Config) (*Report, error) {
-	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("building a report: %w", err)
 	}
@@ -210,7 +200,7 @@ func (b *builder) run() {
 	r.Run = &Run{
 		ID: rec.RunID, Started: rec.Started, Finished: rec.Finished,
 		Seconds: rec.Seconds, StartupSeconds: rec.StartupSeconds,
-		ExitCode: rec.ExitCode, Meaning: b.cfg.Meaning(rec.ExitCode), Error: rec.Error,
+		ExitCode: rec.ExitCode, Meaning: exit.Meaning(rec.ExitCode), Error: rec.Error,
 		Scored: rec.Counts.Scored, Quarantined: rec.Counts.Quarantined, Skipped: rec.Counts.Skipped,
 		Requests: rec.Counts.Requests, Retries: rec.Counts.Retries,
 		PerSecond: perSecond(rec), Memory: int64(memory(rec)),
@@ -329,7 +319,7 @@ func (b *builder) state() {
 	switch {
 	case b.record == nil || b.holder != nil:
 		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" stand so far."
-	case b.record.ExitCode == 0 && b.view().Succeeded():
+	case b.record.ExitCode == exit.Done && b.view().Succeeded():
 		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
 	case b.view().Succeeded():
 		r.State, r.Summary = Partly, fmt.Sprintf("Every part stands, but %s of %s graphs are in quarantine.",

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
 	"graphscore/writers/part"
@@ -199,7 +200,7 @@ func (v *verifier) records() error {
 			v.found(rel(v.cfg.Dir, path), "the run record cannot be read: %v", err)
 			continue
 		}
-		if ended := r.ExitCode == 0 || r.ExitCode == 3 || r.ExitCode == 4; ended && v.last == nil {
+		if exit.Ended(r.ExitCode) && v.last == nil {
 			v.last = r
 		}
 		for _, s := range r.Shards {
@@ -241,7 +242,7 @@ func (v *verifier) success(inv *writers.Inventory) {
 		v.found(".", "it holds no part, record or lock of graphscore: name the output folder of a run")
 	case !inv.Success && v.last == nil:
 		v.found(name, "it is not there, and no run came to an end: run again")
-	case !inv.Success && v.last.ExitCode == 0:
+	case !inv.Success && v.last.ExitCode == exit.Done:
 		v.found(name, "it is not there, though run %s ended with 0: a later run was stopped, run again", v.last.RunID)
 	case !inv.Success:
 		v.found(name, "it is not there: run %s ended with %d (%s)", v.last.RunID, v.last.ExitCode, v.last.Error)

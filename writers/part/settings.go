@@ -9,6 +9,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"graphscore/pipeline/graph"
 )
 
 // Settings is what, besides input and model, the bytes of a part depend on. Its digest is in every footer, and
@@ -35,6 +37,17 @@ type Settings struct {
 	Protocol string `json:"protocol"`
 	// ScoringVersion rises whenever a new version of graphscore gives other scores or other rejections.
 	ScoringVersion int `json:"scoring_version"`
+}
+
+// Kinds are the types of graph and node ids that the settings name.
+func (s *Settings) Kinds() (graphIDs, nodeIDs graph.IDKind) {
+	if s.GraphID == graph.String.String() {
+		graphIDs = graph.String
+	}
+	if s.NodeID == graph.String.String() {
+		nodeIDs = graph.String
+	}
+	return graphIDs, nodeIDs
 }
 
 // JSON is the settings as JSON with sorted keys, without spaces.

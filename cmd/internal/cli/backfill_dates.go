@@ -122,7 +122,7 @@ func (b *backfill) run(ctx context.Context, i int) {
 	defer func() { b.meter.end(r.progress, b.entries[i].Outcome == record.DateFailed) }()
 	d := &b.entries[i]
 	ctx, end := b.seen.tracing().Command(ctx, "run", "graphscore.date", d.Date)
-	settled, err := b.look(ctx, i)
+	settled, err := b.look(ctx, i, r)
 	if !settled && err == nil {
 		err = r.execute(ctx)
 	}
@@ -170,23 +170,23 @@ func (b *backfill) failed(d *entry) {
 	}
 }
 
-// look settles a date without running it: in a dry run always, and where only stale ones are run and it is not.
-func (b *backfill) look(ctx context.Context, i int) (settled bool, err error) {
+// look settles a date without running it, by the run that it prepares: in a dry run always, and where only stale ones are run and it is not.
+func (b *backfill) look(ctx context.Context, i int, r *run) (settled bool, err error) {
 	if !b.dryRun && b.only != onlyStale {
 		return false, nil
 	}
-	d, probe := &b.entries[i], b.dated(i)
-	if err := probe.prepare(ctx); err != nil {
+	d := &b.entries[i]
+	if err := r.prepare(ctx); err != nil {
 		return true, err
 	}
 	d.Outcome = record.DateWouldRun
-	if probe.plan.Empty() {
+	if r.plan.Empty() {
 		d.Outcome = record.DateNoInput
 		return true, nil
 	}
 	if b.only == onlyStale {
 		there, _ := standing(ctx, d.Output)
-		stale, err := probe.stale(ctx, there)
+		stale, err := r.stale(ctx, there)
 		if err != nil {
 			return true, err
 		}
@@ -199,8 +199,8 @@ func (b *backfill) look(ctx context.Context, i int) (settled bool, err error) {
 			return true, partly(there)
 		}
 	}
-	d.Counts.Files = int64(len(probe.plan.Files) + len(probe.plan.Refused))
-	d.Counts.Shards, d.Counts.RowsIn = int64(len(probe.plan.Shards)), probe.plan.Rows
+	d.Counts.Files = int64(len(r.plan.Files) + len(r.plan.Refused))
+	d.Counts.Shards, d.Counts.RowsIn = int64(len(r.plan.Shards)), r.plan.Rows
 	return b.dryRun, nil
 }
 
@@ -213,14 +213,12 @@ func (r *run) stale(ctx context.Context, there *writers.Inventory) (bool, error)
 	if err := r.checkModel(ctx); err != nil {
 		return false, err
 	}
-	wanted := r.wanted()
-	wanted.Rescore = false // or none would be stale
-	found, err := writers.Compare(ctx, writers.Config{Dir: r.job.Output.Path, Log: r.log}, wanted)
+	found, err := r.compare(ctx)
 	if err != nil {
 		return false, err
 	}
 	added := there.Success && slices.Contains(found.Decisions, writers.Score)
-	return added || len(found.Mismatches) > 0, nil
+	return added || slices.Contains(found.Decisions, writers.Redo) || len(found.Mismatches) > 0, nil
 }
 
 // join gives a date the session of the backfill, which the first one makes.

@@ -59,6 +59,9 @@ func (d *doctor) checkInput(ctx context.Context) finding {
 	if plan.Empty() && d.flags.mustExist {
 		return fails(&missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(d.job))})
 	}
+	if err := carriesWeights(d.job, plan); err != nil {
+		return fails(err)
+	}
 	d.plan = plan
 	files := len(plan.Files) + len(plan.Refused)
 	switch n := len(plan.Refused); {

@@ -11,6 +11,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
 	"graphscore/pipeline/remote"
@@ -22,47 +23,26 @@ import (
 	"graphscore/writers/record"
 )
 
-// The exit codes of design.md. Never 2: that is a Go panic.
+// The exit codes, as this package calls them: see package exit.
 const (
-	exitDone         = 0
-	exitOther        = 1
-	exitPartly       = 3
-	exitCheckFailed  = 4
-	exitUsage        = 64
-	exitNoInput      = 65
-	exitNotThere     = 66
-	exitNoScorer     = 69
-	exitBug          = 70
-	exitCannotCreate = 73
-	exitIO           = 74
-	exitLocked       = 75
-	exitContract     = 76
-	exitAuth         = 77
-	exitConfig       = 78
-	exitInterrupted  = 130
-	exitTerminated   = 143
+	exitDone         = exit.Done
+	exitOther        = exit.Other
+	exitPartly       = exit.Partly
+	exitCheckFailed  = exit.CheckFailed
+	exitUsage        = exit.Usage
+	exitNoInput      = exit.NoInput
+	exitNotThere     = exit.NotThere
+	exitNoScorer     = exit.NoScorer
+	exitBug          = exit.Bug
+	exitCannotCreate = exit.CannotCreate
+	exitIO           = exit.IO
+	exitLocked       = exit.Locked
+	exitContract     = exit.Contract
+	exitAuth         = exit.Auth
+	exitConfig       = exit.Config
+	exitInterrupted  = exit.Interrupted
+	exitTerminated   = exit.Terminated
 )
-
-const exitCodeHelp = `
-Exit codes:
-  0   done
-  1   an error without a code of its own
-  3   done, but some graphs or files were not scored
-  4   a gate of the job or a check failed (validate, verify, diff with findings)
-  64  wrong usage
-  65  no input could be read, or the model folder does not load
-  66  the input is not there, or nothing matches and --require-input is set
-  69  the scorer is unavailable after retries, or no worker can be started
-  70  a bug in graphscore
-  73  the output cannot be created
-  74  reading or writing failed
-  75  another run holds the output
-  76  the scorer broke its contract
-  77  TLS or credentials
-  78  the job cannot be run as it stands, or resuming is refused
-  130 SIGINT
-  143 SIGTERM
-`
 
 // usageError is a command line that cannot be understood.
 type usageError struct{ message string }

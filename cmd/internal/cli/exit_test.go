@@ -15,6 +15,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
 	"graphscore/pipeline/remote"
@@ -119,7 +120,7 @@ func TestExitCodesAreDocumented(t *testing.T) {
 	}
 	table, _, _ = strings.Cut(table, "\n## ")
 	codes := map[string]*regexp.Regexp{"--help": regexp.MustCompile(`(?m)^  (\d+) `), "README": regexp.MustCompile(`(?m)^\| (\d+)(?:, (\d+))? \|`)}
-	for name, text := range map[string]string{"--help": exitCodeHelp, "README": table} {
+	for name, text := range map[string]string{"--help": exit.Help(), "README": table} {
 		listed := map[int]bool{}
 		for _, match := range codes[name].FindAllStringSubmatch(text, -1) {
 			for _, code := range match[1:] {

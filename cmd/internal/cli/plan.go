@@ -157,6 +157,9 @@ func (d *dryRun) foresee(ctx context.Context) (err error) {
 	if d.plan.Empty() {
 		d.notes = append(d.notes, "nothing matches "+inputText(d.job))
 	}
+	if err := carriesWeights(d.job, d.plan); err != nil {
+		return err
+	}
 	if err := d.foretell(ctx); err != nil {
 		return err
 	}
@@ -211,18 +214,17 @@ func (d *dryRun) knowWidth(ctx context.Context) error {
 
 // look compares the plan with the parts that stand.
 func (d *dryRun) look(ctx context.Context) (err error) {
-	wanted := d.wanted()
-	d.survey, err = writers.Compare(ctx, writers.Config{Dir: d.job.Output.Path, Log: d.log}, wanted)
-	if err != nil {
+	if d.survey, err = d.compare(ctx); err != nil {
 		return err
 	}
+	specs := d.specs()
 	d.work = &d.survey.Reconciled
 	refused := map[string]bool{}
 	for _, m := range d.survey.Mismatches {
 		refused[m.Part] = true
 	}
 	for i, decision := range d.work.Decisions {
-		if decision == writers.Skip || refused[wanted.Specs[i].Part] {
+		if decision == writers.Skip || refused[specs[i].Part] {
 			continue
 		}
 		d.todo = append(d.todo, i)

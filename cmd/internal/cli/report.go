@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +61,7 @@ var renderers = map[string]func(*report.Report, io.Writer) error{
 }
 
 func (e *env) buildReport(ctx context.Context, path, previous string) (*report.Report, error) {
-	return report.Build(ctx, report.Config{Path: path, Previous: previous, Meaning: exitMeaning})
+	return report.Build(ctx, report.Config{Path: path, Previous: previous})
 }
 
 // putReport writes a report to standard output, or whole or not at all to a file.
@@ -83,15 +81,4 @@ func (e *env) putReport(r *report.Report, render func(*report.Report, io.Writer)
 	}
 	_, err := fmt.Fprintf(e.stdout, "%s: %s\nreport: %s\n", r.State, r.Summary, output)
 	return err
-}
-
-// exitMeaning gives the words of the help for an exit code.
-func exitMeaning(code int) string {
-	for line := range strings.Lines(exitCodeHelp) {
-		number, meaning, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if number == strconv.Itoa(code) {
-			return strings.TrimSpace(meaning)
-		}
-	}
-	return ""
 }

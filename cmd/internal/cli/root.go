@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/grpclog"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/exit"
 )
 
 // env is what a command has of the world.
@@ -100,7 +101,7 @@ func (e *env) root() *cobra.Command {
 	refuseUnknownShells(root)
 	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",
 		"InheritedFlags.FlagUsages", "InheritedFlags.FlagUsagesWrapped 80")
-	root.SetUsageTemplate(narrow.Replace(root.UsageTemplate()) + exitCodeHelp)
+	root.SetUsageTemplate(narrow.Replace(root.UsageTemplate()) + exit.Help())
 	return root
 }
 

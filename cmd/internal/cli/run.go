@@ -105,8 +105,10 @@ type run struct {
 
 // execute runs the job, writes its record, and tells what came out.
 func (r *run) execute(ctx context.Context) error {
-	if err := r.prepare(ctx); err != nil {
-		return err
+	if r.plan == nil { // a backfill has prepared it where it had to look at it first
+		if err := r.prepare(ctx); err != nil {
+			return err
+		}
 	}
 	if r.plan.Empty() && r.date != "" {
 		return r.withoutInput()
@@ -297,8 +299,11 @@ func (r *run) firstGraphs(ctx context.Context, sh *readers.Shard) (misfit *graph
 }
 
 func (r *run) reconcile(ctx context.Context) error {
-	r.keepKinds()
-	var err error
+	graphs, nodes, err := r.output.View().ExistingIDTypes(plannedParts(r.plan))
+	if err != nil {
+		return err
+	}
+	keepKinds(r.plan, graphs, nodes)
 	if r.work, err = r.output.Reconcile(ctx, r.wanted()); err != nil {
 		return err
 	}
@@ -321,27 +326,26 @@ func (r *run) contents() part.Contents {
 
 // wanted is what the output is to hold.
 func (r *run) wanted() writers.Plan {
-	specs := make([]part.Spec, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		specs[i] = r.spec(&r.plan.Shards[i])
-	}
 	return writers.Plan{
-		Contents: r.contents(), Specs: specs, Inputs: r.plan.Present(), Rescore: r.job.OnChange == "rescore",
+		Contents: r.contents(), Specs: r.specs(), Inputs: r.plan.Present(), Rescore: r.job.OnChange == "rescore",
 	}
 }
 
 // keepKinds lets the parts that stand say which type the ids of a refused file had: or one bad file among many
 // would change the columns of all others.
-func (r *run) keepKinds() {
-	if len(r.plan.Refused) == 0 {
-		return
+func keepKinds(plan *readers.Plan, graphs, nodes graph.IDKind) {
+	if len(plan.Refused) > 0 {
+		plan.Widen(graphs, nodes)
 	}
-	parts := make([]string, len(r.plan.Shards))
-	for i := range r.plan.Shards {
-		parts[i] = r.plan.Shards[i].Part
+}
+
+// plannedParts are the names of the parts of a plan.
+func plannedParts(plan *readers.Plan) []string {
+	parts := make([]string, len(plan.Shards))
+	for i := range plan.Shards {
+		parts[i] = plan.Shards[i].Part
 	}
-	graphs, nodes := r.output.View().ExistingIDTypes(parts)
-	r.plan.Widen(graphs, nodes)
+	return parts
 }
 
 // stream scores the shards that are not done.
@@ -407,6 +411,24 @@ func (r *run) shard(i int) pipeline.Shard {
 			return r.output.Create(ctx, r.spec(sh), r.contents())
 		},
 	}
+}
+
+// compare compares the plan with the parts that stand, and changes nothing in the output.
+func (r *run) compare(ctx context.Context) (*writers.Comparison, error) {
+	graphs, nodes, err := writers.NewView(r.job.Output.Path).ExistingIDTypes(plannedParts(r.plan))
+	if err != nil {
+		return nil, err
+	}
+	keepKinds(r.plan, graphs, nodes)
+	return writers.Compare(ctx, writers.Config{Dir: r.job.Output.Path, Log: r.log}, r.wanted())
+}
+
+func (r *run) specs() []part.Spec {
+	specs := make([]part.Spec, len(r.plan.Shards))
+	for i := range specs {
+		specs[i] = r.spec(&r.plan.Shards[i])
+	}
+	return specs
 }
 
 func (r *run) spec(sh *readers.Shard) part.Spec {

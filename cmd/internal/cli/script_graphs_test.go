@@ -35,6 +35,7 @@ func graphs(ts *testscript.TestScript, _ bool, args []string) {
 	flags.IntVar(&in.group, "group", 1000, "graphs in a row group")
 	flags.BoolVar(&in.text, "text", false, "graph ids are texts")
 	flags.BoolVar(&in.names, "names", false, "nodes have names")
+	flags.BoolVar(&in.weights, "weights", false, "edges have weights, all 1")
 	flags.BoolVar(&in.arrow, "arrow", false, "write an Arrow file")
 	flags.StringVar(&in.features, "features", "node_feat", "name of the column with the features")
 	flags.StringVar(&bad, "bad", "", "ROW=WHAT,...: nan, edge, width, count, null or twice")
@@ -62,6 +63,7 @@ type input struct {
 	from               int64
 	width, group       int
 	text, names, arrow bool
+	weights            bool
 	features           string
 	bad                map[int]string
 }
@@ -80,6 +82,9 @@ func (in *input) schema() *arrow.Schema {
 	}
 	if in.names {
 		fields = append(fields, arrow.Field{Name: "node_ids", Type: arrow.ListOf(arrow.BinaryTypes.String), Nullable: true})
+	}
+	if in.weights {
+		fields = append(fields, arrow.Field{Name: "edge_weight", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true})
 	}
 	return arrow.NewSchema(fields, nil)
 }
@@ -166,6 +171,13 @@ func (in *input) add(b *array.RecordBuilder, row int) {
 	}
 	b.Field(3).(*array.Int64Builder).Append(int64(nodes))
 	b.Field(4).AppendNull()
+	if in.weights {
+		weights := b.Field(len(b.Fields()) - 1).(*array.ListBuilder)
+		weights.Append(true)
+		for range nodes {
+			weights.ValueBuilder().(*array.Float32Builder).Append(1)
+		}
+	}
 	if !in.names {
 		return
 	}

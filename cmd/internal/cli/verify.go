@@ -124,7 +124,7 @@ func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error)
 func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, error) {
 	cfg := readerConfig(job, v.flags.limit)
 	cfg.ShardBytes = 1 // a shard for each row group: parts are put together of these
-	if l := v.anyLedger(ctx, job.Output.Path); l != nil {
+	if l := anyLedger(ctx, job.Output.Path, func(*part.Footer) bool { return true }); l != nil {
 		if cfg.Limit == 0 {
 			cfg.Limit = l.Settings.Limit
 		}
@@ -151,17 +151,33 @@ func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, 
 	if plan.Empty() && v.flags.mustExist {
 		return nil, &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
 	}
+	if err := carriesWeights(job, plan); err != nil {
+		return nil, err
+	}
+	v.keepKinds(ctx, job.Output.Path, plan)
 	return newVerifyInput(plan), nil
 }
 
-// anyLedger is that of the first part that has one.
-func (v *verification) anyLedger(ctx context.Context, dir string) *part.Footer {
+// keepKinds gives ids the types that the parts of the planned files have, as a run does.
+func (v *verification) keepKinds(ctx context.Context, dir string, plan *readers.Plan) {
+	planned := map[string]bool{}
+	for _, f := range plan.Files {
+		planned[f.Rel] = true
+	}
+	if l := anyLedger(ctx, dir, func(l *part.Footer) bool { return planned[l.Input] }); l != nil {
+		graphs, nodes := l.Settings.Kinds()
+		keepKinds(plan, graphs, nodes)
+	}
+}
+
+// anyLedger is the first ledger in an output that is wanted, nil where there is none.
+func anyLedger(ctx context.Context, dir string, wanted func(*part.Footer) bool) *part.Footer {
 	inv, err := writers.NewView(dir).List(ctx)
 	if err != nil {
 		return nil // the verification will say so
 	}
 	for _, name := range inv.Parts {
-		if l, err := part.ReadFooter(filepath.Join(dir, filepath.FromSlash(name))); err == nil {
+		if l, err := part.ReadFooter(filepath.Join(dir, filepath.FromSlash(name))); err == nil && wanted(l) {
 			return l
 		}
 	}
