@@ -47,7 +47,10 @@ type IDTypes struct{ Graphs, Nodes graph.IDKind }
 // changes nothing.
 func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contract, *writers.Comparison, error) {
 	view := in.view()
-	graphs, nodes := view.ExistingIDTypes(in.parts())
+	graphs, nodes, err := view.ExistingIDTypes(in.parts())
+	if err != nil {
+		return nil, nil, err
+	}
 	c := in.Agree(served, width, IDTypes{graphs, nodes})
 	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, c.Plan())
 	return c, found, err

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -146,10 +147,10 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 
 // agree compares the model with the data, and both with the parts that exist.
 func (x *execution) agree(ctx context.Context, output *writers.Output) error {
-	width, err := x.in.Fit(ctx, x.served, 0)
-	graphs, nodes := output.View().ExistingIDTypes(x.in.parts())
+	width, misfit := x.in.Fit(ctx, x.served, 0)
+	graphs, nodes, err := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
-	return err
+	return cmp.Or(misfit, err)
 }
 
 // work is what a run does with its shards.
