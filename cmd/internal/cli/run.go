@@ -430,7 +430,7 @@ func (r *run) spec(sh *readers.Shard) writers.Spec {
 
 func (r *run) settings() writers.Settings {
 	return writers.Settings{
-		Columns: r.job.Input.Columns.Map(), Layout: "rows", Protocol: r.job.Server.Protocol, Limit: r.flags.limit,
+		Columns: r.job.Input.Columns.Map(), Layout: r.plan.Layout, Protocol: r.job.Server.Protocol, Limit: r.flags.limit,
 		MessageBytes: r.session.messageBytes(), FeatureWidth: r.session.model.InFeatures,
 		GraphID: r.plan.GraphIDs.String(), NodeID: r.plan.NodeIDs.String(),
 		Outputs: r.session.model.Outputs, ScoringVersion: scoringVersion,
