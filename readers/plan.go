@@ -67,7 +67,11 @@ type Plan struct {
 	// HasWeights: at least one file has edge weights.
 	HasWeights bool
 
+	// Layout is the name of the layout that is read: graph.LayoutRows.
+	Layout string
+
 	cfg     Config
+	layout  layout
 	refused map[string]bool // the Rel of refused files
 	used    *sync.Pool      // batches that nobody uses any more
 }
@@ -94,12 +98,16 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
+	l, err := layoutOf(cfg.Layout)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
 	for _, file := range f.files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		planned, err := planFile(ctx, cfg, file)
+		planned, err := planFile(ctx, cfg, p.layout, file)
 		if err != nil && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -140,7 +148,7 @@ func fileError(path string, group int, err error) *FileError {
 	return e
 }
 
-func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
+func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, error) {
 	r, size, err := openFile(file.path)
 	if err != nil {
 		return nil, err
@@ -155,7 +163,7 @@ func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
 		return nil, err
 	}
 	defer c.Close()
-	if err := column.Guard(func() error { return f.inspect(cfg, c) }); err != nil {
+	if err := column.Guard(func() error { return l.describe(f, c, cfg.Columns) }); err != nil {
 		return nil, err
 	}
 	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.FooterSize())
@@ -182,25 +190,6 @@ func openFile(name string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// inspect fills in what the contents say.
-func (f *File) inspect(cfg Config, c contents) error {
-	fields := c.Fields()
-	b, err := column.Bind(cfg.Columns, fields)
-	if err != nil {
-		return err
-	}
-	f.binding, f.Columns = b, describe(fields, b)
-	if f.groups, err = c.Groups(b); err != nil {
-		return err
-	}
-	f.Groups = len(f.groups)
-	for _, g := range f.groups {
-		f.Rows += g.Rows
-	}
-	f.kinds(fields)
-	return nil
-}
-
 // idKinds settles one type for the graph ids of all files, and one for the node ids.
 func (p *Plan) idKinds() {
 	p.GraphIDs, p.NodeIDs = graph.Int64, graph.Int64
@@ -222,18 +211,6 @@ func (p *Plan) idKinds() {
 // come before Open.
 func (p *Plan) Widen(graphIDs, nodeIDs graph.IDKind) {
 	p.GraphIDs, p.NodeIDs = max(p.GraphIDs, graphIDs), max(p.NodeIDs, nodeIDs)
-}
-
-// fitsInt64 says whether every id of a type fits into int64.
-func fitsInt64(l column.Leaf) bool { return l.Integer() && l != column.LeafUint64 }
-
-func (f *File) kinds(fields []column.Field) {
-	if at := f.binding[graph.InputGraphID]; at >= 0 {
-		f.intGraphIDs = fitsInt64(fields[at].Leaf)
-	}
-	if at := f.binding[graph.InputNodeIDs]; at >= 0 {
-		f.hasNodeIDs, f.intNodeIDs = true, fitsInt64(fields[at].Leaf)
-	}
 }
 
 // cutShards cuts a file into shards of about so many bytes.
@@ -291,4 +268,16 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, first
+}
+
+// Present gives the paths under their roots of all files that are there, readable or not.
+func (p *Plan) Present() map[string]bool {
+	there := make(map[string]bool, len(p.Files))
+	for _, f := range p.Files {
+		there[f.Rel] = true
+	}
+	for rel := range p.refused {
+		there[rel] = true
+	}
+	return there
 }

@@ -78,23 +78,6 @@ func (w *walker) folder(ctx context.Context, rel string) error {
 	return nil
 }
 
-// isTables tells a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.
-func isTables(entries []fs.DirEntry) bool {
-	has := map[string]bool{}
-	for _, e := range entries {
-		stem := e.Name()
-		if !e.IsDir() {
-			ext := filepath.Ext(stem)
-			if !slices.Contains(dataNames, strings.ToLower(ext)) {
-				continue
-			}
-			stem = strings.TrimSuffix(stem, ext)
-		}
-		has[stem] = true
-	}
-	return has["nodes"] && has["edges"]
-}
-
 func (w *walker) entry(ctx context.Context, rel string, e fs.DirEntry) error {
 	if e.IsDir() {
 		if w.depth > 0 && strings.Count(rel, "/")+1 >= w.depth {

@@ -33,7 +33,7 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 		in.Plan.Widen(existing.Graphs, existing.Nodes)
 	}
 	return &Contract{in: in, served: served, Width: width, Settings: part.Settings{
-		Columns: in.Job.Input.Columns.Map(), Layout: graph.LayoutRows, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
+		Columns: in.Job.Input.Columns.Map(), Layout: in.Plan.Layout, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
 		MessageBytes: served.MessageBytes, FeatureWidth: width,
 		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
 		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
