@@ -1,90 +1,69 @@
-package cli
+package preflight
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"math"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
 
 	"graphscore/jobs"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
 )
 
-func (d *doctor) checkJob(context.Context) finding {
-	if d.jobErr == nil {
-		d.jobErr = d.job.Validate()
+// checkJob checks the job where there is one; jobErr says why there is none.
+func checkJob(k *known, jobErr error) Finding {
+	if jobErr == nil {
+		jobErr = k.cfg.CheckJob()
 	}
-	if d.jobErr != nil {
-		return fails(d.jobErr)
+	if jobErr != nil {
+		return fail(opening, jobErr)
 	}
-	if d.date != "" {
-		return passed("%s, for %s", cmp.Or(d.job.Path, "made of flags"), d.date)
+	k.have |= haveJob
+	from := cmp.Or(k.cfg.Job.Path, "made of flags")
+	if k.cfg.Date != "" {
+		return ok("%s, for %s", from, k.cfg.Date)
 	}
-	return passed("%s", cmp.Or(d.job.Path, "made of flags"))
+	return ok("%s", from)
 }
 
-const noJob = "the job cannot be used"
-
-func (d *doctor) checkPaths(context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
+func checkPaths(_ context.Context, k *known) Finding {
+	if err := k.cfg.CheckPaths(); err != nil {
+		return fail(opening, err)
 	}
-	if err := separate(d.job); err != nil {
-		return fails(err)
-	}
-	return passed("input and output lie apart")
+	return ok("input and output lie apart")
 }
 
-func (d *doctor) checkInput(ctx context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
-	}
-	plan, err := readers.NewPlan(ctx, readerConfig(d.job, d.flags.limit))
+func checkInput(ctx context.Context, k *known) Finding {
+	in, err := k.cfg.ReadPlan(ctx)
 	if err != nil {
-		return fails(err)
+		return fail(opening, err)
 	}
-	if plan.Empty() && d.flags.mustExist {
-		return fails(&missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(d.job))})
-	}
-	if err := carriesWeights(d.job, plan); err != nil {
-		return fails(err)
-	}
-	d.plan = plan
-	files := len(plan.Files) + len(plan.Refused)
+	k.in = in
+	k.have |= haveInput
+	plan, files := in.Plan, display.Plural(int64(in.Files()), "file")
 	switch n := len(plan.Refused); {
-	case files == 0:
-		return doubted("nothing matches %s: a run would have nothing to do", inputText(d.job))
+	case plan.Empty():
+		return warn("%s: a run would have nothing to do", nothingMatches(in))
 	case n > 0:
-		f := fails(d.expectedOf(plan))
-		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, display.Plural(int64(files), "file"), firstOf(plan.Refused))
-		if f.when = scoring; exitCode(f.err) == exitPartly {
-			f.when = ending
+		f := fail(scoring, in.Outcome(n, false, nil, 0))
+		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, files, firstOf(plan.Refused))
+		if run.ExitCode(f.err) == exit.Partly {
+			f.phase = ending
 		}
 		return f
 	case len(plan.Ignored) > 0:
-		return doubted("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", display.Plural(int64(files), "file"),
+		return warn("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", files,
 			display.Plural(plan.Rows, "graph"), display.Plural(int64(len(plan.Ignored)), "file"))
 	}
-	return passed("%s, %s", display.Plural(int64(files), "file"), display.Plural(plan.Rows, "graph"))
-}
-
-// expectedOf is how a run ends because of files that cannot be read.
-func (d *doctor) expectedOf(plan *readers.Plan) error {
-	alone := &dryRun{run: run{env: d.env, job: d.job, plan: plan}}
-	return alone.expected()
+	return ok("%s, %s", files, display.Plural(plan.Rows, "graph"))
 }
 
 // firstOf names the first few files that cannot be read.
@@ -100,280 +79,161 @@ func firstOf(refused []*readers.FileError) string {
 	return strings.Join(text, "; ")
 }
 
-func (d *doctor) checkOutput(context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
-	}
-	dir, there := nearest(d.job.Output.Path)
-	if err := writableFolder(dir); err != nil {
-		return fails(&writers.CreateError{Path: d.job.Output.Path, Err: err})
-	}
-	if !there {
-		return passed("%s is not there yet, and can be created", d.job.Output.Path)
-	}
-	return passed("%s can be written to", d.job.Output.Path)
-}
-
-// nearest is the path or the nearest folder above it that is there.
-func nearest(path string) (dir string, there bool) {
-	dir = filepath.Clean(path)
-	for there = true; ; there = false {
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) || dir == filepath.Dir(dir) {
-			return dir, there
-		}
-		dir = filepath.Dir(dir)
-	}
-}
-
-// writableFolder says why nothing can be created in a folder.
-func writableFolder(dir string) error {
-	info, err := os.Stat(dir)
-	if err == nil && !info.IsDir() {
-		err = syscall.ENOTDIR
-	}
-	if err == nil {
-		err = mayCreateIn(dir)
-	}
-	return err
-}
-
-func (d *doctor) checkLock(context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
-	}
-	if err := writers.CheckFree(d.job.Output.Path); err != nil {
-		return fails(err)
-	}
-	return passed("no run holds the output")
-}
-
-func (d *doctor) checkTLS(context.Context) finding {
+func checkOutput(_ context.Context, k *known) Finding {
+	path := k.cfg.Job.Output.Path
+	exists, err := checkFolder(path)
 	switch {
-	case d.jobErr != nil:
-		return unchecked(noJob)
-	case d.job.Model.Path != "":
-		return passed("not needed: local workers use a private socket")
-	case d.job.Server.TLS == nil:
-		return passed("off: requests go in plain text")
+	case err != nil && exists: // a run takes the lock before
+		return fail(preflight, err)
+	case err != nil:
+		return fail(opening, err)
+	case !exists:
+		return ok("%s is not there yet, and can be created", path)
 	}
-	if _, err := tlsConfig(d.job); err != nil {
-		return fails(err)
+	return ok("%s can be written to", path)
+}
+
+func checkLock(_ context.Context, k *known) Finding {
+	if err := writers.CheckFree(k.cfg.Job.Output.Path); err != nil {
+		return fail(opening, err)
 	}
-	return passed("on, and its files can be read")
+	return ok("no run holds the output")
+}
+
+func checkTLS(_ context.Context, k *known) Finding {
+	switch {
+	case k.cfg.Job.Model.Path != "":
+		return ok("not needed: local workers use a private socket")
+	case k.cfg.Job.Server.TLS == nil:
+		return ok("off: requests go in plain text")
+	}
+	if err := k.cfg.CheckTLS(); err != nil {
+		return fail(preflight, err)
+	}
+	return ok("on, and its files can be read")
 }
 
 // checkScorer starts one worker, or asks every server.
-func (d *doctor) checkScorer(ctx context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
-	}
-	absent := d.absentServers(ctx)
-	s, err := d.connect(ctx, d.job, d.flags.python, 1)
+func checkScorer(ctx context.Context, k *known) Finding {
+	absent := absentServers(ctx, k.cfg)
+	s, err := run.Connect(ctx, k.cfg, 1)
 	if err != nil {
-		return fails(err)
+		return fail(preflight, err)
 	}
-	d.session = s
-	m := s.model
+	k.served, k.workerMemory = s.Served, s.PeakMemory()
+	k.have |= haveScorer
+	local := s.Local()
+	if err := s.Close(); err != nil {
+		return fail(ending, err)
+	}
+	m := &k.served.Model
 	what := cmp.Or(m.Name, "a model") + " " + m.Digest
 	switch {
 	case len(absent) > 0:
-		return doubted("%d of %d servers do not answer (%s); the others serve %s", len(absent), len(d.job.Server.Addresses),
+		return warn("%d of %d servers do not answer (%s); the others serve %s", len(absent), len(k.served.Addresses),
 			strings.Join(absent, "; "), what)
-	case s.pool != nil:
-		return passed("a worker has started, with %s (%s)", what, m.Engine)
+	case local:
+		return ok("a worker has started, with %s (%s)", what, m.Engine)
 	}
-	return passed("%s, serving %s", display.Plural(int64(len(s.cfg.Addresses)), "server"), what)
+	return ok("%s, serving %s", display.Plural(int64(len(k.served.Addresses)), "server"), what)
 }
 
-// askingEach bounds how long one of several servers is waited for.
-const askingEach = 3 * time.Second
+// probeTimeout bounds how long one of several servers is waited for.
+const probeTimeout = 3 * time.Second
 
 // absentServers says which of several servers do not answer. A run begins without them.
-func (d *doctor) absentServers(ctx context.Context) []string {
-	if len(d.job.Server.Addresses) < 2 {
+func absentServers(ctx context.Context, cfg run.Config) (absent []string) {
+	if len(cfg.Job.Server.Addresses) < 2 {
 		return nil
 	}
-	var absent []string
-	for _, address := range d.job.Server.Addresses {
-		alone := *d.job
+	for _, address := range cfg.Job.Server.Addresses {
+		alone := *cfg.Job
 		alone.Server.Addresses = []string{address}
-		alone.Limits.RetryBudget = jobs.Duration(min(askingEach, time.Duration(alone.Limits.RetryBudget)))
-		s, err := d.connect(ctx, &alone, d.flags.python, 1)
-		if err != nil {
-			absent = append(absent, err.Error())
-			continue
+		alone.Limits.RetryBudget = jobs.Duration(min(probeTimeout, time.Duration(alone.Limits.RetryBudget)))
+		probe := cfg
+		probe.Job = &alone
+		s, err := run.Connect(ctx, probe, 1)
+		if err == nil {
+			err = s.Close()
 		}
-		if err := s.Close(); err != nil {
+		if err != nil {
 			absent = append(absent, err.Error())
 		}
 	}
 	return absent
 }
 
-func (d *doctor) checkWidth(ctx context.Context) finding {
-	if d.plan == nil || d.session.model == nil {
-		return unchecked("there is no input or no model to look at")
-	}
-	if err := d.checkFirst(ctx); err != nil {
-		return fails(err)
-	}
-	if err := d.knowWidth(ctx); err != nil {
-		return fails(err)
-	}
-	if len(d.notes) > 0 {
-		return doubted("%s", d.notes[0])
-	}
-	if len(d.plan.Shards) == 0 {
+// checkModel compares the model with the data.
+func checkModel(ctx context.Context, k *known) Finding {
+	width, note, err := detectWidth(ctx, k.in, k.served)
+	k.width = width
+	switch {
+	case err != nil:
+		return fail(preflight, err)
+	case note != "":
+		return warn("%s", note)
+	case len(k.in.Plan.Shards) == 0:
 		return unchecked("there is no graph to look at")
 	}
-	return passed("nodes have %d features, as the model wants", d.session.model.InFeatures)
+	return ok("nodes have %d features, as the model wants", width)
 }
 
-func (d *doctor) checkMessages(context.Context) finding {
-	if d.session.model == nil {
-		return unchecked("nothing scores")
-	}
-	mine, theirs := int64(d.job.Limits.MessageBytes), d.session.model.MaxMessageBytes
+func checkMessages(_ context.Context, k *known) Finding {
+	mine, theirs := int64(k.cfg.Job.Limits.MessageBytes), k.served.Model.MaxMessageBytes
 	if theirs > 0 && theirs < mine {
-		return doubted("the job allows messages of %s, the server takes %s: larger graphs go to quarantine; raise --max-message-bytes of the server, or lower limits.message_bytes",
+		return warn("the job allows messages of %s, the server takes %s: larger graphs go to quarantine; raise --max-message-bytes of the server, or lower limits.message_bytes",
 			humanize.IBytes(uint64(mine)), humanize.IBytes(uint64(theirs)))
 	}
-	if d.job.Server.Protocol == remote.ProtocolGCN {
-		return passed("up to %s, as far as this side knows: protocol gcn does not tell the server's limit", humanize.IBytes(uint64(mine)))
+	if k.cfg.Job.Server.Protocol == remote.ProtocolGCN {
+		return ok("up to %s, as far as this side knows: protocol gcn does not tell the server's limit", humanize.IBytes(uint64(mine)))
 	}
-	return passed("up to %s on both sides", humanize.IBytes(uint64(mine)))
+	return ok("up to %s on both sides", humanize.IBytes(uint64(mine)))
 }
 
-// checkParts compares the plan with the parts that stand.
-func (d *doctor) checkParts(ctx context.Context) finding {
-	if d.plan == nil || d.session.model == nil {
-		return unchecked("there is no input or no model to compare parts with")
+// checkParts compares the plan with the parts that exist.
+func checkParts(ctx context.Context, k *known) Finding {
+	c, err := compare(ctx, k.in, k.served, k.width)
+	if err != nil {
+		return fail(preflight, err)
 	}
-	if err := d.look(ctx); err != nil {
-		return fails(err)
+	k.comparison = c
+	k.have |= haveParts
+	if err := c.survey.Refusal(k.cfg.Job.Output.Path); err != nil {
+		return fail(preflight, err)
 	}
-	if err := d.survey.Refusal(d.job.Output.Path); err != nil {
-		return fails(err)
-	}
-	r := d.report(nil)
-	text := fmt.Sprintf("%s to score, %d to redo, %d done before", display.Plural(int64(r.Score.Shards), "shard"), r.Redo.Shards, r.Skip.Shards)
-	if r.Quarantined > 0 { // a run ends with that again, until the graphs are mended or gone
-		f := doubted("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, display.Plural(r.Quarantined, "graph"), exitPartly)
-		f.err, f.when = &outcomeError{code: exitPartly, message: f.Text, said: true}, ending
+	w := c.workloads()
+	text := fmt.Sprintf("%s to score, %d to redo, %d done before", display.Plural(int64(w.Score.Shards), "shard"), w.Redo.Shards, w.Skip.Shards)
+	if n := c.quarantined(); n > 0 { // a run ends with that again, until the graphs are mended or gone
+		f := warn("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, display.Plural(n, "graph"), exit.Partly)
+		f.err, f.phase = &run.OutcomeError{Code: exit.Partly, Message: f.Text, Said: true}, ending
 		return f
 	}
-	return passed("%s", text)
+	return ok("%s", text)
 }
 
-// spaceError is a disk that has too little room for the output.
-type spaceError struct {
-	dir        string
-	free, need uint64
-}
-
-func (e *spaceError) Error() string {
-	return fmt.Sprintf("%s has %s free, and the scores take at least %s: free some space, or choose another output",
-		e.dir, humanize.IBytes(e.free), humanize.IBytes(e.need))
-}
-
-func (d *doctor) checkSpace(context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
-	}
-	dir, _ := nearest(d.job.Output.Path)
-	free, known := freeSpace(dir)
-	if !known {
-		return doubted("the free space of %s is not known", dir)
-	}
-	if d.survey == nil {
-		return passed("%s free; how much is needed cannot be told", humanize.IBytes(free))
-	}
-	return weighSpace(dir, free, d.report(nil))
-}
-
-// weighSpace holds the free space against what the parts will take.
-func weighSpace(dir string, free uint64, r *planReport) finding {
-	need := r.OutputBytes
+// checkGates judges by those gates that need no score.
+func checkGates(_ context.Context, k *known) Finding {
+	limits := k.cfg.Job.Gates
 	switch {
-	case need.Likely == 0 && r.Score.Graphs+r.Redo.Graphs > 0:
-		return passed("%s free; the footers do not tell how much is needed", humanize.IBytes(free))
-	case float64(free) < need.Low:
-		f := fails(&spaceError{dir, free, uint64(need.Low)})
-		f.when = scoring
-		return f
-	case float64(free) < need.High:
-		return doubted("%s free in %s, and the scores take about %s, perhaps %s: free some space",
-			humanize.IBytes(free), dir, display.Bytes(need.Likely), display.Bytes(need.High))
+	case !limits.Any():
+		return ok("none are set")
+	case k.cfg.Limit > 0:
+		return unchecked("--limit takes only some of the graphs")
 	}
-	return passed("%s free, about %s needed", humanize.IBytes(free), display.Bytes(need.Likely))
-}
-
-// What graphscore and a worker take beside the requests, where no worker can be looked at.
-const (
-	ownMemory    = 100 << 20
-	workerMemory = 120 << 20
-)
-
-func (d *doctor) checkMemory(context.Context) finding {
-	if d.jobErr != nil {
-		return unchecked(noJob)
+	verdicts, notes, earlier := inputGates(k.in)
+	if k.knows(haveParts) {
+		verdicts = append(verdicts, k.comparison.quarantineGate()...)
 	}
-	limit, whose := memoryLimit()
-	if limit == 0 {
-		return doubted("the memory limit of this machine is not known")
+	if err := run.GatesFailed(verdicts); err != nil {
+		return fail(gating, err)
 	}
-	need := ownMemory + 2*uint64(d.job.Limits.InFlightBytes) // encoded once more on its way
-	if d.job.Model.Path != "" {
-		each := uint64(workerMemory)
-		if p := d.session.pool; p != nil {
-			each = max(each, uint64(p.PeakMemory())) // what it takes before it scores
-		}
-		need += uint64(d.job.Workers) * each
+	var texts []string
+	for i := range verdicts {
+		texts = append(texts, verdicts[i].Name+" holds")
 	}
-	return weighMemory(limit, need, whose)
-}
-
-func weighMemory(limit, need uint64, whose string) finding {
-	if need > limit {
-		return doubted("%s allows %s, and a run may take %s: lower limits.in_flight_bytes or workers, or the kernel may end it",
-			whose, humanize.IBytes(limit), humanize.IBytes(need))
+	text := strings.Join(append(texts, notes...), "; ")
+	if limits.Drift != nil && earlier == "" {
+		return warn("%s", text)
 	}
-	return passed("%s allows %s, a run may take %s", whose, humanize.IBytes(limit), humanize.IBytes(need))
-}
-
-// memoryLimit is what the cgroup allows, or what the machine has where that is less; 0 where neither is known.
-func memoryLimit() (limit uint64, whose string) {
-	limit, whose = math.MaxUint64, ""
-	if n, err := memlimit.FromSystem(); err == nil && n > 0 {
-		limit, whose = n, "the machine"
-	}
-	if n, err := memlimit.FromCgroup(); err == nil && n > 0 && n < limit {
-		limit, whose = n, "the cgroup"
-	}
-	if whose == "" {
-		return 0, ""
-	}
-	return limit, whose
-}
-
-func (d *doctor) checkClock(context.Context) finding {
-	var newest time.Time
-	if d.plan != nil {
-		_, newest = newestInput(d.plan)
-	}
-	return weighClock(d.now(), newest)
-}
-
-// weighClock doubts a clock that is behind what it should have seen. Nothing but dates and names of records
-// depends on it.
-func weighClock(now, newest time.Time) finding {
-	const layout = "2006-01-02 15:04:05 UTC"
-	text := now.UTC().Format(layout)
-	switch {
-	case now.Year() < 2025:
-		return doubted("it is %s by the clock: set it, or dates and names of run records will be wrong", text)
-	case newest.After(now.Add(time.Minute)):
-		return doubted("it is %s by the clock, but an input was written at %s: one of the two clocks is wrong", text, newest.UTC().Format(layout))
-	}
-	return passed("%s", text)
+	return ok("%s", cmp.Or(text, "what is set shows when all is scored"))
 }

@@ -1,70 +1,73 @@
-package cli
+package preflight
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"graphscore/jobs/run"
 	"graphscore/pipeline/estimate"
+	"graphscore/pipeline/exit"
 )
 
-func TestWeighClock(t *testing.T) {
+func TestCompareClock(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for _, tc := range []struct {
 		name        string
 		now, newest time.Time
-		want        mark
+		want        Severity
 		text        string
 	}{
-		{"sane", now, now.Add(-time.Hour), sound, "2026-03-01 12:00:00 UTC"},
-		{"no input", now, time.Time{}, sound, ""},
-		{"a file of this second", now, now.Add(time.Second), sound, ""},
-		{"behind the newest input", now, now.Add(time.Hour), doubt, "an input was written at 2026-03-01 13:00:00 UTC"},
-		{"never set", time.Unix(0, 0), time.Time{}, doubt, "1970-01-01 00:00:00 UTC by the clock: set it"},
-		{"before 2025", time.Date(2024, 12, 31, 23, 59, 59, 0, time.UTC), time.Time{}, doubt, "set it"},
+		{"sane", now, now.Add(-time.Hour), OK, "2026-03-01 12:00:00 UTC"},
+		{"no input", now, time.Time{}, OK, ""},
+		{"a file of this second", now, now.Add(time.Second), OK, ""},
+		{"behind the newest input", now, now.Add(time.Hour), Warn, "an input was written at 2026-03-01 13:00:00 UTC"},
+		{"never set", time.Unix(0, 0), time.Time{}, Warn, "1970-01-01 00:00:00 UTC by the clock: set it"},
+		{"before 2025", time.Date(2024, 12, 31, 23, 59, 59, 0, time.UTC), time.Time{}, Warn, "set it"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			f := weighClock(tc.now, tc.newest)
-			if f.Mark != tc.want || f.err != nil || !strings.Contains(f.Text, tc.text) {
+			f := compareClock(tc.now, tc.newest)
+			if f.Severity != tc.want || f.err != nil || !strings.Contains(f.Text, tc.text) {
 				t.Errorf("%+v", f)
 			}
 		})
 	}
 }
 
-func TestWeighMemory(t *testing.T) {
+func TestCompareMemory(t *testing.T) {
 	t.Parallel()
-	if f := weighMemory(1<<30, 500<<20, "the cgroup"); f.Mark != sound {
+	if f := compareMemory(1<<30, 500<<20, "the cgroup"); f.Severity != OK {
 		t.Errorf("%+v", f)
 	}
-	f := weighMemory(256<<20, 500<<20, "the cgroup")
-	if f.Mark != doubt || f.err != nil || !strings.Contains(f.Text, "the cgroup allows 256 MiB, and a run may take 500 MiB") {
+	f := compareMemory(256<<20, 500<<20, "the cgroup")
+	if f.Severity != Warn || f.err != nil || !strings.Contains(f.Text, "the cgroup allows 256 MiB, and a run may take 500 MiB") {
 		t.Errorf("%+v", f)
 	}
 }
 
-func TestWeighSpace(t *testing.T) {
+func TestCompareSpace(t *testing.T) {
 	t.Parallel()
-	report := &planReport{Score: workload{Graphs: 1}, OutputBytes: estimate.Range{Low: 100, Likely: 200, High: 300}}
+	known := Estimates{OutputBytes: estimate.Range{Low: 100, Likely: 200, High: 300}}
 	for _, tc := range []struct {
-		free   uint64
-		report *planReport
-		want   mark
-		code   int
+		free      uint64
+		graphs    int64
+		estimates Estimates
+		want      Severity
+		code      int
 	}{
-		{99, report, failed, exitIO},
-		{100, report, doubt, exitDone},
-		{299, report, doubt, exitDone},
-		{300, report, sound, exitDone},
-		{0, &planReport{}, sound, exitDone},                          // nothing to score
-		{5, &planReport{Redo: workload{Graphs: 1}}, sound, exitDone}, // binary features: nothing is known
+		{99, 1, known, Fail, exit.IO},
+		{100, 1, known, Warn, exit.Done},
+		{299, 1, known, Warn, exit.Done},
+		{300, 1, known, OK, exit.Done},
+		{0, 0, Estimates{}, OK, exit.Done}, // nothing to score
+		{5, 1, Estimates{}, OK, exit.Done}, // binary features: nothing is known
 	} {
-		if f := weighSpace("out", tc.free, tc.report); f.Mark != tc.want || exitCode(f.err) != tc.code {
+		f := compareSpace("out", tc.free, tc.graphs, tc.estimates)
+		if f.Severity != tc.want || run.ExitCode(f.err) != tc.code || f.err != nil && f.phase != scoring {
 			t.Errorf("%d free: %+v", tc.free, f)
 		}
 	}
@@ -93,20 +96,5 @@ func TestWritableFolder(t *testing.T) {
 	}
 	if free, known := freeSpace(dir); !known || free == 0 {
 		t.Errorf("%d free, %v", free, known)
-	}
-}
-
-// TestFirstFinding: the code is that of the first failure that a run meets, wherever it is told.
-func TestFirstFinding(t *testing.T) {
-	t.Parallel()
-	locked, full, gate, refused := errors.New("locked"), errors.New("full"), errors.New("gate"), errors.New("refused")
-	d := &doctor{findings: []finding{
-		{err: refused, when: ending}, {Mark: sound}, {err: gate, when: holding}, {err: full, when: scoring}, {err: locked},
-	}}
-	for _, want := range []error{locked, full, gate, refused} {
-		if err := d.first(); err != want {
-			t.Errorf("%v, want %v", err, want)
-		}
-		d.findings = d.findings[:len(d.findings)-1]
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !linux && !darwin && !freebsd
 
-package cli
+package preflight
 
 import (
 	"os"
@@ -10,7 +10,7 @@ import (
 // freeSpace is not known here.
 func freeSpace(string) (free uint64, known bool) { return 0, false }
 
-// mayCreateIn says why files may not be created in a folder, as far as its mode tells.
+// mayCreateIn says why files may not be created in a folder, as far as its mode says.
 func mayCreateIn(dir string) error {
 	info, err := os.Stat(dir)
 	if err == nil && info.Mode().Perm()&0o222 == 0 {
