@@ -120,11 +120,7 @@ func manyOutputs(model string, n int) error {
 }
 
 func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding the folder of graphscore: %w", err)
-	}
-	interpreter, err := local.FindPython(cfg.Python, os.Getenv, executable)
+	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +130,17 @@ func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, er
 	})
 }
 
-// Describe finds out what would score without starting a worker: a model folder is read, servers are asked.
+// findPython returns the interpreter of local workers, or a *local.PythonError.
+func findPython(cfg Config) (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding the folder of graphscore: %w", err)
+	}
+	return local.FindPython(cfg.Python, os.Getenv, executable)
+}
+
+// Describe finds out what would score without starting a worker: a model folder is read, servers are asked. Of an
+// interpreter it only looks whether one that the user named exists: footers can be planned on without Python.
 func Describe(ctx context.Context, cfg Config) (Served, error) {
 	job := cfg.Job
 	if job.Model.Path == "" {
@@ -143,6 +149,11 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 			return Served{}, err
 		}
 		return s.Served, s.Close()
+	}
+	if cfg.Python != "" {
+		if _, err := findPython(cfg); err != nil {
+			return Served{}, err
+		}
 	}
 	m, err := local.ReadModel(job.Model.Path)
 	if err != nil {
