@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes the message modules of ../proto again: src/graphscore/_proto/*_pb2.py and their stubs.
 # Usage: ./generate_proto.sh [PYTHON]   (default .venv/bin/python, with the `proto` extra installed)
-# grpcio-tools is pinned in constraints.txt, so the same input gives the same bytes.
+# grpcio-tools is pinned in constraints.txt, so the same input makes the same bytes.
 set -eu
 cd "$(dirname "$0")"
 python=${1:-.venv/bin/python}

@@ -6,11 +6,12 @@ import (
 	"unicode/utf8"
 
 	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
 )
 
 // rowReader makes graphs of the rows of decoded columns.
 type rowReader struct {
-	by       [roles]*column
+	by       [graph.NumInputColumns]*column.Column
 	builder  *graph.Builder
 	rel      string
 	want     int  // the width of features
@@ -26,7 +27,7 @@ type rowReader struct {
 	plain []float32 // scratch for binary features
 }
 
-func newRowReader(by [roles]*column, b *graph.Builder, rel string, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
+func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, rel string, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
 	return rowReader{by: by, builder: b, rel: rel, want: width, graphIDs: graphIDs, nodeIDs: nodeIDs}
 }
 
@@ -49,23 +50,23 @@ func (r *rowReader) take(group int, first int64, n int) {
 
 // grow makes room for what the first n rows hold.
 func (r *rowReader) grow(n int) {
-	f := r.by[roleFeatures]
-	last := func(c *column) int { _, to := c.span(n - 1); return to }
+	f := r.by[graph.InputFeatures]
+	last := func(c *column.Column) int { _, to := c.Span(n - 1); return to }
 	nodes := 0
 	switch {
-	case f.texts == nil:
+	case f.Texts == nil:
 		nodes = last(f)
 	case r.want > 0:
-		nodes = int(f.texts.off[n]) / (4 * r.want)
+		nodes = int(f.Texts.Offsets[n]) / (4 * r.want)
 	}
 	edges := 0
-	if e := r.by[roleEdges]; e != nil {
+	if e := r.by[graph.InputEdges]; e != nil {
 		if at := last(e); at > 0 {
-			_, to := e.list(at - 1)
+			_, to := e.List(at - 1)
 			edges = to / 2
 		}
 	} else {
-		edges = last(r.by[roleSource])
+		edges = last(r.by[graph.InputSource])
 	}
 	r.builder.Grow(n, nodes, edges)
 }
@@ -86,7 +87,7 @@ func (r *rowReader) read(i int) (graph.Code, string) {
 	if r.named = r.readID(i); !r.named {
 		r.readSizes(i) // for the sizes in the rejection
 		r.readEdges(i)
-		return null(r.by[roleGraphID], i)
+		return null(r.by[graph.InputGraphID], i)
 	}
 	if code, message := r.readSizes(i); code != "" {
 		return code, message
@@ -99,21 +100,21 @@ func (r *rowReader) read(i int) (graph.Code, string) {
 
 // readID gives the row its id, or says that it is null.
 func (r *rowReader) readID(i int) bool {
-	c := r.by[roleGraphID]
+	c := r.by[graph.InputGraphID]
 	if c == nil {
 		r.id = append(append(r.id[:0], r.rel...), '#')
 		r.row.TextID = strconv.AppendInt(r.id, r.row.Row, 10)
 		r.id = r.row.TextID
 		return true
 	}
-	if c.flags[i] != 0 {
+	if c.Flags[i] != 0 {
 		return false
 	}
 	switch {
-	case c.texts != nil:
-		r.row.TextID = r.text(c.texts.at(i))
+	case c.Texts != nil:
+		r.row.TextID = r.text(c.Texts.At(i))
 	case r.graphIDs == graph.Int64:
-		r.row.IntID = c.ints.v[i]
+		r.row.IntID = c.Ints.Values[i]
 	default:
 		r.id = appendInt(r.id[:0], c, i)
 		r.row.TextID = r.id
@@ -122,11 +123,11 @@ func (r *rowReader) readID(i int) bool {
 }
 
 // appendInt writes an integer as text.
-func appendInt(dst []byte, c *column, at int) []byte {
-	if c.field.leaf == leafUint64 {
-		return strconv.AppendUint(dst, uint64(c.ints.v[at]), 10)
+func appendInt(dst []byte, c *column.Column, at int) []byte {
+	if c.Field.Leaf == column.LeafUint64 {
+		return strconv.AppendUint(dst, uint64(c.Ints.Values[at]), 10)
 	}
-	return strconv.AppendInt(dst, c.ints.v[at], 10)
+	return strconv.AppendInt(dst, c.Ints.Values[at], 10)
 }
 
 // text gives an id as UTF-8; bad bytes as \xNN.
@@ -152,31 +153,31 @@ func appendValid(dst, v []byte) []byte {
 }
 
 // null rejects a row of which a column lacks something.
-func null(c *column, i int) (graph.Code, string) {
+func null(c *column.Column, i int) (graph.Code, string) {
 	switch {
-	case c == nil || c.flags[i] == 0:
+	case c == nil || c.Flags[i] == 0:
 		return "", ""
-	case c.flags[i]&nullRow != 0:
-		return graph.NullValue, c.field.name + " is null"
+	case c.Flags[i]&column.NullRow != 0:
+		return graph.NullValue, c.Field.Name + " is null"
 	}
-	return graph.NullValue, c.field.name + " holds a null"
+	return graph.NullValue, c.Field.Name + " holds a null"
 }
 
 // readSizes reads num_nodes and features.
 func (r *rowReader) readSizes(i int) (graph.Code, string) {
-	if c := r.by[roleNumNodes]; c != nil {
+	if c := r.by[graph.InputNumNodes]; c != nil {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
-		if r.row.NumNodes = c.ints.v[i]; r.row.NumNodes < 0 {
-			return graph.NodeCount, fmt.Sprintf("%s is %d", c.field.name, r.row.NumNodes)
+		if r.row.NumNodes = c.Ints.Values[i]; r.row.NumNodes < 0 {
+			return graph.NodeCount, fmt.Sprintf("%s is %d", c.Field.Name, r.row.NumNodes)
 		}
 	}
-	c := r.by[roleFeatures]
-	if c.texts != nil {
+	c := r.by[graph.InputFeatures]
+	if c.Texts != nil {
 		return r.readBinary(c, i)
 	}
-	from, to := c.span(i)
+	from, to := c.Span(i)
 	r.row.Nodes = to - from
 	if code, message := null(c, i); code != "" {
 		return code, message
@@ -184,21 +185,21 @@ func (r *rowReader) readSizes(i int) (graph.Code, string) {
 	if from == to {
 		return "", ""
 	}
-	first, end := c.list(from)
+	first, end := c.List(from)
 	width := end - first
 	for j := from + 1; j < to; j++ {
-		next := c.values.len()
-		if j+1 < len(c.inner) {
-			next = int(c.inner[j+1])
+		next := c.Values.Len()
+		if j+1 < len(c.Inner) {
+			next = int(c.Inner[j+1])
 		}
 		if next-end != width {
 			width = graph.Ragged
-			_, next = c.list(to - 1)
+			_, next = c.List(to - 1)
 			j = to
 		}
 		end = next
 	}
-	r.row.Width, r.row.Features = width, c.floats.v[first:end]
+	r.row.Width, r.row.Features = width, c.Floats.Values[first:end]
 	r.note(width)
 	return "", ""
 }
@@ -210,13 +211,13 @@ func (r *rowReader) note(width int) {
 }
 
 // readBinary reads features that are the bytes of float32.
-func (r *rowReader) readBinary(c *column, i int) (graph.Code, string) {
+func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
 	if code, message := null(c, i); code != "" {
 		return code, message
 	}
-	b := c.texts.at(i)
+	b := c.Texts.At(i)
 	if len(b)%4 != 0 {
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d bytes, which are no whole number of float32", c.field.name, len(b))
+		return graph.FeatureWidth, fmt.Sprintf("%s has %d bytes, which are no whole number of float32", c.Field.Name, len(b))
 	}
 	values := int64(len(b) / 4)
 	nodes, width := r.row.NumNodes, int64(r.want)
@@ -225,14 +226,14 @@ func (r *rowReader) readBinary(c *column, i int) (graph.Code, string) {
 		return "", ""
 	case nodes > 0:
 		if values%nodes != 0 {
-			return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d nodes do not divide", c.field.name, values, nodes)
+			return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d nodes do not divide", c.Field.Name, values, nodes)
 		}
 		width = values / nodes
 	case width == 0:
 		r.blind = true
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, and nothing says of how many nodes", c.field.name, values)
+		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, and nothing says of how many nodes", c.Field.Name, values)
 	case values%width != 0:
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d features a node do not divide", c.field.name, values, width)
+		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d features a node do not divide", c.Field.Name, values, width)
 	default:
 		nodes = values / width
 	}
@@ -240,7 +241,7 @@ func (r *rowReader) readBinary(c *column, i int) (graph.Code, string) {
 		r.plain = make([]float32, values)
 	}
 	r.plain = r.plain[:values]
-	floatsOf(r.plain, b)
+	column.DecodeFloats(r.plain, b)
 	r.row.Nodes, r.row.Width, r.row.Features = int(nodes), int(width), r.plain
 	if r.row.NumNodes > 0 {
 		r.note(int(width))
@@ -250,26 +251,26 @@ func (r *rowReader) readBinary(c *column, i int) (graph.Code, string) {
 
 // readEdges reads edge_index, or source and target.
 func (r *rowReader) readEdges(i int) (graph.Code, string) {
-	c := r.by[roleEdges]
+	c := r.by[graph.InputEdges]
 	if c == nil {
-		source, target := r.by[roleSource], r.by[roleTarget]
-		from, to := source.span(i)
-		r.row.Sources = source.ints.v[from:to]
-		from, to = target.span(i)
-		r.row.Targets = target.ints.v[from:to]
+		source, target := r.by[graph.InputSource], r.by[graph.InputTarget]
+		from, to := source.Span(i)
+		r.row.Sources = source.Ints.Values[from:to]
+		from, to = target.Span(i)
+		r.row.Targets = target.Ints.Values[from:to]
 		if code, message := null(source, i); code != "" {
 			return code, message
 		}
 		return null(target, i)
 	}
-	from, to := c.span(i)
+	from, to := c.Span(i)
 	if code, message := null(c, i); code != "" {
 		return code, message
 	}
 	if to-from == 2 {
-		first, middle := c.list(from)
-		_, end := c.list(from + 1)
-		r.row.Sources, r.row.Targets = c.ints.v[first:middle], c.ints.v[middle:end]
+		first, middle := c.List(from)
+		_, end := c.List(from + 1)
+		r.row.Sources, r.row.Targets = c.Ints.Values[first:middle], c.Ints.Values[middle:end]
 		return "", ""
 	}
 	if from == to {
@@ -279,13 +280,13 @@ func (r *rowReader) readEdges(i int) (graph.Code, string) {
 	if isPairs(c, from, to) {
 		advice = ": it is stored as edges x 2, transpose it"
 	}
-	return graph.MalformedEdges, fmt.Sprintf("%s has %d lists, not 2 (sources and targets)%s", c.field.name, to-from, advice)
+	return graph.MalformedEdges, fmt.Sprintf("%s has %d lists, not 2 (sources and targets)%s", c.Field.Name, to-from, advice)
 }
 
 // isPairs says whether all inner lists have two values.
-func isPairs(c *column, from, to int) bool {
+func isPairs(c *column.Column, from, to int) bool {
 	for j := from; j < to; j++ {
-		if a, b := c.list(j); b-a != 2 {
+		if a, b := c.List(j); b-a != 2 {
 			return false
 		}
 	}
@@ -294,26 +295,26 @@ func isPairs(c *column, from, to int) bool {
 
 // readRest reads weights and node ids.
 func (r *rowReader) readRest(i int) (graph.Code, string) {
-	if c := r.by[roleWeights]; c != nil {
+	if c := r.by[graph.InputWeights]; c != nil {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
-		from, to := c.span(i)
-		r.row.Weights = c.floats.v[from:to]
+		from, to := c.Span(i)
+		r.row.Weights = c.Floats.Values[from:to]
 	}
-	c := r.by[roleNodeIDs]
+	c := r.by[graph.InputNodeIDs]
 	if c == nil {
 		return "", ""
 	}
 	if code, message := null(c, i); code != "" {
 		return code, message
 	}
-	from, to := c.span(i)
+	from, to := c.Span(i)
 	switch {
 	case r.nodeIDs == graph.Int64:
-		r.row.NodeIDs = graph.IDs{Kind: graph.Int64, Ints: c.ints.v[from:to]}
-	case c.texts != nil:
-		r.row.NodeIDs = r.textIDs(c.texts, from, to)
+		r.row.NodeIDs = graph.IDs{Kind: graph.Int64, Ints: c.Ints.Values[from:to]}
+	case c.Texts != nil:
+		r.row.NodeIDs = r.textIDs(c.Texts, from, to)
 	default:
 		r.ids.Kind, r.ids.Bytes, r.ids.Offsets = graph.String, r.ids.Bytes[:0], append(r.ids.Offsets[:0], 0)
 		for at := from; at < to; at++ {
@@ -326,17 +327,17 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 }
 
 // textIDs gives the texts of a row without copying where they are UTF-8, and with bad bytes as \xNN otherwise.
-func (r *rowReader) textIDs(t *texts, from, to int) graph.IDs {
+func (r *rowReader) textIDs(t *column.Texts, from, to int) graph.IDs {
 	valid := true
 	for at := from; at < to && valid; at++ {
-		valid = utf8.Valid(t.at(at))
+		valid = utf8.Valid(t.At(at))
 	}
 	if valid {
-		return graph.IDs{Kind: graph.String, Bytes: t.b, Offsets: t.off[from : to+1]}
+		return graph.IDs{Kind: graph.String, Bytes: t.Data, Offsets: t.Offsets[from : to+1]}
 	}
 	r.ids.Kind, r.ids.Bytes, r.ids.Offsets = graph.String, r.ids.Bytes[:0], append(r.ids.Offsets[:0], 0)
 	for at := from; at < to; at++ {
-		r.ids.Bytes = appendValid(r.ids.Bytes, t.at(at))
+		r.ids.Bytes = appendValid(r.ids.Bytes, t.At(at))
 		r.ids.Offsets = append(r.ids.Offsets, uint32(len(r.ids.Bytes)))
 	}
 	return r.ids

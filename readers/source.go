@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
 )
 
 // maxRows is the most rows that are decoded at once, however small they are.
@@ -18,14 +19,14 @@ type Source struct {
 	cfg     Config
 	file    *os.File
 	in      contents
-	columns []*column      // those in use
-	by      [roles]*column // the same by role
-	rows    rowReader      // what makes graphs of them
-	group   int            // the group that is read
-	inGroup int64          // rows left of the current one
-	left    int64          // rows left of the shard
-	row     int64          // the next row of the file
-	err     error          // what ended it
+	columns []*column.Column                      // those in use
+	by      [graph.NumInputColumns]*column.Column // the same by role
+	rows    rowReader                             // what makes graphs of them
+	group   int                                   // the group that is read
+	inGroup int64                                 // rows left of the current one
+	left    int64                                 // rows left of the shard
+	row     int64                                 // the next row of the file
+	err     error                                 // what ended it
 	builder *graph.Builder
 	used    *sync.Pool // batches of all sources of the plan that nobody uses any more
 }
@@ -43,8 +44,8 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 		return nil, fileError(s.File.Path, -1, err)
 	}
 	src.used = p.used
-	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[roleWeights] != nil, GraphIDs: p.GraphIDs, Used: src.again}
-	if src.by[roleNodeIDs] != nil {
+	cfg := graph.BuilderConfig{Width: width, Weighted: src.by[graph.InputWeights] != nil, GraphIDs: p.GraphIDs, Reuse: src.reuse}
+	if src.by[graph.InputNodeIDs] != nil {
 		cfg.NodeIDs = &p.NodeIDs
 	}
 	src.builder = graph.NewBuilder(cfg)
@@ -60,39 +61,35 @@ func (s *Source) open() error {
 	}
 	s.file = r
 	if size != f.Size {
-		return changed()
+		return column.Changed()
 	}
 	if s.in, err = openContents(r, size, f.Format, s.cfg.MaxRowBytes); err != nil {
 		return err
 	}
-	fields := s.in.fields()
-	b, err := bind(s.cfg.Columns, fields)
+	fields := s.in.Fields()
+	b, err := column.Bind(s.cfg.Columns, fields)
 	if err != nil {
 		return err
 	}
-	groups, err := s.in.groups(b)
+	groups, err := s.in.Groups(b)
 	if err != nil {
 		return err
 	}
 	if b != f.binding || len(groups) != len(f.groups) {
-		return changed()
+		return column.Changed()
 	}
 	for i := range groups {
 		if groups[i] != f.groups[i] {
-			return changed()
+			return column.Changed()
 		}
 	}
-	for r := range roles {
+	for r := range graph.NumInputColumns {
 		if b[r] >= 0 {
-			s.by[r] = newColumn(r, fields[b[r]], s.cfg.MaxRowBytes)
+			s.by[r] = column.New(r, fields[b[r]], s.cfg.MaxRowBytes)
 			s.columns = append(s.columns, s.by[r])
 		}
 	}
 	return nil
-}
-
-func changed() error {
-	return unusable("run again when it is whole", "it was written to while this run read it")
 }
 
 // Next gives the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
@@ -112,12 +109,12 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 
 // Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
 func (s *Source) Recycle(b *graph.Batch) {
-	if b.Room() <= 4*s.cfg.BatchBytes {
+	if b.CapBytes() <= 4*s.cfg.BatchBytes {
 		s.used.Put(b)
 	}
 }
 
-func (s *Source) again() *graph.Batch {
+func (s *Source) reuse() *graph.Batch {
 	b, _ := s.used.Get().(*graph.Batch)
 	return b
 }
@@ -135,7 +132,7 @@ func (s *Source) fill(ctx context.Context) error {
 		if s.builder.Len() > 0 && room < s.cfg.BatchBytes/4 || s.builder.Len() >= 8*maxRows {
 			return nil
 		}
-		if err := guard(func() error { return s.block(int(room)) }); err != nil {
+		if err := column.Guard(func() error { return s.block(int(room)) }); err != nil {
 			return fileError(s.shard.File.Path, max(s.group, 0), err)
 		}
 	}
@@ -145,31 +142,31 @@ func (s *Source) fill(ctx context.Context) error {
 func (s *Source) block(bytes int) error {
 	for s.inGroup == 0 {
 		if s.group++; s.group > s.shard.LastGroup {
-			return changed()
+			return column.Changed()
 		}
-		if s.inGroup = s.shard.File.groups[s.group].rows; s.inGroup == 0 {
+		if s.inGroup = s.shard.File.groups[s.group].Rows; s.inGroup == 0 {
 			continue
 		}
-		if err := s.in.open(s.group, s.columns); err != nil {
+		if err := s.in.Open(s.group, s.columns); err != nil {
 			return err
 		}
 	}
 	want := int(min(s.left, s.inGroup, maxRows))
 	for _, c := range s.columns {
-		if err := c.fill(want, bytes); err != nil {
+		if err := c.Fill(want, bytes); err != nil {
 			return err
 		}
-		want = min(want, c.complete())
+		want = min(want, c.Complete())
 	}
 	if want == 0 {
-		return damaged("it has fewer rows than it announces")
+		return column.Damaged("it has fewer rows than it announces")
 	}
 	for _, c := range s.columns {
-		want = c.within(want, bytes)
+		want = c.Within(want, bytes)
 	}
 	s.rows.take(s.group, s.row, want)
 	for _, c := range s.columns {
-		c.drop(want)
+		c.Drop(want)
 	}
 	n := int64(want)
 	s.row, s.left, s.inGroup = s.row+n, s.left-n, s.inGroup-n
@@ -177,7 +174,7 @@ func (s *Source) block(bytes int) error {
 		return nil
 	}
 	for _, c := range s.columns {
-		if err := c.finish(); err != nil {
+		if err := c.Finish(); err != nil {
 			return err
 		}
 	}
@@ -187,16 +184,13 @@ func (s *Source) block(bytes int) error {
 // Close frees the file.
 func (s *Source) Close() error {
 	if s.in != nil {
-		s.in.close()
+		s.in.Close()
 	}
 	if s.file == nil {
 		return nil
 	}
 	return s.file.Close()
 }
-
-// Row is the place in the file of the row that the next batch begins with: how far the source is.
-func (s *Source) Row() int64 { return s.row }
 
 // peek looks for the number of features in a shard.
 func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
@@ -219,7 +213,7 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 		case src.rows.width > 0:
 			return src.rows.width, nil
 		case src.rows.blind:
-			return 0, fileError(s.File.Path, -1, unusable("name the model, or add num_nodes",
+			return 0, fileError(s.File.Path, -1, column.Unsupported("name the model, or add num_nodes",
 				"its features are bytes and it has no num_nodes, so nothing tells their width"))
 		case err == io.EOF:
 			return 0, nil

@@ -62,17 +62,17 @@ func numbers(t *testing.T, text string) []int {
 	return found
 }
 
-// exitCodes gives the constants of the command line, by name.
+// exitCodes returns the constants of package exit, by name.
 func exitCodes(t *testing.T) map[string]int {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "../../cmd/internal/cli/exit.go", nil, 0)
+	file, err := parser.ParseFile(token.NewFileSet(), "../../pipeline/exit/exit.go", nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	codes := map[string]int{}
 	ast.Inspect(file, func(n ast.Node) bool {
 		spec, is := n.(*ast.ValueSpec)
-		if !is || !strings.HasPrefix(spec.Names[0].Name, "exit") || len(spec.Values) != 1 {
+		if !is || len(spec.Values) != 1 {
 			return true
 		}
 		if literal, is := spec.Values[0].(*ast.BasicLit); is && literal.Kind == token.INT {
@@ -87,10 +87,10 @@ func exitCodes(t *testing.T) map[string]int {
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"good":  {"exitDone", "exitPartly", "exitLocked", "exitInterrupted", "exitTerminated"},
-		"again": {"exitOther", "exitNoScorer", "exitIO"},
-		"person": {"exitCheckFailed", "exitUsage", "exitNoInput", "exitNotThere", "exitBug", "exitCannotCreate",
-			"exitContract", "exitAuth", "exitConfig"},
+		"good":  {"Done", "Partly", "Locked", "Interrupted", "Terminated"},
+		"again": {"Other", "NoScorer", "IO"},
+		"person": {"CheckFailed", "Usage", "NoInput", "NotThere", "Bug", "CannotCreate",
+			"Contract", "Auth", "Config"},
 	}
 	service := unit(t, "graphscore@.service")
 	treatment := map[int]string{0: "good"}
@@ -154,8 +154,8 @@ func TestAlertedCodes(t *testing.T) {
 			excluded = numbers(t, strings.Join(regexp.MustCompile(`\d+`).FindAllString(rule.Expr, -1), " "))
 		}
 	}
-	want := append([]int{codes["exitDone"]}, numbers(t, unit(t, "graphscore@.service")["SuccessExitStatus"][0])...)
-	want = slices.DeleteFunc(want, func(c int) bool { return c == codes["exitInterrupted"] || c == codes["exitTerminated"] })
+	want := append([]int{codes["Done"]}, numbers(t, unit(t, "graphscore@.service")["SuccessExitStatus"][0])...)
+	want = slices.DeleteFunc(want, func(c int) bool { return c == codes["Interrupted"] || c == codes["Terminated"] })
 	if diff := cmp.Diff(want, excluded); diff != "" {
 		t.Error(diff)
 	}

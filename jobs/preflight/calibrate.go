@@ -94,7 +94,7 @@ func (s *sampler) measure(ctx context.Context, cfg estimate.Config) (costs *esti
 
 // score scores pieces as a run does, but for writing: parts are laid out and measured, and kept nowhere.
 func (s *sampler) score(ctx context.Context, pieces []estimate.Piece) (estimate.Sample, error) {
-	parts := make([]*writers.Scale, len(pieces))
+	parts := make([]*writers.SizeCounter, len(pieces))
 	shards := make([]pipeline.Shard, len(pieces))
 	for k, p := range pieces {
 		g := s.samples[p.Group]
@@ -137,8 +137,8 @@ func (s *sampler) score(ctx context.Context, pieces []estimate.Piece) (estimate.
 }
 
 // measuredPart measures the part of a shard.
-func (s *sampler) measuredPart(sh *readers.Shard) (*writers.Scale, error) {
-	return writers.NewScale(s.contract.Spec(sh), s.contract.Contents())
+func (s *sampler) measuredPart(sh *readers.Shard) (*writers.SizeCounter, error) {
+	return writers.NewSizeCounter(s.contract.Spec(sh), s.contract.Contents())
 }
 
 // sizeOfEmptyPart is the size of a part of the shard at a place in the plan, without rows.
@@ -166,7 +166,7 @@ func (c *byteCounter) Score(ctx context.Context, b *graph.Batch) (*graph.Scores,
 	}
 	bytes := b.Bytes()
 	for _, f := range s.Failed {
-		bytes -= graph.ColumnBytes(b.GraphNodes(f.Graph), b.GraphEdges(f.Graph), b.Width, b.Weights != nil)
+		bytes -= b.GraphBytes(f.Graph)
 	}
 	c.bytes.Add(bytes)
 	return s, nil

@@ -94,7 +94,7 @@ func checkOutput(_ context.Context, k *known) Finding {
 }
 
 func checkLock(_ context.Context, k *known) Finding {
-	if err := writers.CheckFree(k.cfg.Job.Output.Path); err != nil {
+	if err := writers.NewView(k.cfg.Job.Output.Path).CheckFree(); err != nil {
 		return fail(opening, err)
 	}
 	return ok("no run holds the output")
@@ -184,8 +184,8 @@ func checkMessages(_ context.Context, k *known) Finding {
 		return warn("the job allows messages of %s, the server takes %s: larger graphs go to quarantine; raise --max-message-bytes of the server, or lower limits.message_bytes",
 			humanize.IBytes(uint64(mine)), humanize.IBytes(uint64(theirs)))
 	}
-	if k.cfg.Job.Server.Protocol == remote.ProtocolGCN {
-		return ok("up to %s, as far as this side knows: protocol gcn does not tell the server's limit", humanize.IBytes(uint64(mine)))
+	if protocol := k.cfg.Job.Server.Protocol; !remote.TraitsOf(protocol).Describes {
+		return ok("up to %s, as far as this side knows: protocol %s does not tell the server's limit", humanize.IBytes(uint64(mine)), protocol)
 	}
 	return ok("up to %s on both sides", humanize.IBytes(uint64(mine)))
 }
@@ -198,7 +198,7 @@ func checkParts(ctx context.Context, k *known) Finding {
 	}
 	k.comparison = c
 	k.have |= haveParts
-	if err := c.survey.Refusal(k.cfg.Job.Output.Path); err != nil {
+	if err := c.found.Refusal(); err != nil {
 		return fail(preflight, err)
 	}
 	w := c.workloads()

@@ -10,6 +10,8 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // comparison is a plan compared with the parts that exist.
@@ -17,26 +19,26 @@ type comparison struct {
 	in       *run.Input
 	served   run.Served
 	contract *run.Contract
-	survey   *writers.Survey
+	found    *writers.Comparison
 }
 
 func compare(ctx context.Context, in *run.Input, served run.Served, width int) (*comparison, error) {
-	contract, survey, err := in.Compare(ctx, served, width)
+	contract, found, err := in.Compare(ctx, served, width)
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{in, served, contract, survey}, nil
+	return &comparison{in, served, contract, found}, nil
 }
 
 // nothingToCompare is the comparison of a plan without shards, with what does not answer.
 func nothingToCompare(in *run.Input) *comparison {
-	return &comparison{in: in, contract: in.Agree(run.Served{}, 0, run.IDTypes{}), survey: &writers.Survey{}}
+	return &comparison{in: in, contract: in.Agree(run.Served{}, 0, run.IDTypes{}), found: &writers.Comparison{}}
 }
 
 // blockedParts are the names of the parts that were made from something else.
 func (c *comparison) blockedParts() map[string]bool {
 	names := map[string]bool{}
-	for _, m := range c.survey.Mismatches {
+	for _, m := range c.found.Mismatches {
 		names[m.Part] = true
 	}
 	return names
@@ -45,7 +47,7 @@ func (c *comparison) blockedParts() map[string]bool {
 // todo are the places in the plan of the shards that a run would score.
 func (c *comparison) todo() (places []int) {
 	blocked := c.blockedParts()
-	for i, d := range c.survey.Decisions {
+	for i, d := range c.found.Decisions {
 		if d != writers.Skip && !blocked[c.in.Plan.Shards[i].Part] {
 			places = append(places, i)
 		}
@@ -55,7 +57,7 @@ func (c *comparison) todo() (places []int) {
 
 // quarantined is the number of graphs in the quarantine of parts that exist.
 func (c *comparison) quarantined() (sum int64) {
-	for _, l := range c.survey.Ledgers {
+	for _, l := range c.found.Footers {
 		if l != nil {
 			sum += l.Quarantined
 		}
@@ -64,8 +66,8 @@ func (c *comparison) quarantined() (sum int64) {
 }
 
 // outcome is how a run would end that nothing stops, as far as footers say.
-func (c *comparison) outcome(verdicts []writers.GateRecord) error {
-	anyDone := slices.ContainsFunc(c.survey.Ledgers, func(l *writers.Ledger) bool { return l != nil })
+func (c *comparison) outcome(verdicts []record.Gate) error {
+	anyDone := slices.ContainsFunc(c.found.Footers, func(l *part.Footer) bool { return l != nil })
 	return c.in.Outcome(len(c.in.Plan.Refused), anyDone, verdicts, c.quarantined())
 }
 
@@ -75,7 +77,7 @@ func (c *comparison) workloads() (w Workloads) {
 	for i := range c.in.Plan.Shards {
 		sh := &c.in.Plan.Shards[i]
 		to := &w.Score
-		switch decision := c.survey.Decisions[i]; {
+		switch decision := c.found.Decisions[i]; {
 		case blocked[sh.Part]:
 			to = &w.Blocked
 		case decision == writers.Skip:
@@ -95,7 +97,7 @@ func (c *comparison) estimates() (e Estimates) {
 	job, todo := c.in.Job, c.todo()
 	limits := estimate.Limits{
 		RequestBytes: int64(job.Limits.RequestBytes), BatchBytes: readers.Config{}.WithDefaults().BatchBytes,
-		OneByOne: job.Server.Protocol == remote.ProtocolGCN,
+		OneByOne: remote.TraitsOf(job.Server.Protocol).OneGraph,
 	}
 	total := estimate.Group{Counted: true}
 	for _, i := range todo {
@@ -117,10 +119,6 @@ func (c *comparison) estimates() (e Estimates) {
 
 // groups returns what the footers say of the row groups of a shard, in the sizes of requests.
 func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
-	weight := int64(4)
-	if c.in.Plan.HasWeights {
-		weight = 8
-	}
 	width := int64(c.contract.Width)
 	groups := sh.Groups()
 	out := make([]estimate.Group, len(groups))
@@ -128,8 +126,8 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			request := 4*g.Rows + e.Nodes*(4+4*width) + e.Edges*weight
-			e.Bytes = max(request, 4*e.Nodes*int64(len(c.served.Model.Outputs)))
+			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
+			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(c.served.Model.Outputs)))
 		}
 		out[i] = e
 	}

@@ -14,23 +14,24 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
 )
 
 // outputError is the first error of a run that cannot create, lock or write to the output at path, nil where it can.
 func outputError(path string) error {
 	exists, err := checkFolder(path)
 	if exists { // a run takes the lock before it tries to write
-		return first(writers.CheckFree(path), err)
+		return first(writers.NewView(path).CheckFree(), err)
 	}
 	return err
 }
 
-// checkFolder returns a *writers.CreateError for an output that cannot be created, or that cannot be written to where
+// checkFolder returns a *atomic.CreateError for an output that cannot be created, or that cannot be written to where
 // it exists. It creates nothing.
 func checkFolder(path string) (exists bool, err error) {
 	dir, exists := nearest(path)
 	if err := writableFolder(dir); err != nil {
-		return exists, &writers.CreateError{Path: path, Err: err}
+		return exists, &atomic.CreateError{Path: path, Err: err}
 	}
 	return exists, nil
 }

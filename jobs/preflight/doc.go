@@ -8,6 +8,6 @@
 // (CheckJob, CheckPaths, ReadPlan, Connect or Describe, Fit, Compare), and look at the port, the folder and the lock
 // in the order in which a run takes them.
 //
-// Decision: of a model folder Plan only reads the files. That no worker can be started is for Check, or for a plan
-// with samples. Price: a plan without them passes where Python is missing.
+// Decision: for a model folder Plan reads the files, and looks for Python only where the user names one. That no worker
+// can be started is for Check, or for a plan with samples. Price: a plan without them passes where a run ends with 69.
 package preflight

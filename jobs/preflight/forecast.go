@@ -10,7 +10,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/estimate"
 	"graphscore/pipeline/exit"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Forecast is what a run would do and cost. Every key always exists; ranges are zero where nothing is known.
@@ -23,10 +23,10 @@ type Forecast struct {
 	OutputThere bool  `json:"output_there"`
 	Model       Model `json:"model"`
 
-	Files      int                   `json:"files"`
-	InputBytes int64                 `json:"input_bytes"`
-	Refused    []writers.RefusedFile `json:"refused"`
-	Ignored    []string              `json:"ignored"`
+	Files      int                  `json:"files"`
+	InputBytes int64                `json:"input_bytes"`
+	Refused    []record.RefusedFile `json:"refused"`
+	Ignored    []string             `json:"ignored"`
 
 	Workloads
 	Mismatches  []Mismatch `json:"mismatches"`
@@ -37,10 +37,10 @@ type Forecast struct {
 	Estimates
 	Calibration *Calibration `json:"calibration"` // null without samples
 
-	Gates    []writers.GateRecord `json:"gates"` // that are known before a run
-	Notes    []string             `json:"notes"`
-	ExitCode int                  `json:"exit_code"` // that a run would end with, as far as is known
-	Error    string               `json:"error"`
+	Gates    []record.Gate `json:"gates"` // that are known before a run
+	Notes    []string      `json:"notes"`
+	ExitCode int           `json:"exit_code"` // that a run would end with, as far as is known
+	Error    string        `json:"error"`
 
 	// Ends is the error that a run would end with, nil for none.
 	Ends error `json:"-"`
@@ -88,7 +88,7 @@ func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, err
 		return nil, first(ctx.Err(), taken, misfit, err)
 	}
 	f := c.forecast()
-	stopped := first(misfit, c.survey.Refusal(in.Job.Output.Path))
+	stopped := first(misfit, c.found.Refusal())
 	if stopped == nil && opts.Calibrate {
 		var more []string
 		if f.Calibration, more, err = calibrate(ctx, c, opts); err != nil {
@@ -189,18 +189,18 @@ func (c *comparison) forecast() *Forecast {
 	in, m := c.in, &c.served.Model
 	f := &Forecast{
 		Name: in.Job.Name, Date: in.Date, Inputs: list(in.Job.Input.Path.Strings()), Output: in.Job.Output.Path,
-		OutputThere: c.survey.There, Model: Model{m.Name, m.Digest, c.contract.Width, list(m.Outputs)},
-		Files: in.Files(), Refused: []writers.RefusedFile{}, Ignored: list(in.Plan.Ignored),
-		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: list(c.survey.Orphaned), Superseded: list(c.survey.Superseded),
-		Quarantined: c.quarantined(), Estimates: c.estimates(), Gates: []writers.GateRecord{}, Notes: []string{},
+		OutputThere: c.found.Exists, Model: Model{m.Name, m.Digest, c.contract.Width, list(m.Outputs)},
+		Files: in.Files(), Refused: []record.RefusedFile{}, Ignored: list(in.Plan.Ignored),
+		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: list(c.found.Orphaned), Superseded: list(c.found.Superseded),
+		Quarantined: c.quarantined(), Estimates: c.estimates(), Gates: []record.Gate{}, Notes: []string{},
 	}
 	for _, file := range in.Plan.Files {
 		f.InputBytes += file.Size
 	}
 	for _, file := range in.Plan.Refused {
-		f.Refused = append(f.Refused, writers.RefusedFile{File: file.Path, Reason: file.Error()})
+		f.Refused = append(f.Refused, record.RefusedFile{File: file.Path, Reason: file.Error()})
 	}
-	for _, m := range c.survey.Mismatches {
+	for _, m := range c.found.Mismatches {
 		f.Mismatches = append(f.Mismatches, Mismatch{m.Part, m.Reasons, m.Foreign})
 	}
 	return f
@@ -211,14 +211,14 @@ func list(of []string) []string { return append([]string{}, of...) }
 
 // gates judges by those gates that need nothing but the input, or parts that all exist. notes say what the scores
 // will be compared with.
-func (c *comparison) gates() (verdicts []writers.GateRecord, notes []string) {
+func (c *comparison) gates() (verdicts []record.Gate, notes []string) {
 	verdicts, notes, _ = inputGates(c.in)
 	return append(verdicts, c.quarantineGate()...), notes
 }
 
 // inputGates judges by those gates that need nothing but the input. earlier is the output that the scores will be
 // compared with, "" for none.
-func inputGates(in *run.Input) (verdicts []writers.GateRecord, notes []string, earlier string) {
+func inputGates(in *run.Input) (verdicts []record.Gate, notes []string, earlier string) {
 	if in.Limit > 0 { // a run does not look at them either
 		return nil, nil, ""
 	}
@@ -234,12 +234,12 @@ func inputGates(in *run.Input) (verdicts []writers.GateRecord, notes []string, e
 }
 
 // quarantineGate judges by the gate on graphs in quarantine, where every part exists.
-func (c *comparison) quarantineGate() []writers.GateRecord {
-	if c.in.Limit > 0 || len(c.todo()) > 0 || len(c.survey.Mismatches) > 0 {
+func (c *comparison) quarantineGate() []record.Gate {
+	if c.in.Limit > 0 || len(c.todo()) > 0 || len(c.found.Mismatches) > 0 {
 		return nil
 	}
 	facts := gates.Facts{Output: c.in.Job.Output.Path, Quarantined: c.quarantined()}
-	for _, l := range c.survey.Ledgers {
+	for _, l := range c.found.Footers {
 		if l != nil {
 			facts.Graphs += l.RowsIn
 		}

@@ -80,7 +80,7 @@ func (s *situation) local(features int) {
 
 func (s *situation) config() run.Config {
 	job := s.job.WithDefaults()
-	return run.Config{Job: &job, Python: "/nowhere/python", Start: time.Now(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
+	return run.Config{Job: &job, Start: time.Now(), Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 }
 
 // listens takes a port until the test ends.
@@ -200,6 +200,11 @@ func TestModelFolder(t *testing.T) {
 	f, err := Plan(t.Context(), s.config(), PlanOptions{})
 	if err != nil || f.ExitCode != exit.Done || !f.Starts() || f.Score.Graphs != 12 || f.Model.InFeatures != 3 {
 		t.Errorf("%v, %+v", err, f)
+	}
+	lost := s.config()
+	lost.Python = "/nowhere/python"
+	if _, err := Plan(t.Context(), lost, PlanOptions{}); run.ExitCode(err) != exit.NoScorer {
+		t.Errorf("no interpreter: %v", err)
 	}
 	s.write("model/config.json", nil)
 	if _, err := Plan(t.Context(), s.config(), PlanOptions{}); run.ExitCode(err) != exit.NoInput {

@@ -2,15 +2,18 @@ package run
 
 import (
 	"context"
+	"errors"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // OutputInput is the input of an output that exists, planned with a shard for each row group.
@@ -26,19 +29,14 @@ var _ verify.Input = (*OutputInput)(nil)
 func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	reader := c.reader()
 	reader.ShardBytes = 1 // a shard for each row group: parts are put together of these
-	dir := c.Job.Output.Path
-	if l := anyLedger(ctx, dir, func(*writers.Ledger) bool { return true }); l != nil {
+	if f := c.anyFooter(ctx, func(*part.Footer) bool { return true }); f != nil {
 		if reader.Limit == 0 {
-			reader.Limit = l.Settings.Limit
+			reader.Limit = f.Settings.Limit
 		}
-		if reader.Columns == (readers.Columns{}) {
-			names := l.Settings.Columns
-			reader.Columns = readers.Columns{
-				GraphID: names["graph_id"], Features: names["features"], Edges: names["edges"], Source: names["source"], Target: names["target"],
-				Weights: names["weights"], NumNodes: names["num_nodes"], NodeIDs: names["node_ids"],
-			}
+		if reader.Columns == (graph.ColumnNames{}) {
+			reader.Columns = graph.ColumnNamesOf(f.Settings.Columns)
 		}
-		if kind, _, ok := strings.Cut(l.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
+		if kind, _, ok := strings.Cut(f.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
 			reader.Fingerprint = kind
 		}
 	}
@@ -61,21 +59,22 @@ func (in *Input) keepIDTypes(ctx context.Context) {
 	for _, f := range in.Plan.Files {
 		planned[f.Rel] = true
 	}
-	l := anyLedger(ctx, in.Job.Output.Path, func(l *writers.Ledger) bool { return planned[l.Input] })
-	if l != nil && len(in.Plan.Refused) > 0 {
-		in.Plan.Widen(l.Settings.Kinds())
+	f := in.anyFooter(ctx, func(f *part.Footer) bool { return planned[f.Input] })
+	if f != nil && len(in.Plan.Refused) > 0 {
+		in.Plan.Widen(f.Settings.IDTypes())
 	}
 }
 
-// anyLedger is the first ledger in an output that is wanted, nil where there is none.
-func anyLedger(ctx context.Context, dir string, wanted func(*writers.Ledger) bool) *writers.Ledger {
-	inv, err := writers.TakeInventory(ctx, dir)
+// anyFooter is the first footer in an output that is wanted, nil where there is none.
+func (c Config) anyFooter(ctx context.Context, wanted func(*part.Footer) bool) *part.Footer {
+	view := writers.NewView(c.Job.Output.Path)
+	found, err := view.List(ctx)
 	if err != nil {
 		return nil // the verification will say so
 	}
-	for _, name := range inv.Parts {
-		if l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name))); err == nil && wanted(l) {
-			return l
+	for _, name := range found.Parts {
+		if f, err := view.Footer(name); err == nil && wanted(f) {
+			return f
 		}
 	}
 	return nil
@@ -96,7 +95,7 @@ func (in *OutputInput) Files() []verify.File {
 }
 
 // Open puts the row groups of a part together.
-func (in *OutputInput) Open(ctx context.Context, l *writers.Ledger) (pipeline.Source, int64, error) {
+func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Source, int64, error) {
 	var whole *readers.Shard
 	for _, s := range in.shards[l.Input] {
 		if s.FirstGroup < l.FirstGroup || s.LastGroup > l.LastGroup {
@@ -127,3 +126,24 @@ type noSource struct{}
 
 func (noSource) Next(context.Context) (*graph.Batch, error) { return nil, io.EOF }
 func (noSource) Close() error                               { return nil }
+
+// VerifySample verifies an output against its input, and scores a share of its graphs again with a session of its own.
+func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float64) (report *verify.Report, err error) {
+	s, err := Connect(ctx, c, 1)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	cfg.Scoring = &verify.Scoring{
+		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
+		Model:  record.NewModel(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+	}
+	if remote.TraitsOf(c.Job.Server.Protocol).OneGraph {
+		cfg.Scoring.RequestBytes = 1
+	}
+	err = s.Alive(ctx, func(ctx context.Context) (err error) {
+		report, err = verify.Run(ctx, cfg)
+		return err
+	})
+	return report, err
+}

@@ -10,6 +10,8 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // Options are how one execution is embedded in its caller. Lender must be set; every other zero value means its
@@ -60,7 +62,7 @@ func (o Options) withDefaults() Options {
 // Ended is what an execution leaves to its caller.
 type Ended struct {
 	// Record is what the run was and how it went, complete however early it ended.
-	Record writers.RunRecord
+	Record record.Run
 	// Recorded is true where the record was written into the output.
 	Recorded bool
 	// NoInput is true for a date without input: nothing was done and nothing written, not even _SUCCESS, as what
@@ -106,7 +108,7 @@ type execution struct {
 	result   pipeline.Result
 	streamed bool
 	calls    int // at most under way
-	gates    []writers.GateRecord
+	gates    []record.Gate
 	previous string // output that the scores can be compared with, "" where there is none
 
 	workerMemory int64 // peak of all local workers, in bytes
@@ -145,7 +147,7 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 // agree compares the model with the data, and both with the parts that exist.
 func (x *execution) agree(ctx context.Context, output *writers.Output) error {
 	width, err := x.in.Fit(ctx, x.served, 0)
-	graphs, nodes := output.StandingKinds(x.in.parts())
+	graphs, nodes := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
 	return err
 }
@@ -158,15 +160,12 @@ type work struct {
 
 // nothing is the work before the output was looked at.
 func nothing(in *Input) work {
-	return work{Reconciled: &writers.Reconciled{Ledgers: make([]*writers.Ledger, len(in.Plan.Shards))}}
+	return work{Reconciled: &writers.Reconciled{Footers: make([]*part.Footer, len(in.Plan.Shards))}}
 }
 
 // reconcile compares the plan with the parts that exist.
 func (x *execution) reconcile(ctx context.Context, output *writers.Output) error {
-	if err := output.Describe(x.contract.Contents()); err != nil {
-		return err
-	}
-	found, err := output.Reconcile(ctx, x.contract.Specs(), x.in.Plan.Present())
+	found, err := output.Reconcile(ctx, x.contract.Plan())
 	if err != nil {
 		return err
 	}
@@ -238,7 +237,7 @@ func (x *execution) outcome() error {
 // Outcome is how a run ends that nothing stops: nil, or an *OutcomeError for the gates or for what is not scored.
 // refused counts the files that cannot be read, anyDone is true where a part exists, and quarantined counts the graphs
 // in quarantine, now or since an earlier run.
-func (in *Input) Outcome(refused int, anyDone bool, verdicts []writers.GateRecord, quarantined int64) error {
+func (in *Input) Outcome(refused int, anyDone bool, verdicts []record.Gate, quarantined int64) error {
 	if refused > 0 && refused == in.Files() && !anyDone {
 		return noInput()
 	}
@@ -251,7 +250,7 @@ func (in *Input) Outcome(refused int, anyDone bool, verdicts []writers.GateRecor
 // anyDone reports whether a part exists, of this run or of one before.
 func (x *execution) anyDone() bool {
 	return slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome == pipeline.Scored }) ||
-		slices.ContainsFunc(x.work.Ledgers, func(l *writers.Ledger) bool { return l != nil })
+		slices.ContainsFunc(x.work.Footers, func(l *part.Footer) bool { return l != nil })
 }
 
 // failedGates is how a run ends because of its gates, nil where none failed.

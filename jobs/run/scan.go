@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"graphscore/pipeline"
@@ -69,3 +70,28 @@ func (s *scanSink) Reject(_ context.Context, r graph.Rejection) error {
 
 func (*scanSink) Commit(context.Context) error { return nil }
 func (*scanSink) Close() error                 { return nil }
+
+// Expect returns what a run would compare graphs with: the number of features of a node, which the first graph decides
+// where the job names nothing that scores, and the size of a message. It starts one worker for a job with a model.
+func (in *Input) Expect(ctx context.Context) (width int, limits pipeline.Config, err error) {
+	if in.Job.Model.Path != "" || len(in.Job.Server.Addresses) > 0 {
+		s, err := Connect(ctx, in.Config, 1)
+		if err != nil {
+			return 0, limits, err
+		}
+		width = s.Model.InFeatures
+		scorer := s.Scorer(width)
+		limits.MaxGraphBytes, limits.GraphBytes = scorer.Limit(), scorer.GraphBytes
+		if err := s.Close(); err != nil {
+			return 0, limits, err
+		}
+	}
+	if width == 0 && len(in.Plan.Shards) > 0 {
+		width, err = in.Plan.Width(ctx)
+		var file *readers.FileError
+		if errors.As(err, &file) {
+			return 0, limits, nil // the scan will say so
+		}
+	}
+	return width, limits, err
+}

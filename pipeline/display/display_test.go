@@ -80,3 +80,11 @@ func TestJSON(t *testing.T) {
 		t.Errorf("%q, want %q", b.String(), want)
 	}
 }
+
+func TestShellWords(t *testing.T) {
+	t.Parallel()
+	got := ShellWords([]string{"backfill", "my job.yaml", "--input", "a/{date}/*", "it's", "", "--server=h:1"})
+	if want := `backfill 'my job.yaml' --input 'a/{date}/*' 'it'\''s' '' --server=h:1`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}

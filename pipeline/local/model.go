@@ -11,23 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-)
 
-// Model is what a model folder says of itself.
-type Model struct {
-	Name string
-	// Digest is "sha256:" and the hash over those of config.json and of model.safetensors, as workers tell it.
-	Digest     string
-	InFeatures int
-	Outputs    []string
-}
+	"graphscore/pipeline/graph"
+)
 
 // maxConfig is far more than any config.json has.
 const maxConfig = 16 << 20
 
-// ReadModel reads a model folder without a worker: enough to know what parts it makes. Whether its layers and
-// tensors fit together is for workers to say. Errors are *ModelError.
-func ReadModel(dir string) (*Model, error) {
+// ReadModel reads a model folder without a worker: enough to know what parts it makes. Its digest is "sha256:" and the
+// hash over those of config.json and of model.safetensors, as workers report it; what computes stays unknown. Whether
+// its layers and tensors fit together is for workers to say. Errors are *ModelError.
+func ReadModel(dir string) (*graph.Model, error) {
 	config, configSum, err := digest(filepath.Join(dir, "config.json"), true)
 	if err != nil {
 		return nil, unreadable(dir, "config.json", err)
@@ -47,13 +41,11 @@ func ReadModel(dir string) (*Model, error) {
 	if c.InFeatures < 1 || len(c.Outputs) == 0 {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: in_features is %d and outputs has %d names; both must be given", c.InFeatures, len(c.Outputs))}
 	}
-	for i, name := range c.Outputs {
-		if name == "" || name == "graph_id" || name == "node_id" || slices.Contains(c.Outputs[:i], name) {
-			return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: outputs[%d]: %q is empty, there twice, or the name of an id column; rename it", i, name)}
-		}
+	if i := graph.BadOutput(c.Outputs); i >= 0 {
+		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: outputs[%d]: %q is empty, there twice, or the name of an id column; rename it", i, c.Outputs[i])}
 	}
 	sum := sha256.Sum256(slices.Concat(configSum, weightsSum))
-	return &Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
+	return &graph.Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
 }
 
 // digest hashes a file, and gives its content too where that is wanted.

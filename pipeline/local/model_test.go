@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"graphscore/pipeline/graph"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -21,7 +23,7 @@ func TestReadModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The digest was worked out in Python, by the formula of the workers.
-	want := &Model{
+	want := &graph.Model{
 		Name: "sum", InFeatures: 2, Outputs: []string{"a", "b"},
 		Digest: "sha256:a64f3bf4170b13beb4f9d455a494ac56c4da7d3d58c4e96fb70673fb28db5f57",
 	}

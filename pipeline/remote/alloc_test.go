@@ -67,7 +67,7 @@ func molecules(tb testing.TB) (*graph.Batch, *wire) {
 // score packs and unpacks one request many times.
 func score(tb testing.TB, w *wire, b *graph.Batch, times int) {
 	tb.Helper()
-	n := NewNative(w, Config{}, &Model{Digest: "digest", Outputs: []string{"score"}, InFeatures: 16})
+	n := NewNative(w, Config{}, &graph.Model{Digest: "digest", Outputs: []string{"score"}, InFeatures: 16})
 	for range times {
 		if _, err := n.Score(tb.Context(), b); err != nil {
 			tb.Fatal(err)

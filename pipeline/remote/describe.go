@@ -9,27 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"graphscore/pipeline/graph"
+
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
 )
-
-// Model describes what scores.
-type Model struct {
-	// Name is the model's own.
-	Name string
-	// Digest tells models apart. For ProtocolGCN it is Config.ModelVersion.
-	Digest string
-	// InFeatures is the number of features of a node, 0 where it is not known.
-	InFeatures int
-	// Outputs are the names of the scores.
-	Outputs []string
-	// MaxMessageBytes is the largest message that every server takes, 0 where it is not known.
-	MaxMessageBytes int64
-	// Engine, Versions and BLAS say what computes, as far as the servers tell.
-	Engine   string
-	Versions map[string]string
-	BLAS     string
-}
 
 const (
 	attemptTimeout = 2 * time.Second        // one question to one server
@@ -41,7 +25,7 @@ const (
 // whether it is healthy and, with ProtocolNative, what it scores with. At least one must answer, and all that do
 // must have the same model; the others are warned about. Errors are *Error, or that of ctx. Mistakes in TLS
 // settings, credentials or protocol fail at once.
-func Describe(ctx context.Context, conn *grpc.ClientConn, cfg Config) (*Model, error) {
+func Describe(ctx context.Context, conn *grpc.ClientConn, cfg Config) (*graph.Model, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -112,8 +96,8 @@ func askAll(ctx context.Context, probes []*probe) error {
 }
 
 // agree merges what the servers said into one model.
-func agree(cfg Config, probes []*probe) (*Model, error) {
-	var m *Model
+func agree(cfg Config, probes []*probe) (*graph.Model, error) {
+	var m *graph.Model
 	var from string
 	for _, p := range probes {
 		switch {
@@ -188,26 +172,10 @@ func connected(ctx, waiting context.Context, conn *grpc.ClientConn, cfg Config) 
 	}
 }
 
-// gcnModel is what is known of a model behind the older protocol.
-func gcnModel(cfg Config) *Model {
-	return &Model{Digest: cfg.ModelVersion, Outputs: []string{"score"}, MaxMessageBytes: int64(cfg.MaxMessageBytes)}
-}
-
 // check finds what no run can work with in a model that a server described.
-func (m *Model) check(address string) error {
-	if m.Digest == "" {
-		return broken(address, "digest is empty")
-	}
-	if m.InFeatures == 0 {
-		return broken(address, "in_features is 0")
-	}
-	if len(m.Outputs) == 0 {
-		return broken(address, "outputs is empty")
-	}
-	for i, name := range m.Outputs {
-		if name == "" || name == "graph_id" || name == "node_id" || slices.Contains(m.Outputs[:i], name) {
-			return broken(address, "outputs has the name %q, which is empty, given twice or that of an id column", name)
-		}
+func check(m *graph.Model, address string) error {
+	if err := m.Validate(); err != nil {
+		return broken(address, "%v", err)
 	}
 	if m.MaxMessageBytes < 1<<10 || m.MaxMessageBytes > math.MaxInt32 {
 		return broken(address, "max_message_bytes is %d, out of range", m.MaxMessageBytes)

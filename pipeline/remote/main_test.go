@@ -49,7 +49,7 @@ func native(t *testing.T, cfg Config) *Native {
 	return NewNative(conn, cfg, m)
 }
 
-func describe(t *testing.T, cfg Config) (*Model, error) {
+func describe(t *testing.T, cfg Config) (*graph.Model, error) {
 	t.Helper()
 	return Describe(t.Context(), dialed(t, cfg), cfg)
 }

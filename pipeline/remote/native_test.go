@@ -72,7 +72,7 @@ func TestNativeSendsNothingWithoutNodes(t *testing.T) {
 func TestNativeSizes(t *testing.T) {
 	t.Parallel()
 	for _, s := range []shape{{graphs: 30, width: 5}, {graphs: 30, width: 1, weighted: true}} {
-		n := NewNative(nil, Config{}, &Model{Outputs: []string{"score"}})
+		n := NewNative(nil, Config{}, &graph.Model{Outputs: []string{"score"}})
 		whole := randomBatch(3, s)
 		for from := range whole.Graphs() {
 			b := whole.Slice(from, whole.Graphs())
@@ -86,11 +86,11 @@ func TestNativeSizes(t *testing.T) {
 			}
 		}
 	}
-	wide := NewNative(nil, Config{}, &Model{Outputs: make([]string, 100)})
+	wide := NewNative(nil, Config{}, &graph.Model{Outputs: make([]string, 100)})
 	if got := wide.GraphBytes(line(3), 0); got != 1200 {
 		t.Errorf("GraphBytes = %d, want the 1200 of the answer", got)
 	}
-	small := NewNative(nil, Config{MaxMessageBytes: 1 << 20}, &Model{MaxMessageBytes: 5000})
+	small := NewNative(nil, Config{MaxMessageBytes: 1 << 20}, &graph.Model{MaxMessageBytes: 5000})
 	if got := small.Limit(); got != 5000-messageOverhead {
 		t.Errorf("Limit = %d", got)
 	}

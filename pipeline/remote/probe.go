@@ -12,6 +12,7 @@ import (
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/status"
 
+	"graphscore/pipeline/graph"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
@@ -24,8 +25,8 @@ type probe struct {
 	// plainChecked: it was found out whether a server that cannot be understood speaks TLS.
 	plainChecked bool
 
-	model *Model // what the server said, nil until it did
-	last  *Error // why it did not, so far
+	model *graph.Model // what the server said, nil until it did
+	last  *Error       // why it did not, so far
 }
 
 func newProbe(cfg Config, address string) (*probe, error) {
@@ -78,7 +79,7 @@ func (p *probe) attempt(ctx context.Context, patience time.Duration) error {
 }
 
 // ask checks health and gets the description.
-func (p *probe) ask(ctx context.Context) (*Model, error) {
+func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	c := newCall(p.cfg.Protocol, p.cfg.Deadline)
 	health, err := healthpb.NewHealthClient(p.conn).Check(ctx, new(healthpb.HealthCheckRequest))
 	switch code := status.Code(err); {
@@ -88,19 +89,21 @@ func (p *probe) ask(ctx context.Context) (*Model, error) {
 	case health.GetStatus() != healthpb.HealthCheckResponse_SERVING:
 		return nil, &Error{Kind: Unavailable, retry: true, Message: "it says that it is not ready: " + health.GetStatus().String()}
 	}
-	if p.cfg.Protocol == ProtocolGCN {
-		return gcnModel(p.cfg), nil
+	if t := TraitsOf(p.cfg.Protocol); !t.Describes {
+		m := t.Assumed(p.cfg.ModelVersion, nil)
+		m.MaxMessageBytes = int64(p.cfg.MaxMessageBytes)
+		return m, nil
 	}
 	r, err := scoringv1.NewScoringServiceClient(p.conn).GetModel(ctx, new(scoringv1.GetModelRequest))
 	if err != nil {
 		return nil, callError(ctx, err, c)
 	}
-	m := &Model{
+	m := &graph.Model{
 		Name: r.GetName(), Digest: r.GetDigest(), InFeatures: int(r.GetInFeatures()), Outputs: r.GetOutputs(),
 		MaxMessageBytes: int64(min(r.GetMaxMessageBytes(), math.MaxInt32)),
 		Engine:          r.GetEngine(), Versions: r.GetVersions(), BLAS: r.GetBlas(),
 	}
-	return m, m.check(p.address)
+	return m, check(m, p.address)
 }
 
 // mistake finds out whether TLS settings are why the server cannot be reached: gRPC calls that Unavailable too.

@@ -1,7 +1,7 @@
 """Where a worker's CPU time goes, in us a graph: ``engine.py [--widths 16,64,64,1] [--calls 1000]``.
 
 One request of molecules, about 1 MiB, is scored again and again. First in this process, bytes -> bytes, by stage:
-medians of CPU time, with the dense and the sparse products of the layers told from the rest. "limit" is what the
+medians of CPU time, with the dense and the sparse products of the layers apart from the rest. "limit" is what the
 same layers cost in plain SciPy and BLAS from columns in memory (`limit.py`). Then by a worker process over its
 socket, three calls in flight: the CPU time of its threads, those that run Python and those of gRPC. Compare runs of
 one machine in turns only: a neighbour on the other core costs half as much again.
@@ -29,8 +29,9 @@ from limit import GRAPHS, load, plain
 from suite.workloads import write_model, write_molecules
 
 import graphscore
-from graphscore import _codec, _edges, _malloc, _products
+from graphscore import _edges, _malloc, _products
 from graphscore._proto import scoring_pb2
+from graphscore._serving import codec
 
 WARM_CALLS = 20
 IN_FLIGHT = 3
@@ -106,19 +107,19 @@ def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], ro
     request = request_of(batch)
 
     def call() -> bytes:
-        scores = engine.score(_codec.decode_score_request(request))
-        return _codec.encode_score_response(scores, model.digest, 0)
+        scores = engine.score(codec.decode_score_request(request))
+        return codec.encode_score_response(scores, model.digest, 0)
 
-    read, scores = _codec.decode_score_request(request), engine.score(batch)
+    read, scores = codec.decode_score_request(request), engine.score(batch)
     forward = plain(widths)
     dense, sparse = products(model, read, rounds)
     score = median(lambda: engine.score(read), rounds)
-    print(f"  decode and check   {median(lambda: _codec.decode_score_request(request), rounds):7.3f}")
+    print(f"  decode and check   {median(lambda: codec.decode_score_request(request), rounds):7.3f}")
     print(f"  score              {score:7.3f}")
     print(f"    dense products   {dense:7.3f}")
     print(f"    sparse products  {sparse:7.3f}")
     print(f"    the rest         {score - dense - sparse:7.3f}")
-    print(f"  encode             {median(lambda: _codec.encode_score_response(scores, model.digest, 0), rounds):7.3f}")
+    print(f"  encode             {median(lambda: codec.encode_score_response(scores, model.digest, 0), rounds):7.3f}")
     print(f"  bytes to bytes     {median(call, rounds):7.3f}")
     print(f"  limit              {median(lambda: forward(batch), rounds):7.3f}")
 

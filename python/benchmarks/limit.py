@@ -75,7 +75,7 @@ def engine(model: Path) -> Callable[[graphscore.GraphBatch], np.ndarray]:
 
 
 def main(kind: str, source: str, shape: str, model: str, *share: str) -> None:
-    """Load, wait, score, tell."""
+    """Load, wait, score, print."""
     _malloc.keep_freed_memory()  # as the workers do
     widths = [int(width) for width in shape.split(",")]
     loaded = load(Path(source), widths[0], *map(int, share))

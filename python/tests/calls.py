@@ -33,6 +33,6 @@ def fails(channel: grpc.Channel, name: str, data: bytes, **options: Any) -> tupl
 
 
 def get_model(address: str) -> scoring_pb2.GetModelResponse:
-    """What a server says of itself."""
+    """The answer of GetModel."""
     with grpc.insecure_channel(address) as channel:
         return scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b"", wait_for_ready=True))

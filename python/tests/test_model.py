@@ -83,20 +83,20 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "no format": (lambda c: c.pop("format"), "format is None"),
     "unknown key": (top(ouputs=["a"]), "unknown key 'ouputs'; known are format, in_features"),
     "missing key": (lambda c: c.pop("name"), "key 'name' is missing"),
-    "name": (top(name=""), "name: a text that is not empty is wanted, this is ''"),
+    "name": (top(name=""), "name: expected a string that is not empty, got ''"),
     "name of lines": (top(name="a\nb"), "characters that cannot be printed"),
-    "in_features": (top(in_features=0), "in_features: a number of at least 1 is wanted, this is 0"),
-    "in_features true": (top(in_features=True), "in_features: a number of at least 1 is wanted, this is True"),
-    "in_features other": (top(in_features=4), r"layer 0 \(gcn\) takes 3 values a node, but in_features gives 4"),
-    "outputs none": (top(outputs=[]), "outputs: a list of at least one name is wanted"),
-    "outputs text": (top(outputs="score"), "outputs: a list of at least one name"),
-    "outputs twice": (top(outputs=["a", "a"]), r"outputs\[1\]: 'a' is there twice"),
+    "in_features": (top(in_features=0), "in_features: expected an integer from 1 to 2147483647, got 0"),
+    "in_features true": (top(in_features=True), "in_features: expected an integer from 1 to 2147483647, got True"),
+    "in_features other": (top(in_features=4), r"layer 0 \(gcn\) takes 3 values a node, but in_features is 4"),
+    "outputs none": (top(outputs=[]), r"outputs: expected a list that is not empty, got \[\]"),
+    "outputs text": (top(outputs="score"), "outputs: expected a list that is not empty, got 'score'"),
+    "outputs twice": (top(outputs=["a", "a"]), r"outputs\[1\]: 'a' occurs twice"),
     "outputs reserved": (top(outputs=["node_id"]), r"outputs\[0\]: 'node_id' is a column of its own"),
-    "outputs empty": (top(outputs=[""]), r"outputs\[0\]: a text that is not empty"),
-    "outputs many": (top(outputs=["a", "b"]), r"layer 1 \(gcn\) gives 1 values a node, but outputs names 2"),
+    "outputs empty": (top(outputs=[""]), r"outputs\[0\]: expected a string that is not empty"),
+    "outputs many": (top(outputs=["a", "b"]), r"layer 1 \(gcn\) returns 1 values a node, but outputs names 2"),
     "output activation": (top(output_activation="tanh"), "output_activation 'tanh' is not supported; supported are"),
-    "layers none": (top(layers=[]), "layers: a list of at least one layer is wanted"),
-    "layers text": (top(layers=["gcn"]), "layer 0: an object is wanted, this is 'gcn'"),
+    "layers none": (top(layers=[]), r"layers: expected a list that is not empty, got \[\]"),
+    "layers text": (top(layers=["gcn"]), "layer 0: expected an object, got 'gcn'"),
     "layer type": (first_layer(type="gat"), "layer 0: type 'gat' is not supported; supported are gcn, sage"),
     "layer key": (first_layer(wieght="x"), r"layer 0 \(gcn\): unknown key 'wieght'; known are activation, bias"),
     "layer other key": (first_layer(root="x"), r"layer 0 \(gcn\): unknown key 'root'"),
@@ -107,17 +107,20 @@ CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     ),
     "activation list": (first_layer(activation=["relu"]), r"activation \['relu'\] is not supported"),
     "no weight": (first_layer(weight=None), r"layer 0 \(gcn\): weight must name a tensor"),
-    "weight number": (first_layer(weight=3), r"layer 0 \(gcn\): weight must name a tensor, this is 3"),
+    "weight number": (first_layer(weight=3), r"layer 0 \(gcn\): weight must name a tensor, got 3"),
     "absent tensor": (
         first_layer(weight="w"),
-        r"layer 0 \(gcn\), weight wants tensor 'w', which is not there; there are",
+        r"no tensor 'w' \(layer 0 \(gcn\), weight\); the file has convs",
     ),
     "vector": (first_layer(weight="convs.0.bias"), r"'convs.0.bias' \(layer 0 \(gcn\), weight\) has shape \[8\]"),
-    "matrix": (first_layer(bias="convs.0.lin.weight"), r"has shape \[8, 3\], wanted is \[out\]"),
-    "bias length": (first_layer(bias="convs.1.bias"), "bias 'convs.1.bias' has 1 values, but weight gives 8"),
+    "matrix": (first_layer(bias="convs.0.lin.weight"), r"has shape \[8, 3\], expected \[out\]"),
+    "bias length": (
+        first_layer(bias="convs.1.bias"),
+        r"bias 'convs.1.bias' has shape \[1\], expected \[8\] to match weight",
+    ),
     "chain": (
         first_layer(weight="convs.1.lin.weight", bias=None),
-        r"layer 0 \(gcn\) takes 8 values a node, but in_features gives 3",
+        r"layer 0 \(gcn\) takes 8 values a node, but in_features is 3",
     ),
 }
 
@@ -133,13 +136,13 @@ def test_wrong_config(name: str, tmp_path: Path) -> None:
 def test_chain_of_layers(tmp_path: Path) -> None:
     folder = write_model(tmp_path, ("sage", "gcn"), (3, 8, 1))
     tensors(folder, lambda values: values.update({"convs.1.lin.weight": np.zeros((1, 9), np.float32)}))
-    refused(folder, r"layer 1 \(gcn\) takes 9 values a node, but layer 0 \(sage\) gives 8")
+    refused(folder, r"layer 1 \(gcn\) takes 9 values a node, but layer 0 \(sage\) returns 8")
 
 
 def test_root_of_another_shape(tmp_path: Path) -> None:
     folder = write_model(tmp_path, ("sage",), (3, 2))
     tensors(folder, lambda values: values.update({"convs.0.lin_r.weight": np.zeros((2, 4), np.float32)}))
-    refused(folder, r"root 'convs.0.lin_r.weight' has shape \[2, 4\], but neighbor has \[2, 3\]")
+    refused(folder, r"root 'convs.0.lin_r.weight' has shape \[2, 4\], expected \[2, 3\] to match neighbor")
 
 
 @pytest.mark.parametrize(
@@ -147,8 +150,8 @@ def test_root_of_another_shape(tmp_path: Path) -> None:
     [
         ("{", "config.json is not JSON"),
         ("", "config.json is not JSON"),
-        ("[1]", "an object is wanted"),
-        ('{"format": "graphscore/1", "format": "graphscore/1"}', "key 'format' is there twice"),
+        ("[1]", r"config.json: expected an object, got \[1\]"),
+        ('{"format": "graphscore/1", "format": "graphscore/1"}', "key 'format' occurs twice"),
         ('{"format": NaN}', "NaN is not a JSON value"),
         ("[" * 100_000, "config.json is not JSON"),
         ("\xff", "config.json is not JSON"),
@@ -172,7 +175,7 @@ def test_weights_that_are_not_finite(value: float, tmp_path: Path) -> None:
 def test_other_types(kind: type[np.generic], tmp_path: Path) -> None:
     folder = write_model(tmp_path)
     tensors(folder, lambda values: values.update({"convs.0.bias": values["convs.0.bias"].astype(kind)}))
-    refused(folder, r"tensor 'convs.0.bias' .* is (F64|F16|I32), only F32 can be scored with")
+    refused(folder, r"tensor 'convs.0.bias' .* is (F64|F16|I32), only F32 is supported")
 
 
 def test_safetensors_that_are_none(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_safetensors_that_are_none(tmp_path: Path) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    refused(tmp_path / "absent", "model folder .*absent is not there")
+    refused(tmp_path / "absent", "model folder .*absent does not exist")
     (tmp_path / "file").touch()
     refused(tmp_path / "file", "is not a folder")
     (tmp_path / "empty").mkdir()
@@ -221,7 +224,7 @@ def test_pickles_are_never_read(name: str, tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     # Unpickled, this would create a file.
     (folder / name).write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "ran") + b"'\ntR.")
-    refused(folder, f"only {name}, which is never unpickled here; convert it with safetensors.torch.save_file")
+    refused(folder, f"only {name}, which is never unpickled; convert it with safetensors.torch.save_file")
     assert not (tmp_path / "ran").exists()
 
 

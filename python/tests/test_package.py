@@ -44,18 +44,69 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+FLOORS = (
+    ("_version", "_arrays", "_malloc", "_sparse", "_proto"),
+    ("_batch", "_config", "_edges", "_products", "_rows"),
+    ("_activations", "_tensors"),
+    ("_layers._spec",),
+    ("_layers._base",),
+    ("_layers.gcn", "_layers.sage"),
+    ("_layers",),
+    ("_model",),
+    ("_engines._engine",),
+    ("_engines.scipy_engine",),
+    ("_engines",),
+    ("_serving", "_serving.options"),
+    (
+        "_serving.address",
+        "_serving.codec",
+        "_serving.health",
+        "_serving.lifeline",
+        "_serving.logs",
+        "_serving.versions",
+    ),
+    ("_serving.traces",),
+    ("_serving.servicers",),
+    ("_serving.server",),
+    ("_cli",),
+    ("__main__", "__init__"),
+)
+"""The modules of the package: each imports from floors above its own in this list only."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module that is written by hand, by its name below graphscore."""
+    found = {}
+    for path in SOURCE.rglob("*.py"):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        if parts[0] != "_proto":
+            found[".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)] = path
+    return found
+
+
+def test_imports_go_one_way() -> None:
+    """Servicer -> codec -> engine -> model -> layers, never back."""
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    assert sorted(modules()) == sorted(floor.keys() - {"_proto"})
+    for name, path in modules().items():
+        used = {full.removeprefix("graphscore.") for full in imports(path) if full.startswith("graphscore.")}
+        known = {other for other in used if other in floor and other != name}
+        above = {other for other in known if floor[other] >= floor[name]}
+        assert not above, f"{name} imports {sorted(above)}"
+
+
 def test_only_the_codec_knows_protobuf() -> None:
     users = {
-        path.name
-        for path in SOURCE.rglob("*.py")
-        if "_proto" not in path.parts and any("protobuf" in name or "_proto" in name for name in imports(path))
+        name
+        for name, path in modules().items()
+        if any("protobuf" in used or "_proto" in used for used in imports(path))
     }
-    assert users == {"_codec.py"}
+    assert users == {"_serving.codec"}
 
 
-def test_the_engine_knows_no_grpc() -> None:
-    users = {path.name for path in SOURCE.rglob("*.py") if any(name.startswith("grpc") for name in imports(path))}
-    assert users == {"_about.py", "_server.py", "_servicers.py", "_side.py"}
+def test_only_serving_knows_grpc() -> None:
+    users = {name for name, path in modules().items() if any(used.startswith("grpc") for used in imports(path))}
+    assert users == {f"_serving.{name}" for name in ("health", "server", "servicers", "versions")}
 
 
 def test_generated_code_is_current(tmp_path: Path) -> None:

@@ -106,12 +106,12 @@ def test_a_product_that_fails_is_not_used(tmp_path: Path) -> None:
     graphscore.Engine(model, strategies=[bad, good])
     assert used == ["good"]
     graphscore.Engine(model, strategies=[good, bad])
-    with pytest.raises(graphscore.EngineError, match="no dense product of 33 x 9 gives the same result"):
+    with pytest.raises(graphscore.EngineError, match="no dense product of 33 x 9 returns the same bits"):
         graphscore.Engine(model, strategies=[bad])
 
 
 def test_plain_blas_without_tiles_is_what_this_is_for() -> None:
-    """`rows @ weight` gives a row other bytes in other company, on every kernel seen; the self-test says so."""
+    """`rows @ weight` returns other bytes for a row among other rows, on every kernel seen; the self-test finds it."""
 
     def product_of(weight: Floats) -> _products.Product:
         return lambda rows: rows @ weight

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -18,9 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"graphscore/jobs/jobtest"
+	"graphscore/jobs/run"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // nightly is a folder with inputs by date, a job, and a server that scores it.
@@ -71,7 +74,7 @@ func (c counted) Accept() (net.Conn, error) {
 // input writes a file of so many graphs for each of the dates.
 func (n *nightly) input(count int, dates ...string) {
 	n.t.Helper()
-	content, err := (&input{width: 2, group: 1000, features: "node_feat"}).encode(count)
+	content, err := jobtest.NewGraphs().Encode(count)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -87,7 +90,7 @@ func (n *nightly) input(count int, dates ...string) {
 }
 
 // command runs a command over the job in this process, at a time, and gives its streams and its error.
-func (n *nightly) command(ctx context.Context, now func() time.Time, received func() *signalError, args ...string) (stdout, stderr string, err error) {
+func (n *nightly) command(ctx context.Context, now func() time.Time, args ...string) (stdout, stderr string, err error) {
 	n.t.Helper()
 	job := filepath.Join(n.dir, "job.yaml")
 	text := "name: nightly\ninput: {path: 'data/dt={date}'}\noutput: {path: 'out/dt={date}'}\ntimezone: Europe/Berlin\n" + n.more
@@ -96,14 +99,12 @@ func (n *nightly) command(ctx context.Context, now func() time.Time, received fu
 	}
 	args = append([]string{args[0], job, "--server", n.address}, args[1:]...)
 	var out, errs bytes.Buffer
-	e := &env{stdout: &out, stderr: &errs, start: now(), now: now, args: args, received: received}
+	e := &env{stdout: &out, stderr: &errs, start: now(), now: now, args: args}
 	root := e.root()
 	root.SetArgs(args)
-	err = e.signalled(root.ExecuteContext(ctx))
+	err = run.Stopped(ctx, root.ExecuteContext(ctx))
 	return out.String(), errs.String(), err
 }
-
-func unsignalled() *signalError { return nil }
 
 // fixed is a clock that stands still.
 func fixed(t *testing.T, text string) func() time.Time {
@@ -116,7 +117,7 @@ func fixed(t *testing.T, text string) func() time.Time {
 }
 
 func (n *nightly) succeeded(date string) bool {
-	return writers.Succeeded(filepath.Join(n.dir, "out", "dt="+date))
+	return writers.NewView(filepath.Join(n.dir, "out", "dt="+date)).Succeeded()
 }
 
 // The date that a run takes by itself is the day before, where the job's clock hangs.
@@ -136,7 +137,7 @@ func TestYesterday(t *testing.T) {
 			n := newNightly(t)
 			n.input(2, "2024-02-28", "2024-02-29", "2025-12-31", "2026-01-01", "2026-02-27", "2026-02-28", "2026-03-01",
 				"2026-03-28", "2026-03-29", "2026-03-30", "2026-10-24", "2026-10-25", "2026-10-26")
-			if _, stderr, err := n.command(t.Context(), fixed(t, test.now), unsignalled, "run"); err != nil {
+			if _, stderr, err := n.command(t.Context(), fixed(t, test.now), "run"); err != nil {
 				t.Fatalf("%v\n%s", err, stderr)
 			}
 			outputs, err := filepath.Glob(filepath.Join(n.dir, "out", "*"))
@@ -152,9 +153,9 @@ func TestBackfillUntilNow(t *testing.T) {
 	t.Parallel()
 	n := newNightly(t)
 	n.input(2, "2026-02-27", "2026-02-28", "2026-03-01")
-	stdout, stderr, err := n.command(t.Context(), fixed(t, "2026-02-28T23:30:00Z"), unsignalled,
+	stdout, stderr, err := n.command(t.Context(), fixed(t, "2026-02-28T23:30:00Z"),
 		"backfill", "--since", "2026-02-26", "--require-input")
-	if exitCode(err) != exitNotThere {
+	if run.ExitCode(err) != exit.NotThere {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	if !n.succeeded("2026-02-28") || n.succeeded("2026-03-01") {
@@ -178,8 +179,8 @@ func TestClockStepsBack(t *testing.T) {
 	for _, want := range []struct {
 		outcome string
 		scored  int64
-	}{{writers.DateScored, 12}, {writers.DateDone, 0}} {
-		stdout, stderr, err := n.command(t.Context(), backwards, unsignalled,
+	}{{record.DateScored, 12}, {record.DateDone, 0}} {
+		stdout, stderr, err := n.command(t.Context(), backwards,
 			"backfill", "--since", "2026-01-01", "--until", "2026-01-05", "--json")
 		if err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
@@ -198,9 +199,9 @@ func TestClockStepsBack(t *testing.T) {
 	n.count(4, "out/dt=*/_runs/*.json")
 }
 
-func (n *nightly) record(stdout string) *writers.BackfillRecord {
+func (n *nightly) record(stdout string) *record.Backfill {
 	n.t.Helper()
-	rec := &writers.BackfillRecord{}
+	rec := &record.Backfill{}
 	if err := json.Unmarshal([]byte(stdout), rec); err != nil {
 		n.t.Fatalf("%v in %s", err, stdout)
 	}
@@ -221,26 +222,20 @@ func TestBackfillStopped(t *testing.T) {
 	t.Parallel()
 	n := newNightly(t)
 	n.input(3, "2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04", "2026-01-05")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
 	n.server.Before = func(call context.Context, _ *scoringv1.ScoreRequest) error {
 		if n.server.Calls() == 3 {
-			cancel()
+			cancel(&run.SignalError{Signal: syscall.SIGTERM})
 			<-call.Done()
 			return call.Err()
 		}
 		return nil
 	}
-	terminated := func() *signalError {
-		if ctx.Err() == nil {
-			return nil
-		}
-		return &signalError{syscall.SIGTERM}
-	}
 	now := fixed(t, "2026-06-01T00:00:00Z")
 	command := []string{"backfill", "--since", "2026-01-01", "--until", "2026-01-06", "--json"}
-	stdout, stderr, err := n.command(ctx, now, terminated, command...)
-	if exitCode(err) != exitTerminated || !strings.Contains(stderr, "graphscore: to continue: graphscore backfill ") {
+	stdout, stderr, err := n.command(ctx, now, command...)
+	if run.ExitCode(err) != exit.Terminated || !strings.Contains(stderr, "graphscore: to continue: graphscore backfill ") {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
 	rec := n.record(stdout)
@@ -248,13 +243,13 @@ func TestBackfillStopped(t *testing.T) {
 	for _, d := range rec.Dates {
 		got = append(got, d.Outcome)
 	}
-	if want := "scored scored stopped not_begun not_begun"; strings.Join(got, " ") != want || rec.ExitCode != exitTerminated {
+	if want := "scored scored stopped not_begun not_begun"; strings.Join(got, " ") != want || rec.ExitCode != exit.Terminated {
 		t.Errorf("exit code %d, outcomes %v, expected %s", rec.ExitCode, got, want)
 	}
 	n.count(3, "out/dt=*")
 	n.count(2, "out/dt=*/_SUCCESS")
 	n.count(1, "out/_runs/backfill-*.json")
-	stdout, stderr, err = n.command(t.Context(), now, unsignalled, command...)
+	stdout, stderr, err = n.command(t.Context(), now, command...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
 	}
@@ -273,7 +268,7 @@ func TestBackfillOfAYear(t *testing.T) {
 		dates = append(dates, day.Format(time.DateOnly))
 	}
 	n.input(3, dates...)
-	stdout, stderr, err := n.command(t.Context(), fixed(t, "2026-01-01T12:00:00Z"), unsignalled,
+	stdout, stderr, err := n.command(t.Context(), fixed(t, "2026-01-01T12:00:00Z"),
 		"backfill", "--since", "2025-01-01", "--until", "2026-01-01", "--json", "--quiet")
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr)
@@ -299,7 +294,7 @@ func TestBackfillParallel(t *testing.T) {
 	n.input(50, dates...)
 	now := fixed(t, "2026-06-01T00:00:00Z")
 	for _, parallel := range []string{"1", "7", "64"} {
-		stdout, stderr, err := n.command(t.Context(), now, unsignalled, "backfill", "--since", "2026-02-01", "--until", "2026-03-01",
+		stdout, stderr, err := n.command(t.Context(), now, "backfill", "--since", "2026-02-01", "--until", "2026-03-01",
 			"--parallel", parallel, "--json", "--output", filepath.Join(n.dir, "out"+parallel, "{date}"))
 		if err != nil {
 			t.Fatalf("%v\n%s", err, stderr)
@@ -317,42 +312,5 @@ func TestBackfillParallel(t *testing.T) {
 			}
 			before = part
 		}
-	}
-}
-
-func TestShellWords(t *testing.T) {
-	t.Parallel()
-	got := shellWords([]string{"backfill", "my job.yaml", "--input", "a/{date}/*", "it's", "", "--server=h:1"})
-	if want := `backfill 'my job.yaml' --input 'a/{date}/*' 'it'\''s' '' --server=h:1`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-}
-
-// The code of a backfill is that of its first failed date in the order of the calendar.
-func TestBackfillOutcome(t *testing.T) {
-	t.Parallel()
-	date := func(outcome string, code int) entry {
-		return entry{DateRecord: writers.DateRecord{Outcome: outcome, ExitCode: code}}
-	}
-	for _, test := range []struct {
-		name    string
-		entries []entry
-		want    int
-		said    bool
-	}{
-		{"all well", []entry{date(writers.DateScored, 0), date(writers.DateNoInput, 0), date(writers.DateNotSelected, 0)}, 0, true},
-		{"some graphs", []entry{date(writers.DateScored, 0), date(writers.DateScored, 3)}, 3, true},
-		{"some graphs of before", []entry{date(writers.DateDone, 3), date(writers.DateScored, 0)}, 3, true},
-		{"the first failure", []entry{date(writers.DateScored, 3), date(writers.DateFailed, 75), date(writers.DateFailed, 65)}, 75, false},
-		{"a gate", []entry{date(writers.DateFailed, 4), date(writers.DateFailed, 78)}, 4, true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			err := (&backfill{entries: test.entries}).outcome()
-			var e *outcomeError
-			if got := exitCode(err); got != test.want || errors.As(err, &e) && e.said != test.said {
-				t.Errorf("exit code %d of %+v, expected %d", got, err, test.want)
-			}
-		})
 	}
 }

@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"graphscore/jobs/run"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/exit"
 )
 
 // diffFlags say how to compare and to tell.
@@ -73,7 +75,7 @@ func (e *env) diff(ctx context.Context, f *diffFlags, old, new string) error {
 		err = report.Text(e.stdout)
 	}
 	if err == nil && len(report.Findings) > 0 {
-		return &outcomeError{code: exitCheckFailed, message: "the outputs differ", said: true}
+		return &run.OutcomeError{Code: exit.CheckFailed, Message: "the outputs differ", Said: true}
 	}
 	return err
 }
@@ -83,7 +85,7 @@ func outputThere(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return &missingError{fmt.Sprintf("the output %q is not there: check the path", dir)}
+		return &run.MissingError{Message: fmt.Sprintf("the output %q is not there: check the path", dir)}
 	case err != nil:
 		return err
 	case !info.IsDir():

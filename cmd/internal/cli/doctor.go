@@ -22,12 +22,8 @@ func (e *env) doctorCommand() *cobra.Command {
 			if err := checkFormat(format); err != nil {
 				return err
 			}
-			var date string
-			job, jobErr := f.job(cmd, args)
-			if jobErr == nil {
-				job, date, jobErr = e.onDate(f, job)
-			}
-			findings, err := preflight.Check(cmd.Context(), e.config(f, job, date), jobErr)
+			cfg, jobErr := e.dated(f, cmd, args)
+			findings, err := preflight.Check(cmd.Context(), cfg, jobErr)
 			if err != nil {
 				return err
 			}

@@ -1,14 +1,14 @@
 package cli
 
 import (
-	"os"
-	"runtime"
-	"runtime/debug"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs"
+	"graphscore/jobs/run"
+	"graphscore/pipeline/graph"
 )
 
 // jobFlags are the flags that say what to do, as a job file does. Flags win.
@@ -38,7 +38,9 @@ func (f *jobFlags) bindInput(cmd *cobra.Command) {
 
 func (f *jobFlags) bindReading(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringToStringVar(&f.columns, "column", nil, "`KEY=NAME` of an input column, as columns in a job; the keys are graph_id, features, edges, source, target, weights, num_nodes and node_ids")
+	keys := graph.InputColumnKeys()
+	last := len(keys) - 1
+	flags.StringToStringVar(&f.columns, "column", nil, fmt.Sprintf("`KEY=NAME` of an input column, as columns in a job; the keys are %s and %s", strings.Join(keys[:last], ", "), keys[last]))
 	flags.StringVar(&f.shard, "shard-bytes", "", "about how much input makes a shard (default 256MiB)")
 	flags.Int64Var(&f.limit, "limit", 0, "take the first `N` graphs only, to try a job")
 	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")
@@ -83,7 +85,7 @@ func (f *jobFlags) bindScorer(cmd *cobra.Command) {
 	flags.StringVar(&f.model, "model", "", "model `DIR`, scored by workers on this machine")
 	flags.StringSliceVar(&f.servers, "server", nil, "`ADDR[,ADDR]` of running servers, host:port or unix:/path")
 	flags.StringVar(&f.protocol, "protocol", "", "protocol of the servers: native or gcn (default native)")
-	flags.StringVar(&f.version, "model-version", "", "stands in the footers where protocol gcn cannot tell a digest")
+	flags.StringVar(&f.version, "model-version", "", "model version to record in part footers (protocol gcn reports none)")
 	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy), or of processes behind --server (default: one an address)")
 	flags.StringVar(&f.python, "python", "", "interpreter of the local workers")
 	flags.StringVar(&f.message, "message-bytes", "", "largest message in either direction (default 64MiB)")
@@ -106,7 +108,7 @@ func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
 	}
 	full := job.WithDefaults()
 	if full.Workers == 0 && len(full.Server.Addresses) == 0 {
-		full.Workers = defaultWorkers(runtime.GOMAXPROCS(0))
+		full.Workers = run.DefaultWorkers()
 	}
 	return &full, nil
 }
@@ -166,16 +168,10 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 }
 
 func (f *jobFlags) applyColumns(c *jobs.Columns) error {
-	fields := map[string]*string{
-		"graph_id": &c.GraphID, "features": &c.Features, "edges": &c.Edges, "source": &c.Source, "target": &c.Target,
-		"weights": &c.Weights, "num_nodes": &c.NumNodes, "node_ids": &c.NodeIDs,
-	}
 	for key, name := range f.columns {
-		field, known := fields[key]
-		if !known || name == "" {
-			return usagef("--column %s=%s: the keys are graph_id, features, edges, source, target, weights, num_nodes, node_ids", key, name)
+		if name == "" || !c.Set(key, name) {
+			return usagef("--column %s=%s: the keys are %s", key, name, strings.Join(graph.InputColumnKeys(), ", "))
 		}
-		*field = name
 	}
 	return nil
 }
@@ -199,26 +195,48 @@ func size(field *jobs.Size, flag, value string) error {
 	return nil
 }
 
-// limitMemory makes the collector begin earlier than it would: batches are filled again, so that it has little to do,
-// and what it leaves lying is most of the peak. It works harder still before the heap of a few giant graphs doubles,
-// far above what other runs need. GOGC and GOMEMLIMIT override this.
-func limitMemory(job *jobs.Job) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+// dated is the job of a command, of its date, and the world in which it runs: without a job beside an error.
+func (e *env) dated(f *jobFlags, cmd *cobra.Command, args []string) (run.Config, error) {
+	job, err := f.job(cmd, args)
+	if err != nil {
+		return e.config(f, nil, ""), err
 	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(256<<20 + 4*int64(job.Limits.InFlightBytes))
+	job, date, err := e.onDate(f, job)
+	if err != nil {
+		return e.config(f, nil, ""), err
+	}
+	return e.config(f, job, date), nil
+}
+
+func (e *env) config(f *jobFlags, job *jobs.Job, date string) run.Config {
+	return run.Config{
+		Job: job, Date: date, Limit: f.limit, RequireInput: f.mustExist, Python: f.python,
+		Start: e.start, Now: e.now, Log: e.log,
 	}
 }
 
-// defaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.
-func defaultWorkers(cpus int) int {
-	if cpus <= 2 {
-		return cpus
+// onDate is the job of one date, that of --date or the last one that is over, and the name of the date. A job
+// without {date} stays as it is and has none.
+func (e *env) onDate(f *jobFlags, job *jobs.Job) (*jobs.Job, string, error) {
+	calendar, err := job.Calendar()
+	if err != nil {
+		return nil, "", err
 	}
-	return cpus - 1
+	switch {
+	case !job.Partitioned() && f.date != "":
+		return nil, "", usagef("--date is given, but neither input.path nor output.path of the job has a {date}")
+	case !job.Partitioned():
+		return job, "", nil
+	}
+	date := calendar.Previous(e.now())
+	if f.date != "" {
+		if date, err = calendar.Parse(f.date); err != nil {
+			return nil, "", usagef("--date: %v", err)
+		}
+		if !calendar.Exists(date) {
+			return nil, "", usagef("--date: %s does not exist in %s (skipped by a clock change)", date, calendar.Location)
+		}
+	}
+	dated := job.On(date)
+	return &dated, date.String(), nil
 }
-
-// shardsAtOnce is one for every two CPUs: reading and writing a shard of small graphs keeps two workers busy. Each
-// takes some 20 MB for its part.
-func shardsAtOnce(cpus int) int { return min(max(2, cpus/2), 8) }

@@ -11,8 +11,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs"
+	"graphscore/jobs/run"
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 )
@@ -39,49 +41,45 @@ func (e *env) inspectCommand() *cobra.Command {
 				job.Input.Path = append(job.Input.Path, root)
 			}
 			full := job.WithDefaults()
-			return e.inspect(cmd.Context(), f, &full)
+			return e.inspect(cmd.Context(), e.config(f, &full, ""))
 		},
 	}
 	f.bindReading(cmd)
 	return cmd
 }
 
-func (e *env) inspect(ctx context.Context, f *jobFlags, job *jobs.Job) error {
-	plan, err := readers.NewPlan(ctx, readerConfig(job, f.limit))
+func (e *env) inspect(ctx context.Context, cfg run.Config) error {
+	in, err := cfg.ReadPlan(ctx)
 	if err != nil {
 		return err
 	}
-	if len(plan.Files)+len(plan.Refused) == 0 && f.mustExist {
-		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
-	}
 	var width int
-	if len(plan.Shards) > 0 {
-		if width, err = plan.Width(ctx); err != nil {
+	if len(in.Plan.Shards) > 0 {
+		if width, err = in.Plan.Width(ctx); err != nil {
 			e.log.WarnContext(ctx, "the width of the features is not known", "error", err)
 		}
 	}
 	var nodes, edges histogram
-	result, err := e.scan(ctx, plan, width, pipeline.Config{}, observer{
-		batch: func(b *graph.Batch) {
+	found, err := in.Scan(ctx, width, pipeline.Config{}, run.Observer{
+		Batch: func(b *graph.Batch) {
 			for g := range b.Graphs() {
 				nodes.add(b.GraphNodes(g))
 				edges.add(b.GraphEdges(g))
 			}
 		},
-		reject: func(*readers.File, graph.Rejection) {},
+		Reject: func(*readers.File, graph.Rejection) {},
 	})
 	if err != nil {
 		return err
 	}
-	printFiles(e.stdout, plan)
-	printSizes(e.stdout, plan, result, width, &nodes, &edges)
-	files := len(plan.Files) + len(plan.Refused)
-	if refused := sayRefused(e.stderr, plan, result); refused > 0 {
-		code := exitPartly
-		if refused == files {
-			code = exitNoInput
+	printFiles(e.stdout, in.Plan)
+	printSizes(e.stdout, in.Plan, found.Result, width, &nodes, &edges)
+	if refused := in.PrintRefused(e.stderr, found); refused > 0 {
+		code := exit.Partly
+		if refused == in.Files() {
+			code = exit.NoInput
 		}
-		return &outcomeError{code: code, message: "files were refused", said: true}
+		return &run.OutcomeError{Code: code, Message: "files were refused", Said: true}
 	}
 	return nil
 }

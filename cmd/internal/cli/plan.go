@@ -27,15 +27,11 @@ func (e *env) planCommand() *cobra.Command {
 			if err := p.check(cmd); err != nil {
 				return err
 			}
-			job, err := f.job(cmd, args)
+			cfg, err := e.dated(f, cmd, args)
 			if err != nil {
 				return err
 			}
-			job, date, err := e.onDate(f, job)
-			if err != nil {
-				return err
-			}
-			forecast, err := preflight.Plan(cmd.Context(), e.config(f, job, date), p.PlanOptions)
+			forecast, err := preflight.Plan(cmd.Context(), cfg, p.PlanOptions)
 			if err != nil {
 				return err
 			}

@@ -140,17 +140,6 @@ func workloadText(w preflight.Workload) string {
 	return text
 }
 
-func line(b *strings.Builder, what string, n int64, note string) {
-	b.WriteString(strings.TrimRight(fmt.Sprintf("  %-12s %13s  %s", what, humanize.Comma(n), note), " ") + "\n")
-}
-
-// some is a line, unless there is nothing to count.
-func some(b *strings.Builder, what string, n int64, note string) {
-	if n > 0 {
-		line(b, what, n, note)
-	}
-}
-
 func between(r estimate.Range, as func(float64) string) string {
 	return as(r.Low) + " to " + as(r.High)
 }

@@ -11,14 +11,12 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
-	"google.golang.org/grpc/grpclog"
 
+	"graphscore/jobs/run"
 	"graphscore/pipeline"
 	"graphscore/pipeline/exit"
 )
@@ -30,7 +28,6 @@ type env struct {
 	now            func() time.Time
 	args           []string // as given
 	log            *slog.Logger
-	received       func() *signalError
 	logFormat      string
 	quiet          bool
 }
@@ -38,32 +35,23 @@ type env struct {
 // Main runs one command and returns the exit code of the process.
 func Main(args []string, stdout, stderr io.Writer) int {
 	e := &env{stdout: stdout, stderr: stderr, start: time.Now(), now: time.Now, args: args}
-	ctx, received, stop := withSignals(context.Background())
+	ctx, stop := withSignals(context.Background())
 	defer stop()
-	e.received = received
-	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, grpcErrors{e})) // of the process, so not in tests
+	run.RedirectGRPCLog(grpcErrors{e}) // of the process, so not in tests
 
 	root := e.root()
 	root.SetArgs(args)
-	err := e.signalled(root.ExecuteContext(ctx))
+	err := run.Stopped(ctx, root.ExecuteContext(ctx))
 	if err != nil {
 		e.report(err)
 	}
-	return exitCode(err)
-}
-
-// signalled puts the signal in the place of an error that only says that the context ended.
-func (e *env) signalled(err error) error {
-	if s := e.received(); s != nil && errors.Is(err, context.Canceled) {
-		return s
-	}
-	return err
+	return run.ExitCode(err)
 }
 
 // report prints an error as a person reads it. Results that are no failures of the process say so themselves.
 func (e *env) report(err error) {
-	var outcome *outcomeError
-	if errors.As(err, &outcome) && outcome.said {
+	var outcome *run.OutcomeError
+	if errors.As(err, &outcome) && outcome.Said {
 		return
 	}
 	var bug *pipeline.PanicError
@@ -159,42 +147,27 @@ func (g grpcErrors) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-func isTerminal(w io.Writer) bool {
-	f, is := w.(*os.File)
-	return is && term.IsTerminal(int(f.Fd()))
-}
-
-// signalError is the signal that ended a command.
-type signalError struct{ signal syscall.Signal }
-
-func (e *signalError) Error() string {
-	name := "SIGINT"
-	if e.signal == syscall.SIGTERM {
-		name = "SIGTERM"
+// withSignals ends the context at the first SIGINT or SIGTERM, with a *run.SignalError as its cause; the second one
+// ends the process, as without us.
+func withSignals(parent context.Context) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	interrupted, freeInterrupt := signal.NotifyContext(parent, syscall.SIGINT)
+	terminated, freeTerm := signal.NotifyContext(parent, syscall.SIGTERM)
+	free := func() {
+		freeInterrupt()
+		freeTerm()
 	}
-	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", name)
-}
-
-// withSignals ends the context at the first SIGINT or SIGTERM; the second one ends the process, as without us.
-// received tells which it was, nil for none.
-func withSignals(parent context.Context) (ctx context.Context, received func() *signalError, stop func()) {
-	interrupted, stopInterrupt := signal.NotifyContext(parent, syscall.SIGINT)
-	ctx, stopTerm := signal.NotifyContext(interrupted, syscall.SIGTERM)
-	release := func() {
-		stopTerm()
-		stopInterrupt()
+	on := func(received context.Context, s syscall.Signal) (unregister func() bool) {
+		return context.AfterFunc(received, func() {
+			cancel(&run.SignalError{Signal: s}) // the first cause stays
+			free()
+		})
 	}
-	var first atomic.Pointer[signalError]
-	unregister := context.AfterFunc(ctx, func() {
-		if interrupted.Err() != nil {
-			first.Store(&signalError{syscall.SIGINT})
-		} else {
-			first.Store(&signalError{syscall.SIGTERM})
-		}
-		release()
-	})
-	return ctx, first.Load, func() {
-		unregister()
-		release()
+	ignoreInterrupt, ignoreTerm := on(interrupted, syscall.SIGINT), on(terminated, syscall.SIGTERM)
+	return ctx, func() {
+		ignoreInterrupt()
+		ignoreTerm()
+		free()
+		cancel(nil)
 	}
 }

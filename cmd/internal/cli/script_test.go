@@ -2,6 +2,7 @@ package cli
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,9 +14,12 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"graphscore/pipeline/exit"
 )
 
 func TestMain(m *testing.M) {
+	flag.Bool("update", false, "write what commands print into the golden files, and into those that scripts compare with")
 	testscript.Main(leakless{m}, map[string]func(){
 		"graphscore": func() {
 			expected := []goleak.Option{goleak.IgnoreCurrent()}
@@ -51,31 +55,40 @@ func (l leakless) Run() int {
 // TestScripts runs testdata/script: the command line as its users have it, without Python. Beside the commands of
 // testscript there are, each explained at its function:
 //
-//	exits CODE COMMAND...          graphs FILE COUNT [options]    scorer NAME [options]    holds DIR
+//	exits CODE COMMAND...          shows CODE COMMAND...          graphs FILE COUNT [options]
+//	scorer NAME [options]          holds DIR                      watcher NAME FILE [options]
 //	rows FILE                      sums DIR                       cut FILE BYTES           narrow FILE
-//	json FILE KEY.KEY WANT         record FILE                    watcher NAME FILE [options]
-//	port NAME                      scrape URL FILE PATTERN        collector NAME FILE
+//	json FILE KEY.KEY WANT         record FILE                    port NAME
+//	scrape URL FILE PATTERN        collector NAME FILE
 //
-// UPDATE_SCRIPTS=1 writes what commands print into the files that cmp compares with.
+// Scripts say what happens: exit codes, files, keys of JSON. What is printed is in testdata/golden, a file a command,
+// see goldens; the flag -update writes those files, and the ones that cmp compares with.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	fixtures, err := filepath.Abs("../../../readers/testdata")
 	if err != nil {
 		t.Fatal(err)
 	}
+	update := flag.Lookup("update").Value.(flag.Getter).Get().(bool)
+	golden, err := openGoldens("testdata/golden", update)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { golden.finish(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		ContinueOnError:     true,
-		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		UpdateScripts:       update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", fixtures)
+			golden.setup(env, strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
-			"json": jsonValue, "record": record, "narrow": narrow,
+			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},
 	})
@@ -100,6 +113,23 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("exit code %d, expected %d", got, want)
 	}
 	checkSpeech(ts, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}
+
+// agree CODE ARGS...: run ends with CODE over a job, and before it doctor does too, and plan, unless such a run begins
+// to score: then plan ends with 0.
+func agree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: agree CODE ARGS ...")
+	}
+	code, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	foreseen := args[0]
+	if exit.Ended(code) {
+		foreseen = strconv.Itoa(exit.Done)
+	}
+	exits(ts, false, append([]string{foreseen, "graphscore", "plan"}, args[1:]...))
+	exits(ts, false, append([]string{args[0], "graphscore", "doctor"}, args[1:]...))
+	exits(ts, false, append([]string{args[0], "graphscore", "run"}, args[1:]...))
 }
 
 // forbidden is what no user may see: traces of Go, of gRPC, of values that were not there.
@@ -128,8 +158,8 @@ func checkSpeech(ts *testscript.TestScript, code int, stdout, stderr string) {
 			ts.Fatalf("stderr has a line that is neither an error, a result nor a log: %q", line)
 		}
 	}
-	outcome := code == exitDone || code == exitPartly || code == exitCheckFailed
-	if mistakes > 1 || mistakes == 1 && outcome || mistakes == 0 && !outcome && code != exitNoInput {
+	outcome := code == exit.Done || code == exit.Partly || code == exit.CheckFailed
+	if mistakes > 1 || mistakes == 1 && outcome || mistakes == 0 && !outcome && code != exit.NoInput {
 		ts.Fatalf("%d errors on stderr for exit code %d", mistakes, code)
 	}
 }

@@ -28,7 +28,7 @@ func collector(ts *testscript.TestScript, _ bool, args []string) {
 	c := &collecting{file: ts.MkAbs(args[1])}
 	server := grpc.NewServer()
 	collectorpb.RegisterTraceServiceServer(server, c)
-	ts.Setenv(args[0], "http://"+served(ts, server, func() error { return c.failed }))
+	setAddress(ts, args[0], "http://"+served(ts, server, func() error { return c.failed }))
 }
 
 type collecting struct {

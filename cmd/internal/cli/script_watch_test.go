@@ -49,7 +49,7 @@ func watcher(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(server.Shutdown(context.Background()))
 		ts.Check(errors.Join(group.Wait(), w.failed))
 	})
-	ts.Setenv(args[0], "http://"+listener.Addr().String())
+	setAddress(ts, args[0], "http://"+listener.Addr().String())
 }
 
 // watching writes down what it is told.
@@ -133,7 +133,7 @@ func asText(body []byte, format expfmt.Format) (string, error) {
 func port(ts *testscript.TestScript, _ bool, args []string) {
 	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	ts.Check(err)
-	ts.Setenv(args[0], listener.Addr().String())
+	setAddress(ts, args[0], listener.Addr().String())
 	ts.Check(listener.Close())
 }
 

@@ -3,15 +3,14 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
-	"graphscore/jobs"
-	"graphscore/pipeline"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 )
@@ -29,14 +28,11 @@ func (e *env) validateCommand() *cobra.Command {
 			"first graph says how many features a node has.",
 		Example: "  graphscore validate job.yaml\n  graphscore validate --input graphs/",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			job, err := f.job(cmd, args)
+			cfg, err := e.dated(f, cmd, args)
 			if err != nil {
 				return err
 			}
-			if job, _, err = e.onDate(f, job); err != nil {
-				return err
-			}
-			return e.validate(cmd.Context(), f, job)
+			return e.validate(cmd.Context(), cfg)
 		},
 	}
 	f.bindInput(cmd)
@@ -45,32 +41,25 @@ func (e *env) validateCommand() *cobra.Command {
 	return cmd
 }
 
-func (e *env) validate(ctx context.Context, f *jobFlags, job *jobs.Job) error {
-	if len(job.Input.Path) == 0 {
+func (e *env) validate(ctx context.Context, cfg run.Config) error {
+	if len(cfg.Job.Input.Path) == 0 {
 		return usagef("validate needs a job file or --input: see graphscore validate --help")
 	}
-	if err := checkable(job); err != nil {
+	if err := checkable(cfg).CheckJob(); err != nil {
 		return err
 	}
-	plan, err := readers.NewPlan(ctx, readerConfig(job, f.limit))
+	in, err := cfg.ReadPlan(ctx)
 	if err != nil {
 		return err
 	}
-	files := len(plan.Files) + len(plan.Refused)
-	if files == 0 && f.mustExist {
-		return &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
-	}
-	if err := carriesWeights(job, plan); err != nil {
-		return err
-	}
-	width, limits, err := e.expectations(ctx, f, job, plan)
+	width, limits, err := in.Expect(ctx)
 	if err != nil {
 		return err
 	}
 	shown := 0
-	result, err := e.scan(ctx, plan, width, limits, observer{
-		batch: func(*graph.Batch) {},
-		reject: func(file *readers.File, r graph.Rejection) {
+	found, err := in.Scan(ctx, width, limits, run.Observer{
+		Batch: func(*graph.Batch) {},
+		Reject: func(file *readers.File, r graph.Rejection) {
 			if shown++; shown <= examples {
 				fmt.Fprintf(e.stdout, "%s: row %d (graph %v): %s: %s\n", file.Path, r.Row, r.GraphID, r.Code, r.Message)
 			}
@@ -79,47 +68,23 @@ func (e *env) validate(ctx context.Context, f *jobFlags, job *jobs.Job) error {
 	if err != nil {
 		return err
 	}
-	refused := sayRefused(e.stderr, plan, result)
-	return e.verdict(result, files, refused)
+	return e.verdict(found, in.Files(), in.PrintRefused(e.stderr, found))
 }
 
-// checkable holds the job against what a run wants of it, but for an output and a model, which need not be named.
-func checkable(job *jobs.Job) error {
-	full := *job
+// checkable is the job with an output and a model, which need not be named here, so that the rest of it is checked
+// as a run checks it.
+func checkable(cfg run.Config) run.Config {
+	full := *cfg.Job
 	full.Output.Path = cmp.Or(full.Output.Path, "unnamed")
 	if len(full.Server.Addresses) == 0 {
 		full.Model.Path = cmp.Or(full.Model.Path, "unnamed")
 	}
-	return full.Validate()
+	cfg.Job = &full
+	return cfg
 }
 
-// expectations is what a run would hold the graphs against: width of the features and the size of a message.
-func (e *env) expectations(ctx context.Context, f *jobFlags, job *jobs.Job, plan *readers.Plan) (width int, limits pipeline.Config, err error) {
-	if job.Model.Path != "" || len(job.Server.Addresses) > 0 {
-		s, err := e.connect(ctx, job, f.python, 1)
-		if err != nil {
-			return 0, limits, err
-		}
-		scorer := s.scorer()
-		limits.MaxGraphBytes, limits.GraphBytes = scorer.Limit(), scorer.GraphBytes
-		width = s.model.InFeatures
-		if err := s.Close(); err != nil {
-			return 0, limits, err
-		}
-	}
-	if width == 0 && len(plan.Shards) > 0 {
-		if width, err = plan.Width(ctx); err != nil {
-			var file *readers.FileError
-			if errors.As(err, &file) {
-				return 0, limits, nil // the scan will say so
-			}
-		}
-	}
-	return width, limits, err
-}
-
-func (e *env) verdict(result *pipeline.Result, files, refused int) error {
-	c := result.Counts
+func (e *env) verdict(found *run.Scanned, files, refused int) error {
+	c := found.Result.Counts
 	if c.Quarantined > examples {
 		fmt.Fprintf(e.stdout, "... and %s more\n", humanize.Comma(c.Quarantined-examples))
 	}
@@ -130,14 +95,14 @@ func (e *env) verdict(result *pipeline.Result, files, refused int) error {
 	switch {
 	case files > 0 && refused == files:
 		fmt.Fprintln(e.stdout, "no file could be read")
-		return &outcomeError{code: exitNoInput, message: "no input could be read", said: true}
+		return &run.OutcomeError{Code: exit.NoInput, Message: "no input could be read", Said: true}
 	case refused > 0 || c.Quarantined > 0:
 		fmt.Fprintf(e.stdout, "%s refused, %s for quarantine", display.Plural(int64(refused), "file"), display.Plural(c.Quarantined, "graph"))
 		if len(c.Codes) > 0 {
 			fmt.Fprintf(e.stdout, " (%s)", display.Counts(c.Codes))
 		}
 		fmt.Fprintln(e.stdout)
-		return &outcomeError{code: exitCheckFailed, message: "validate has findings", said: true}
+		return &run.OutcomeError{Code: exit.CheckFailed, Message: "validate has findings", Said: true}
 	}
 	if !e.quiet {
 		fmt.Fprintln(e.stdout, "all can be scored")

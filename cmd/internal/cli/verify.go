@@ -8,14 +8,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs"
-	"graphscore/pipeline"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
@@ -79,12 +79,8 @@ func (v *verification) execute(cmd *cobra.Command, target string) error {
 	cfg := verify.Config{Dir: job.Output.Path}
 	ctx := cmd.Context()
 	if len(job.Input.Path) > 0 {
-		input, err := v.input(ctx, job)
-		if err != nil {
+		if cfg.Input, err = v.input(ctx, job); err != nil {
 			return err
-		}
-		if input != nil { // not the interface of a nil
-			cfg.Input = input
 		}
 	}
 	report, err := v.run(ctx, job, cfg, share)
@@ -118,107 +114,35 @@ func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error)
 	return v.flags.job(cmd, nil)
 }
 
-// input plans the input as the run did: what its settings say of columns and limit holds where the job and the
-// flags do not say. It is nil, and said, where a job's input is gone.
-func (v *verification) input(ctx context.Context, job *jobs.Job) (*verifyInput, error) {
-	cfg := readerConfig(job, v.flags.limit)
-	cfg.ShardBytes = 1 // a shard for each row group: parts are put together of these
-	if l := anyLedger(ctx, job.Output.Path, func(*writers.Ledger) bool { return true }); l != nil {
-		if cfg.Limit == 0 {
-			cfg.Limit = l.Settings.Limit
-		}
-		if cfg.Columns == (readers.Columns{}) {
-			c := l.Settings.Columns
-			cfg.Columns = readers.Columns{
-				GraphID: c["graph_id"], Features: c["features"], Edges: c["edges"], Source: c["source"], Target: c["target"],
-				Weights: c["weights"], NumNodes: c["num_nodes"], NodeIDs: c["node_ids"],
-			}
-		}
-		if kind, _, ok := strings.Cut(l.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
-			cfg.Fingerprint = kind
-		}
-	}
-	plan, err := readers.NewPlan(ctx, cfg)
+// input plans the input as the run did. It is nil, and said, where a job's input is gone.
+func (v *verification) input(ctx context.Context, job *jobs.Job) (verify.Input, error) {
+	in, err := v.config(v.flags, job, "").ReadOutputPlan(ctx)
 	var gone *readers.NotFoundError
-	if errors.As(err, &gone) && len(v.flags.inputs) == 0 {
+	switch {
+	case errors.As(err, &gone) && len(v.flags.inputs) == 0:
 		fmt.Fprintf(v.stderr, "graphscore: %v: the scores are not compared with it\n", gone)
 		return nil, nil
-	}
-	if err != nil {
+	case err != nil:
 		return nil, err
 	}
-	if plan.Empty() && v.flags.mustExist {
-		return nil, &missingError{fmt.Sprintf("nothing matches %s, and --require-input is set", inputText(job))}
-	}
-	if err := carriesWeights(job, plan); err != nil {
-		return nil, err
-	}
-	v.keepKinds(ctx, job.Output.Path, plan)
-	return newVerifyInput(plan), nil
-}
-
-// keepKinds gives ids the types that the parts of the planned files have, as a run does.
-func (v *verification) keepKinds(ctx context.Context, dir string, plan *readers.Plan) {
-	planned := map[string]bool{}
-	for _, f := range plan.Files {
-		planned[f.Rel] = true
-	}
-	if l := anyLedger(ctx, dir, func(l *writers.Ledger) bool { return planned[l.Input] }); l != nil {
-		graphs, nodes := l.Settings.Kinds()
-		keepKinds(plan, graphs, nodes)
-	}
-}
-
-// anyLedger is the first ledger in an output that is wanted, nil where there is none.
-func anyLedger(ctx context.Context, dir string, wanted func(*writers.Ledger) bool) *writers.Ledger {
-	inv, err := writers.TakeInventory(ctx, dir)
-	if err != nil {
-		return nil // the verification will say so
-	}
-	for _, name := range inv.Parts {
-		if l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name))); err == nil && wanted(l) {
-			return l
-		}
-	}
-	return nil
+	return in, nil
 }
 
 // run verifies, with workers or a connection where a sample is scored.
-func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config, share float64) (report *verify.Report, err error) {
-	if cfg.Input == nil {
+func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config, share float64) (*verify.Report, error) {
+	switch {
+	case cfg.Input == nil:
 		return v.alone(ctx, cfg)
-	}
-	if share == 0 {
+	case share == 0:
 		return verify.Run(ctx, cfg)
+	default:
+		return v.config(v.flags, job, "").VerifySample(ctx, cfg, share)
 	}
-	s, err := v.connect(ctx, job, v.flags.python, 1)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, s.Close()) }()
-	m := s.model
-	cfg.Scoring = &verify.Scoring{
-		Scorer: pipeline.Isolate(pipeline.Retry(s.scorer(), pipeline.RetryConfig{
-			Budget: time.Duration(job.Limits.RetryBudget), Log: v.log,
-		})),
-		Model: writers.ModelRecord{
-			Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs, Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
-		},
-		Share: share, RequestBytes: int64(job.Limits.RequestBytes),
-	}
-	if job.Server.Protocol == "gcn" { // one graph a call
-		cfg.Scoring.RequestBytes = 1
-	}
-	err = s.alive(ctx, func(ctx context.Context) (err error) {
-		report, err = verify.Run(ctx, cfg)
-		return err
-	})
-	return report, err
 }
 
 // alone verifies a folder without its input: an output, or one that holds those of several dates.
 func (v *verification) alone(ctx context.Context, cfg verify.Config) (*verify.Report, error) {
-	inv, err := writers.TakeInventory(ctx, cfg.Dir)
+	inv, err := writers.NewView(cfg.Dir).List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +190,7 @@ func (v *verification) tell(r *verify.Report, compared bool) error {
 		_, err = fmt.Fprint(v.stdout, v.text(r, compared))
 	}
 	if err == nil && r.FoundWrong > 0 {
-		return &outcomeError{code: exitCheckFailed, message: "the output is not as it should be", said: true}
+		return &run.OutcomeError{Code: exit.CheckFailed, Message: "the output is not as it should be", Said: true}
 	}
 	return err
 }

@@ -144,7 +144,7 @@ func TestBrokenModels(t *testing.T) {
 		says string
 		make func(t *testing.T, folder string)
 	}{
-		{"not there", 65, "is not there", func(*testing.T, string) {}},
+		{"not there", 65, "does not exist", func(*testing.T, string) {}},
 		{"a file", 65, "is not a folder", func(t *testing.T, folder string) { write(t, folder, "model") }},
 		{"no weights", 65, "has no model.safetensors", func(t *testing.T, folder string) {
 			copyFile(t, example+"/model/config.json", folder+"/config.json")
@@ -169,7 +169,7 @@ func TestBrokenModels(t *testing.T) {
 			broken[0].Weight[3][5] = math.NaN()
 			writeModel(t, folder, broken)
 		}},
-		{"layers that do not fit", 65, "gives 8", func(t *testing.T, folder string) {
+		{"layers that do not fit", 65, "returns 8", func(t *testing.T, folder string) {
 			writeModel(t, folder, append(layers(16, 8), layers(9, 1)...))
 		}},
 		{"another width than the data", 78, "the model wants 5", func(t *testing.T, folder string) { writeModel(t, folder, layers(5, 8, 1)) }},

@@ -26,7 +26,7 @@ DATES = 365
 
 
 def estimated(graphs: Path, model: Path, out: Path) -> dict[str, Any]:
-    """Return what ``plan --calibrate`` says of a run into a folder that is not there."""
+    """Return what ``plan --calibrate`` estimates for a run into a folder that does not exist."""
     command = [str(BINARY), "plan", "--input", str(graphs), "--model", str(model), "--output", str(out)]
     done = execute([*command, "--calibrate", "--format", "json", "--quiet"])
     report: dict[str, Any] = json.loads(done.outputs[0])["calibration"]
@@ -44,11 +44,11 @@ def estimate(setting: Setting) -> Section:
         seconds, sizes = [], []
         for _ in range(setting.fewer(3)):
             out = setting.output()
-            said = estimated(source, setting.model(), out)
+            forecast = estimated(source, setting.model(), out)
             run = graphscore(source, setting.model(), out)
             size = sum(part.stat().st_size for part in out.glob("*.parquet"))
-            seconds.append(said["seconds"]["likely"] / (run.seconds + run.startup_seconds))
-            sizes.append(said["output_bytes"]["likely"] / size)
+            seconds.append(forecast["seconds"]["likely"] / (run.seconds + run.startup_seconds))
+            sizes.append(forecast["output_bytes"]["likely"] / size)
         for what, each in (("time", seconds), ("output", sizes)):
             row = Row(f"plan --calibrate, {name}: {what}, estimated / real", each, at_least=1 / 1.5, at_most=1.5)
             rows.append(row)

@@ -34,7 +34,7 @@ class Finished:
     cpu_seconds: float
     """Of all processes."""
     peak_bytes: int
-    """The largest sum of PSS (proportional set size) of all processes, 0 where it was not looked at."""
+    """The largest sum of PSS (proportional set size) of all processes, 0 where it was not measured."""
 
 
 def adopt_orphans() -> None:
@@ -104,7 +104,7 @@ def execute(
     accept: Sequence[int] = (0,),
     timeout: float = 900,
 ) -> Finished:
-    """Run commands side by side until all have ended. Raises CommandError with what they said."""
+    """Run commands side by side until all have ended. Raises CommandError with their output."""
     before, begun = cpu_seconds(), time.monotonic()
     with _Watch() if watch else contextlib.nullcontext() as looked:
         running = [
@@ -118,34 +118,34 @@ def execute(
             )
             for command in commands
         ]
-        said = _communicate(running, begun + timeout)
+        outputs = _communicate(running, begun + timeout)
         seconds = time.monotonic() - begun
         bury_orphans()
-    for process, (_, err) in zip(running, said, strict=True):
+    for process, (_, err) in zip(running, outputs, strict=True):
         if process.returncode not in accept:
             ended = err.strip()[-2000:]
             raise CommandError(f"{' '.join(map(str, process.args))} exited with {process.returncode}: {ended}")  # type: ignore[arg-type]
     peak = looked.peak if isinstance(looked, _Watch) else 0
-    return Finished([out for out, _ in said], seconds, cpu_seconds() - before, peak)
+    return Finished([out for out, _ in outputs], seconds, cpu_seconds() - before, peak)
 
 
 def _communicate(running: list[subprocess.Popen[str]], until: float) -> list[tuple[str, str]]:
     """Wait for all, read side by side; stop what is not over in time."""
-    said: list[tuple[str, str]] = [("", "")] * len(running)
+    outputs: list[tuple[str, str]] = [("", "")] * len(running)
 
     def read(i: int) -> None:
         try:
-            said[i] = running[i].communicate(timeout=max(1, until - time.monotonic()))
+            outputs[i] = running[i].communicate(timeout=max(1, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             running[i].kill()
-            said[i] = running[i].communicate()
+            outputs[i] = running[i].communicate()
 
     readers = [threading.Thread(target=read, args=(i,)) for i in range(len(running))]
     for reader in readers:
         reader.start()
     for reader in readers:
         reader.join()
-    return said
+    return outputs
 
 
 def bury_orphans() -> None:

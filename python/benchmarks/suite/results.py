@@ -75,7 +75,7 @@ class Side:
     cpu_seconds: list[float]
     """Of all processes, start-up included."""
     peak_bytes: int = 0
-    """From a run of its own; 0: not looked at."""
+    """From a run of its own; 0: not measured."""
     stages: dict[str, float] = field(default_factory=dict)
     """Seconds of each stage of graphscore, medians."""
 

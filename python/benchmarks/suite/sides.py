@@ -33,7 +33,7 @@ class Run:
     seconds: float  # without start-up
     startup_seconds: float
     cpu_seconds: float  # of all processes, start-up included
-    peak_bytes: int  # 0 where it was not looked at
+    peak_bytes: int  # 0 where it was not measured
     stages: dict[str, float]
 
 
@@ -82,7 +82,7 @@ class Setting:
         return folder
 
     def output(self, name: str = "ours") -> Path:
-        """A folder that is not there."""
+        """A folder that does not exist."""
         folder = self.work / name
         shutil.rmtree(folder, ignore_errors=True)
         return folder
@@ -96,7 +96,7 @@ def graphscore(source: Path, model: Path, out: Path, *options: str, watch: bool 
 
 
 def recorded(done: Finished, record: dict[str, Any]) -> Run:
-    """A run as its record tells it."""
+    """A run as its record has it."""
     stages = {name: record["stages"][f"{name}_seconds"] for name in STAGES}
     return Run(
         graphs=record["counts"]["scored"],

@@ -7,8 +7,8 @@ graphs side by side, in columns) into *scores*; a *server* offers an engine over
     >>> engine = graphscore.Engine(graphscore.load_model("model"))      # doctest: +SKIP
     >>> scores = engine.score(graphscore.GraphBatch(...))               # doctest: +SKIP
 
-Names are imported when they are first used: numpy reads its thread settings when it is imported, and the
-server sets them before that.
+README.md describes the model folder, shapes and options. Names are imported when they are first used: numpy reads
+its thread settings when it is imported, and the server sets them before that.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from graphscore._batch import BatchError, Failure, GraphBatch, Scores
-    from graphscore._engine import Engine, EngineError
-    from graphscore._listen import OptionError
-    from graphscore._model import Model, ModelError, load_model
-    from graphscore._server import ServeError, Server, ServerOptions
+    from graphscore._config import ModelError
+    from graphscore._engines import EngineError
+    from graphscore._engines.scipy_engine import ScipyEngine as Engine
+    from graphscore._model import Model, load_model
+    from graphscore._serving.options import OptionError, ServerOptions
+    from graphscore._serving.server import ServeError, Server
     from graphscore._version import __version__
 
 __all__ = [
@@ -40,19 +42,19 @@ __all__ = [
     "load_model",
 ]
 
-_HOMES = {
+_HOMES = {  # the module of each name, and its name there where that differs
     "BatchError": "_batch",
-    "Engine": "_engine",
-    "EngineError": "_engine",
+    "Engine": "_engines.scipy_engine:ScipyEngine",
+    "EngineError": "_engines",
     "Failure": "_batch",
     "GraphBatch": "_batch",
     "Model": "_model",
-    "ModelError": "_model",
-    "OptionError": "_listen",
+    "ModelError": "_config",
+    "OptionError": "_serving.options",
     "Scores": "_batch",
-    "ServeError": "_server",
-    "Server": "_server",
-    "ServerOptions": "_server",
+    "ServeError": "_serving.server",
+    "Server": "_serving.server",
+    "ServerOptions": "_serving.options",
     "__version__": "_version",
     "load_model": "_model",
 }
@@ -64,7 +66,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module 'graphscore' has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    value: object = getattr(import_module(f"graphscore.{_HOMES[name]}"), name)
+    module, _, attribute = _HOMES[name].partition(":")
+    value: object = getattr(import_module(f"graphscore.{module}"), attribute or name)
     globals()[name] = value
     return value
 

@@ -85,9 +85,9 @@ OUTPUT_ACTIVATIONS: Final[dict[str, Activation]] = {"none": none, "sigmoid": sig
 
 
 def place_invariant(activation: Activation) -> bool:
-    """Say whether a row's result is the same at every place of an array, to the bit.
+    """Return whether a row's result is the same at every place of an array, to the bit.
 
-    Vector code treats the last few values of an array differently from the others; here each row stands once
+    Vector code treats the last few values of an array differently from the others; here each row is once
     at every distance from both ends of an array.
     """
     rows, width = 80, 3

@@ -12,14 +12,12 @@ if TYPE_CHECKING:
 
     from graphscore._arrays import Floats, Indices
 
-EDGE_OUT_OF_RANGE: Final = "edge_out_of_range"
-"""The code of a graph with an edge that leaves it."""
-
+_EDGE_OUT_OF_RANGE: Final = "edge_out_of_range"
 _MAX_COUNT: Final = 2**31 - 1
 
 
 class BatchError(ValueError):
-    """The counts and columns of a batch disagree; the message names the field and both numbers."""
+    """The counts and columns of a batch do not match; the message names the field and both numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,13 +95,13 @@ class Scores:
     """The scores of a batch, in its order."""
 
     values: Floats
-    """[N, K], float32. The rows of a failed graph are zero and mean nothing."""
+    """[N, K], float32. The rows of a failed graph are zero."""
     failed: tuple[Failure, ...] = ()
     """Ascending by graph."""
 
 
 def indices(numbers: npt.NDArray[np.integer]) -> Indices:
-    """Return numbers that are known to be from 0 to 2^31 - 1; without a copy where they have 32 bits."""
+    """Return numbers from 0 to 2^31 - 1, which nothing checks, as int32; without a copy where they have 32 bits."""
     return numbers.view(np.int32) if numbers.dtype == np.uint32 else numbers.astype(np.int32, copy=False)
 
 
@@ -112,6 +110,34 @@ def offsets(counts: npt.NDArray[np.integer]) -> Indices:
     result = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(indices(counts), out=result[1:])
     return result
+
+
+def out_of_range(sources: Indices, node_offsets: Indices, graph_edges: Indices) -> tuple[Failure, ...]:
+    """Find the graphs with an edge that leaves them, ascending; each with the first such edge.
+
+    Args:
+        sources: the batch-wide number of each edge's source, [E].
+        node_offsets: the first node of each graph, and the end, [G + 1].
+        graph_edges: the first edge of each graph, and the end, [G + 1].
+    """
+    edges, nodes = np.diff(graph_edges), np.diff(node_offsets)
+    # Unsigned, so that a source before its graph is far beyond the graph's end.
+    inner = (sources - np.repeat(node_offsets[:-1], edges)).view(np.uint32)
+    leaves = inner >= np.repeat(nodes.view(np.uint32), edges)
+    if not leaves.any():
+        return ()
+    edge = np.flatnonzero(leaves)
+    graph = np.searchsorted(graph_edges, edge, side="right") - 1
+    graphs, first = np.unique(graph, return_index=True)
+    return tuple(
+        Failure(
+            int(g),
+            _EDGE_OUT_OF_RANGE,
+            f"edge {int(edge[i] - graph_edges[g])} comes from node {int(sources[edge[i]]) - int(node_offsets[g])},"
+            f" which is not in the graph of {int(nodes[g])} nodes",
+        )
+        for g, i in zip(graphs, first, strict=True)
+    )
 
 
 def _total(counts: npt.NDArray[np.integer]) -> int:

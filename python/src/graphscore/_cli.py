@@ -16,7 +16,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from graphscore import _lifeline, _logs, _malloc, _traces
+from graphscore import _malloc
+from graphscore._config import ModelError
+from graphscore._serving import lifeline, logs
+from graphscore._serving.address import socket_path
+from graphscore._serving.options import OptionError, ServerOptions
+from graphscore._serving.traces import Traces
 from graphscore._version import __version__
 
 _PROGRAM: Final = "graphscore-server"
@@ -36,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         sys.stdout.write(f"graphscore {__version__}\n")
         return 0
-    _logs.start(_PROGRAM, options.log_format)
+    logs.start(_PROGRAM, options.log_format)
     return _serve(options)
 
 
@@ -63,21 +68,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--listen",
-        default="127.0.0.1:9999",
+        default=ServerOptions.listen,
         metavar="ADDR",
         help="HOST:PORT or unix:PATH (default: %(default)s)",
     )
     serve.add_argument("--allow-remote", action="store_true", help="allow addresses that other machines can reach")
     serve.add_argument(
         "--max-message-bytes",
-        default=64 << 20,
+        default=ServerOptions.max_message_bytes,
         type=int,
         metavar="N",
         help="largest message, both ways (default: 64 MiB)",
     )
     serve.add_argument(
         "--threads",
-        default=min(4, _cpus()),
+        default=min(ServerOptions.threads, _cpus()),
         type=int,
         metavar="N",
         help="batches computed at the same time (default: one a CPU, up to 4; here %(default)s)",
@@ -91,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--log-format",
         default="auto",
-        choices=_logs.FORMATS,
+        choices=logs.FORMATS,
         help="logs as text or json; auto is text on a terminal (default: %(default)s)",
     )
     commands.add_parser("version", help="print the version")
@@ -103,24 +108,22 @@ def _serve(options: argparse.Namespace) -> int:
     # One thread a process: the pool of processes is what uses the cores, and threads change bits.
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
-    # grpc's own lines on stderr; what matters is said here. A user may set it to see them.
+    # grpc's own lines on stderr repeat what is logged here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _malloc.keep_freed_memory()
-    traces = _traces.Traces.from_environment()
+    traces = Traces.from_environment()
     if options.lifeline_fd is not None:
         try:
-            _lifeline.watch(options.lifeline_fd, _lifeline.socket_path(options.listen), traces.stop)
+            lifeline.watch(options.lifeline_fd, socket_path(options.listen), traces.stop)
         except OSError as error:
             return _fail(EXIT_USAGE, f"--lifeline-fd {options.lifeline_fd}: {error.strerror}")
-    from graphscore._engine import Engine, EngineError  # noqa: PLC0415
-    from graphscore._listen import OptionError  # noqa: PLC0415
-    from graphscore._model import ModelError, load_model  # noqa: PLC0415
-    from graphscore._server import ServeError, Server, ServerOptions  # noqa: PLC0415
+    from graphscore import _engines  # noqa: PLC0415
+    from graphscore._serving.server import ServeError, Server  # noqa: PLC0415
 
     try:
-        model = load_model(options.model)
+        engine = _engines.load(options.model)
         server = Server(
-            Engine(model),
+            engine,
             ServerOptions(
                 listen=options.listen,
                 allow_remote=options.allow_remote,
@@ -136,20 +139,20 @@ def _serve(options: argparse.Namespace) -> int:
         return _fail(EXIT_USAGE, str(error))
     except ServeError as error:
         return _fail(EXIT_UNAVAILABLE, str(error))
-    except EngineError as error:
+    except _engines.EngineError as error:
         return _fail(EXIT_BUG, str(error))
-    _log.info("serving %s (%s) on %s", model.name, model.digest, server.address)
+    _log.info("serving %s (%s) on %s", engine.model.name, engine.model.digest, server.address)
     stop.wait()
     server.stop(_GRACE_SECONDS)
     traces.stop()
     if options.lifeline_fd is not None:  # the parent may be gone by now
-        _lifeline.remove(_lifeline.socket_path(options.listen))
+        lifeline.remove(socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
 
 
 def _cpus() -> int:
-    """Return how many CPUs this process may use."""
+    """Return the number of CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 class Edges:
     """The edges of N nodes, grouped by target: a CSR matrix whose rows are targets.
 
-    What layers derive from them (a normalised matrix, say) is computed by the first layer that asks and kept
+    What layers derive from them (a normalised matrix, say) is computed for the first layer that needs it and kept
     for the others. One thread uses an object of this class.
     """
 

@@ -2,8 +2,8 @@
 
 Context: the arrays of a chunk are a few hundred KiB to 2 MiB. glibc returns such blocks to the kernel when
 they are freed and faults them in again for the next chunk: half of the time of a small model. It also keeps an
-arena for each thread, so that every call finds other memory than the last one left in the caches. Decision:
-keep some MiB, in one arena for all threads. Price: that memory is held while the server is idle, and threads
+arena for each thread, so that every call uses other memory than the last one left in the caches. Decision:
+keep some MiB, in one arena for all threads. Price: that memory is occupied while the server is idle, and threads
 wait for each other for the moment an allocation takes. Other C libraries are left alone.
 """
 

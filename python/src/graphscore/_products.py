@@ -1,8 +1,8 @@
 """Dense products whose rows do not depend on their place or their neighbours, to the bit.
 
 Context: a BLAS picks its code by the shape of the matrices and by a row's place in them, so the same row can
-end in other bits when other graphs stand beside it. Decision: rows always go through the BLAS in tiles of one
-fixed height, the last one padded, and when a model is loaded each of its products is tried at every place of
+have other bits when other graphs are in the batch. Decision: rows always go through the BLAS in tiles of one
+fixed height, the last one padded, and when a model is loaded each of its products is tested at every place of
 a tile before it is used. The fastest strategy that passes is taken. Price: some padding, and on AVX2 kernels
 blocks of 8 columns instead of whole rows.
 """
@@ -24,7 +24,7 @@ BLOCK: Final = 8
 
 
 class Product(Protocol):
-    """Multiplies rows [N, k] with a matrix [k, n] that it holds."""
+    """Multiplies rows [N, k] with the matrix [k, n] it was made for."""
 
     def __call__(self, rows: Floats, /) -> Floats:
         """[N, k], row-major -> [N, n], row-major; a new array that belongs to the caller."""
@@ -35,7 +35,7 @@ Strategy: TypeAlias = Callable[[Floats], Product]
 
 
 class ProductError(RuntimeError):
-    """No strategy gives place-invariant results on this machine."""
+    """No strategy is place-invariant on this machine."""
 
 
 class _Tiled:
@@ -86,7 +86,7 @@ class ColumnBlocks(_Tiled):
 
 
 class Einsum(_Tiled):
-    """No BLAS at all: slow, for kernels that nothing else suits."""
+    """Without BLAS: slow, for kernels on which no other strategy passes."""
 
     def _multiply(self, tiles: Floats, out: Floats) -> None:
         for tile, target in zip(tiles, out, strict=True):
@@ -98,10 +98,10 @@ STRATEGIES: Final[tuple[Strategy, ...]] = (WholeWidth, ColumnBlocks, Einsum)
 
 
 def place_invariant(product: Product, inner: int) -> bool:
-    """Say whether rows keep their bytes at every place of a tile, whatever stands beside them.
+    """Return whether rows have the same bytes at every place of a tile, whatever the other rows are.
 
-    240 rows are laid out in 240 orders in which each of them stands once at every place, with other rows
-    beside it each time; in every second order two thirds of them are not finite. The arrays are one to three
+    240 rows are laid out in 240 orders in which each of them is once at every place, with other neighbours
+    each time; in every second order two thirds of them are not finite. The arrays are one to three
     tiles long, their last tile more or less full.
     """
     random = np.random.default_rng(1)
@@ -145,6 +145,6 @@ class Chooser:
                 self._chosen[inner, columns] = strategy
                 return product
         raise ProductError(
-            f"no dense product of {inner} x {columns} gives the same result at every place with this BLAS;"
+            f"no dense product of {inner} x {columns} returns the same bits at every place with this BLAS;"
             " use another numpy build, or set OPENBLAS_CORETYPE to another kernel"
         )

@@ -1,10 +1,10 @@
 """Arithmetic on rows [N, C], in place, where numpy's own broadcasting is slow.
 
-Context: numpy copies an operand that is broadcast along rows of a few columns into a buffer first, and goes
-through a comparison with one number value by value: each costs more than the sparse product beside it.
+Context: numpy copies an operand that is broadcast along rows of a few columns into a buffer first, and compares
+with one number value by value: each costs more than the sparse product of the same rows.
 Decision: operands of one row are laid out once, as often as fills numpy's buffer, and rows are scaled by
 SciPy's C loop. Price: 32 KiB or more a bias. Each value has the bits that `rows + bias`, or
-`rows * factors[:, None]`, would give it.
+`rows * factors[:, None]`, would return.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Row:
         self._block = np.tile(row, self._rows)
 
     def apply(self, function: np.ufunc, rows: Floats) -> None:
-        """Let function(rows, row) take the place of rows [N, C], which are row-major."""
+        """Replace rows [N, C], which are row-major, by function(rows, row)."""
         whole = len(rows) // self._rows
         blocks = rows[: whole * self._rows].reshape(whole, len(self._block), copy=False)
         function(blocks, self._block, out=blocks)
@@ -44,6 +44,6 @@ def scale(rows: Floats, factors: Floats) -> None:
     if columns == 1:
         np.multiply(values, factors, out=values)
         return
-    # The rows as a sparse matrix with every entry there; its column numbers are not looked at.
+    # The rows as a sparse matrix without zeros; the loop does not read its column numbers.
     starts = np.arange(0, (nodes + 1) * columns, columns, dtype=np.int64)
     csr_scale_rows(nodes, columns, starts, starts, values, factors)

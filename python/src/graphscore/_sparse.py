@@ -2,7 +2,8 @@
 
 Context: `import scipy.sparse` brings in most of numpy (its tests, random numbers, a Fortran parser) and is more
 than a third of a worker's start-up, for four C functions. Decision: the extension module that holds them is
-loaded by itself. Price: its place inside SciPy is known here; where it is not there, it is imported as usual.
+loaded by itself. Price: this module names a private module of SciPy; without that, it is imported
+as usual.
 """
 
 from __future__ import annotations

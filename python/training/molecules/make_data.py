@@ -141,7 +141,7 @@ def read_molecules(source: Path) -> Iterator[Molecule]:
 
 
 def is_held_back(molecule: Molecule) -> bool:
-    """Say whether a molecule is kept from training: one canonical SMILES, one side."""
+    """Return whether a molecule is kept from training: one canonical SMILES, one side."""
     digest = hashlib.sha256(molecule.smiles.encode("ascii")).digest()
     return int.from_bytes(digest[:8], "big") % HELD_BACK_ONE_IN == 0
 
@@ -157,7 +157,7 @@ def build_tables(source: Path) -> dict[str, pa.Table]:
     """Return the table of each file by its name.
 
     Raises:
-        ValueError: when the source does not give the molecules that are expected.
+        ValueError: when the source does not have the molecules that are expected.
     """
     molecules = list(read_molecules(source))
     unique = len({molecule.graph_id for molecule in molecules})
@@ -174,7 +174,7 @@ def build_tables(source: Path) -> dict[str, pa.Table]:
 
 
 def write_tables(tables: dict[str, pa.Table], out: Path) -> None:
-    """Write each table to its file in ``out``, which is made if it is not there."""
+    """Write each table to its file in ``out``, which is made if it does not exist."""
     out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         pq.write_table(

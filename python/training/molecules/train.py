@@ -7,13 +7,13 @@ sees, beside two simpler models, prints the figures and writes the model folder:
 
 * *linear*: least squares on an atom's own features; knows nothing of bonds.
 * *GCN*: three ``GCNConv`` layers of the same width; it averages an atom with its
-  neighbours and so cannot tell one from the other.
+  neighbours and so cannot distinguish them.
 * *SAGE*: three ``SAGEConv`` layers (mean of the neighbours, and a weight of its
   own for the atom itself). This is the model that is written.
 
 Epochs and learning rate were chosen by four-fold cross-validation within the
 training files, never by the held-back molecules; the last weights are taken. The
-seed is fixed: the same versions on the same kind of processor give the same weights.
+seed is fixed: the same versions on the same kind of processor make the same weights.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from graphscore._layers import gcn, sage
-from graphscore._layers._base import Forward, Layer, LayerSpec, LayerType, MakeProduct
+from graphscore._layers._base import Forward, Layer, LayerType, MakeProduct
+from graphscore._layers._spec import LayerSpec
 
 __all__ = ["LAYER_TYPES", "Forward", "Layer", "LayerSpec", "LayerType", "MakeProduct"]
 

@@ -8,37 +8,29 @@ from typing import Protocol, TypeAlias
 
 from graphscore._arrays import Floats
 from graphscore._edges import Edges
+from graphscore._layers._spec import LayerSpec
 from graphscore._products import Product
 
 Forward: TypeAlias = Callable[[Floats, Edges], Floats]
 """Rows [N, in] and edges -> rows [N, out], before the activation: a new array that belongs to the caller.
 
-The rows given are row-major and aligned; they are used up, that is, the function may write into them.
+The rows passed are row-major and aligned; they are used up, that is, the function may write into them.
 """
 
 MakeProduct: TypeAlias = Callable[[Floats], Product]
 """Makes a place-invariant product with a matrix [k, n]."""
 
 
-class LayerSpec(Protocol):
-    """One entry of `layers` in config.json. Every method raises ModelError naming layer and tensor."""
-
-    def matrix(self, key: str) -> Floats:
-        """Return the tensor [out, in] that config.json names under `key`; it must be there."""
-
-    def optional_matrix(self, key: str) -> Floats | None:
-        """Return the tensor [out, in] under `key`, or None where that is absent or null."""
-
-    def optional_vector(self, key: str) -> Floats | None:
-        """Return the tensor [out] under `key`, or None where that is absent or null."""
-
-
 class Layer(Protocol):
     """The parameters of one layer."""
 
     @property
-    def weight(self) -> Floats:
-        """A weight [out, in] that tells the layer's widths."""
+    def in_width(self) -> int:
+        """Columns of the rows that the layer takes."""
+
+    @property
+    def out_width(self) -> int:
+        """Columns of the rows that the layer returns."""
 
     def compile(self, make_product: MakeProduct) -> Forward:
         """Return the function that computes the layer."""
@@ -46,7 +38,10 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class LayerType:
-    """A layer type: its keys in config.json beside `type` and `activation`, and its reader."""
+    """A layer type: its keys in config.json beside `type` and `activation`, and its reader.
+
+    The reader takes each of the keys from the LayerSpec once; any other key of an entry is an error.
+    """
 
     keys: frozenset[str]
     read: Callable[[LayerSpec], Layer]

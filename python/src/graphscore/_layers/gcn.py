@@ -3,7 +3,7 @@
     H' = D^-1/2 A D^-1/2 H W^T + b
 
 A[i, j] is the weight of edge j -> i, with a self loop of weight 1 where a node has none (an existing one keeps
-its weight; given several times, the last counts), D[i] the sum of row i. D^-1/2 is 0 where D is 0 and NaN
+its weight; of several the last counts), D[i] the sum of row i. D^-1/2 is 0 where D is 0 and NaN
 where D is negative. Kipf and Welling, https://arxiv.org/abs/1609.02907; gcn_norm and add_remaining_self_loops
 of PyTorch Geometric.
 """
@@ -18,7 +18,8 @@ import numpy.typing as npt
 
 from graphscore._arrays import Floats
 from graphscore._edges import Adjacency, Edges, targets
-from graphscore._layers._base import Forward, LayerSpec, LayerType, MakeProduct
+from graphscore._layers._base import Forward, LayerType, MakeProduct
+from graphscore._layers._spec import LayerSpec
 from graphscore._rows import Row, scale
 
 
@@ -32,13 +33,23 @@ class GCN:
     @classmethod
     def read(cls, spec: LayerSpec) -> GCN:
         """Read the layer from a model folder."""
-        return cls(spec.matrix("weight"), spec.optional_vector("bias"))
+        return cls(spec.weight("weight", "out", "in"), spec.optional_weight("bias", "out"))
+
+    @property
+    def in_width(self) -> int:
+        """Columns of the rows that the layer takes."""
+        return int(self.weight.shape[1])
+
+    @property
+    def out_width(self) -> int:
+        """Columns of the rows that the layer returns."""
+        return int(self.weight.shape[0])
 
     def compile(self, make_product: MakeProduct) -> Forward:
         """Return the layer's function; it multiplies on the narrower side of the weight."""
         product = make_product(self.weight.T)
         bias = None if self.bias is None else Row(self.bias)
-        weight_first = self.weight.shape[0] <= self.weight.shape[1]
+        weight_first = self.out_width <= self.in_width
 
         def forward(rows: Floats, edges: Edges) -> Floats:
             matrix = edges.derive(_normalise)

@@ -15,7 +15,8 @@ import numpy as np
 
 from graphscore._arrays import Floats
 from graphscore._edges import Adjacency, Edges, unweighted
-from graphscore._layers._base import Forward, LayerSpec, LayerType, MakeProduct
+from graphscore._layers._base import Forward, LayerType, MakeProduct
+from graphscore._layers._spec import LayerSpec
 from graphscore._rows import Row
 
 
@@ -30,19 +31,28 @@ class SAGE:
     @classmethod
     def read(cls, spec: LayerSpec) -> SAGE:
         """Read the layer from a model folder."""
-        return cls(spec.matrix("neighbor"), spec.optional_vector("bias"), spec.optional_matrix("root"))
+        return cls(
+            spec.weight("neighbor", "out", "in"),
+            spec.optional_weight("bias", "out"),
+            spec.optional_weight("root", "out", "in"),
+        )
 
     @property
-    def weight(self) -> Floats:
-        """The weight that tells the layer's widths."""
-        return self.neighbor
+    def in_width(self) -> int:
+        """Columns of the rows that the layer takes."""
+        return int(self.neighbor.shape[1])
+
+    @property
+    def out_width(self) -> int:
+        """Columns of the rows that the layer returns."""
+        return int(self.neighbor.shape[0])
 
     def compile(self, make_product: MakeProduct) -> Forward:
         """Return the layer's function; it multiplies on the narrower side of the weight."""
         neighbor = make_product(self.neighbor.T)
         root = None if self.root is None else make_product(self.root.T)
         bias = None if self.bias is None else Row(self.bias)
-        weight_first = self.neighbor.shape[0] <= self.neighbor.shape[1]
+        weight_first = self.out_width <= self.in_width
 
         def forward(rows: Floats, edges: Edges) -> Floats:
             mean = edges.derive(_mean)

@@ -1,1 +1,1 @@
-"""Generated message modules (see generate_proto.sh). Only `graphscore._codec` imports them."""
+"""Generated message modules (see generate_proto.sh). Only `graphscore._serving.codec` imports them."""

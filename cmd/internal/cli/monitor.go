@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"graphscore/jobs"
+	"graphscore/jobs/backfill"
+	"graphscore/jobs/run"
+	"graphscore/pipeline"
+	"graphscore/pipeline/exit"
+	"graphscore/pipeline/observe"
+	"graphscore/writers/record"
+)
+
+// Where the secrets of what watches a run come from: see observe.Secret.
+const (
+	pingVariable, pingCredential         = "GRAPHSCORE_PING_URL", "ping_url"
+	pushUserVariable                     = "GRAPHSCORE_PUSHGATEWAY_USER"
+	pushPassVariable, pushPassCredential = "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password"
+)
+
+// watchHelp ends the help of commands that others may watch.
+const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is told\n" +
+	"of start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT turns\n" +
+	"traces on."
+
+// monitor is how others see one command: a monitor by its pings, Prometheus by its
+// metrics, a collector by its traces.
+type monitor struct {
+	*env
+	id  string    // of the run or the backfill
+	job *jobs.Job // once it is known
+	// tell adds what the command knows at its end, summarize writes it for people. Each does nothing until the
+	// command has something to tell.
+	tell      func(*observe.LastRun)
+	summarize func(io.Writer) error
+
+	what   string
+	traces *observe.Traces
+	server *observe.Server // nil where nothing is served
+	scorer atomic.Pointer[run.Session]
+}
+
+// monitor begins one of a "run" or a "backfill", whose id every log line has from now on.
+func (e *env) monitor(what string) *monitor {
+	m := &monitor{
+		env: e, what: what, id: run.NewID(e.start),
+		tell: func(*observe.LastRun) {}, summarize: func(io.Writer) error { return nil },
+	}
+	e.log = e.log.With(what, m.id)
+	return m
+}
+
+// watch runs a command that others may watch. Nothing of that changes how it ends.
+func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor) error) error {
+	pinger := m.pinger(ctx)
+	pinger.Start(ctx)
+	m.traces = observe.NewTraces(ctx, observe.TracesConfig{Version: run.BuildVersion(), Getenv: os.Getenv, Log: m.log})
+	traced, end := m.traces.Command(ctx, m.what, "graphscore.run", m.id)
+	if id := observe.TraceID(traced); id != "" {
+		m.log = m.log.With("trace", id)
+	}
+	err := run.Stopped(ctx, work(traced, m))
+	end(run.ExitCode(err), failure(err))
+	if m.server != nil {
+		if err := m.server.Close(ctx); err != nil {
+			m.log.WarnContext(ctx, "ending the live metrics", "error", err)
+		}
+	}
+	var g errgroup.Group
+	g.Go(func() error {
+		pinger.End(ctx, run.ExitCode(err), m.text(err))
+		return nil
+	})
+	g.Go(func() error {
+		m.publish(ctx, err)
+		return nil
+	})
+	g.Go(func() error {
+		m.traces.Close(ctx)
+		return nil
+	})
+	_ = g.Wait() // they warn, and never fail
+	return err
+}
+
+// failure is an error that is one: not the outcome of a command that did its work.
+func failure(err error) error {
+	var outcome *run.OutcomeError
+	if errors.As(err, &outcome) && outcome.Said {
+		return nil
+	}
+	return err
+}
+
+// serve serves metrics and profiles while the command runs, where the job says so.
+func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading) error {
+	address := m.job.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	if err := jobs.CheckListen(address); err != nil {
+		return &jobs.Error{Path: m.job.Path, Reason: fmt.Sprintf("metrics.listen %v", err)}
+	}
+	var err error
+	m.server, err = observe.Serve(ctx, address, m.job.Name, func() observe.Live {
+		live := observe.Live{Reading: read()}
+		if s := m.scorer.Load(); s != nil {
+			live.Restarts = s.Restarts()
+		}
+		return live
+	}, m.log)
+	if err == nil {
+		m.log.InfoContext(ctx, "serving metrics", "url", m.server.URL())
+	}
+	return err
+}
+
+// connected takes the session of the command, once there is one.
+func (m *monitor) connected(s *run.Session) { m.scorer.Store(s) }
+
+func (m *monitor) pinger(ctx context.Context) *observe.Pinger {
+	url, err := observe.Secret(os.Getenv, pingVariable, pingCredential)
+	if err != nil {
+		m.log.WarnContext(ctx, "no ping is sent", "error", err)
+	}
+	return observe.NewPinger(ctx, observe.PingConfig{URL: url, RunID: m.id, Log: m.log})
+}
+
+// publish says in metrics how the command ended, where the job is known and wants any.
+func (m *monitor) publish(ctx context.Context, ended error) {
+	if m.job == nil {
+		return
+	}
+	last := m.lastRun(ended)
+	if path := m.job.Metrics.Textfile; path != "" {
+		m.delivered(ctx, observe.WriteTextfile(observe.TextfilePath(path, last.Job), last))
+	}
+	if url := m.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
+		password, err := observe.Secret(os.Getenv, pushPassVariable, pushPassCredential)
+		if err == nil {
+			gateway := observe.Pushgateway{URL: url, User: os.Getenv(pushUserVariable), Password: password}
+			err = gateway.Push(ctx, last)
+		}
+		m.delivered(ctx, err)
+	}
+}
+
+func (m *monitor) delivered(ctx context.Context, err error) {
+	if err != nil {
+		m.log.WarnContext(ctx, "could not push metrics; the run is not affected", "error", err)
+	}
+}
+
+func (m *monitor) lastRun(ended error) *observe.LastRun {
+	now := m.now()
+	code := run.ExitCode(ended)
+	last := &observe.LastRun{
+		Job: m.job.Name, Ended: now, ExitCode: code, Success: code == exit.Done || code == exit.Partly,
+		Seconds: run.Elapsed(m.start, now), StartupSeconds: run.Elapsed(m.start, now), PeakRun: run.PeakMemory(),
+	}
+	m.tell(last)
+	return last
+}
+
+// text is what a monitor shows: the error in one sentence, and the summary where there is one.
+func (m *monitor) text(ended error) string {
+	var b strings.Builder
+	if err := failure(ended); err != nil {
+		fmt.Fprintf(&b, "graphscore: error: %s\n", strings.TrimSpace(err.Error()))
+	}
+	_ = m.summarize(&b) // a builder takes everything
+	return b.String()
+}
+
+// lastRun tells metrics of a run that came as far as a record.
+func lastRun(l *observe.LastRun, rec *record.Run) {
+	addLast(l, &rec.Counts, rec)
+	l.StartupSeconds, l.PeakWorkers = rec.StartupSeconds, rec.PeakMemory.Workers
+}
+
+// lastBackfill tells metrics of a backfill: sums over its dates.
+func lastBackfill(l *observe.LastRun, start time.Time, b *backfill.Ended) {
+	if !b.FirstRequest.IsZero() {
+		l.StartupSeconds = run.Elapsed(start, b.FirstRequest)
+	}
+	l.PeakWorkers = b.WorkerMemory
+	for i := range b.Dates {
+		addLast(l, &b.Dates[i].Counts, &b.Dates[i].Run.Record)
+	}
+}
+
+// addLast adds the counts of a run or a date, and what only the record of a run has.
+func addLast(l *observe.LastRun, c *record.Counts, rec *record.Run) {
+	l.Scored += c.Scored
+	l.Quarantined += c.Quarantined
+	l.Skipped += c.Skipped
+	l.FilesRead += c.Files - c.FilesRefused
+	l.FilesRefused += c.FilesRefused
+	l.Retries += c.Retries
+	for code, n := range rec.QuarantinedByCode {
+		if l.Codes == nil {
+			l.Codes = map[string]int64{}
+		}
+		l.Codes[code] += n
+	}
+	for i := range rec.Gates {
+		if !rec.Gates[i].Passed {
+			l.GatesFailed++
+		}
+	}
+}

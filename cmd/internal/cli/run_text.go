@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"graphscore/jobs/gates"
+	"graphscore/jobs/run"
+	"graphscore/pipeline/display"
+	"graphscore/writers/record"
+)
+
+// runPrinter prints how a run ended.
+type runPrinter struct {
+	*env
+	asJSON bool // the record instead of the summary
+	stages bool // and how busy each stage was
+}
+
+// ended prints the record on standard output with --json, else a few lines; and always, on standard error, what was
+// not scored.
+func (p runPrinter) ended(r *run.Ended) error {
+	rec := &r.Record
+	for _, f := range rec.Refused {
+		fmt.Fprintf(p.stderr, "graphscore: refused: %s\n", f.Reason)
+	}
+	if n := sum(rec.QuarantinedByCode); n > 0 {
+		fmt.Fprintf(p.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
+			display.Plural(n, "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
+	}
+	p.printFailedGates(rec.Gates)
+	stages := p.stages && r.Streamed
+	if p.asJSON {
+		if stages {
+			fmt.Fprintf(p.stderr, "graphscore: %s\n", r.Stages.Bottleneck())
+		}
+		return rec.Encode(p.stdout)
+	}
+	if !p.quiet {
+		if err := printSummary(p.stdout, rec); err != nil {
+			return err
+		}
+	}
+	if !stages {
+		return nil
+	}
+	_, err := io.WriteString(p.stdout, r.Stages.String()+display.Paragraph("  ", r.Stages.Bottleneck()))
+	return err
+}
+
+// noInput says that a date has no input.
+func (p runPrinter) noInput(date string, r *run.Ended) error {
+	p.printFailedGates(r.Record.Gates)
+	fmt.Fprintf(p.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n",
+		date, strings.Join(r.Record.Inputs, ", "))
+	if p.asJSON {
+		return r.Record.Encode(p.stdout)
+	}
+	return nil
+}
+
+// printFailedGates prints on standard error which gates failed.
+func (e *env) printFailedGates(verdicts []record.Gate) {
+	for _, sentence := range gates.Failed(verdicts) {
+		fmt.Fprintf(e.stderr, "graphscore: %s\n", sentence)
+	}
+}
+
+// gatesSummary is a line on how many gates passed, and one for each thing that is to be known of them.
+func gatesSummary(b *strings.Builder, verdicts []record.Gate) {
+	if len(verdicts) == 0 {
+		return
+	}
+	var said []string
+	last := ""
+	for i := range verdicts {
+		if g := &verdicts[i]; g.Passed && g.Message != "" && g.Message != last {
+			said = append(said, gates.Sentence(g))
+			last = g.Message
+		}
+	}
+	note := "passed"
+	if failed := len(gates.Failed(verdicts)); failed > 0 {
+		note = fmt.Sprintf("of which %s failed: the parts are kept, no _SUCCESS", humanize.Comma(int64(failed)))
+	}
+	line(b, "gates", int64(len(verdicts)), note)
+	for _, text := range said {
+		b.WriteString(display.Paragraph("  ", text))
+	}
+}
+
+func printSummary(w io.Writer, rec *record.Run) error {
+	c := rec.Counts
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s\n", rec.Name, rec.Output)
+	note := ""
+	if c.Files == 0 {
+		note = "nothing to do: the input holds no file"
+	}
+	line(&b, "files", c.Files, note)
+	if c.FilesRefused > 0 {
+		line(&b, "refused", c.FilesRefused, "files that could not be read")
+	}
+	line(&b, "scored", c.Scored, fmt.Sprintf("graphs, %s nodes", humanize.Comma(c.Nodes)))
+	if c.Skipped > 0 {
+		line(&b, "skipped", c.Skipped, fmt.Sprintf("graphs that were done before, in %s", display.Plural(c.ShardsSkipped, "part")))
+	}
+	if len(rec.QuarantinedByCode) > 0 {
+		line(&b, "quarantined", sum(rec.QuarantinedByCode), display.Counts(rec.QuarantinedByCode))
+	}
+	if c.Orphaned > 0 {
+		line(&b, "orphaned", c.Orphaned, "parts whose input is missing or unreadable (kept)")
+	}
+	gatesSummary(&b, rec.Gates)
+	working := rec.Seconds - rec.StartupSeconds
+	fmt.Fprintf(&b, "  %.1f s, of which start-up %.1f s", rec.Seconds, rec.StartupSeconds)
+	if c.Scored > 0 && working > 0 {
+		fmt.Fprintf(&b, "; then %s graphs/s", humanize.Comma(int64(float64(c.Scored)/working)))
+	}
+	fmt.Fprintf(&b, " with %s\n", display.Plural(int64(rec.Workers), "worker"))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func sum(counts map[string]int64) int64 {
+	var n int64
+	for _, v := range counts {
+		n += v
+	}
+	return n
+}

@@ -1,0 +1,202 @@
+package backfill
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"graphscore/jobs"
+	"graphscore/jobs/run"
+	"graphscore/pipeline/exit"
+	"graphscore/writers"
+	"graphscore/writers/record"
+)
+
+// What Config.Only may be.
+const (
+	OnlyMissing = "missing" // dates without _SUCCESS
+	OnlyFailed  = "failed"  // those that have a run record but no _SUCCESS
+	OnlyStale   = "stale"   // those with parts that do not match input, model and settings; they are scored again
+	OnlyAll     = "all"
+)
+
+const (
+	maxDates    = 100_000
+	maxParallel = 64
+)
+
+// Config says which dates of a job are run, and how.
+type Config struct {
+	// Run is what all dates have in common. Its job has a {date}, its ID is that of the backfill.
+	Run run.Config
+	// Since is the first date, Until the first one that is left out; "" is the one that now is in, so that only what
+	// is over is run.
+	Since, Until string
+	// Only selects dates by their outputs: see the constants.
+	Only string
+	// Parallel is the number of dates at once.
+	Parallel int
+	// MaxFailures is the number of failed dates after which no more begin, 0 for any.
+	MaxFailures int
+	// NewestFirst begins with the last date. DryRun runs nothing.
+	NewestFirst, DryRun bool
+}
+
+func usagef(format string, args ...any) error {
+	return &run.UsageError{Message: fmt.Sprintf(format, args...)}
+}
+
+// New checks what was asked for and lists the dates. Errors are a *run.UsageError or a *jobs.Error.
+func New(cfg Config) (*Backfill, error) {
+	job := *cfg.Run.Job
+	cfg.Run.Job = &job
+	b := &Backfill{Config: cfg}
+	var err error
+	if b.calendar, err = job.Calendar(); err != nil {
+		return nil, err
+	}
+	if !job.OutputDated() {
+		return nil, &jobs.Error{Path: job.Path, Reason: fmt.Sprintf(
+			"output.path %s has no {date}, so that every date would have the same output: add one, as in %s",
+			job.Output.Path, strings.TrimSuffix(job.Output.Path, "/")+"/dt={date}")}
+	}
+	if all := []string{OnlyMissing, OnlyFailed, OnlyStale, OnlyAll}; !slices.Contains(all, b.Only) {
+		return nil, usagef("--only is %q: it must be one of %s", b.Only, strings.Join(all, ", "))
+	}
+	if b.Parallel < 1 || b.Parallel > maxParallel {
+		return nil, usagef("--parallel is %d: it must be from 1 to %d", b.Parallel, maxParallel)
+	}
+	if err := b.list(); err != nil {
+		return nil, err
+	}
+	if err := job.Validate(); err != nil {
+		return nil, err
+	}
+	if b.NewestFirst && job.DriftDated() {
+		return nil, usagef("--newest-first is given, but gates.drift compares each date with the one before it, which would come later: leave it out")
+	}
+	if b.Only == OnlyStale {
+		job.OnChange = "rescore" // stale parts are what is asked for
+	}
+	if !job.InputDated() {
+		b.Run.Log.Warn("input.path has no {date}: every date reads the same input", "input", job.Input.Path.String())
+	}
+	return b, nil
+}
+
+// list fills in the dates from Since to Until.
+func (b *Backfill) list() error {
+	if b.Since == "" {
+		return usagef("backfill needs --since DATE: see graphscore backfill --help")
+	}
+	since, err := b.calendar.Parse(b.Since)
+	if err != nil {
+		return usagef("--since: %v", err)
+	}
+	until := b.calendar.Current(b.Run.Now())
+	if b.Until != "" {
+		if until, err = b.calendar.Parse(b.Until); err != nil {
+			return usagef("--until: %v", err)
+		}
+	}
+	switch {
+	case until.Before(since):
+		return usagef("--since %s is after --until %s", since, until)
+	case until == since:
+		return usagef("--since %s and --until %s leave no %s: --until is the first that is left out", since, until, b.calendar.Unit)
+	}
+	for d := range b.calendar.Dates(since, until) {
+		if len(b.days) == maxDates {
+			return usagef("--since %s and --until %s are more than %d dates apart: run less at a time", since, until, maxDates)
+		}
+		b.days = append(b.days, d)
+		b.dates = append(b.dates, Date{BackfillDate: record.BackfillDate{
+			Date: d.String(), Output: b.Run.Job.On(d).Output.Path, Outcome: record.DateNotBegun,
+		}})
+	}
+	b.Since, b.Until = since.String(), until.String()
+	return nil
+}
+
+// choose settles the dates that their folders alone decide, and returns the places of the others in the order of
+// running.
+func (b *Backfill) choose(ctx context.Context) []int {
+	var due []int
+	for i := range b.dates {
+		d := &b.dates[i]
+		found, known := existing(ctx, d.Output)
+		switch {
+		case !known: // the run will say what is wrong
+			due = append(due, i)
+		case b.Only != OnlyAll && b.Only != OnlyStale && found.Success && len(found.Temporary) == 0:
+			d.Outcome = record.DateDone
+			d.ExitCode = run.ExitCode(partly(found))
+		case b.Only == OnlyFailed && found.Records == 0, b.Only == OnlyStale && !found.Ours():
+			d.Outcome = record.DateNotSelected
+		default:
+			due = append(due, i)
+		}
+	}
+	if b.NewestFirst {
+		slices.Reverse(due)
+	}
+	return due
+}
+
+// existing is what an output holds, empty where there is none.
+func existing(ctx context.Context, output string) (found *writers.Inventory, known bool) {
+	found, err := writers.NewView(output).List(ctx)
+	if err != nil {
+		return &writers.Inventory{}, errors.Is(err, fs.ErrNotExist)
+	}
+	return found, true
+}
+
+// partly is the outcome of an output that is done and has graphs in quarantine, or nil.
+func partly(found *writers.Inventory) error {
+	if len(found.Quarantines) == 0 {
+		return nil
+	}
+	return &run.OutcomeError{Code: exit.Partly, Message: "graphs are in quarantine", Said: true}
+}
+
+// look settles a date without running it: in a dry run always, and where only stale ones are run and it is not.
+func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool, err error) {
+	d := &b.dates[i]
+	if in.Plan.Empty() {
+		d.Outcome = record.DateNoInput
+		return true, nil
+	}
+	if !b.DryRun && b.Only != OnlyStale {
+		return false, nil
+	}
+	d.Outcome = record.DateWouldRun
+	if b.Only == OnlyStale {
+		found, _ := existing(ctx, d.Output)
+		stale, err := b.stale(ctx, in, found.Success)
+		if err != nil {
+			return true, err
+		}
+		if !stale && !found.Success { // its parts match, but it is not done: a gate failed, or it was stopped
+			d.Outcome = record.DateNotSelected
+			return true, nil
+		}
+		if !stale {
+			d.Outcome = record.DateDone
+			return true, partly(found)
+		}
+	}
+	d.Counts.Files, d.Counts.Shards, d.Counts.RowsIn = int64(in.Files()), int64(len(in.Plan.Shards)), in.Plan.Rows
+	return b.DryRun, nil
+}
+
+func (b *Backfill) stale(ctx context.Context, in *run.Input, success bool) (bool, error) {
+	s, err := b.session.Borrow(ctx)
+	if err != nil {
+		return false, err
+	}
+	return in.Stale(ctx, s, success)
+}

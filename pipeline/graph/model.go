@@ -1,0 +1,59 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// The columns of a part that come before those of the outputs.
+const (
+	GraphIDColumn = "graph_id"
+	NodeIDColumn  = "node_id"
+)
+
+// Model describes what scores: as a model folder, a server or a worker describes itself.
+type Model struct {
+	// Name is the model's own.
+	Name string
+	// Digest tells models apart, empty where it is not known.
+	Digest string
+	// InFeatures is the number of features of a node, 0 where it is not known.
+	InFeatures int
+	// Outputs are the names of the scores, in the order of their columns.
+	Outputs []string
+	// MaxMessageBytes is the largest message that every server takes, 0 where it is not known or there is no server.
+	MaxMessageBytes int64
+	// Engine, Versions and BLAS say what computes, as far as it is known.
+	Engine   string
+	Versions map[string]string
+	BLAS     string
+}
+
+// Validate names the first field that no run can work with. The engine and the largest message may be unknown.
+func (m *Model) Validate() error {
+	if m.Digest == "" {
+		return errors.New("digest is empty")
+	}
+	if m.InFeatures < 1 {
+		return fmt.Errorf("in_features is %d", m.InFeatures)
+	}
+	if len(m.Outputs) == 0 {
+		return errors.New("outputs is empty")
+	}
+	if i := BadOutput(m.Outputs); i >= 0 {
+		return fmt.Errorf("outputs has the name %q, which is empty, given twice or that of an id column", m.Outputs[i])
+	}
+	return nil
+}
+
+// BadOutput returns the index of the first output name that no part can have as a column: it is empty, the name of an
+// earlier output or that of an id column. It returns -1 where every name can be used.
+func BadOutput(names []string) int {
+	for i, name := range names {
+		if name == "" || name == GraphIDColumn || name == NodeIDColumn || slices.Contains(names[:i], name) {
+			return i
+		}
+	}
+	return -1
+}

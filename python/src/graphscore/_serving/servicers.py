@@ -1,0 +1,148 @@
+"""The rpc methods: bytes -> codec -> engine -> codec -> bytes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Semaphore
+from typing import Final, TypeAlias
+
+import grpc
+
+from graphscore._batch import BatchError
+from graphscore._engines import Engine
+from graphscore._serving import codec
+from graphscore._serving.logs import labelled
+from graphscore._serving.traces import Traces
+
+_log = logging.getLogger(__name__)
+
+_RESPONSE_SLACK: Final = 1024
+"""Bytes of a ScoreResponse apart from scores and errors, at most."""
+
+Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
+
+
+class CallError(Exception):
+    """Ends a call with a status."""
+
+    def __init__(self, code: grpc.StatusCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class ScoringServicer:
+    """graphscore.v1.ScoringService."""
+
+    engine: Engine
+    info: codec.ModelInfo
+    turns: Semaphore
+
+    def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Score a batch."""
+        batch = codec.decode_score_request(request)
+        self._check_response(batch.nodes)
+        start = time.perf_counter_ns()
+        scores = self.engine.score(batch)
+        nanos = time.perf_counter_ns() - start
+        return codec.encode_score_response(scores, self.info.digest, nanos)
+
+    def get_model(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Describe the model and the server."""
+        codec.decode_get_model_request(request)
+        return codec.encode_get_model_response(self.info)
+
+    def _check_response(self, nodes: int) -> None:
+        """Raise BatchError where the response would be larger than a message may be."""
+        size = nodes * len(self.info.outputs) * 4 + _RESPONSE_SLACK
+        if size > self.info.max_message_bytes:
+            raise BatchError(
+                f"nodes: the scores of {nodes} nodes with {len(self.info.outputs)} outputs are a message of {size}"
+                f" bytes, but the largest has {self.info.max_message_bytes}; send fewer nodes"
+            )
+
+    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
+        """Return the service for grpc."""
+        methods = {"Score": _in_turn(self.turns, self.score), "GetModel": self.get_model}
+        return _service(codec.SCORING_SERVICE, methods, traces)
+
+
+@dataclass(frozen=True)
+class GCNServicer:
+    """GCNService of gcn.proto."""
+
+    engine: Engine
+    turns: Semaphore
+
+    def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+        """Score one graph."""
+        model = self.engine.model
+        if len(model.outputs) != 1:
+            raise CallError(
+                grpc.StatusCode.FAILED_PRECONDITION,
+                f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph returns one; use Score",
+            )
+        ids, batch = codec.decode_graph(request, model.in_features)
+        return codec.encode_gcn_result(ids, self.engine.score(batch).values)
+
+    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
+        """Return the service for grpc."""
+        methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
+        return _service(codec.GCN_SERVICE, methods, traces)
+
+
+def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
+    return grpc.method_handlers_generic_handler(
+        name,
+        {
+            method: grpc.unary_unary_rpc_method_handler(_observed(f"{name}/{method}", _guard(name, function), traces))
+            for method, function in methods.items()
+        },
+    )
+
+
+def _observed(name: str, method: Method, traces: Traces) -> Method:
+    """Label the log lines of a call with its run, shard and trace, and make its span."""
+
+    def call(request: bytes, context: grpc.ServicerContext) -> bytes:
+        metadata = context.invocation_metadata()
+        with labelled(metadata), traces.call(name, metadata):
+            return method(request, context)
+
+    return call
+
+
+def _in_turn(turns: Semaphore, method: Method) -> Method:
+    """Limit the calls of a method that run at the same time to the number of turns."""
+
+    def waiting(request: bytes, context: grpc.ServicerContext) -> bytes:
+        with turns:
+            return method(request, context)
+
+    return waiting
+
+
+def _guard(service: str, method: Method) -> Method:
+    """Turn every exception of a method into a status; none ends the server."""
+
+    def guarded(request: bytes, context: grpc.ServicerContext) -> bytes:  # noqa: RET503 abort raises
+        try:
+            return method(request, context)
+        except CallError as error:
+            code, message = error.code, str(error)
+        except BatchError as error:
+            code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        except MemoryError:
+            code, message = grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory for this request"
+        except Exception as error:  # noqa: BLE001 whatever it is, it must not disturb other calls
+            _log.exception("%s: a call failed", service)
+            code, message = (
+                grpc.StatusCode.INTERNAL,
+                f"the server failed: {type(error).__name__}; see its log",
+            )
+        context.abort(code, message[:2000])
+
+    return guarded

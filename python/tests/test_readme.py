@@ -1,0 +1,51 @@
+"""README.md: its example runs, and it names what exists."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from graphscore._layers import LAYER_TYPES
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+
+
+def test_example_runs() -> None:
+    text = re.sub(r"(?m)^```.*$", "", README)  # a fence is not expected output
+    example = doctest.DocTestParser().get_doctest(text, {}, "README.md", "README.md", 0)
+    assert len(example.examples) > 10
+    report: list[str] = []
+    assert doctest.DocTestRunner().run(example, out=report.append).failed == 0, "".join(report)
+
+
+def test_every_flag_and_variable_is_described() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "graphscore", "serve", "--help"], capture_output=True, text=True, check=True
+    )
+    flags = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
+    assert flags == set(re.findall(r"(?m)^\| `(--[a-z-]+)", README))
+    source = Path(__file__).parent.parent / "src" / "graphscore"
+    for path in source.rglob("*.py"):
+        for name in re.findall(r'"((?:OTEL|GRPC|OPENBLAS|MKL|OMP)_[A-Z_]+)"', path.read_text()):
+            assert f"`{name}`" in README, f"{path}: {name}"
+
+
+def test_every_layer_and_activation_is_described() -> None:
+    for name in (*LAYER_TYPES, *ACTIVATIONS, *OUTPUT_ACTIVATIONS):
+        assert f"`{name}`" in README
+    for name, layer_type in LAYER_TYPES.items():
+        row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+        assert all(f"`{key}`" in row for key in layer_type.keys)
+
+
+def test_the_command_names_what_exists() -> None:
+    """The interpreter is that of `make build`; the model is the example's."""
+    command = re.search(r"(?m)^(python/\.venv/bin/python -m graphscore serve .*)$", README)
+    assert command is not None
+    words = command[1].split()
+    model = Path(__file__).parents[2] / words[words.index("--model") + 1]
+    assert (model / "config.json").is_file()
