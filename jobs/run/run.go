@@ -118,6 +118,9 @@ type execution struct {
 
 // score does the work, from the connection to _SUCCESS.
 func (x *execution) score(ctx context.Context, output *writers.Output) (err error) {
+	if x.in.Unreadable() { // no scorer is asked for nothing
+		return output.Begin()
+	}
 	session, err := x.opt.Lender.Borrow(ctx)
 	if err != nil {
 		return err
