@@ -91,7 +91,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	if c.Fingerprint != FingerprintFast && c.Fingerprint != FingerprintFull {
-		return &ConfigError{"input.fingerprint", fmt.Sprintf("%q is no fingerprint; use fast or full", c.Fingerprint)}
+		return &ConfigError{"input.fingerprint", fmt.Sprintf("unknown fingerprint %q; use fast or full", c.Fingerprint)}
 	}
 	if n := c.Columns; n[graph.InputEdges] != "" && (n[graph.InputSource] != "" || n[graph.InputTarget] != "") {
 		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}

@@ -16,7 +16,8 @@ type FileError struct {
 	Row int64
 	// Reason says what is wrong and what to do.
 	Reason string
-	// Err is the cause, nil where there is no other than Reason.
+	// Err is the cause, nil where there is no other than Reason. Where the contents made a decoder panic, that is the
+	// last error of its chain, for a debug log.
 	Err error
 }
 
@@ -34,6 +35,9 @@ func (e *FileError) Error() string {
 
 // Unwrap gives the cause.
 func (e *FileError) Unwrap() error { return e.Err }
+
+// permissionDenied is the reason of a file that the user of this process may not read.
+const permissionDenied = "permission denied; make it readable for this user"
 
 // NotFoundError says that a path without wildcard is not there.
 type NotFoundError struct {

@@ -75,12 +75,12 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
 		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
-		f.refuse(name, "it may not be looked at (permission denied); give the user of this run the right to read it")
+		f.refuse(name, permissionDenied)
 		return nil
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
-	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", column.Cause(err))}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be opened (%v); check its name and permissions", column.Cause(err))}
 }
 
 // isLink says whether name is a link, which leads nowhere if nothing exists there: it was meant to lead somewhere.
@@ -93,7 +93,7 @@ func isLink(name string) bool {
 func (f *finder) file(i int, name string, info fs.FileInfo) error {
 	abs, err := filepath.Abs(name)
 	if err != nil {
-		return &PlanError{name, fmt.Sprintf("its folder cannot be told (%v); give the whole path", err)}
+		return &PlanError{name, fmt.Sprintf("its folder cannot be determined (%v); name an absolute path", err)}
 	}
 	f.roots[i] = filepath.Dir(abs)
 	if !info.Mode().IsRegular() {
@@ -128,7 +128,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", column.Cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", column.Cause(err)))
 		return nil
 	}
 	file.real = real

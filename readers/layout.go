@@ -45,7 +45,7 @@ func layoutOf(name string) (layout, error) {
 	case "tables":
 		return nil, &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
 	}
-	return nil, &ConfigError{"input.layout", fmt.Sprintf("%q is no layout; use %s", name, strings.Join(graph.Layouts(), " or "))}
+	return nil, &ConfigError{"input.layout", fmt.Sprintf("unknown layout %q; use %s", name, strings.Join(graph.Layouts(), " or "))}
 }
 
 // isTables tells a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.

@@ -141,7 +141,7 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.As(err, &d):
 		e.Reason = d.Reason
 	case errors.Is(err, os.ErrPermission):
-		e.Reason = "it may not be read (" + column.Cause(err).Error() + "); give the user of this run the right to read it"
+		e.Reason = permissionDenied
 	default:
 		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", column.Cause(err))
 	}

@@ -119,7 +119,7 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 			return width, nil
 		case unknown:
 			return 0, fileError(s.File.Path, -1, column.Unsupported("name the model, or add num_nodes",
-				"its features are bytes and it has no num_nodes, so nothing tells their width"))
+				"its features are bytes and it has no num_nodes, so their width is unknown"))
 		case err == io.EOF:
 			return 0, nil
 		}

@@ -124,7 +124,7 @@ func (a *File) streamMessages(size int64) error {
 			return column.Damaged("an Arrow message is empty")
 		}
 		if (m.kind == messageSchema) != (a.schema == nil) {
-			return column.Damaged("its schema does not stand first, or twice")
+			return column.Damaged("its schema is not the first message, or it has two")
 		}
 		if m.kind == messageSchema {
 			err = a.readSchema(header)
@@ -136,7 +136,7 @@ func (a *File) streamMessages(size int64) error {
 		}
 	}
 	if f.at != f.end {
-		return column.Unsupported("cut it, or write each stream into a file of its own", "%d bytes stand behind its end", f.end-f.at)
+		return column.Unsupported("cut it, or write each stream into a file of its own", "%d bytes follow its end", f.end-f.at)
 	}
 	return nil
 }
@@ -171,7 +171,7 @@ func (a *File) fileMessages(size int64) error {
 				header, ok = rootTable(meta).table(2)
 			}
 			if !ok || m.kind != kind {
-				return column.Damaged("its footer names an Arrow message that is another, or not there")
+				return column.Damaged("its footer points to an Arrow message that is missing or of another kind")
 			}
 			if err := a.file(m, header); err != nil {
 				return err
@@ -192,7 +192,7 @@ func readFooter(r io.ReaderAt, size int64) (footer fbTable, at int64, err error)
 	}
 	length := int64(int32(le.Uint32(end[:])))
 	if string(end[4:]) != "ARROW1" {
-		return fbTable{}, 0, column.Damaged("it begins like an Arrow file, but its footer is not there")
+		return fbTable{}, 0, column.Damaged("it begins like an Arrow file, but its footer is missing")
 	}
 	if length < 8 || length > size-18 {
 		return fbTable{}, 0, column.Damaged("its footer claims %d bytes of a file of %d", length, size)

@@ -55,7 +55,7 @@ func (l *leafReader) begin(file *File, b *recordBatch, at cursor) error {
 	}
 	if l.field.coded {
 		if l.dict = file.dicts[l.field.dict]; l.dict == nil {
-			return column.Damaged("dictionary %d of column %s is not there", l.field.dict, l.field.name)
+			return column.Damaged("dictionary %d of column %s is missing", l.field.dict, l.field.name)
 		}
 	}
 	if !l.variable() {
@@ -255,7 +255,7 @@ func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	}
 	k, at := int(int32(le.Uint32(b[8:]))), int(int32(le.Uint32(b[12:])))
 	if size < 0 || k < 0 || k >= len(l.views) || at < 0 || at > len(l.views[k]) || size > len(l.views[k])-at {
-		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that is not there", c.Field.Name, at, at+size)
+		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that does not exist", c.Field.Name, at, at+size)
 	}
 	return l.views[k][at : at+size], nil
 }

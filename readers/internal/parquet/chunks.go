@@ -26,7 +26,7 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 			}
 			chunk, err := rg.ColumnChunk(p.cols[b[r]].Place)
 			if err != nil {
-				return nil, column.Damaged("row group %d cannot be told (%v)", i, err)
+				return nil, column.Damaged("row group %d: invalid metadata (%v)", i, err)
 			}
 			if err := p.checkChunk(chunk, p.cols[b[r]], rg.NumRows()); err != nil {
 				return nil, err
@@ -65,7 +65,7 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 	case values < rows || values > 0 && length == 0 || f.Depth == 0 && values != rows:
 		return column.Damaged("the footer announces %d values of column %s for %d rows", values, f.Name, rows)
 	case int(col.MaxRepetitionLevel()) != f.Depth || col.MaxDefinitionLevel() > column.MaxDepth:
-		return column.Damaged("the lists of column %s make no sense", f.Name)
+		return column.Damaged("column %s: invalid nesting of lists", f.Name)
 	case col.PhysicalType() == parquet.Types.FixedLenByteArray && col.TypeLength() <= 0:
 		return column.Damaged("the values of column %s have %d bytes", f.Name, col.TypeLength())
 	}
@@ -98,7 +98,7 @@ func (p *File) Open(i int, columns []*column.Column) error {
 	for k, c := range columns {
 		chunk, err := rg.ColumnChunk(c.Field.Place)
 		if err != nil {
-			return column.Damaged("the row group cannot be told (%v)", err)
+			return column.Damaged("invalid metadata of the row group (%v)", err)
 		}
 		offset, length := extent(chunk)
 		if p.meta.WriterVersion().LessThan(metadata.Parquet816FixedVersion) {

@@ -23,7 +23,7 @@ type delta struct {
 	wide   bool
 }
 
-var errDelta = column.Damaged("a page of DELTA_BINARY_PACKED numbers makes no sense")
+var errDelta = column.Damaged("invalid page of DELTA_BINARY_PACKED numbers")
 
 func (d *delta) varint() (uint64, bool) {
 	v, n := binary.Uvarint(d.data)

@@ -39,7 +39,7 @@ func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	case "PARE":
 		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
 	default:
-		return nil, column.Damaged("it begins like Parquet, but its footer is not there")
+		return nil, column.Damaged("it begins like Parquet, but its footer is missing")
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	if length > size-12 {

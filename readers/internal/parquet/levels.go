@@ -149,7 +149,7 @@ func (l *chunkReader) present(n int) (full bool, err error) {
 	}
 	if level, same := l.def.uniform(n); same {
 		if level > uint32(l.maxDef) {
-			return false, l.senseless()
+			return false, l.invalid()
 		}
 		if full = level == uint32(l.maxDef); !full || l.maxRep < 2 {
 			repeat(l.defs[:n], uint8(level))
@@ -159,8 +159,8 @@ func (l *chunkReader) present(n int) (full bool, err error) {
 	return false, decode(&l.def, l.defs[:n])
 }
 
-func (l *chunkReader) senseless() error {
-	return column.Damaged("the levels of column %s make no sense", l.pages.name)
+func (l *chunkReader) invalid() error {
+	return column.Damaged("column %s: invalid levels", l.pages.name)
 }
 
 // fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
@@ -170,7 +170,7 @@ func (l *chunkReader) fullLists(c *column.Column, n int) error {
 		return err
 	}
 	if len(c.Inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
-		return l.senseless()
+		return l.invalid()
 	}
 	first := c.Values.Len()
 	for _, m := range marks {
@@ -181,10 +181,10 @@ func (l *chunkReader) fullLists(c *column.Column, n int) error {
 			}
 		case 1:
 			if len(c.Starts) == 0 {
-				return l.senseless()
+				return l.invalid()
 			}
 		default:
-			return l.senseless()
+			return l.invalid()
 		}
 		c.Inner = append(c.Inner, int32(first+m.place()))
 	}
@@ -208,7 +208,7 @@ func (l *chunkReader) assemble(c *column.Column, n int) error {
 			d = l.defs[i]
 		}
 		if r > l.maxRep || d > l.maxDef || r > 0 && (len(c.Starts) == 0 || d < l.element[r]) {
-			return l.senseless()
+			return l.invalid()
 		}
 		if r == 0 || c.Field.Depth == 2 && r == 1 {
 			if err := l.values.take(present); err != nil {

@@ -129,7 +129,7 @@ func (p *pages) header() (*header, error) {
 			continue
 		}
 		if c.err != nil || !h.hasSizes || !h.hasContents {
-			return nil, column.Damaged("a page header of column %s makes no sense", p.name)
+			return nil, column.Damaged("column %s: invalid page header", p.name)
 		}
 		if _, err := p.r.Discard(c.at); err != nil {
 			return nil, p.broken(err)

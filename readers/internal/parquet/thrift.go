@@ -25,7 +25,7 @@ const (
 
 var (
 	errShort  = errors.New("the bytes end too early")
-	errThrift = errors.New("the bytes make no sense")
+	errThrift = errors.New("invalid thrift")
 )
 
 // compact reads thrift's compact protocol. It allocates nothing and keeps its first error.

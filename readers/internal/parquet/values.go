@@ -336,7 +336,7 @@ func (d *textDecoder) takeDelta() error {
 		return d.add(d.out, suffix)
 	}
 	if len(d.prefixes) == 0 || int(d.prefixes[0]) > len(d.last) {
-		return column.Damaged("a page of column %s begins a value like one that is shorter", d.name)
+		return column.Damaged("a page of column %s repeats more bytes of a value than that has", d.name)
 	}
 	d.last = append(d.last[:d.prefixes[0]], suffix...)
 	d.prefixes = d.prefixes[1:]
