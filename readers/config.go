@@ -10,7 +10,7 @@ import (
 
 // Input is one root to read.
 type Input struct {
-	// Name stands first in the paths of the parts. It is needed where there are several roots.
+	// Name comes first in the paths of the parts. It is needed where there are several roots.
 	Name string
 	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
 	Path string
@@ -51,7 +51,7 @@ type Config struct {
 	MaxRowBytes int64
 }
 
-// WithDefaults gives a copy with the defaults filled in.
+// WithDefaults returns a copy with the defaults filled in.
 func (c Config) WithDefaults() Config {
 	if c.Layout == "" {
 		c.Layout = graph.LayoutAuto

@@ -21,7 +21,7 @@ type FileError struct {
 	Err error
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *FileError) Error() string {
 	place := ""
 	if e.RowGroup >= 0 {
@@ -33,24 +33,24 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("reading %s%s: %s", column.Printable(e.Path), place, e.Reason)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
 // permissionDenied is the reason of a file that the user of this process may not read.
 const permissionDenied = "permission denied; make it readable for this user"
 
-// NotFoundError says that a path without wildcard is not there.
+// NotFoundError says that nothing exists at a path without wildcard.
 type NotFoundError struct {
 	Path string
 	Err  error
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("input %s is not there; check the path", column.Printable(e.Path))
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
 // PlanError says that what was asked for cannot be planned: inputs whose parts would collide, names that no
@@ -61,7 +61,7 @@ type PlanError struct {
 	Reason string
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *PlanError) Error() string {
 	return fmt.Sprintf("input %s: %s", column.Printable(e.Path), e.Reason)
 }
@@ -73,5 +73,5 @@ type ConfigError struct {
 	Reason string
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Reason) }

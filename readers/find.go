@@ -39,7 +39,7 @@ type finder struct {
 // dataNames are the ends of names that promise a file of a known format.
 var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc", ".arrows"}
 
-// find gives the files of all inputs, sorted by their path under the roots, each once.
+// find returns the files of all inputs, sorted by their path under the roots, each once.
 func find(ctx context.Context, inputs []Input) (*finder, error) {
 	f := &finder{inputs: inputs, roots: make([]string, len(inputs))}
 	for i := range inputs {
@@ -136,7 +136,7 @@ func (f *finder) add(file found) error {
 	return nil
 }
 
-// name puts the names of the inputs before the paths. It depends on what is asked for, never on what is there
+// name puts the names of the inputs before the paths. It depends on what is asked for, never on what exists
 // today: or parts would move when a root cannot be read, or a second one comes.
 func (f *finder) name() error {
 	several := len(slices.Compact(slices.Sorted(slices.Values(f.roots)))) > 1

@@ -43,7 +43,7 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 	return src, nil
 }
 
-// Next gives the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
+// Next returns the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
 // batch. Errors are *FileError, or the context's; after one there is no more to be had.
 func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 	if s.err == nil {

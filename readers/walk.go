@@ -26,7 +26,7 @@ type walker struct {
 	depth   int // how many elements a path may have, 0: any
 }
 
-// walk takes what lies below root, or of that what matches the pattern.
+// walk takes what is below root, or of that what matches the pattern.
 func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) error {
 	abs, err := filepath.Abs(root)
 	if err != nil {
@@ -52,7 +52,7 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 	return w.folder(ctx, "")
 }
 
-// folder takes what lies in the folder rel under the root, and below.
+// folder takes what is in the folder rel under the root, and below.
 func (w *walker) folder(ctx context.Context, rel string) error {
 	if err := ctx.Err(); err != nil {
 		return err

@@ -100,7 +100,7 @@ func (l *leafReader) loadViews(file *File, b *recordBatch, at cursor) error {
 	return nil
 }
 
-// width is the size of what stands in the values buffer for each value.
+// width is the size of each value in the values buffer.
 func (l *leafReader) width() int {
 	switch {
 	case l.field.coded:
@@ -247,7 +247,7 @@ func (l *leafReader) readFixed(c *column.Column, n int64) error {
 	return nil
 }
 
-// view gives the bytes that a view stands for.
+// view returns the bytes that a view stands for.
 func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	size := int(int32(le.Uint32(b)))
 	if size >= 0 && size <= 12 {
@@ -260,7 +260,7 @@ func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	return l.views[k][at : at+size], nil
 }
 
-// readCoded reads values that stand in a dictionary.
+// readCoded reads values that are in a dictionary.
 func (l *leafReader) readCoded(c *column.Column, n int64) error {
 	l.index.Values = l.index.Values[:0]
 	if err := readNumbers(&l.values, l.index, n); err != nil {

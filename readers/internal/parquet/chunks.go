@@ -8,8 +8,8 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// Groups gives rows and bytes of the row groups, after holding the chunks of the needed columns against the
-// size of the file and against what can be read.
+// Groups returns rows and bytes of the row groups, after comparing the chunks of the needed columns with the
+// size of the file and with what can be read.
 func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 	groups := make([]column.Group, len(p.meta.RowGroups))
 	var rows int64
@@ -41,7 +41,7 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 	return groups, nil
 }
 
-// extent gives the place of a column chunk.
+// extent returns the place of a column chunk.
 func extent(c *metadata.ColumnChunkMetaData) (offset, length int64) {
 	offset = c.DataPageOffset()
 	if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
@@ -88,7 +88,7 @@ func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
 	return nil
 }
 
-// Open starts row group i for the columns in use.
+// Open starts row group i for the columns being read.
 func (p *File) Open(i int, columns []*column.Column) error {
 	rg := p.meta.RowGroup(i)
 	for len(p.chunks) < len(columns) {

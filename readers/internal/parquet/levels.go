@@ -59,7 +59,7 @@ func (l *chunkReader) Fill(c *column.Column) error {
 }
 
 // next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
-// is there.
+// exists.
 func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
 	for l.left == 0 {
 		if l.chunk == 0 {
@@ -126,7 +126,7 @@ func (l *chunkReader) page() error {
 
 func width(level uint8) uint { return uint(bits.Len8(level)) }
 
-// levelsV1 finds the levels of one kind in a page of version 1 and gives what follows them.
+// levelsV1 finds the levels of one kind in a page of version 1 and returns what follows them.
 func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body []byte) ([]byte, error) {
 	if level == 0 {
 		return body, nil
@@ -142,7 +142,7 @@ func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body 
 	return body[size:], nil
 }
 
-// present gets the next n definition levels, unless they are not needed. full: every value is there.
+// present gets the next n definition levels, unless they are not needed. full: every value exists.
 func (l *chunkReader) present(n int) (full bool, err error) {
 	if l.maxDef == 0 {
 		return true, nil
@@ -163,7 +163,7 @@ func (l *chunkReader) invalid() error {
 	return column.Damaged("column %s: invalid levels", l.pages.name)
 }
 
-// fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
+// fullLists assembles lists of lists in which every value exists, the usual case of features and edges.
 func (l *chunkReader) fullLists(c *column.Column, n int) error {
 	marks, err := l.rep.listStarts(l.listStarts[:0], n)
 	if err != nil {
