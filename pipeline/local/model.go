@@ -33,7 +33,7 @@ func ReadModel(dir string) (*graph.Model, error) {
 		Outputs    []string `json:"outputs"`
 		Ignored    []string `json:"ignored"`
 	}
-	var all any
+	var all map[string]any
 	if err := errors.Join(json.Unmarshal(content, &c), json.Unmarshal(content, &all)); err != nil {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it does not say what a model is: %v", err)}
 	}

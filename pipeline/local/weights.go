@@ -173,9 +173,10 @@ func elementBytes(kind string) uint64 {
 }
 
 // checkTensors compares the tensors of a file with config.json: ignored names tensors, and every tensor is named
-// somewhere. Any string in the configuration counts, as which keys name tensors is for the workers to know. The words
+// somewhere. Any string below its keys counts, but for the names of model and outputs: which keys name tensors is for
+// the workers to know. The words
 // are theirs (python, _tensors.py), as the rest of a sentence that begins with the file's name.
-func checkTensors(config any, ignored, names []string) error {
+func checkTensors(config map[string]any, ignored, names []string) error {
 	for _, name := range ignored {
 		if _, there := slices.BinarySearch(names, name); !there {
 			has := "no tensors"
@@ -186,7 +187,11 @@ func checkTensors(config any, ignored, names []string) error {
 		}
 	}
 	used := map[string]bool{}
-	collectStrings(config, used)
+	for key, value := range config {
+		if key != "format" && key != "name" && key != "outputs" {
+			collectStrings(value, used)
+		}
+	}
 	unused := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return used[name] || endsIn(name, counter) })
 	if len(unused) == 0 {
 		return nil

@@ -153,7 +153,8 @@ def test_a_tensor_that_memory_cannot_hold(tmp_path: Path) -> None:
         file.write(raw(header, 0))
         file.truncate(file.tell() + (1 << 34))
     script = (
-        "import resource, sys, graphscore; graphscore.load_model; resource.setrlimit(resource.RLIMIT_AS, (4 << 30,) * 2)\n"
+        "import resource, sys, graphscore\n"
+        "graphscore.load_model; resource.setrlimit(resource.RLIMIT_AS, (4 << 30,) * 2)\n"
         "try: graphscore.load_model(sys.argv[1])\n"
         "except graphscore.ModelError as error: print(error)"
     )
@@ -178,8 +179,9 @@ def test_reads_what_safetensors_writes(tmp_path: Path, tensors: dict[str, tuple[
     with path.open("rb") as file:
         entries = read_header(path, file)
     with safe_open(path, framework="np") as opened:
+        names: list[str] = list(opened.keys())
         assert {name: (entry.dtype, list(entry.shape)) for name, entry in entries.items()} == {
-            name: (opened.get_slice(name).get_dtype(), opened.get_slice(name).get_shape()) for name in opened.keys()
+            name: (opened.get_slice(name).get_dtype(), opened.get_slice(name).get_shape()) for name in names
         }
 
 

@@ -19,6 +19,7 @@ HEADER_BYTES: Final = 4 << 20
 """The largest header: about 40,000 tensors. config.json, which names each of them, has at most 1 MiB."""
 
 _LENGTH_BYTES: Final = 8
+_ENDS: Final = 2
 _METADATA: Final = "__metadata__"
 _BITS: Final = (
     dict.fromkeys(("C64", "F64", "I64", "U64"), 64)
@@ -61,7 +62,9 @@ def read_header(path: Path, file: BinaryIO) -> dict[str, Entry]:
     if data > size:
         raise DamagedError(path, f"its header would have {length} bytes, the file has {size}")
     if length > HEADER_BYTES:
-        raise ModelError(f"{path}: its header has {length} bytes, more than {HEADER_BYTES}; no model has so many tensors")
+        raise ModelError(
+            f"{path}: its header has {length} bytes, more than {HEADER_BYTES}; no model has so many tensors"
+        )
     try:
         parsed = decode(file.read(length).decode())
     except (ValueError, RecursionError) as error:
@@ -83,7 +86,7 @@ def _entry(path: Path, name: str, value: object, data: int, size: int) -> Entry:
     """Check one entry of the header. `data` is where values begin, `size` where the file ends."""
     fields = value if isinstance(value, dict) else {}
     dtype, shape, offsets = fields.get("dtype"), _counts(fields.get("shape")), _counts(fields.get("data_offsets"))
-    if not isinstance(dtype, str) or shape is None or offsets is None or len(offsets) != 2:
+    if not isinstance(dtype, str) or shape is None or offsets is None or len(offsets) != _ENDS:
         raise DamagedError(path, f"its header does not say type, shape and place of tensor {printable(name)}")
     begin, end = offsets
     if not begin <= end <= size - data:

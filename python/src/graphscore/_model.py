@@ -172,7 +172,7 @@ def _warn_of_transposes(path: Path, tensors: Tensors) -> None:
     names = tensors.maybe_transposed()
     if names:
         _log.warning(
-            "%s: %s is square and may be [in, out], as PyTorch Geometric stored weights before it called them lin.weight;"
+            "%s: %s is square and may be [in, out], as PyG stored weights before they were called lin.weight;"
             " scores are right only if it is [out, in]: compare some, and rename it to end in lin.weight%s",
             path,
             printable(names[0]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -137,9 +137,11 @@ def _ends(name: str, ending: str) -> bool:
 
 
 def _square(shape: tuple[int, ...]) -> bool:
-    return len(shape) == 2 and shape[0] == shape[1] > 1
+    match shape:
+        case (rows, columns):
+            return rows == columns > 1
+    return False
 
 
 def _old_name(name: str) -> bool:
-    parts: Iterable[str] = name.split(".")
-    return _ends(name, "weight") and not any(part.startswith("lin") for part in parts)
+    return _ends(name, "weight") and not any(part.startswith("lin") for part in name.split("."))

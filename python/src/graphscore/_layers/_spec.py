@@ -60,9 +60,7 @@ class LayerSpec(Section):
     def check_width(self, taken: int, hint: str = "") -> None:
         """Compare the width of the rows that the layer takes with what it is given."""
         if self._width is not None and taken != self._width.size:
-            raise ModelError(
-                f"{self._path}: {self._where} takes {taken} values a node, but {self._width.source}{hint}"
-            )
+            raise ModelError(f"{self._path}: {self._where} takes {taken} values a node, but {self._width.source}{hint}")
 
     def _fit(self, key: str, name: str, dimensions: tuple[str, ...], shape: tuple[int, ...]) -> None:
         """Compare a shape with those of the tensors before it and with what the layer is given."""
@@ -85,7 +83,7 @@ class LayerSpec(Section):
         if self._width is not None:
             known["in"] = self._width.size
         reverse = zip(dimensions, reversed(shape), strict=True)
-        if len(shape) != 2 or "in" not in dimensions or any(known.get(key, size) != size for key, size in reverse):
+        if set(dimensions) != {"out", "in"} or any(known.get(key, size) != size for key, size in reverse):
             return ""
         return (
             f"; {printable(name)} is {list(shape)} and its transpose would fit: weights are [out, in], this one is"
