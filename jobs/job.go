@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"graphscore/pipeline/graph"
 )
 
 // Job is what to do. The zero value of a field means its default.
@@ -46,38 +48,12 @@ type Input struct {
 	Path Paths `yaml:"path"`
 	// Layout is "auto" (default) or "rows".
 	Layout string `yaml:"layout"`
-	// Columns maps the names of the design to those of the files.
+	// Columns has the names of the columns in the files. A name that is empty means one of the usual names.
 	Columns Columns `yaml:"columns"`
 	// Fingerprint is "fast" (default) or "full".
 	Fingerprint string `yaml:"fingerprint"`
 	// ShardBytes is about how much input makes a shard. Default 256 MiB.
 	ShardBytes Size `yaml:"shard_bytes"`
-}
-
-// Columns names the columns of the input. An empty name means the name of the design or its alias.
-type Columns struct {
-	GraphID  string `yaml:"graph_id"`
-	Features string `yaml:"features"`
-	Edges    string `yaml:"edges"`
-	Source   string `yaml:"source"`
-	Target   string `yaml:"target"`
-	Weights  string `yaml:"weights"`
-	NumNodes string `yaml:"num_nodes"`
-	NodeIDs  string `yaml:"node_ids"`
-}
-
-// Map gives the names that are set, by key.
-func (c Columns) Map() map[string]string {
-	m := map[string]string{
-		"graph_id": c.GraphID, "features": c.Features, "edges": c.Edges, "source": c.Source, "target": c.Target,
-		"weights": c.Weights, "num_nodes": c.NumNodes, "node_ids": c.NodeIDs,
-	}
-	for key, name := range m {
-		if name == "" {
-			delete(m, key)
-		}
-	}
-	return m
 }
 
 // Output says where the parts go.
@@ -91,6 +67,12 @@ type Model struct {
 	// Version stands in the footers where the digest would, for protocol gcn.
 	Version string `yaml:"version"`
 }
+
+// The protocols by their names in a job. What each can do is declared in pipeline/remote.
+const (
+	protocolNative = "native"
+	protocolGCN    = "gcn"
+)
 
 // Server names running servers.
 type Server struct {
@@ -133,10 +115,10 @@ func (j Job) WithDefaults() Job {
 			j.Name = "job"
 		}
 	}
-	setDefault(&j.Input.Layout, "auto")
+	setDefault(&j.Input.Layout, graph.LayoutAuto)
 	setDefault(&j.Input.Fingerprint, "fast")
 	setDefault(&j.Input.ShardBytes, 256<<20)
-	setDefault(&j.Server.Protocol, "native")
+	setDefault(&j.Server.Protocol, protocolNative)
 	setDefault(&j.OnChange, "refuse")
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
@@ -197,7 +179,7 @@ func (j Job) validate() error {
 		return fmt.Errorf("model.path is missing: name a model folder (or use --model), or servers with server.addresses (or --server)")
 	case local && j.Server.TLS != nil:
 		return fmt.Errorf("server.tls is set, but local workers use a private socket: name server.addresses or drop it")
-	case j.Model.Version != "" && j.Server.Protocol != "gcn":
+	case j.Model.Version != "" && j.Server.Protocol != protocolGCN:
 		return fmt.Errorf("model.version is only for server.protocol gcn: over native the server names its model")
 	}
 	if err := j.validatePaths(); err != nil {
@@ -267,9 +249,9 @@ func (j Job) validateValues() error {
 		key, value string
 		allowed    []string
 	}{
-		{"input.layout", j.Input.Layout, []string{"auto", "rows"}},
+		{"input.layout", j.Input.Layout, graph.Layouts()},
 		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
-		{"server.protocol", j.Server.Protocol, []string{"native", "gcn"}},
+		{"server.protocol", j.Server.Protocol, []string{protocolNative, protocolGCN}},
 		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {

@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
 )
 
 // write puts a job file into a folder of its own.
@@ -52,7 +54,7 @@ on_change: rescore
 		Path: path, Name: "molecules",
 		Input: jobs.Input{
 			Path:   jobs.Paths{{Name: "a", Path: filepath.Join(dir, "data")}, {Name: "b", Path: "/srv/**/*.parquet"}},
-			Layout: "rows", Columns: jobs.Columns{Features: "x", GraphID: "id"}, Fingerprint: "full", ShardBytes: 128 << 20,
+			Layout: "rows", Columns: jobs.Columns{ColumnNames: graph.ColumnNames{graph.InputFeatures: "x", graph.InputGraphID: "id"}}, Fingerprint: "full", ShardBytes: 128 << 20,
 		},
 		Output: jobs.Output{Path: filepath.Join(dir, "out")},
 		Model:  jobs.Model{Version: "v7"},
@@ -81,6 +83,9 @@ func TestLoadSaysWhere(t *testing.T) {
 		"unknown key":   {"name: a\ninputs: {path: x}\n", ":2:1: unknown field \"inputs\""},
 		"nested key":    {"input:\n  path: x\n  colums: {}\n", ":3:3: unknown field \"colums\""},
 		"key of a path": {"input: {path: [{nme: a, path: x}]}\n", "unknown field \"nme\""},
+		"no column":     {"input:\n  columns: {features: x, colour: red}\n", ":2:26: unknown field \"colour\""},
+		"column twice":  {"input:\n  columns: {edges: x, edges: y}\n", "\"edges\" already defined"},
+		"column's name": {"input:\n  columns: {features: [x]}\n", ":2:23: "},
 		"size":          {"input: {path: x, shard_bytes: lots}\n", ":1:31: \"lots\" is not a size: write 1048576, 64MiB or 1GiB"},
 		"no size":       {"limits: {message_bytes: 0}\n", ":1:25: \"0\" is not a size"},
 		"duration":      {"limits: {deadline: 5 parsecs}\n", ":1:20: \"5 parsecs\" is not a time span: write 60s or 1m30s"},
@@ -196,6 +201,20 @@ func TestExamples(t *testing.T) {
 		}
 		if err := j.WithDefaults().Validate(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// The protocols that a job may name are those that pipeline/remote speaks.
+func TestProtocolsAreSpoken(t *testing.T) {
+	t.Parallel()
+	for _, protocol := range []string{"native", "gcn", "http"} {
+		j := jobs.Job{Input: jobs.Input{Path: jobs.Paths{{Path: "in"}}}, Output: jobs.Output{Path: "out"}}
+		j.Server = jobs.Server{Addresses: []string{"a:1"}, Protocol: protocol}
+		err := j.WithDefaults().Validate()
+		known := remote.Config{Addresses: []string{"a:1"}, Protocol: protocol}.WithDefaults().Validate() == nil
+		if (err == nil) != known {
+			t.Errorf("protocol %q: spoken is %v, and a job with it: %v", protocol, known, err)
 		}
 	}
 }

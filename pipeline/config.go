@@ -28,8 +28,8 @@ type Config struct {
 	ShardsAtOnce int
 	// Calls is the largest number of scoring calls under way. Default 6.
 	Calls int
-	// RequestGraphs, RequestNodes and RequestEdges cut requests. Default: no limit of their own.
-	RequestGraphs, RequestNodes, RequestEdges int
+	// RequestGraphs is the number of graphs up to which they share a request. Default: no limit of its own.
+	RequestGraphs int
 	// RequestBytes is the size up to which graphs share a request. Default 2 MiB.
 	RequestBytes int64
 	// InFlightBytes bounds the requests that are read and not yet written. Default 64 MiB.
@@ -52,15 +52,11 @@ func (c Config) WithDefaults() Config {
 	setDefault(&c.ShardsAtOnce, 2)
 	setDefault(&c.Calls, 6)
 	setDefault(&c.RequestGraphs, 1<<30)
-	setDefault(&c.RequestNodes, 1<<30)
-	setDefault(&c.RequestEdges, 1<<30)
 	setDefault(&c.RequestBytes, 2<<20)
 	setDefault(&c.InFlightBytes, 64<<20)
 	setDefault(&c.MaxGraphBytes, 1<<62)
 	if c.GraphBytes == nil {
-		c.GraphBytes = func(b *graph.Batch, g int) int64 {
-			return graph.ColumnBytes(b.GraphNodes(g), b.GraphEdges(g), b.Width, b.Weights != nil)
-		}
+		c.GraphBytes = (*graph.Batch).GraphBytes
 	}
 	if c.Progress == nil {
 		c.Progress = &Progress{}
@@ -89,8 +85,7 @@ func (c Config) Validate() error {
 		value int64
 	}{
 		{"Outputs", int64(c.Outputs)}, {"ShardsAtOnce", int64(c.ShardsAtOnce)}, {"Calls", int64(c.Calls)},
-		{"RequestGraphs", int64(c.RequestGraphs)}, {"RequestNodes", int64(c.RequestNodes)},
-		{"RequestEdges", int64(c.RequestEdges)}, {"RequestBytes", c.RequestBytes},
+		{"RequestGraphs", int64(c.RequestGraphs)}, {"RequestBytes", c.RequestBytes},
 		{"InFlightBytes", c.InFlightBytes}, {"MaxGraphBytes", c.MaxGraphBytes},
 	} {
 		if f.value < 1 {

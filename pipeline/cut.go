@@ -35,28 +35,24 @@ func (c cutter) cut(b *graph.Batch, emit func(*request) error) error {
 		size = 0
 		return emit(r)
 	}
-	var nodes, edges int
 	for g := range b.Graphs() {
 		bytes := c.cfg.GraphBytes(b, g)
-		n, e := b.GraphNodes(g), b.GraphEdges(g)
 		if bytes > c.cfg.MaxGraphBytes {
 			if err := flush(g); err != nil {
 				return err
 			}
 			rejected = append(rejected, b.Reject(g, graph.TooLarge, fmt.Sprintf(
 				"it takes %d bytes in a message, the limit is %d", bytes, c.cfg.MaxGraphBytes)))
-			from, size, nodes, edges = g+1, 0, 0, 0
+			from, size = g+1, 0
 			continue
 		}
-		full := g-from >= c.cfg.RequestGraphs || nodes+n > c.cfg.RequestNodes ||
-			edges+e > c.cfg.RequestEdges || size+bytes > c.cfg.RequestBytes
-		if full && g > from {
+		if full := g-from >= c.cfg.RequestGraphs || size+bytes > c.cfg.RequestBytes; full && g > from {
 			if err := flush(g); err != nil {
 				return err
 			}
-			from, nodes, edges = g, 0, 0
+			from = g
 		}
-		size, nodes, edges = size+bytes, nodes+n, edges+e
+		size += bytes
 	}
 	if err := flush(b.Graphs()); err != nil {
 		return err

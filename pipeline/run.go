@@ -104,8 +104,8 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 // shardKey is that of the name of the shard in the contexts of its calls.
 type shardKey struct{}
 
-// ShardName is the name of the shard that a call belongs to, empty where it belongs to none.
-func ShardName(ctx context.Context) string {
+// shardName is the name of the shard that a call belongs to, empty where it belongs to none.
+func shardName(ctx context.Context) string {
 	name, _ := ctx.Value(shardKey{}).(string)
 	return name
 }

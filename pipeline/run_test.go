@@ -70,8 +70,6 @@ func TestRunConserves(t *testing.T) {
 		random := pipeline.Config{
 			Calls:         rapid.IntRange(1, 8).Draw(rt, "calls"),
 			RequestGraphs: rapid.IntRange(1, 5).Draw(rt, "graphs"),
-			RequestNodes:  rapid.IntRange(1, 20).Draw(rt, "nodes"),
-			RequestEdges:  rapid.IntRange(1, 20).Draw(rt, "edges"),
 			RequestBytes:  rapid.Int64Range(1, 1000).Draw(rt, "bytes"),
 			InFlightBytes: rapid.Int64Range(1, 1000).Draw(rt, "in flight"),
 		}

@@ -68,7 +68,7 @@ func (r *retrier) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, err
 			pause = max(pause, told.RetryAfter())
 		}
 		r.cfg.Progress.Retries.Add(1)
-		r.cfg.Log.WarnContext(ctx, "scoring again", "shard", ShardName(ctx), "attempt", attempt, "pause", pause, "graphs", b.Graphs(), "error", err)
+		r.cfg.Log.WarnContext(ctx, "scoring again", "shard", shardName(ctx), "attempt", attempt, "pause", pause, "graphs", b.Graphs(), "error", err)
 		if err := sleep(ctx, pause); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package pipeline_test
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,8 +50,8 @@ func (s slowSink) Write(ctx context.Context, b *graph.Batch, scores *graph.Score
 	return s.Sink.Write(ctx, b, scores)
 }
 
-// traced runs one shard of 20 batches, a request each, with two calls at once. It must be in a bubble of synctest.
-func traced(t *testing.T, s slow) pipeline.Trace {
+// staged runs one shard of 20 batches, a request each, with two calls at once. It must be in a bubble of synctest.
+func staged(t *testing.T, s slow) pipeline.StageReport {
 	t.Helper()
 	var batches []*graph.Batch
 	for range 20 {
@@ -70,26 +69,26 @@ func traced(t *testing.T, s slow) pipeline.Trace {
 	if _, err := pipeline.Run(t.Context(), cfg, []pipeline.Shard{shard}, &slowScorer{slow: s}); err != nil {
 		t.Fatal(err)
 	}
-	return pipeline.Trace{Stages: progress.Stages(), Calls: 2, Workers: 2}
+	return pipeline.StageReport{Stages: progress.Stages(), Calls: 2, Workers: 2}
 }
 
-func TestTraceNamesTheBottleneck(t *testing.T) {
+func TestStageReportNamesTheBottleneck(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
 	for name, c := range map[string]struct {
 		slow slow
-		want string
+		want pipeline.Bottleneck
 	}{
-		"reading":   {slow{10 * ms, ms, ms, ms}, "reading is the bottleneck: readers are busy 100 %"},
-		"the way":   {slow{ms, 10 * ms, 2 * ms, ms}, "the way to the workers and back is the bottleneck"},
-		"the model": {slow{ms, ms, 20 * ms, ms}, "the workers are the bottleneck"},
-		"writing":   {slow{ms, ms, ms, 10 * ms}, "writing is the bottleneck"},
+		"reading":   {slow{10 * ms, ms, ms, ms}, pipeline.BottleneckReading},
+		"the way":   {slow{ms, 10 * ms, 2 * ms, ms}, pipeline.BottleneckCalls},
+		"the model": {slow{ms, ms, 20 * ms, ms}, pipeline.BottleneckModel},
+		"writing":   {slow{ms, ms, ms, 10 * ms}, pipeline.BottleneckWriting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				if got := traced(t, c.slow); !strings.HasPrefix(got.Bottleneck(), c.want) {
-					t.Errorf("%v", got)
+				if got := staged(t, c.slow); got.Bottleneck() != c.want {
+					t.Errorf("%q of %+v, want %q", got.Bottleneck(), got, c.want)
 				}
 			})
 		})
@@ -97,11 +96,11 @@ func TestTraceNamesTheBottleneck(t *testing.T) {
 }
 
 // TestTraceAddsUp: in a world where only stages take time, each waits while the slowest works.
-func TestTraceAddsUp(t *testing.T) {
+func TestStageReportAddsUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const ms = time.Millisecond
-		got := traced(t, slow{read: ms, model: 10 * ms})
+		got := staged(t, slow{read: ms, model: 10 * ms})
 		// The first call begins at 1 ms, the second at 2; then one of each kind every 10 ms. The last begins at 92
 		// and ends at 102; the reader finds the end of its input at 93, of which it read for 21.
 		want := pipeline.Stages{Read: 21 * ms, Model: 200 * ms, Elapsed: 102 * ms, ReadWait: 72 * ms, WriteWait: 102 * ms}
@@ -111,9 +110,9 @@ func TestTraceAddsUp(t *testing.T) {
 	})
 }
 
-func TestTraceOfNothing(t *testing.T) {
+func TestStageReportOfNothing(t *testing.T) {
 	t.Parallel()
-	if got := (pipeline.Trace{}).Bottleneck(); got != "nothing was scored, so nothing held it up" {
+	if got := (pipeline.StageReport{}).Bottleneck(); got != pipeline.NoBottleneck {
 		t.Error(got)
 	}
 }

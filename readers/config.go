@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"graphscore/pipeline/graph"
 )
 
 // Input is one root to read.
@@ -12,25 +14,13 @@ type Input struct {
 	Name string
 	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
 	Path string
+	// Optional: nothing needs to exist at Path, as where a date may have no input. Its root is then Path itself. Without
+	// Optional that is a *NotFoundError, unless Path is a glob.
+	Optional bool
 }
 
-// Columns maps the columns that are read to names in the files. Empty means the usual names.
-type Columns struct {
-	// GraphID is usually `graph_id`.
-	GraphID string
-	// Features is usually `node_feat` or `x`.
-	Features string
-	// Edges is usually `edge_index`: two lists, sources and targets.
-	Edges string
-	// Source and Target are usually `source` and `target`, looked for where there is no `edge_index`.
-	Source, Target string
-	// Weights is usually `edge_weight`.
-	Weights string
-	// NumNodes is usually `num_nodes`.
-	NumNodes string
-	// NodeIDs is usually `node_ids`.
-	NodeIDs string
-}
+// IsGlob says whether a path has wildcards. A file may have such a name all the same: what exists is no glob.
+func IsGlob(path string) bool { return strings.ContainsAny(path, "*?[{") }
 
 // The kinds of fingerprints.
 const (
@@ -44,9 +34,9 @@ const (
 type Config struct {
 	// Inputs are the roots, at least one.
 	Inputs []Input
-	// Columns maps names.
-	Columns Columns
-	// Layout is "auto" or "rows", which are the same until there is another layout.
+	// Columns has the names of the columns in the files. Empty means the usual names, see graph.InputColumn.
+	Columns graph.ColumnNames
+	// Layout is one of graph.Layouts: LayoutAuto (the default) and LayoutRows are the same until there is another layout.
 	Layout string
 	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
 	Fingerprint string
@@ -64,7 +54,7 @@ type Config struct {
 // WithDefaults gives a copy with the defaults filled in.
 func (c Config) WithDefaults() Config {
 	if c.Layout == "" {
-		c.Layout = "auto"
+		c.Layout = graph.LayoutAuto
 	}
 	if c.Fingerprint == "" {
 		c.Fingerprint = FingerprintFast
@@ -97,17 +87,13 @@ func (c Config) Validate() error {
 			return &ConfigError{"input.name", fmt.Sprintf("%q cannot be a folder's name; take letters and digits", in.Name)}
 		}
 	}
-	switch c.Layout {
-	case "auto", "rows":
-	case "tables":
-		return &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
-	default:
-		return &ConfigError{"input.layout", fmt.Sprintf("%q is no layout; use auto or rows", c.Layout)}
+	if _, err := layoutOf(c.Layout); err != nil {
+		return err
 	}
 	if c.Fingerprint != FingerprintFast && c.Fingerprint != FingerprintFull {
 		return &ConfigError{"input.fingerprint", fmt.Sprintf("%q is no fingerprint; use fast or full", c.Fingerprint)}
 	}
-	if c.Columns.Edges != "" && (c.Columns.Source != "" || c.Columns.Target != "") {
+	if n := c.Columns; n[graph.InputEdges] != "" && (n[graph.InputSource] != "" || n[graph.InputTarget] != "") {
 		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}
 	}
 	return c.validateSizes()

@@ -2,7 +2,8 @@ package readers
 
 import (
 	"fmt"
-	"runtime"
+
+	"graphscore/readers/internal/column"
 )
 
 // FileError says that a file, or the rest of it, cannot be read.
@@ -28,7 +29,7 @@ func (e *FileError) Error() string {
 	if e.Row >= 0 {
 		place += fmt.Sprintf(", row %d", e.Row)
 	}
-	return fmt.Sprintf("reading %s%s: %s", printable(e.Path), place, e.Reason)
+	return fmt.Sprintf("reading %s%s: %s", column.Printable(e.Path), place, e.Reason)
 }
 
 // Unwrap gives the cause.
@@ -42,7 +43,7 @@ type NotFoundError struct {
 
 // Error gives one sentence.
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("input %s is not there; check the path", printable(e.Path))
+	return fmt.Sprintf("input %s is not there; check the path", column.Printable(e.Path))
 }
 
 // Unwrap gives the cause.
@@ -57,7 +58,9 @@ type PlanError struct {
 }
 
 // Error gives one sentence.
-func (e *PlanError) Error() string { return fmt.Sprintf("input %s: %s", printable(e.Path), e.Reason) }
+func (e *PlanError) Error() string {
+	return fmt.Sprintf("input %s: %s", column.Printable(e.Path), e.Reason)
+}
 
 // ConfigError says that a setting is out of its range.
 type ConfigError struct {
@@ -68,40 +71,3 @@ type ConfigError struct {
 
 // Error gives one sentence.
 func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Reason) }
-
-// damage is a fault in the contents of a file: what, and what to do.
-type damage struct{ reason string }
-
-func (d *damage) Error() string { return d.reason }
-
-const (
-	tellIntact  = "the file is damaged or was cut, write or copy it again"
-	tellRewrite = "rewrite it with zstd or snappy and dictionary or plain encoding"
-	tellMap     = "`columns:` in the job (or --column) maps other names"
-)
-
-// damaged is the usual fault: something does not fit.
-func damaged(format string, args ...any) error {
-	return &damage{fmt.Sprintf(format, args...) + "; " + tellIntact}
-}
-
-// unusable is a fault that comes with its own advice.
-func unusable(advice, format string, args ...any) error {
-	return &damage{fmt.Sprintf(format, args...) + "; " + advice}
-}
-
-// guard runs f and turns a panic that the contents of a file caused into an error. It runs in the caller's
-// goroutine, where recover reaches.
-func guard(f func() error) (err error) {
-	defer func() {
-		r := recover()
-		if r == nil {
-			return
-		}
-		err = damaged("its contents make no sense")
-		if cause, ok := r.(runtime.Error); ok {
-			err = &damage{err.Error() + " (" + cause.Error() + ")"}
-		}
-	}()
-	return f()
-}

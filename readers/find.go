@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"graphscore/readers/internal/column"
 )
 
 // found is a file that an input led to.
@@ -64,30 +66,27 @@ func (f *finder) input(ctx context.Context, i int) error {
 		return f.walk(ctx, i, name, nil)
 	case err == nil:
 		return f.file(i, name, info)
-	case errors.Is(err, fs.ErrNotExist) && isGlob(name):
+	case errors.Is(err, fs.ErrNotExist) && IsGlob(name):
 		base, pattern := doublestar.SplitPattern(filepath.ToSlash(name))
 		if !doublestar.ValidatePattern(pattern) {
 			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
 		}
 		return f.walk(ctx, i, filepath.FromSlash(base), &pattern)
+	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
+		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
 		f.refuse(name, "it may not be looked at (permission denied); give the user of this run the right to read it")
 		return nil
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
-	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", cause(err))}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", column.Cause(err))}
 }
 
-func isGlob(name string) bool { return strings.ContainsAny(name, "*?[{") }
-
-// cause strips operation and path, which the message has already.
-func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
+// isLink says whether name is a link, which leads nowhere if nothing exists there: it was meant to lead somewhere.
+func isLink(name string) bool {
+	info, err := os.Lstat(name)
+	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
 // file takes a path that the user named.
@@ -129,7 +128,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", column.Cause(err)))
 		return nil
 	}
 	file.real = real

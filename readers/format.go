@@ -4,6 +4,10 @@ import (
 	"errors"
 	"io"
 	"os"
+
+	"graphscore/readers/internal/arrow"
+	"graphscore/readers/internal/column"
+	"graphscore/readers/internal/parquet"
 )
 
 // Format is how a file is written.
@@ -24,27 +28,21 @@ func (f Format) String() string {
 
 // contents is an opened file of some format. One goroutine uses it.
 type contents interface {
-	// fields describes the columns.
-	fields() []field
-	// groups gives rows and bytes of the groups and refuses what cannot be read of the bound columns.
-	groups(b binding) ([]group, error)
-	// open starts a group for columns, which are the same in every call.
-	open(i int, columns []*column) error
-	// footer is the size of a Parquet footer, 0 for other formats.
-	footer() int64
-	close()
-}
-
-// group is a row group or a record batch.
-type group struct {
-	rows, bytes int64
-	sizes       sizes
+	// Fields describes the columns.
+	Fields() []column.Field
+	// Groups gives rows and bytes of the groups and refuses what cannot be read of the bound columns.
+	Groups(b column.Binding) ([]column.Group, error)
+	// Open starts a group for columns, which are the same in every call.
+	Open(i int, columns []*column.Column) error
+	// FooterSize is the size of a Parquet footer, 0 for other formats.
+	FooterSize() int64
+	Close()
 }
 
 // detect tells the format by content. size must be the size of the file.
 func detect(r io.ReaderAt, size int64) (Format, error) {
 	if size == 0 {
-		return Unknown, unusable("write it again, or remove it", "it is empty (0 bytes)")
+		return Unknown, column.Unsupported("write it again, or remove it", "it is empty (0 bytes)")
 	}
 	head, tail := make([]byte, min(size, 8)), make([]byte, min(size, 8))
 	if _, err := r.ReadAt(head, 0); err != nil {
@@ -63,11 +61,11 @@ func detect(r io.ReaderAt, size int64) (Format, error) {
 	case begins("ARROW1"):
 		return ArrowFile, nil
 	case begins("FEA1"):
-		return Unknown, unusable("write it as Feather version 2 or Parquet", "it is Feather version 1, which cannot be read")
-	case isStream(r, size):
+		return Unknown, column.Unsupported("write it as Feather version 2 or Parquet", "it is Feather version 1, which cannot be read")
+	case arrow.IsStream(r, size):
 		return ArrowStream, nil
 	}
-	return Unknown, unusable("name Parquet or Arrow IPC files only", "it is neither Parquet nor Arrow")
+	return Unknown, column.Unsupported("name Parquet or Arrow IPC files only", "it is neither Parquet nor Arrow")
 }
 
 // hasKnownContent looks into a file whose name promises nothing. An error says that nobody can tell.
@@ -82,7 +80,7 @@ func hasKnownContent(name string) (bool, error) {
 		return false, err
 	}
 	format, err := detect(f, info.Size())
-	var other *damage
+	var other *column.FormatError
 	if errors.As(err, &other) {
 		return false, nil
 	}
@@ -91,16 +89,16 @@ func hasKnownContent(name string) (bool, error) {
 
 // openContents opens a file of a known format.
 func openContents(r io.ReaderAt, size int64, format Format, limit int64) (c contents, err error) {
-	err = guard(func() error {
+	err = column.Guard(func() error {
 		switch format {
 		case Parquet:
-			p, err := openParquet(r, size, limit)
+			p, err := parquet.Open(r, size, limit)
 			if err != nil {
 				return err
 			}
 			c = p
 		default:
-			a, err := openArrow(r, size, format, limit)
+			a, err := arrow.Open(r, size, format == ArrowFile, limit)
 			if err != nil {
 				return err
 			}

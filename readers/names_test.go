@@ -1,6 +1,7 @@
 package readers_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -34,5 +35,38 @@ func TestNamesDoNotMove(t *testing.T) {
 		if got := p.Shards[0].Part; got != "n/x.parquet" {
 			t.Errorf("part %s of %d inputs, want n/x.parquet", got, len(inputs))
 		}
+	}
+}
+
+// TestOptionalInput: where nothing exists at an optional path there are no files, and the names of the other parts are
+// those that they have on a date with all inputs.
+func TestOptionalInput(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{"a/x.parquet": "v1_none.parquet"})
+	there, absent := filepath.Join(root, "a"), filepath.Join(root, "b")
+	p, err := readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: absent, Optional: true}}})
+	if err != nil || !p.Empty() || len(p.Shards) != 0 {
+		t.Errorf("an optional path without files: %+v, %v", p, err)
+	}
+	p, err = readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{
+		{Name: "n", Path: there, Optional: true}, {Name: "m", Path: absent, Optional: true},
+	}})
+	if err != nil || len(p.Shards) != 1 || p.Shards[0].Part != "n/x.parquet" {
+		t.Errorf("one of two optional paths: %v, %v", parts(p), err)
+	}
+	var planned *readers.PlanError
+	_, err = readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: there, Optional: true}, {Path: absent, Optional: true}}})
+	if !errors.As(err, &planned) {
+		t.Errorf("two roots without names, of which one is absent: %v", err)
+	}
+	var missing *readers.NotFoundError
+	if _, err = readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: absent}}}); !errors.As(err, &missing) {
+		t.Errorf("a path that is not optional: %v", err)
+	}
+	if err := os.Symlink(filepath.Join(root, "gone"), absent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err = readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: absent, Optional: true}}}); !errors.As(err, &missing) {
+		t.Errorf("a link that leads nowhere: %v", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"graphscore/readers/internal/column"
 )
 
 // maxElement leaves room for what writers put behind a part's name in a file system's 255 bytes.
@@ -40,17 +42,6 @@ func checkRel(file found) error {
 	return nil
 }
 
-// printable keeps a hostile name from breaking a message into lines.
-func printable(name string) string {
-	if len(name) > 300 {
-		name = name[:300] + "..."
-	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
-		return fmt.Sprintf("%q", name)
-	}
-	return name
-}
-
 // partOf is the part of a file that is one shard.
 func partOf(rel string) string {
 	if strings.HasSuffix(rel, ".parquet") {
@@ -69,7 +60,7 @@ func checkParts(files []found, shards []Shard) error {
 	owners := make(map[string]string, len(files)+len(shards))
 	claim := func(part, owner string) error {
 		if other, taken := owners[part]; taken && other != owner {
-			return &PlanError{owner, fmt.Sprintf("it and %s have the same part %s; rename one of them, or give each input its own root and name", printable(other), part)}
+			return &PlanError{owner, fmt.Sprintf("it and %s have the same part %s; rename one of them, or give each input its own root and name", column.Printable(other), part)}
 		}
 		owners[part] = owner
 		return nil
@@ -87,7 +78,7 @@ func checkParts(files []found, shards []Shard) error {
 	for _, part := range slices.Sorted(maps.Keys(owners)) {
 		for dir := path.Dir(part); dir != "."; dir = path.Dir(dir) {
 			if other, taken := owners[dir]; taken {
-				return &PlanError{owners[part], fmt.Sprintf("its part %s needs a folder where %s has its part; rename one of them", part, printable(other))}
+				return &PlanError{owners[part], fmt.Sprintf("its part %s needs a folder where %s has its part; rename one of them", part, column.Printable(other))}
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
 )
 
 // File is one input file.
@@ -28,8 +29,8 @@ type File struct {
 	// Columns are those of the schema, in its order.
 	Columns []Column
 
-	groups  []group
-	binding binding
+	groups  []column.Group
+	binding column.Binding
 
 	hasNodeIDs, intNodeIDs, intGraphIDs bool
 }
@@ -63,12 +64,14 @@ type Plan struct {
 	Rows int64
 	// GraphIDs and NodeIDs are the kinds of ids for the whole run.
 	GraphIDs, NodeIDs graph.IDKind
-	// HasNodeIDs: at least one file has node ids.
-	HasNodeIDs bool
 	// HasWeights: at least one file has edge weights.
 	HasWeights bool
 
+	// Layout is the name of the layout that is read: graph.LayoutRows.
+	Layout string
+
 	cfg     Config
+	layout  layout
 	refused map[string]bool // the Rel of refused files
 	used    *sync.Pool      // batches that nobody uses any more
 }
@@ -95,12 +98,16 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
+	l, err := layoutOf(cfg.Layout)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
 	for _, file := range f.files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		planned, err := planFile(ctx, cfg, file)
+		planned, err := planFile(ctx, cfg, p.layout, file)
 		if err != nil && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -129,19 +136,19 @@ func fileError(path string, group int, err error) *FileError {
 		return fe
 	}
 	e := &FileError{Path: path, RowGroup: group, Row: -1, Err: err}
-	var d *damage
+	var d *column.FormatError
 	switch {
 	case errors.As(err, &d):
-		e.Reason = d.reason
+		e.Reason = d.Reason
 	case errors.Is(err, os.ErrPermission):
-		e.Reason = "it may not be read (" + cause(err).Error() + "); give the user of this run the right to read it"
+		e.Reason = "it may not be read (" + column.Cause(err).Error() + "); give the user of this run the right to read it"
 	default:
-		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", cause(err))
+		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", column.Cause(err))
 	}
 	return e
 }
 
-func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
+func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, error) {
 	r, size, err := openFile(file.path)
 	if err != nil {
 		return nil, err
@@ -155,11 +162,11 @@ func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer c.close()
-	if err := guard(func() error { return f.inspect(cfg, c) }); err != nil {
+	defer c.Close()
+	if err := column.Guard(func() error { return l.describe(f, c, cfg.Columns) }); err != nil {
 		return nil, err
 	}
-	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.footer())
+	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.FooterSize())
 	return f, err
 }
 
@@ -170,7 +177,7 @@ func openFile(name string) (*os.File, int64, error) {
 		return nil, 0, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, 0, &damage{notRegular(info.Mode())}
+		return nil, 0, &column.FormatError{Reason: notRegular(info.Mode())}
 	}
 	f, err := os.Open(name)
 	if err != nil {
@@ -183,25 +190,6 @@ func openFile(name string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// inspect fills in what the contents say.
-func (f *File) inspect(cfg Config, c contents) error {
-	fields := c.fields()
-	b, err := bind(cfg.Columns, fields)
-	if err != nil {
-		return err
-	}
-	f.binding, f.Columns = b, describe(fields, b)
-	if f.groups, err = c.groups(b); err != nil {
-		return err
-	}
-	f.Groups = len(f.groups)
-	for _, g := range f.groups {
-		f.Rows += g.rows
-	}
-	f.kinds(fields)
-	return nil
-}
-
 // idKinds settles one type for the graph ids of all files, and one for the node ids.
 func (p *Plan) idKinds() {
 	p.GraphIDs, p.NodeIDs = graph.Int64, graph.Int64
@@ -212,8 +200,7 @@ func (p *Plan) idKinds() {
 		if f.hasNodeIDs && !f.intNodeIDs {
 			p.NodeIDs = graph.String
 		}
-		p.HasNodeIDs = p.HasNodeIDs || f.hasNodeIDs
-		p.HasWeights = p.HasWeights || f.binding[roleWeights] >= 0
+		p.HasWeights = p.HasWeights || f.binding[graph.InputWeights] >= 0
 	}
 	if len(p.Files) == 0 {
 		p.GraphIDs = graph.String
@@ -226,32 +213,20 @@ func (p *Plan) Widen(graphIDs, nodeIDs graph.IDKind) {
 	p.GraphIDs, p.NodeIDs = max(p.GraphIDs, graphIDs), max(p.NodeIDs, nodeIDs)
 }
 
-// fitsInt64 says whether every id of a type fits into int64.
-func fitsInt64(l leaf) bool { return l.integer() && l != leafUint64 }
-
-func (f *File) kinds(fields []field) {
-	if at := f.binding[roleGraphID]; at >= 0 {
-		f.intGraphIDs = fitsInt64(fields[at].leaf)
-	}
-	if at := f.binding[roleNodeIDs]; at >= 0 {
-		f.hasNodeIDs, f.intNodeIDs = true, fitsInt64(fields[at].leaf)
-	}
-}
-
 // cutShards cuts a file into shards of about so many bytes.
 func cutShards(f *File, bytes int64) []Shard {
 	shards := []Shard{{File: f, LastGroup: -1}}
 	s := &shards[0]
 	var row int64
 	for i, g := range f.groups {
-		if s.LastGroup >= s.FirstGroup && s.Bytes+g.bytes > bytes {
+		if s.LastGroup >= s.FirstGroup && s.Bytes+g.Bytes > bytes {
 			shards = append(shards, Shard{File: f, FirstGroup: i, FirstRow: row})
 			s = &shards[len(shards)-1]
 		}
 		s.LastGroup = i
-		s.Rows += g.rows
-		s.Bytes += g.bytes
-		row += g.rows
+		s.Rows += g.Rows
+		s.Bytes += g.Bytes
+		row += g.Rows
 	}
 	for i := range shards {
 		s := &shards[i]
@@ -293,4 +268,16 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, first
+}
+
+// Present gives the paths under their roots of all files that are there, readable or not.
+func (p *Plan) Present() map[string]bool {
+	there := make(map[string]bool, len(p.Files))
+	for _, f := range p.Files {
+		there[f.Rel] = true
+	}
+	for rel := range p.refused {
+		there[rel] = true
+	}
+	return there
 }

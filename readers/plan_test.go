@@ -222,16 +222,16 @@ func TestLinksAndSpecialFiles(t *testing.T) {
 func TestIDKinds(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
-		name           string
-		files          []string
-		graphs, nodes  graph.IDKind
-		hasIDs, weight bool
+		name          string
+		files         []string
+		graphs, nodes graph.IDKind
+		weight        bool
 	}{
-		{"integers", []string{"float64_int32.parquet"}, graph.Int64, graph.Int64, true, true},
-		{"strings", []string{"v1_zstd.parquet"}, graph.String, graph.String, true, true},
-		{"both", []string{"float64_int32.parquet", "file_lz4.arrow"}, graph.String, graph.String, true, true},
-		{"uint64", []string{"unsigned.parquet"}, graph.String, graph.Int64, true, true},
-		{"none", nil, graph.String, graph.Int64, false, false},
+		{"integers", []string{"float64_int32.parquet"}, graph.Int64, graph.Int64, true},
+		{"strings", []string{"v1_zstd.parquet"}, graph.String, graph.String, true},
+		{"both", []string{"float64_int32.parquet", "file_lz4.arrow"}, graph.String, graph.String, true},
+		{"uint64", []string{"unsigned.parquet"}, graph.String, graph.Int64, true},
+		{"none", nil, graph.String, graph.Int64, false},
 	}
 	want := wantGraphs(t)
 	for _, tt := range tests {
@@ -245,8 +245,8 @@ func TestIDKinds(t *testing.T) {
 				paths = []string{t.TempDir()}
 			}
 			p := newPlan(t, readers.Config{}, paths...)
-			if p.GraphIDs != tt.graphs || p.NodeIDs != tt.nodes || p.HasNodeIDs != tt.hasIDs || p.HasWeights != tt.weight {
-				t.Errorf("graph ids %v, node ids %v, has them %t, weights %t", p.GraphIDs, p.NodeIDs, p.HasNodeIDs, p.HasWeights)
+			if p.GraphIDs != tt.graphs || p.NodeIDs != tt.nodes || p.HasWeights != tt.weight {
+				t.Errorf("graph ids %v, node ids %v, weights %t", p.GraphIDs, p.NodeIDs, p.HasWeights)
 			}
 			got, err := readAll(t.Context(), p, 3)
 			if err != nil {
@@ -266,16 +266,16 @@ func TestColumns(t *testing.T) {
 	file := filepath.Join("testdata", "good", "v1_zstd.parquet")
 	tests := []struct {
 		name    string
-		columns readers.Columns
+		columns graph.ColumnNames
 		refused string
 		fails   string
 	}{
-		{"names of the file", readers.Columns{Features: "node_feat", Edges: "edge_index", GraphID: "graph_id"}, "", ""},
-		{"not there", readers.Columns{Features: "feat"}, "no column feat for features", ""},
-		{"optional not there", readers.Columns{Weights: "w"}, "no column w for weights", ""},
-		{"wrong type", readers.Columns{NumNodes: "note"}, `"note" for num_nodes has type struct`, ""},
-		{"one of two", readers.Columns{Source: "num_nodes"}, "no column target for target", ""},
-		{"two ways", readers.Columns{Source: "s", Edges: "edge_index"}, "", "edges and source"},
+		{"names of the file", graph.ColumnNames{graph.InputFeatures: "node_feat", graph.InputEdges: "edge_index", graph.InputGraphID: "graph_id"}, "", ""},
+		{"not there", graph.ColumnNames{graph.InputFeatures: "feat"}, "no column feat for features", ""},
+		{"optional not there", graph.ColumnNames{graph.InputWeights: "w"}, "no column w for weights", ""},
+		{"wrong type", graph.ColumnNames{graph.InputNumNodes: "note"}, `"note" for num_nodes has type struct`, ""},
+		{"one of two", graph.ColumnNames{graph.InputSource: "num_nodes"}, "no column target for target", ""},
+		{"two ways", graph.ColumnNames{graph.InputSource: "s", graph.InputEdges: "edge_index"}, "", "edges and source"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -310,7 +310,7 @@ func TestColumns(t *testing.T) {
 func TestMadeUpIDs(t *testing.T) {
 	t.Parallel()
 	root := tree(t, map[string]string{"a/m.parquet": "v1_zstd.parquet"})
-	p := newPlan(t, readers.Config{Columns: readers.Columns{Features: "node_feat"}}, root)
+	p := newPlan(t, readers.Config{Columns: graph.ColumnNames{graph.InputFeatures: "node_feat"}}, root)
 	if p.GraphIDs != graph.String {
 		t.Errorf("ids are %v", p.GraphIDs)
 	}

@@ -16,7 +16,7 @@ func TestRecycleKeepsNoGiants(t *testing.T) {
 	} {
 		s := &Source{cfg: Config{BatchBytes: 1 << 10}, used: &sync.Pool{}}
 		s.Recycle(b)
-		if s.again() != nil {
+		if s.reuse() != nil {
 			t.Errorf("a batch with room for giant %s is kept", name)
 		}
 	}

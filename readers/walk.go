@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
+
+	"graphscore/readers/internal/column"
 )
 
 // walker looks below one root.
@@ -34,14 +36,14 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 	info, err := os.Stat(root)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
-		return nil // a glob that begins nowhere matches nothing
+		return nil // nothing exists where a glob begins, or at an optional path
 	case err != nil:
-		f.refuse(root, fmt.Sprintf("the folder cannot be looked at (%v); check its rights", cause(err)))
+		f.refuse(root, fmt.Sprintf("the folder cannot be looked at (%v); check its rights", column.Cause(err)))
 		return nil
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the rights", cause(err))}
+		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the rights", column.Cause(err))}
 	}
 	w := &walker{finder: f, input: i, root: root, real: real, pattern: pattern}
 	if pattern != nil && !strings.Contains(*pattern, "**") {
@@ -58,7 +60,7 @@ func (w *walker) folder(ctx context.Context, rel string) error {
 	name := filepath.Join(w.root, filepath.FromSlash(rel))
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		w.refuse(name, fmt.Sprintf("the folder cannot be read (%v); check its rights", cause(err)))
+		w.refuse(name, fmt.Sprintf("the folder cannot be read (%v); check its rights", column.Cause(err)))
 		return nil
 	}
 	if w.pattern == nil && isTables(entries) {
@@ -74,23 +76,6 @@ func (w *walker) folder(ctx context.Context, rel string) error {
 		}
 	}
 	return nil
-}
-
-// isTables tells a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.
-func isTables(entries []fs.DirEntry) bool {
-	has := map[string]bool{}
-	for _, e := range entries {
-		stem := e.Name()
-		if !e.IsDir() {
-			ext := filepath.Ext(stem)
-			if !slices.Contains(dataNames, strings.ToLower(ext)) {
-				continue
-			}
-			stem = strings.TrimSuffix(stem, ext)
-		}
-		has[stem] = true
-	}
-	return has["nodes"] && has["edges"]
 }
 
 func (w *walker) entry(ctx context.Context, rel string, e fs.DirEntry) error {
@@ -129,7 +114,7 @@ func (w *walker) entry(ctx context.Context, rel string, e fs.DirEntry) error {
 	if !data {
 		var err error
 		if data, err = hasKnownContent(name); err != nil {
-			w.refuse(name, fmt.Sprintf("it cannot be read (%v); give the user of this run the right to, or move it away", cause(err)))
+			w.refuse(name, fmt.Sprintf("it cannot be read (%v); give the user of this run the right to, or move it away", column.Cause(err)))
 			return nil
 		}
 	}
@@ -147,14 +132,14 @@ func (w *walker) follow(name string) (fs.FileInfo, string) {
 		target, err = filepath.Abs(target)
 	}
 	if err != nil {
-		return nil, fmt.Sprintf("the link cannot be followed (%v); remove it", cause(err))
+		return nil, fmt.Sprintf("the link cannot be followed (%v); remove it", column.Cause(err))
 	}
 	if rel, err := filepath.Rel(w.real, target); err != nil || !filepath.IsLocal(rel) {
 		return nil, "it is a link that leads out of " + w.root + "; name the file itself as an input, or copy it"
 	}
 	info, err := os.Stat(target)
 	if err != nil {
-		return nil, fmt.Sprintf("the link cannot be followed (%v); remove it", cause(err))
+		return nil, fmt.Sprintf("the link cannot be followed (%v); remove it", column.Cause(err))
 	}
 	return info, ""
 }

@@ -8,8 +8,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"testing"
-
-	"graphscore/pipeline/graph"
 )
 
 // TestAllocations holds what writing and committing a part allocates: it is not parallel, or others' allocations
@@ -17,9 +15,7 @@ import (
 func TestAllocations(t *testing.T) {
 	const graphs = 35_000
 	batches, scores := benchBatches(graphs)
-	o, err := Open(t.Context(), Config{Dir: t.TempDir() + "/out", Outputs: []string{"score"}, GraphIDs: graph.String, NodeIDs: graph.Int64})
-	must(t, err)
-	defer o.Close()
+	o := openBench(t)
 	writeBatches(t, o, "first.parquet", batches, scores) // what is made once does not count
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))     // or it empties pools at moments of its own
 	var before, after runtime.MemStats

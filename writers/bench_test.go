@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/part"
 )
 
 // BenchmarkWrite writes and commits parts of GRAPHSCORE_BENCH_GRAPHS graphs (default 20,000) of 16 nodes, in
@@ -17,11 +18,7 @@ func BenchmarkWrite(b *testing.B) {
 		graphs = n
 	}
 	batches, scores := benchBatches(graphs)
-	o, err := Open(b.Context(), Config{Dir: b.TempDir() + "/out", Outputs: []string{"score"}, GraphIDs: graph.String, NodeIDs: graph.Int64})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer o.Close()
+	o := openBench(b)
 	b.ReportAllocs()
 	for n := 0; b.Loop(); n++ {
 		writeBatches(b, o, fmt.Sprintf("%d.parquet", n), batches, scores)
@@ -59,14 +56,23 @@ func benchBatches(graphs int) ([]*graph.Batch, []*graph.Scores) {
 	return batches, scores
 }
 
+// openBench opens an output of one score and the usual sizes.
+func openBench(tb testing.TB) opened {
+	tb.Helper()
+	return open(tb, setup{
+		Config:   Config{Dir: tb.TempDir() + "/out"},
+		Contents: part.Contents{Outputs: []string{"score"}, GraphIDs: graph.String, NodeIDs: graph.Int64},
+	})
+}
+
 // writeBatches writes and commits a part.
-func writeBatches(tb testing.TB, o *Output, part string, batches []*graph.Batch, scores []*graph.Scores) {
+func writeBatches(tb testing.TB, o opened, name string, batches []*graph.Batch, scores []*graph.Scores) {
 	tb.Helper()
 	var rows int64
 	for _, b := range batches {
 		rows += int64(b.Graphs())
 	}
-	p, err := o.Create(tb.Context(), Spec{Part: part, Input: part, Rows: rows})
+	p, err := o.Create(tb.Context(), part.Spec{Part: name, Input: name, Rows: rows})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,23 +6,17 @@ import (
 	"log/slog"
 	"time"
 
-	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
-// Config says where scores go and what they look like. Dir must be set, and what the parts hold here or by
-// [Output.Describe]; every other zero value means its default.
+// Config says which folder is the output, and who writes there. Dir must be set; every other zero value means its
+// default.
 type Config struct {
-	// Dir is the output folder. It is created where it is not there.
+	// Dir is the output folder. It is created where it does not exist.
 	Dir string
-	// Settings go into the ledger of every part.
-	Settings Settings
-	// GraphIDs and NodeIDs are the types of the id columns.
-	GraphIDs, NodeIDs graph.IDKind
-	// Outputs are the names of the score columns, in the order of the scores.
-	Outputs []string
-	// Rescore redoes parts that do not match instead of refusing them.
-	Rescore bool
-	// RunID names this run in the lock; by default [NewRunID] makes one.
+	// RunID names this run in the lock; by default [record.NewID] makes one.
 	RunID string
 	// Version is that of graphscore, for the lock.
 	Version string
@@ -31,10 +25,10 @@ type Config struct {
 	// Log takes what the user should know but nothing fails for; by default nothing is logged.
 	Log *slog.Logger
 
-	// blockRows and groupBytes replace the constants of the same meaning, for tests with few rows.
-	blockRows, groupBytes int
+	// sizes are those of parts, for tests with few rows.
+	sizes part.Sizes
 	// disk wraps the disk, for tests.
-	disk func(disk) disk
+	disk func(atomic.Disk) atomic.Disk
 }
 
 // WithDefaults is a copy in which every field that was zero has its default.
@@ -46,27 +40,27 @@ func (c Config) WithDefaults() Config {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	if c.RunID == "" {
-		c.RunID = NewRunID(c.Now(), rand.Reader)
-	}
-	if c.blockRows == 0 {
-		c.blockRows = blockRowsFor(len(c.Outputs))
-	}
-	if c.groupBytes == 0 {
-		c.groupBytes = groupBytes
-	}
-	if c.disk == nil {
-		c.disk = func(d disk) disk { return d }
+		c.RunID = record.NewID(c.Now(), rand.Reader)
 	}
 	return c
 }
 
-// Validate names the field that is wrong. A config without outputs is one that [Output.Describe] completes.
+// Validate names the field that is wrong.
 func (c Config) Validate() error {
 	if c.Dir == "" {
 		return errors.New("the output folder (Dir) is empty")
 	}
-	if len(c.Outputs) == 0 {
-		return nil
-	}
-	return c.described()
+	return nil
+}
+
+// Plan says what a run wants its output to hold.
+type Plan struct {
+	// Contents are those of every part.
+	Contents part.Contents
+	// Specs has one entry for each part.
+	Specs []part.Spec
+	// Inputs has a key for every input that exists now, in the form of Spec.Input, planned or not.
+	Inputs map[string]bool
+	// Rescore redoes parts that do not match instead of refusing them.
+	Rescore bool
 }

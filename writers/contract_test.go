@@ -9,6 +9,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/pipelinetest"
+	"graphscore/writers/part"
 )
 
 // A part keeps the contract of pipeline.Sink.
@@ -22,13 +23,9 @@ func TestSinkContract(t *testing.T) {
 	scores := &graph.Scores{Outputs: 1, Values: []float32{1, 2, 3, 4, 5, 6}}
 
 	dir := t.TempDir()
-	out, err := Open(t.Context(), testConfig(dir))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { out.Close() })
+	out := open(t, testConfig(dir))
 	create := func(t *testing.T) pipeline.Sink {
-		p, err := out.Create(t.Context(), Spec{Part: "a/b.parquet", Input: "a/b", Fingerprint: "fast:0", Rows: 3, Model: "m"})
+		p, err := out.Create(t.Context(), part.Spec{Part: "a/b.parquet", Input: "a/b", Fingerprint: "fast:0", Rows: 3, Model: "m"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,11 +16,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // faultyDisk fails at one step: once, or, as if the process had died, at every step from then on.
 type faultyDisk struct {
-	disk
+	atomic.Disk
 	mu    sync.Mutex
 	steps int
 	at    int
@@ -42,11 +45,11 @@ func (d *faultyDisk) step(op, name string) error {
 	return nil
 }
 
-func (d *faultyDisk) Create(name string) (handle, error) {
+func (d *faultyDisk) Create(name string) (atomic.Handle, error) {
 	if err := d.step("create", name); err != nil {
 		return nil, err
 	}
-	f, err := d.disk.Create(name)
+	f, err := d.Disk.Create(name)
 	if err != nil {
 		return nil, err
 	}
@@ -57,32 +60,32 @@ func (d *faultyDisk) Mkdir(name string) error {
 	if err := d.step("mkdir", name); err != nil {
 		return err
 	}
-	return d.disk.Mkdir(name)
+	return d.Disk.Mkdir(name)
 }
 
 func (d *faultyDisk) Rename(from, to string) error {
 	if err := d.step("rename", to); err != nil {
 		return err
 	}
-	return d.disk.Rename(from, to)
+	return d.Disk.Rename(from, to)
 }
 
 func (d *faultyDisk) Remove(name string) error {
 	if err := d.step("remove", name); err != nil {
 		return err
 	}
-	return d.disk.Remove(name)
+	return d.Disk.Remove(name)
 }
 
 func (d *faultyDisk) SyncDir(name string) error {
 	if err := d.step("syncdir", name); err != nil {
 		return err
 	}
-	return d.disk.SyncDir(name)
+	return d.Disk.SyncDir(name)
 }
 
 type faultyFile struct {
-	handle
+	atomic.Handle
 	d    *faultyDisk
 	name string
 }
@@ -92,40 +95,41 @@ func (f *faultyFile) Write(p []byte) (int, error) {
 	if err := f.d.step("write", f.name); err != nil {
 		n := 0
 		if f.d.steps == f.d.at {
-			n, _ = f.handle.Write(p[:len(p)/2])
+			n, _ = f.Handle.Write(p[:len(p)/2])
 		}
 		return n, err
 	}
-	return f.handle.Write(p)
+	return f.Handle.Write(p)
 }
 
 func (f *faultyFile) Sync() error {
 	if err := f.d.step("sync", f.name); err != nil {
 		return err
 	}
-	return f.handle.Sync()
+	return f.Handle.Sync()
 }
 
 // Close frees the descriptor even of a process that died.
 func (f *faultyFile) Close() error {
-	return errors.Join(f.d.step("close", f.name), f.handle.Close())
+	return errors.Join(f.d.step("close", f.name), f.Handle.Close())
 }
 
 // crashConfig is fast: a thousand runs die with it. Parts have one row group.
-func crashConfig(t *testing.T) Config {
+func crashConfig(t *testing.T) setup {
 	cfg := testConfig(t.TempDir())
-	cfg.disk, cfg.groupBytes = quick, 1<<20
+	cfg.disk, cfg.sizes.GroupBytes = quick, 1<<20
 	return cfg
 }
 
 // job is a run over shards of two inputs, as a pipeline would do it.
-func job(ctx context.Context, cfg Config, shards []shard) (err error) {
-	o, err := Open(ctx, cfg)
+func job(ctx context.Context, cfg setup, shards []shard) (err error) {
+	out, err := Open(ctx, cfg.Config)
 	if err != nil {
 		return err
 	}
+	o := opened{out, cfg}
 	defer func() { err = errors.Join(err, o.Close()) }()
-	var specs []Spec
+	var specs []part.Spec
 	inputs := map[string]bool{}
 	for _, s := range shards {
 		specs = append(specs, s.spec)
@@ -149,12 +153,12 @@ func job(ctx context.Context, cfg Config, shards []shard) (err error) {
 	if err := o.Finish(ctx, r, true); err != nil {
 		return err
 	}
-	return o.WriteRecord(&RunRecord{RunID: cfg.RunID})
+	return o.WriteRecord(&record.Run{RunID: cfg.RunID})
 }
 
 // planOne and planTwo are two plans for one folder: the second has another model, other quarantined graphs, and
 // cuts b in one shard instead of two.
-func planOne(cfg Config) []shard {
+func planOne(cfg setup) []shard {
 	a, b1, b2, c := makeShard("d/e/a", 30, cfg, false), makeShard("b.rg00000-00001", 20, cfg, false),
 		makeShard("b.rg00002-00003", 25, cfg, false), makeShard("c", 5, cfg, false)
 	b1.spec.Input, b2.spec.Input = "b", "b"
@@ -163,7 +167,7 @@ func planOne(cfg Config) []shard {
 	return []shard{a, b1, b2, c}
 }
 
-func planTwo(cfg Config) []shard {
+func planTwo(cfg setup) []shard {
 	a, b, c := makeShard("d/e/a", 30, cfg, false), makeShard("b", 45, cfg, false), makeShard("c", 5, cfg, false)
 	for i := range a.graphs { // ... a had some ...
 		a.graphs[i].reject, a.graphs[i].failed = "", false
@@ -180,7 +184,7 @@ func planTwo(cfg Config) []shard {
 func result(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := tree(t, dir)
-	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, runsDir) })
+	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, record.Dir) })
 	return out
 }
 
@@ -190,23 +194,23 @@ func checkWhole(t *testing.T, dir, when string, complete ...map[string]string) {
 	t.Helper()
 	files := result(t, dir)
 	for name := range files {
-		if !strings.HasSuffix(name, partSuffix) {
+		if !strings.HasSuffix(name, ".parquet") {
 			continue
 		}
-		l, err := ReadLedger(filepath.Join(dir, filepath.FromSlash(name)))
+		l, err := part.ReadFooter(filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			t.Errorf("%s: %v", when, err)
 			continue
 		}
-		if n := strings.Count(files[quarantineName(name)], "\n"); int64(n) != l.Quarantined {
+		if n := strings.Count(files[part.QuarantineName(name)], "\n"); int64(n) != l.Quarantined {
 			t.Errorf("%s: %s stands beside %d quarantined graphs, its ledger has %d", when, name, n, l.Quarantined)
 		}
 	}
-	if _, ok := files[successName]; !ok {
+	if _, ok := files[SuccessName]; !ok {
 		return
 	}
 	for _, want := range complete {
-		maps.DeleteFunc(files, func(name, _ string) bool { return isTemp(name) })
+		maps.DeleteFunc(files, func(name, _ string) bool { return atomic.IsTemp(name) })
 		if cmp.Equal(want, files) {
 			return
 		}
@@ -217,7 +221,7 @@ func checkWhole(t *testing.T, dir, when string, complete ...map[string]string) {
 // death is a way to die in a run that follows another or is the first.
 type death struct {
 	name          string
-	before, after func(Config) []shard
+	before, after func(setup) []shard
 	// lose makes it a power failure, and says what of the folders is lost that was not synced; it may depend on
 	// the step.
 	lose func(step int) func(dir string) bool
@@ -236,7 +240,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 			return func(string) bool { return r.IntN(2) == 0 }
 		}},
 		{"power lost with the quarantine", planOne, planTwo, func(int) func(string) bool {
-			return func(dir string) bool { return strings.HasPrefix(dir, quarantineDir) }
+			return func(dir string) bool { return strings.HasPrefix(dir, part.QuarantineDir) }
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -265,9 +269,9 @@ func (tc death) at(t *testing.T, at int, want map[string]string) bool {
 		complete = append(complete, result(t, cfg.Dir))
 	}
 	power := newPowerDisk(cfg.Dir)
-	d := &faultyDisk{disk: power, at: at, die: true, err: errors.New("dead")}
+	d := &faultyDisk{Disk: power, at: at, die: true, err: errors.New("dead")}
 	killed := cfg
-	killed.disk = func(inner disk) disk { power.disk = quick(inner); return d }
+	killed.disk = func(inner atomic.Disk) atomic.Disk { power.Disk = quick(inner); return d }
 	err := job(t.Context(), killed, tc.after(cfg))
 	if d.hit == "" {
 		must(t, err)
@@ -300,7 +304,7 @@ func TestDiskErrorAtEveryStep(t *testing.T) {
 				cfg := crashConfig(t)
 				d := &faultyDisk{at: at, err: errno}
 				faulty := cfg
-				faulty.disk = func(inner disk) disk { d.disk = quick(inner); return d }
+				faulty.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = quick(inner); return d }
 				err := job(t.Context(), faulty, planTwo(cfg))
 				if d.hit == "" {
 					must(t, err)
@@ -313,7 +317,7 @@ func TestDiskErrorAtEveryStep(t *testing.T) {
 					continue // what could not be removed may stay until the next run
 				}
 				for name := range tree(t, cfg.Dir) {
-					if isTemp(name) {
+					if atomic.IsTemp(name) {
 						t.Errorf("%s: %s is left", when, name)
 					}
 				}
@@ -328,7 +332,7 @@ func TestDiskErrorAtEveryStep(t *testing.T) {
 
 func checkDiskError(t *testing.T, err error, errno syscall.Errno, dir, when string) {
 	t.Helper()
-	var failed *IOError
+	var failed *atomic.IOError
 	if !errors.As(err, &failed) || !errors.Is(err, errno) {
 		t.Errorf("%s: error %v is no IOError of %v", when, err, errno)
 		return
@@ -345,7 +349,7 @@ func TestFullDiskSaysHowMuch(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	d := &faultyDisk{err: syscall.ENOSPC}
-	cfg.disk = func(inner disk) disk { d.disk = inner; return d }
+	cfg.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
 	o := open(t, cfg)
 	s := makeShard("a", 200, cfg, false)
 	p, err := o.Create(t.Context(), s.spec)

@@ -1,37 +1,40 @@
 package writers
 
 import (
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
+
+	"graphscore/writers/atomic"
 )
 
 // quick is a disk that syncs nothing: most tests need not wait for it.
-func quick(inner disk) disk { return quickDisk{inner} }
+func quick(inner atomic.Disk) atomic.Disk { return quickDisk{inner} }
 
-type quickDisk struct{ disk }
+type quickDisk struct{ atomic.Disk }
 
 func (d quickDisk) SyncDir(string) error { return nil }
 
-func (d quickDisk) Create(name string) (handle, error) {
-	f, err := d.disk.Create(name)
+func (d quickDisk) Create(name string) (atomic.Handle, error) {
+	f, err := d.Disk.Create(name)
 	if err != nil {
 		return nil, err
 	}
 	return quickFile{f}, nil
 }
 
-type quickFile struct{ handle }
+type quickFile struct{ atomic.Handle }
 
 func (f quickFile) Sync() error { return nil }
 
 // powerDisk remembers what a power failure would undo: names in folders that were not synced since, and the
 // content of files that were not.
 type powerDisk struct {
-	disk
+	atomic.Disk
 	dir   string
 	mu    sync.Mutex
 	undo  map[string][]func() error // by folder, oldest first
@@ -50,8 +53,8 @@ func (d *powerDisk) later(name string, undo func() error) {
 	d.undo[path.Dir(name)] = append(d.undo[path.Dir(name)], undo)
 }
 
-func (d *powerDisk) Create(name string) (handle, error) {
-	f, err := d.disk.Create(name)
+func (d *powerDisk) Create(name string) (atomic.Handle, error) {
+	f, err := d.Disk.Create(name)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +66,7 @@ func (d *powerDisk) Create(name string) (handle, error) {
 }
 
 func (d *powerDisk) Mkdir(name string) error {
-	if err := d.disk.Mkdir(name); err != nil {
+	if err := d.Disk.Mkdir(name); err != nil {
 		return err
 	}
 	d.later(name, func() error { return os.RemoveAll(d.real(name)) })
@@ -72,7 +75,7 @@ func (d *powerDisk) Mkdir(name string) error {
 
 func (d *powerDisk) Rename(from, to string) error {
 	old, oldErr := os.ReadFile(d.real(to))
-	if err := d.disk.Rename(from, to); err != nil {
+	if err := d.Disk.Rename(from, to); err != nil {
 		return err
 	}
 	d.mu.Lock()
@@ -93,7 +96,7 @@ func (d *powerDisk) Remove(name string) error {
 	if err != nil {
 		return err
 	}
-	if err := d.disk.Remove(name); err != nil {
+	if err := d.Disk.Remove(name); err != nil {
 		return err
 	}
 	d.later(name, func() error { return os.WriteFile(d.real(name), old, 0o666) })
@@ -104,11 +107,11 @@ func (d *powerDisk) SyncDir(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.undo, name)
-	return d.disk.SyncDir(name)
+	return d.Disk.SyncDir(name)
 }
 
 type powerFile struct {
-	handle
+	atomic.Handle
 	d    *powerDisk
 	name string
 }
@@ -117,7 +120,7 @@ func (f *powerFile) Sync() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	delete(f.d.dirty, f.name)
-	return f.handle.Sync()
+	return f.Handle.Sync()
 }
 
 // lose is the power failure: folders for which lost says so go back to their last sync, files that were not
@@ -129,7 +132,7 @@ func (d *powerDisk) lose(t *testing.T, lost func(dir string) bool) {
 			must(t, os.Truncate(d.real(name), info.Size()/2))
 		}
 	}
-	dirs := sortedKeys(d.undo)
+	dirs := slices.Sorted(maps.Keys(d.undo))
 	slices.Reverse(dirs) // those within others first
 	for _, dir := range dirs {
 		if !lost(dir) {

@@ -1,28 +1,10 @@
 package writers
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
-	"syscall"
 	"time"
-
-	"github.com/dustin/go-humanize"
 )
-
-// CreateError says that the output, or a file or folder in it, cannot be created.
-type CreateError struct {
-	Path string
-	Err  error
-}
-
-func (e *CreateError) Error() string {
-	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, cause(e.Err))
-}
-
-func (e *CreateError) Unwrap() error { return e.Err }
 
 // LockedError says that another run holds the output. PID is 0 where the lock does not say who.
 type LockedError struct {
@@ -38,32 +20,6 @@ func (e *LockedError) Error() string {
 	}
 	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, holder)
 }
-
-// IOError says that a file of the output could not be written or read. What was committed before stays.
-type IOError struct {
-	// Op says what was tried: "writing", "syncing", "renaming", ...
-	Op, Path string
-	Err      error
-	// Written is the number of bytes that reached the file, Need how many more the failing call had to write.
-	Written, Need int64
-}
-
-func (e *IOError) Error() string {
-	at := fmt.Sprintf("%s %q: %v", e.Op, e.Path, cause(e.Err))
-	if errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT) {
-		if e.Need > 0 {
-			at += fmt.Sprintf(" after %s, at least %s more are needed",
-				humanize.IBytes(uint64(e.Written)), humanize.IBytes(uint64(e.Need)))
-		}
-		return at + ": free some space and run again, finished parts are kept"
-	}
-	if errors.Is(e.Err, fs.ErrPermission) {
-		return at + ": give the user of this run the right to, and run again"
-	}
-	return at + ": check the disk and run again, finished parts are kept"
-}
-
-func (e *IOError) Unwrap() error { return e.Err }
 
 // Mismatch is one part that stands in the way of a run.
 type Mismatch struct {
@@ -127,20 +83,4 @@ func count(n int, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// cause strips the operation and path that the os package adds: our errors name them in their own way.
-func cause(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	var c *os.SyscallError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	case errors.As(err, &c):
-		return c.Err
-	}
-	return err
 }

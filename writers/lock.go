@@ -1,20 +1,24 @@
 package writers
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"graphscore/writers/atomic"
 )
 
 // lockName is the file that a run holds by flock: the lock goes with the process, the file stays.
 const lockName = "_lock"
 
-// holder is the content of the lock file.
-type holder struct {
+// Holder is the run that last held an output: the content of the lock file.
+type Holder struct {
 	PID     int       `json:"pid"`
 	Host    string    `json:"host"`
 	Start   time.Time `json:"start"`
@@ -22,39 +26,47 @@ type holder struct {
 	Version string    `json:"version"`
 }
 
+// holderLimit is the largest lock file that is read.
+const holderLimit = 64 << 10
+
 // lock takes the lock of the output without waiting, and writes into its file who holds it.
 func (o *Output) lock() error {
 	// The root refuses a link that leads out; flock itself would follow one.
-	f, err := o.root.OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o666)
+	f, err := o.folder.Root().OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return o.creating(lockName, err)
+		return atomic.Creating(o.folder.Path(lockName), err)
 	}
 	defer f.Close()
-	l := flock.New(o.path(lockName), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
+	l := flock.New(o.folder.Path(lockName), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
 	held, err := l.TryLock()
 	if err != nil {
-		return &CreateError{Path: o.path(lockName), Err: err}
+		return &atomic.CreateError{Path: o.folder.Path(lockName), Err: err}
 	}
 	if !held {
-		return o.heldBy(f)
+		return lockedError(o.cfg.Dir, f)
 	}
 	o.flock = l
 	host, _ := os.Hostname() // a message without a host is still a message
-	content := plainJSON(holder{os.Getpid(), host, o.cfg.Now().UTC(), o.cfg.RunID, o.cfg.Version})
-	if err := f.Truncate(0); err != nil {
-		return &IOError{Op: "writing", Path: o.path(lockName), Err: err}
+	var content bytes.Buffer
+	e := json.NewEncoder(&content)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(Holder{os.Getpid(), host, o.cfg.Now().UTC(), o.cfg.RunID, o.cfg.Version}); err != nil {
+		return fmt.Errorf("locking the output %q: %w", o.cfg.Dir, err)
 	}
-	if _, err := f.WriteAt(append(content, '\n'), 0); err != nil {
-		return &IOError{Op: "writing", Path: o.path(lockName), Err: err, Need: int64(len(content))}
+	if err := f.Truncate(0); err != nil {
+		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err}
+	}
+	if _, err := f.WriteAt(content.Bytes(), 0); err != nil {
+		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err, Need: int64(content.Len())}
 	}
 	return nil
 }
 
-// heldBy reads who holds the lock. A holder that has not yet written its name gives an error without one.
-func (o *Output) heldBy(f *os.File) error {
-	e := &LockedError{Path: o.cfg.Dir}
-	var h holder
-	content, err := io.ReadAll(io.LimitReader(f, 64<<10))
+// lockedError reads who holds the lock. A holder that has not yet written its name gives an error without one.
+func lockedError(dir string, f io.Reader) error {
+	e := &LockedError{Path: dir}
+	var h Holder
+	content, err := io.ReadAll(io.LimitReader(f, holderLimit))
 	if err == nil && json.Unmarshal(content, &h) == nil {
 		e.PID, e.Host, e.Start, e.RunID = h.PID, h.Host, h.Start, h.RunID
 	}
@@ -69,7 +81,7 @@ func (o *Output) unlock() error {
 	err := o.flock.Close()
 	o.flock = nil
 	if err != nil {
-		return &IOError{Op: "unlocking", Path: o.path(lockName), Err: err}
+		return &atomic.IOError{Op: "unlocking", Path: o.folder.Path(lockName), Err: err}
 	}
 	return nil
 }

@@ -18,13 +18,14 @@ import (
 	"go.uber.org/goleak"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/part"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // shard is what one part is made from: graphs, of which some fail in the scorer and some never get there.
 type shard struct {
-	spec   Spec
+	spec   part.Spec
 	graphs []scored
 }
 
@@ -37,18 +38,49 @@ type scored struct {
 }
 
 // testConfig has the settings of all tests; small blocks and row groups make few rows enough.
-func testConfig(dir string) Config {
-	return Config{
-		Dir: dir, Outputs: []string{"score"}, GraphIDs: graph.Int64, NodeIDs: graph.Int64,
-		Settings:  Settings{Layout: "rows", Protocol: "native", FeatureWidth: 4, ScoringVersion: 1},
-		RunID:     "20261122T142500Z-00000001",
-		Now:       func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
-		blockRows: 16, groupBytes: 600,
+func testConfig(dir string) setup {
+	return setup{
+		Config: Config{
+			Dir:   dir,
+			RunID: "20261122T142500Z-00000001",
+			Now:   func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
+			sizes: part.Sizes{BlockRows: 16, GroupBytes: 600},
+		},
+		Contents: part.Contents{
+			Outputs: []string{"score"}, GraphIDs: graph.Int64, NodeIDs: graph.Int64,
+			Settings: part.Settings{Layout: "rows", Protocol: "native", FeatureWidth: 4, ScoringVersion: 1},
+		},
 	}
 }
 
+// setup is an output and what its parts hold.
+type setup struct {
+	Config
+	part.Contents
+	Rescore bool
+}
+
+// plan is the plan of these parts.
+func (s setup) plan(specs []part.Spec, inputs map[string]bool) Plan {
+	return Plan{Contents: s.Contents, Specs: specs, Inputs: inputs, Rescore: s.Rescore}
+}
+
+// opened is an output with its setup.
+type opened struct {
+	*Output
+	cfg setup
+}
+
+func (o opened) Create(ctx context.Context, spec part.Spec) (*Part, error) {
+	return o.Output.Create(ctx, spec, o.cfg.Contents)
+}
+
+func (o opened) Reconcile(ctx context.Context, specs []part.Spec, inputs map[string]bool) (*Reconciled, error) {
+	return o.Output.Reconcile(ctx, o.cfg.plan(specs, inputs))
+}
+
 // kinds makes a config of the kinds of ids and a number of outputs.
-func kinds(cfg Config, graphs, nodes graph.IDKind, outputs int) Config {
+func kinds(cfg setup, graphs, nodes graph.IDKind, outputs int) setup {
 	cfg.GraphIDs, cfg.NodeIDs, cfg.Outputs = graphs, nodes, nil
 	for i := range outputs {
 		cfg.Outputs = append(cfg.Outputs, fmt.Sprintf("out_%d", i))
@@ -57,9 +89,9 @@ func kinds(cfg Config, graphs, nodes graph.IDKind, outputs int) Config {
 }
 
 // makeShard makes graphs of 0 to 40 nodes; about one in ten is rejected.
-func makeShard(name string, graphs int, cfg Config, ownNodeIDs bool) shard {
+func makeShard(name string, graphs int, cfg setup, ownNodeIDs bool) shard {
 	r := rand.New(rand.NewPCG(uint64(graphs), 7))
-	s := shard{spec: Spec{
+	s := shard{spec: part.Spec{
 		Part: name + ".parquet", Input: name, Fingerprint: "fast:" + name, LastGroup: 3, Rows: int64(graphs), Model: "sha256:m",
 	}}
 	for i := range graphs {
@@ -91,7 +123,7 @@ func makeShard(name string, graphs int, cfg Config, ownNodeIDs bool) shard {
 }
 
 // batch puts graphs into a batch; rejected ones that never reach the scorer are left out.
-func (s shard) batch(cfg Config, ownNodeIDs bool, from, to int) (*graph.Batch, *graph.Scores) {
+func (s shard) batch(cfg setup, ownNodeIDs bool, from, to int) (*graph.Batch, *graph.Scores) {
 	b := &graph.Batch{IDs: graph.IDs{Kind: cfg.GraphIDs}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}}
 	if ownNodeIDs {
 		b.NodeIDs = &graph.IDs{Kind: cfg.NodeIDs}
@@ -130,7 +162,7 @@ func appendID(ids *graph.IDs, v any) {
 }
 
 // write gives a part the shard in calls that end at the cuts, and the rejections of each range after its rows.
-func (s shard) write(ctx context.Context, p *Part, cfg Config, ownNodeIDs bool, cuts []int) error {
+func (s shard) write(ctx context.Context, p *Part, cfg setup, ownNodeIDs bool, cuts []int) error {
 	from := 0
 	for _, to := range append(cuts, len(s.graphs)) {
 		b, sc := s.batch(cfg, ownNodeIDs, from, to)
@@ -154,7 +186,7 @@ func (s shard) write(ctx context.Context, p *Part, cfg Config, ownNodeIDs bool, 
 }
 
 // commit makes the whole part.
-func (s shard) commit(ctx context.Context, o *Output, ownNodeIDs bool, cuts ...int) (err error) {
+func (s shard) commit(ctx context.Context, o opened, ownNodeIDs bool, cuts ...int) (err error) {
 	p, err := o.Create(ctx, s.spec)
 	if err != nil {
 		return err
@@ -170,14 +202,14 @@ func (s shard) commit(ctx context.Context, o *Output, ownNodeIDs bool, cuts ...i
 	return p.Commit(ctx)
 }
 
-func open(t *testing.T, cfg Config) *Output {
+func open(t testing.TB, cfg setup) opened {
 	t.Helper()
-	o, err := Open(t.Context(), cfg)
+	o, err := Open(t.Context(), cfg.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { o.Close() })
-	return o
+	return opened{o, cfg}
 }
 
 func must(t *testing.T, err error) {

@@ -13,13 +13,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
 )
 
 func TestLock(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	first := open(t, cfg)
-	_, err := Open(t.Context(), cfg)
+	_, err := Open(t.Context(), cfg.Config)
 	var locked *LockedError
 	if !errors.As(err, &locked) || locked.PID != os.Getpid() || locked.RunID != cfg.RunID || !locked.Start.Equal(cfg.Now()) {
 		t.Fatalf("error %#v", err)
@@ -35,10 +37,10 @@ func TestLock(t *testing.T) {
 	second := open(t, cfg)
 	content, err := os.ReadFile(filepath.Join(cfg.Dir, lockName))
 	must(t, err)
-	var h holder
+	var h Holder
 	must(t, json.Unmarshal(content, &h))
 	must(t, os.WriteFile(filepath.Join(cfg.Dir, lockName), nil, 0o666))
-	if _, err := Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "is held by another run: wait") {
+	if _, err := Open(t.Context(), cfg.Config); err == nil || !strings.Contains(err.Error(), "is held by another run: wait") {
 		t.Errorf("a holder without a name: %v", err)
 	}
 	must(t, second.Close())
@@ -69,7 +71,7 @@ func TestOpenCreatesFolders(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(filepath.Join(t.TempDir(), "a", "b", "c"))
 	o := open(t, cfg)
-	must(t, shard{spec: Spec{Part: "d/e.parquet"}}.commit(t.Context(), o, false))
+	must(t, shard{spec: part.Spec{Part: "d/e.parquet"}}.commit(t.Context(), o, false))
 	var mask int
 	for _, name := range []string{"d/e.parquet", "_lock"} {
 		info, err := os.Stat(filepath.Join(cfg.Dir, name))
@@ -116,8 +118,8 @@ func TestOpenRefuses(t *testing.T) {
 			t.Parallel()
 			dir, err := tc.dir(t.TempDir())
 			must(t, err)
-			_, err = Open(t.Context(), testConfig(dir))
-			var create *CreateError
+			_, err = Open(t.Context(), testConfig(dir).Config)
+			var create *atomic.CreateError
 			if !errors.As(err, &create) || !strings.Contains(err.Error(), dir) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("error %v", err)
 			}
@@ -128,10 +130,10 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenFindsOutThatItCannotWrite(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
-	cfg.disk = func(inner disk) disk { return &faultyDisk{disk: inner, at: 1, err: syscall.EACCES} }
-	_, err := Open(t.Context(), cfg)
+	cfg.disk = func(inner atomic.Disk) atomic.Disk { return &faultyDisk{Disk: inner, at: 1, err: syscall.EACCES} }
+	_, err := Open(t.Context(), cfg.Config)
 	want := fmt.Sprintf("cannot create the output %q: permission denied: choose another output, or make this one writable", cfg.Dir)
-	var create *CreateError
+	var create *atomic.CreateError
 	if !errors.As(err, &create) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
@@ -145,14 +147,14 @@ func TestLinksThatLeadOut(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(outside, "victim.parquet"), []byte("mine"), 0o666))
 	cfg := testConfig(t.TempDir())
 	must(t, os.Symlink(outside, filepath.Join(cfg.Dir, "d")))
-	must(t, os.Symlink(outside, filepath.Join(cfg.Dir, quarantineDir)))
+	must(t, os.Symlink(outside, filepath.Join(cfg.Dir, part.QuarantineDir)))
 	o := open(t, cfg)
-	_, err := o.Create(t.Context(), Spec{Part: "d/victim.parquet"})
-	var create *CreateError
+	_, err := o.Create(t.Context(), part.Spec{Part: "d/victim.parquet"})
+	var create *atomic.CreateError
 	if !errors.As(err, &create) {
 		t.Errorf("a part: %v", err)
 	}
-	p, err := o.Create(t.Context(), Spec{Part: "a.parquet", Rows: 1})
+	p, err := o.Create(t.Context(), part.Spec{Part: "a.parquet", Rows: 1})
 	must(t, err)
 	if err := p.Reject(t.Context(), graph.Rejection{}); err == nil {
 		t.Error("a quarantine file outside")
@@ -168,7 +170,7 @@ func TestSuccess(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	o := open(t, cfg)
 	there := func() bool {
-		info, err := os.Stat(filepath.Join(cfg.Dir, successName))
+		info, err := os.Stat(filepath.Join(cfg.Dir, SuccessName))
 		return err == nil && info.Size() == 0
 	}
 	for i, step := range []struct {
@@ -194,8 +196,8 @@ func TestSuccess(t *testing.T) {
 func TestFinishSweepsQuarantineWithoutPart(t *testing.T) {
 	t.Parallel()
 	cfg, _, _ := standing(t)
-	lost := filepath.Join(cfg.Dir, quarantineDir, "d", "e", "gone.parquet.jsonl")
-	mine := filepath.Join(cfg.Dir, quarantineDir, "notes.txt")
+	lost := filepath.Join(cfg.Dir, part.QuarantineDir, "d", "e", "gone.parquet.jsonl")
+	mine := filepath.Join(cfg.Dir, part.QuarantineDir, "notes.txt")
 	must(t, errors.Join(os.WriteFile(lost, nil, 0o666), os.WriteFile(mine, nil, 0o666)))
 	want := result(t, cfg.Dir)
 	delete(want, "_quarantine/d/e/gone.parquet.jsonl")
@@ -206,50 +208,51 @@ func TestFinishSweepsQuarantineWithoutPart(t *testing.T) {
 	}
 }
 
-func TestConfigValidate(t *testing.T) {
+func TestValidate(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		want   string
-		change func(*Config)
+		change func(*setup)
 	}{
-		{"Dir", func(c *Config) { c.Dir = "" }},
-		{"Outputs", func(c *Config) { c.Outputs = []string{"a", "a"} }},
-		{"Outputs", func(c *Config) { c.Outputs = []string{"node_id"} }},
-		{"Outputs", func(c *Config) { c.Outputs = []string{""} }},
-		{"Settings.Outputs", func(c *Config) { c.Settings.Outputs = []string{"other"} }},
-		{"Settings.GraphID", func(c *Config) { c.Settings.GraphID = "string" }},
-		{"Settings.NodeID", func(c *Config) { c.Settings.NodeID = "string" }},
+		{"Dir", func(c *setup) { c.Dir = "" }},
+		{"Outputs", func(c *setup) { c.Outputs = []string{"a", "a"} }},
+		{"Outputs", func(c *setup) { c.Outputs = []string{"node_id"} }},
+		{"Outputs", func(c *setup) { c.Outputs = []string{""} }},
+		{"Settings.Outputs", func(c *setup) { c.Settings.Outputs = []string{"other"} }},
+		{"Settings.GraphID", func(c *setup) { c.Settings.GraphID = "string" }},
+		{"Settings.NodeID", func(c *setup) { c.Settings.NodeID = "string" }},
 	} {
 		cfg := testConfig("x")
 		tc.change(&cfg)
-		if err := cfg.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if err := cfg.validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("error %v, want one that names %s", err, tc.want)
 		}
 	}
-	must(t, testConfig("x").Validate())
+	must(t, testConfig("x").validate())
 }
 
-func TestDescribe(t *testing.T) {
+// validate checks both halves.
+func (s setup) validate() error { return errors.Join(s.Config.Validate(), s.Contents.Validate()) }
+
+// Contents that are missing or wrong are refused wherever they are given.
+func TestContentsAreChecked(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
-	full := cfg
-	cfg.Outputs, cfg.Settings = nil, Settings{}
 	o := open(t, cfg)
-	spec := Spec{Part: "a.parquet", Input: "a"}
-	if _, err := o.Create(t.Context(), spec); err == nil || !strings.Contains(err.Error(), "Outputs") {
-		t.Errorf("Create before Describe: %v", err)
+	spec := part.Spec{Part: "a.parquet", Input: "a"}
+	for _, outputs := range [][]string{nil, {"a", "a"}} {
+		c := part.Contents{Outputs: outputs}
+		if _, err := o.Output.Create(t.Context(), spec, c); err == nil || !strings.Contains(err.Error(), "Outputs") {
+			t.Errorf("Create with %q: %v", outputs, err)
+		}
+		if _, err := o.Output.Reconcile(t.Context(), Plan{Contents: c, Specs: []part.Spec{spec}}); err == nil || !strings.Contains(err.Error(), "Outputs") {
+			t.Errorf("Reconcile with %q: %v", outputs, err)
+		}
 	}
-	if _, err := o.Reconcile(t.Context(), []Spec{spec}, nil); err == nil || !strings.Contains(err.Error(), "Outputs") {
-		t.Errorf("Reconcile before Describe: %v", err)
-	}
-	if err := o.Describe(Contents{Outputs: []string{"a", "a"}}); err == nil {
-		t.Error("Describe takes an output twice")
-	}
-	must(t, o.Describe(Contents{Settings: full.Settings, Outputs: full.Outputs, Rescore: true}))
 	must(t, shard{spec: spec}.commit(t.Context(), o, false))
-	l, err := ReadLedger(filepath.Join(cfg.Dir, "a.parquet"))
+	f, err := o.View().Footer("a.parquet")
 	must(t, err)
-	if l.SettingsDigest != full.Settings.Digest() {
-		t.Errorf("ledger %+v", l)
+	if f.SettingsDigest != cfg.Settings.Digest() {
+		t.Errorf("footer %+v", f)
 	}
 }

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
 )
 
 // Part takes the scores of one shard in the order of its input. One goroutine uses it.
@@ -15,35 +16,30 @@ import (
 // error every call but Close gives that error again.
 type Part struct {
 	out        *Output
-	ledger     Ledger
-	file       *staged
-	encoder    *encoder
-	quarantine *staged // nil until a graph is rejected
-	lastRow    int64   // of the last rejection
-	done       bool    // committed or closed
+	footer     part.Footer
+	file       *atomic.File
+	encoder    *part.Encoder
+	quarantine *atomic.File // nil until a graph is rejected
+	lastRow    int64        // of the last rejection
+	done       bool         // committed or closed
 	err        error
 }
 
-// Create begins the part of a shard under a temporary name. Errors are a *CreateError, or an *IOError where the
-// disk is full or broken. The caller must call Close.
-func (o *Output) Create(ctx context.Context, spec Spec) (*Part, error) {
-	if err := errors.Join(ctx.Err(), o.cfg.described(), spec.check()); err != nil {
+// Create begins the part of a shard under a temporary name. The contents are those of the [Plan]. Errors are an
+// *atomic.CreateError, or an *atomic.IOError where the disk is full or broken. The caller must call Close.
+func (o *Output) Create(ctx context.Context, spec part.Spec, c part.Contents) (*Part, error) {
+	if err := errors.Join(ctx.Err(), c.Validate(), spec.Check()); err != nil {
 		return nil, fmt.Errorf("creating a part: %w", err)
 	}
-	f, err := o.stage(spec.Part)
+	f, err := o.folder.Stage(spec.Part)
 	if err != nil {
 		return nil, err
 	}
-	e, err := newEncoder(f, &o.cfg)
+	e, err := part.NewEncoder(f, c, o.cfg.sizes)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("creating the part %q: %w", spec.Part, err), f.discard())
+		return nil, errors.Join(fmt.Errorf("creating the part %q: %w", spec.Part, err), f.Discard())
 	}
-	return &Part{
-		out: o, file: f, encoder: e, lastRow: -1,
-		ledger: Ledger{
-			Spec: spec, Settings: o.cfg.Settings, SettingsDigest: o.cfg.Settings.Digest(), Codes: map[string]int64{},
-		},
-	}, nil
+	return &Part{out: o, file: f, encoder: e, lastRow: -1, footer: part.NewFooter(spec, c.Settings)}, nil
 }
 
 // Write appends the scores of a batch. Graphs in s.Failed get no rows and are not counted: they must come
@@ -52,41 +48,10 @@ func (p *Part) Write(ctx context.Context, b *graph.Batch, s *graph.Scores) error
 	if err := p.ready(ctx); err != nil {
 		return err
 	}
-	if err := p.checkBatch(b, s); err != nil {
+	scored, err := p.encoder.Write(b, s)
+	p.footer.Scored += scored
+	if err != nil {
 		return p.fail(err)
-	}
-	failed := s.Failed
-	for g := range b.Graphs() {
-		if len(failed) > 0 && failed[0].Graph == g {
-			failed = failed[1:]
-			continue
-		}
-		if err := p.encoder.graph(b, s.Values, g); err != nil {
-			return p.fail(err)
-		}
-		p.ledger.Scored++
-	}
-	if len(failed) > 0 {
-		return p.fail(fmt.Errorf("failed graph %d is not in the batch, or not in ascending order", failed[0].Graph))
-	}
-	return nil
-}
-
-// checkBatch compares what comes with the schema.
-func (p *Part) checkBatch(b *graph.Batch, s *graph.Scores) error {
-	cfg := &p.out.cfg
-	if b.Graphs() == 0 {
-		return nil
-	}
-	if s.Outputs != len(cfg.Outputs) || len(s.Values) != b.Nodes()*s.Outputs {
-		return fmt.Errorf("there are %d scores of %d outputs for %d nodes of %d outputs",
-			len(s.Values), s.Outputs, b.Nodes(), len(cfg.Outputs))
-	}
-	if b.IDs.Kind != cfg.GraphIDs {
-		return fmt.Errorf("graph ids are %s, the column %s", b.IDs.Kind, cfg.GraphIDs)
-	}
-	if b.NodeIDs != nil && b.NodeIDs.Kind == graph.String && cfg.NodeIDs == graph.Int64 {
-		return fmt.Errorf("node ids are %s, the column %s", b.NodeIDs.Kind, cfg.NodeIDs)
 	}
 	return nil
 }
@@ -101,17 +66,17 @@ func (p *Part) Reject(ctx context.Context, r graph.Rejection) error {
 	}
 	p.lastRow = r.Row
 	if p.quarantine == nil {
-		q, err := p.out.stage(quarantineName(p.ledger.Part))
+		q, err := p.out.folder.Stage(part.QuarantineName(p.footer.Part))
 		if err != nil {
 			return p.fail(err)
 		}
 		p.quarantine = q
 	}
-	if _, err := p.quarantine.Write(quarantineLine(p.ledger.Input, r)); err != nil {
+	if _, err := p.quarantine.Write(part.QuarantineLine(p.footer.Input, r)); err != nil {
 		return p.fail(err)
 	}
-	p.ledger.Quarantined++
-	p.ledger.Codes[string(r.Code)]++
+	p.footer.Quarantined++
+	p.footer.Codes[string(r.Code)]++
 	return nil
 }
 
@@ -122,19 +87,19 @@ func (p *Part) Commit(ctx context.Context) error {
 	if err := p.ready(ctx); err != nil {
 		return err
 	}
-	l := &p.ledger
-	l.RowsIn = l.Scored + l.Quarantined
-	if l.RowsIn != l.Rows {
-		return p.fail(&CountError{Part: l.Part, Rows: l.Rows, Scored: l.Scored, Quarantined: l.Quarantined})
+	f := &p.footer
+	f.RowsIn = f.Scored + f.Quarantined
+	if f.RowsIn != f.Rows {
+		return p.fail(&CountError{Part: f.Part, Rows: f.Rows, Scored: f.Scored, Quarantined: f.Quarantined})
 	}
-	if err := p.encoder.finish(l); err != nil {
+	if err := p.encoder.Finish(f); err != nil {
 		return p.fail(err)
 	}
-	if err := p.file.seal(); err != nil {
+	if err := p.file.Seal(); err != nil {
 		return p.fail(err)
 	}
 	if p.quarantine != nil {
-		if err := p.quarantine.seal(); err != nil {
+		if err := p.quarantine.Seal(); err != nil {
 			return p.fail(err)
 		}
 	}
@@ -143,29 +108,29 @@ func (p *Part) Commit(ctx context.Context) error {
 	}
 	p.done = true
 	p.out.mu.Lock()
-	p.out.stands[l.Part] = true
+	p.out.complete[f.Part] = true
 	p.out.mu.Unlock()
 	return nil
 }
 
 // publish gives the files their names in the order that the package doc explains.
 func (p *Part) publish() error {
-	o, part, old := p.out, p.ledger.Part, quarantineName(p.ledger.Part)
-	if p.quarantine != nil || o.exists(old) {
-		if err := o.remove(part); err != nil {
+	folder, old := p.out.folder, part.QuarantineName(p.footer.Part)
+	if p.quarantine != nil || folder.Exists(old) {
+		if err := folder.Remove(p.footer.Part); err != nil {
 			return err
 		}
 	}
 	if p.quarantine != nil {
-		if err := p.quarantine.publish(); err != nil {
+		if err := p.quarantine.Publish(); err != nil {
 			return err
 		}
-	} else if err := o.remove(old); err != nil {
+	} else if err := folder.Remove(old); err != nil {
 		return err
 	}
-	err := p.file.publish()
+	err := p.file.Publish()
 	if err != nil && p.quarantine != nil {
-		return errors.Join(err, p.quarantine.withdraw())
+		return errors.Join(err, p.quarantine.Withdraw())
 	}
 	return err
 }
@@ -176,14 +141,7 @@ func (p *Part) Close() error {
 		return nil
 	}
 	p.done = true
-	return errors.Join(p.file.discard(), p.quarantine.discard())
-}
-
-// Ledger is that of the part, complete after Commit. The caller owns it.
-func (p *Part) Ledger() Ledger {
-	l := p.ledger
-	l.Codes = maps.Clone(l.Codes)
-	return l
+	return errors.Join(p.file.Discard(), p.quarantine.Discard())
 }
 
 // errClosed is what a part says after Commit or Close.
@@ -194,18 +152,18 @@ func (p *Part) ready(ctx context.Context) error {
 		return p.err
 	}
 	if p.done {
-		return fmt.Errorf("writing the part %q: %w", p.ledger.Part, errClosed)
+		return fmt.Errorf("writing the part %q: %w", p.footer.Part, errClosed)
 	}
 	return ctx.Err()
 }
 
 // fail remembers the first error: what was written before it cannot be trusted.
 func (p *Part) fail(err error) error {
-	var io *IOError
-	var create *CreateError
+	var io *atomic.IOError
+	var create *atomic.CreateError
 	var counts *CountError
 	if !errors.As(err, &io) && !errors.As(err, &create) && !errors.As(err, &counts) { // these name the part
-		err = fmt.Errorf("writing the part %q: %w", p.ledger.Part, err)
+		err = fmt.Errorf("writing the part %q: %w", p.footer.Part, err)
 	}
 	p.err = err
 	return err

@@ -20,10 +20,11 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/part"
 )
 
 // expected is what a part of the shard must hold, column by column.
-func (s shard) expected(cfg Config) (names []string, columns [][]any) {
+func (s shard) expected(cfg setup) (names []string, columns [][]any) {
 	column := map[graph.IDKind]string{graph.Int64: "int64", graph.String: "utf8"}
 	names = []string{"graph_id:" + column[cfg.GraphIDs], "node_id:" + column[cfg.NodeIDs]}
 	for _, o := range cfg.Outputs {
@@ -75,7 +76,7 @@ func TestPartRoundTrip(t *testing.T) {
 			t.Parallel()
 			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
 			if tc.big {
-				cfg.blockRows, cfg.groupBytes = 0, 500_000
+				cfg.sizes.BlockRows, cfg.sizes.GroupBytes = 0, 500_000
 			}
 			o := open(t, cfg)
 			s := makeShard("sub/a", tc.count, cfg, tc.own)
@@ -99,7 +100,7 @@ func TestPartRoundTrip(t *testing.T) {
 
 func checkLedger(t *testing.T, path string, s shard, nodes int64) {
 	t.Helper()
-	l, err := ReadLedger(path)
+	l, err := part.ReadFooter(path)
 	must(t, err)
 	quarantined, codes := int64(0), map[string]int64{}
 	for _, g := range s.graphs {
@@ -133,7 +134,7 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
-			cfg.disk, cfg.groupBytes = quick, 4000
+			cfg.disk, cfg.sizes.GroupBytes = quick, 4000
 			o := open(t, cfg)
 			s := makeShard("a", 80, cfg, tc.own)
 			must(t, s.commit(t.Context(), o, tc.own))
@@ -160,16 +161,19 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 	}
 }
 
+// manyNodes is two pages more than the largest graph whose node numbers are packed.
+const manyNodes = 1<<16 + 2*16<<10
+
 // TestPackedAndPlainNumbers has a graph of more nodes than a dictionary numbers among small ones: packed pages stand
 // beside plain ones, and both readers give what was written, whatever the cuts.
 func TestPackedAndPlainNumbers(t *testing.T) {
 	t.Parallel()
 	cfg := kinds(testConfig(t.TempDir()), graph.Int64, graph.Int64, 1)
-	cfg.blockRows, cfg.groupBytes, cfg.disk = 0, 0, quick
+	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.disk = 0, 0, quick
 	o := open(t, cfg)
 	s := makeShard("a", 4, cfg, false)
 	s.graphs[1].reject, s.graphs[1].failed = "", false
-	for n := range maxNumber + 2*blockRows {
+	for n := range manyNodes {
 		s.graphs[1].scores = append(s.graphs[1].scores, []float32{float32(n)})
 	}
 	must(t, s.commit(t.Context(), o, false))
@@ -247,10 +251,10 @@ func TestPartsSideBySide(t *testing.T) {
 func TestLongIDsStayBounded(t *testing.T) {
 	t.Parallel()
 	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
-	cfg.blockRows, cfg.groupBytes = 0, 0
+	cfg.sizes.BlockRows, cfg.sizes.GroupBytes = 0, 0
 	o := open(t, cfg)
 	id := strings.Repeat("x", 2000)
-	s := shard{spec: Spec{Part: "a.parquet", Rows: 2}}
+	s := shard{spec: part.Spec{Part: "a.parquet", Rows: 2}}
 	for i := range 2 {
 		g := scored{id: fmt.Sprint(id, i)}
 		for n := range 9000 {
@@ -281,14 +285,14 @@ func TestTextThatIsNotUTF8(t *testing.T) {
 	t.Parallel()
 	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
 	o := open(t, cfg)
-	s := shard{spec: Spec{Part: "a.parquet", Input: "a\xff", Rows: 1}}
+	s := shard{spec: part.Spec{Part: "a.parquet", Input: "a\xff", Rows: 1}}
 	s.graphs = []scored{{id: "g\xff", nodeIDs: []any{"\xc3("}, scores: [][]float32{{1}}}}
 	must(t, s.commit(t.Context(), o, true))
 	_, columns, _ := table(t, filepath.Join(cfg.Dir, "a.parquet"))
 	if d := cmp.Diff([][]any{{"g\uFFFD"}, {"\uFFFD("}, {float32(1)}}, columns); d != "" {
 		t.Error(d)
 	}
-	r, err := o.Reconcile(t.Context(), []Spec{s.spec}, map[string]bool{"a\xff": true})
+	r, err := o.Reconcile(t.Context(), []part.Spec{s.spec}, map[string]bool{"a\xff": true})
 	must(t, err)
 	if r.Decisions[0] != Skip {
 		t.Errorf("decision %v, want skip", r.Decisions[0])
@@ -299,7 +303,7 @@ func TestQuarantineFile(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	o := open(t, cfg)
-	p, err := o.Create(t.Context(), Spec{Part: "d/a.parquet", Input: "d/a.parquet", Rows: 3})
+	p, err := o.Create(t.Context(), part.Spec{Part: "d/a.parquet", Input: "d/a.parquet", Rows: 3})
 	must(t, err)
 	for i, id := range []any{int64(7), "t<ä>\xff", nil} {
 		must(t, p.Reject(t.Context(), graph.Rejection{GraphID: id, RowGroup: 1, Row: int64(10 + i), Code: graph.NullValue,
@@ -384,7 +388,7 @@ func TestPartRefuses(t *testing.T) {
 			t.Parallel()
 			cfg := testConfig(t.TempDir())
 			o := open(t, cfg)
-			p, err := o.Create(t.Context(), Spec{Part: "a.parquet", Rows: 2})
+			p, err := o.Create(t.Context(), part.Spec{Part: "a.parquet", Rows: 2})
 			must(t, err)
 			err = tc.use(t, p)
 			if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.Contains(err.Error(), `"a.parquet"`) {
@@ -405,7 +409,7 @@ func TestPartRefuses(t *testing.T) {
 func TestPartAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	o := open(t, testConfig(t.TempDir()))
-	p, err := o.Create(t.Context(), Spec{Part: "a.parquet"})
+	p, err := o.Create(t.Context(), part.Spec{Part: "a.parquet"})
 	must(t, err)
 	must(t, p.Commit(t.Context()))
 	if err := p.Commit(t.Context()); !errors.Is(err, errClosed) {

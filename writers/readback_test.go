@@ -13,12 +13,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/part"
 )
 
 // readBack reads a part as rows of any values, in the form of table.
 func readBack(t testing.TB, path string) (columns [][]any, err error) {
 	t.Helper()
-	p, err := OpenPart(path)
+	p, err := part.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +50,8 @@ func readBack(t testing.TB, path string) (columns [][]any, err error) {
 		}
 		rows += int64(b.Rows())
 	}
-	if rows != p.Ledger().Nodes {
-		t.Fatalf("%d rows of %d", rows, p.Ledger().Nodes)
+	if rows != p.Footer().Nodes {
+		t.Fatalf("%d rows of %d", rows, p.Footer().Nodes)
 	}
 	if _, err := p.Next(); err != io.EOF {
 		t.Fatalf("after the end: %v", err)
@@ -86,7 +87,7 @@ func TestReadBack(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			p, err := OpenPart(path)
+			p, err := part.Open(path)
 			must(t, err)
 			defer p.Close()
 			lo, hi, known := p.Range(0)
@@ -129,11 +130,11 @@ func TestReadBackMutated(t *testing.T) {
 		}
 		must(t, os.WriteFile(file, content, 0o666))
 		got, err := readBack(t, file)
-		var damaged *DamagedError
+		var damaged *part.DamagedError
 		switch {
 		case err == nil && !cmp.Equal(want, got):
 			silent++
-		case err == nil, errors.Is(err, ErrForeign):
+		case err == nil, errors.Is(err, part.ErrForeign):
 		case !errors.As(err, &damaged) || !strings.Contains(err.Error(), "m.parquet"):
 			t.Fatalf("%v", err)
 		}
@@ -143,55 +144,12 @@ func TestReadBackMutated(t *testing.T) {
 	}
 }
 
-// TestReadBackMemory: a part of ten times the rows is read in the same memory.
-func TestReadBackMemory(t *testing.T) {
-	t.Parallel()
-	held := func(graphs int) uint64 {
-		cfg := testConfig(t.TempDir())
-		cfg.blockRows, cfg.groupBytes = 0, 1<<20
-		must(t, makeShard("a", graphs, cfg, false).commit(t.Context(), open(t, cfg), false))
-		p, err := OpenPart(filepath.Join(cfg.Dir, "a.parquet"))
-		must(t, err)
-		defer p.Close()
-		var most uint64
-		for {
-			_, err := p.Next()
-			if err == io.EOF {
-				return most
-			}
-			must(t, err)
-			most = max(most, uint64(cap(p.nodes.ids.Ints)*8+cap(p.scores[0].values)*4+cap(p.graphs.dict.Ints)*8+cap(p.graphs.ends)*8))
-		}
-	}
-	if small, large := held(4_000), held(40_000); large > 2*small {
-		t.Errorf("%d bytes are held, %d of a tenth", large, small)
-	}
-}
-
-func TestForeignAndBrokenParts(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	for name, want := range map[string]string{
-		"none":   "no such file",
-		"folder": "it is not a file",
-		"letter": "it is not a whole Parquet file",
-	} {
-		path := filepath.Join(dir, name)
-		_ = os.Mkdir(filepath.Join(dir, "folder"), 0o777)
-		must(t, os.WriteFile(filepath.Join(dir, "letter"), []byte("Dear reader, this is no part."), 0o666))
-		_, err := OpenPart(path)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
 func TestQuarantineReader(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	s := makeShard("a", 200, cfg, false)
 	must(t, s.commit(t.Context(), open(t, cfg), false))
-	q, err := OpenQuarantine(cfg.Dir, "a.parquet", "a")
+	q, err := NewView(cfg.Dir).Quarantine("a.parquet", "a")
 	must(t, err)
 	defer q.Close()
 	for i, g := range s.graphs {
@@ -207,59 +165,5 @@ func TestQuarantineReader(t *testing.T) {
 	}
 	if _, err := q.Next(); err != io.EOF {
 		t.Fatal(err)
-	}
-}
-
-func TestQuarantineReaderBroken(t *testing.T) {
-	t.Parallel()
-	line := string(quarantineLine("a", graph.Rejection{GraphID: int64(1), Row: 7, Code: graph.TooLarge}))
-	for name, c := range map[string]struct{ content, want string }{
-		"none":         {"", "EOF"},
-		"cut":          {line[:20], "line 1: it is cut short"},
-		"no JSON":      {line + "hello\n", "line 2: it is not the JSON"},
-		"twice":        {line + line, "line 2: its row 7 does not come after row 7"},
-		"another file": {strings.ReplaceAll(line, `"a"`, `"b"`), `it is about "b"`},
-		"no code":      {strings.ReplaceAll(line, "too_large", ""), "it has no code"},
-		"fraction":     {strings.ReplaceAll(line, `"graph_id":1`, `"graph_id":1.5`), "graph_id is not an integer"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			must(t, os.Mkdir(filepath.Join(dir, quarantineDir), 0o777))
-			must(t, os.WriteFile(filepath.Join(dir, quarantineDir, "a.parquet.jsonl"), []byte(c.content), 0o666))
-			q, err := OpenQuarantine(dir, "a.parquet", "a")
-			must(t, err)
-			defer q.Close()
-			for err == nil {
-				_, err = q.Next()
-			}
-			if !strings.Contains(err.Error(), c.want) {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-func TestInventory(t *testing.T) {
-	t.Parallel()
-	cfg := testConfig(t.TempDir())
-	o := open(t, cfg)
-	must(t, makeShard("x/a", 40, cfg, false).commit(t.Context(), o, false))
-	must(t, o.WriteRecord(&RunRecord{RunID: cfg.RunID}))
-	for _, name := range []string{".graphscore-3.tmp", "x/note.txt", "_quarantine/b.parquet.jsonl", "_runs/other", "c.parquet", "_SUCCESS", ".d.parquet"} {
-		must(t, os.WriteFile(filepath.Join(cfg.Dir, name), nil, 0o666))
-	}
-	got, err := TakeInventory(t.Context(), cfg.Dir)
-	must(t, err)
-	want := &Inventory{
-		Parts: []string{"c.parquet", "x/a.parquet"}, Quarantines: []string{"b.parquet", "x/a.parquet"}, Temporary: []string{".graphscore-3.tmp"},
-		Foreign: []string{".d.parquet", "_runs/other", "x/note.txt"}, Records: 1, Success: true, Lock: true,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	var io *IOError
-	if _, err := TakeInventory(t.Context(), cfg.Dir+"/none"); !errors.As(err, &io) {
-		t.Error(err)
 	}
 }

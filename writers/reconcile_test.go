@@ -1,24 +1,43 @@
 package writers
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/schema"
 	"github.com/google/go-cmp/cmp"
+
+	"graphscore/writers/part"
 )
 
-// standing makes an output with the parts of planOne and gives the plan.
-func standing(t *testing.T) (Config, []shard, []Spec) {
+// foreignParquet is a Parquet file of another maker.
+func foreignParquet(t *testing.T) []byte {
+	t.Helper()
+	fields := schema.FieldList{schema.NewInt64Node("x", parquet.Repetitions.Required, -1)}
+	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
+	must(t, err)
+	var b bytes.Buffer
+	must(t, file.NewParquetWriter(&b, root).Close())
+	return b.Bytes()
+}
+
+// standing makes an output with the parts of planOne and returns the plan.
+func standing(t *testing.T) (setup, []shard, []part.Spec) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
 	cfg.disk = quick
 	shards := planOne(cfg)
 	must(t, job(t.Context(), cfg, shards))
-	var specs []Spec
+	var specs []part.Spec
 	for _, s := range shards {
 		specs = append(specs, s.spec)
 	}
@@ -35,8 +54,8 @@ func TestReconcileSkips(t *testing.T) {
 	r, err := o.Reconcile(t.Context(), specs, allInputs)
 	must(t, err)
 	for i, d := range r.Decisions {
-		if d != Skip || r.Ledgers[i] == nil || r.Ledgers[i].RowsIn != shards[i].spec.Rows {
-			t.Errorf("%s: %v, ledger %+v", specs[i].Part, d, r.Ledgers[i])
+		if d != Skip || r.Footers[i] == nil || r.Footers[i].RowsIn != shards[i].spec.Rows {
+			t.Errorf("%s: %v, ledger %+v", specs[i].Part, d, r.Footers[i])
 		}
 	}
 	if len(r.Orphaned)+len(r.Superseded) != 0 {
@@ -72,35 +91,35 @@ func TestReconcileFindsMissingAndOrphaned(t *testing.T) {
 // refusal is a change between two runs, and what the message says of it.
 type refusal struct {
 	name   string
-	change func(*Config, []Spec) error
+	change func(*setup, []part.Spec) error
 	want   []string
 }
 
 func refusals() []refusal {
-	damage := func(content string) func(*Config, []Spec) error {
-		return func(cfg *Config, specs []Spec) error {
+	damage := func(content string) func(*setup, []part.Spec) error {
+		return func(cfg *setup, specs []part.Spec) error {
 			return os.WriteFile(filepath.Join(cfg.Dir, "d", "e", "a.parquet"), []byte(content), 0o666)
 		}
 	}
 	return []refusal{
-		{"input", func(_ *Config, s []Spec) error { s[0].Fingerprint = "fast:new"; return nil },
+		{"input", func(_ *setup, s []part.Spec) error { s[0].Fingerprint = "fast:new"; return nil },
 			[]string{`1 part of something else`, `"d/e/a.parquet" (fingerprint of the input fast:new, was fast:d/e/a)`, "--rescore"}},
-		{"kind of fingerprint", func(_ *Config, s []Spec) error { s[0].Fingerprint = "full:d/e/a"; return nil },
+		{"kind of fingerprint", func(_ *setup, s []part.Spec) error { s[0].Fingerprint = "full:d/e/a"; return nil },
 			[]string{"fingerprint of the input full:d/e/a, was fast:d/e/a"}},
-		{"model", func(_ *Config, s []Spec) error {
+		{"model", func(_ *setup, s []part.Spec) error {
 			for i := range s {
 				s[i].Model = "sha256:n"
 			}
 			return nil
 		}, []string{"4 parts", "(model sha256:n, was sha256:m)", "; and 1 more: give --rescore"}},
-		{"settings", func(c *Config, _ []Spec) error {
+		{"settings", func(c *setup, _ []part.Spec) error {
 			c.Settings.MessageBytes, c.Settings.Columns = 7, map[string]string{"features": "f"}
 			return nil
 		}, []string{`(setting columns is {"features":"f"}, was {}, setting message_bytes is 7, was 0)`}},
-		{"range", func(_ *Config, s []Spec) error { s[0].LastGroup = 9; return nil },
+		{"range", func(_ *setup, s []part.Spec) error { s[0].LastGroup = 9; return nil },
 			[]string{"row groups 0 to 9, was 0 to 3"}},
-		{"rows", func(_ *Config, s []Spec) error { s[0].Rows = 9; return nil }, []string{"rows 9, was 30"}},
-		{"cut in another way", func(_ *Config, s []Spec) error { s[1].Part = "b.parquet"; s[2].Part = "b.x.parquet"; return nil },
+		{"rows", func(_ *setup, s []part.Spec) error { s[0].Rows = 9; return nil }, []string{"rows 9, was 30"}},
+		{"cut in another way", func(_ *setup, s []part.Spec) error { s[1].Part = "b.parquet"; s[2].Part = "b.x.parquet"; return nil },
 			[]string{`"b.rg00000-00001.parquet" (row groups 0 to 1 of "b" are cut in another way now)`}},
 		{"cut short", damage("PAR1"), []string{`"d/e/a.parquet" (it is damaged: it has only 4 bytes)`, "--rescore"}},
 		{"other format", damage(strings.Repeat("x", 500)), []string{"it is not a whole Parquet file"}},
@@ -158,12 +177,12 @@ func TestReconcileLeavesForeignFilesAlone(t *testing.T) {
 			cfg.Rescore = true
 			tc.make(t, filepath.Join(cfg.Dir, "a.parquet"))
 			o := open(t, cfg)
-			_, err := o.Reconcile(t.Context(), []Spec{{Part: "a.parquet", Input: "a"}}, map[string]bool{"a": true})
+			_, err := o.Reconcile(t.Context(), []part.Spec{{Part: "a.parquet", Input: "a"}}, map[string]bool{"a": true})
 			var mismatch *MismatchError
 			if !errors.As(err, &mismatch) || !mismatch.Parts[0].Foreign || strings.Contains(err.Error(), "--rescore") {
 				t.Errorf("error %v", err)
 			}
-			_, err = o.Reconcile(t.Context(), []Spec{{Part: "b.parquet", Input: "b"}}, map[string]bool{"b": true})
+			_, err = o.Reconcile(t.Context(), []part.Spec{{Part: "b.parquet", Input: "b"}}, map[string]bool{"b": true})
 			must(t, err)
 		})
 	}
@@ -176,7 +195,7 @@ func TestSupersededWaitForTheirSuccessors(t *testing.T) {
 	cfg.Rescore = true
 	o := open(t, cfg)
 	b := makeShard("b", 45, cfg, false)
-	plan := []Spec{b.spec}
+	plan := []part.Spec{b.spec}
 	r, err := o.Reconcile(t.Context(), plan, allInputs)
 	must(t, err)
 	old := []string{"b.rg00000-00001.parquet", "b.rg00002-00003.parquet"}
@@ -195,14 +214,14 @@ func TestSupersededWaitForTheirSuccessors(t *testing.T) {
 	must(t, o.Finish(t.Context(), r, true))
 	files = result(t, cfg.Dir)
 	for _, name := range old {
-		for _, gone := range []string{name, quarantineName(name)} {
+		for _, gone := range []string{name, part.QuarantineName(name)} {
 			if _, there := files[gone]; there {
 				t.Errorf("%s is still there", gone)
 			}
 		}
 	}
-	if _, ok := files[successName]; !ok || files["b.parquet"] == "" || files["d/e/a.parquet"] == "" {
-		t.Errorf("missing among %v", sortedKeys(files))
+	if _, ok := files[SuccessName]; !ok || files["b.parquet"] == "" || files["d/e/a.parquet"] == "" {
+		t.Errorf("missing among %v", slices.Sorted(maps.Keys(files)))
 	}
 }
 
@@ -212,7 +231,7 @@ func TestSameInputNameUnderTwoRoots(t *testing.T) {
 	cfg := testConfig(t.TempDir())
 	cfg.Rescore = true
 	o := open(t, cfg)
-	var specs []Spec
+	var specs []part.Spec
 	for _, root := range []string{"x", "y"} {
 		s := makeShard(root+"/a", 5, cfg, false)
 		s.spec.Input = "a"
@@ -233,17 +252,17 @@ func TestPartNames(t *testing.T) {
 		"", "a", ".parquet", "../a.parquet", "/a.parquet", "a/../../b.parquet", "_quarantine/a.parquet", "a/_b/c.parquet",
 		"a/.b.parquet", "a//b.parquet", "_x.parquet", "a\x00.parquet",
 	} {
-		if _, err := o.Create(t.Context(), Spec{Part: name}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) {
+		if _, err := o.Create(t.Context(), part.Spec{Part: name}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", name)) {
 			t.Errorf("Create %q: %v", name, err)
 		}
-		if _, err := o.Reconcile(t.Context(), []Spec{{Part: name}}, nil); err == nil {
+		if _, err := o.Reconcile(t.Context(), []part.Spec{{Part: name}}, nil); err == nil {
 			t.Errorf("Reconcile %q: no error", name)
 		}
 	}
 	for _, name := range []string{"a b.parquet", "a\nb.parquet", "ü/é.parquet", "\xff.parquet", `a\b.parquet`} {
-		s := shard{spec: Spec{Part: name, Input: name}}
+		s := shard{spec: part.Spec{Part: name, Input: name}}
 		must(t, s.commit(t.Context(), o, false))
-		r, err := o.Reconcile(t.Context(), []Spec{s.spec}, nil)
+		r, err := o.Reconcile(t.Context(), []part.Spec{s.spec}, nil)
 		must(t, err)
 		if r.Decisions[0] != Skip {
 			t.Errorf("%q: %v", name, r.Decisions[0])

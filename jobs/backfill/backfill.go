@@ -16,7 +16,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Options are how a backfill is embedded in its caller. A zero value means its default.
@@ -64,7 +64,7 @@ type Backfill struct {
 
 // Date is a date and what became of it.
 type Date struct {
-	writers.DateRecord
+	record.BackfillDate
 	// Run is how it ended; Run.Recorded is false for a date that was not run.
 	Run run.Ended
 }
@@ -74,7 +74,7 @@ type Ended struct {
 	// Begun is false where no record could be written above the dates, so that none was run.
 	Begun bool
 	// Record sums up all dates.
-	Record writers.BackfillRecord
+	Record record.Backfill
 	// Dates are in the order of the calendar.
 	Dates []Date
 	// FirstRequest is when the first scoring request of any date began, zero without one.
@@ -107,7 +107,7 @@ func (b *Backfill) Execute(ctx context.Context, options Options) (Ended, error) 
 		return ended, err
 	}
 	// A signal ends the dates, not the record of them.
-	return ended, run.FirstFailure(ctx, b.Run.Log, err, writers.WriteBackfill(context.WithoutCancel(ctx), b.Run.Job.Above(), &ended.Record))
+	return ended, run.FirstFailure(ctx, b.Run.Log, err, record.WriteBackfill(context.WithoutCancel(ctx), b.Run.Job.Above(), &ended.Record))
 }
 
 // beginRecord leaves a record that stays if the process is killed.
@@ -116,8 +116,8 @@ func (b *Backfill) beginRecord(ctx context.Context) error {
 		return nil
 	}
 	rec := b.record(nil)
-	rec.ExitCode, rec.Finished, rec.Seconds = writers.BackfillNotEnded, "", 0
-	return writers.WriteBackfill(ctx, b.Run.Job.Above(), &rec)
+	rec.ExitCode, rec.Finished, rec.Seconds = record.NotEnded, "", 0
+	return record.WriteBackfill(ctx, b.Run.Job.Above(), &rec)
 }
 
 // runAll runs dates, so many at once. What becomes of each is in its entry; the error is that of ctx.
@@ -154,7 +154,7 @@ func closed() chan struct{} {
 func (b *Backfill) run(ctx context.Context, i int, previous <-chan struct{}) {
 	d, progress := &b.dates[i], &pipeline.Progress{}
 	b.meter.begin(progress)
-	defer func() { b.meter.end(progress, d.Outcome == writers.DateFailed) }()
+	defer func() { b.meter.end(progress, d.Outcome == record.DateFailed) }()
 	ctx, end := b.opt.BeginDate(ctx, d.Date)
 	cfg := b.dated(i)
 	settled, err := b.execute(ctx, i, cfg, progress, previous)
@@ -168,14 +168,14 @@ func (b *Backfill) run(ctx context.Context, i int, previous <-chan struct{}) {
 	var stopped *run.SignalError
 	switch {
 	case errors.As(err, &stopped) || errors.Is(err, context.Canceled):
-		d.Outcome = writers.DateStopped
+		d.Outcome = record.DateStopped
 	case code != exit.Done && code != exit.Partly:
 		b.failed(d)
 	case settled:
 	case d.Counts.Shards > 0 && d.Counts.Shards == d.Counts.ShardsSkipped:
-		d.Outcome = writers.DateDone
+		d.Outcome = record.DateDone
 	default:
-		d.Outcome = writers.DateScored
+		d.Outcome = record.DateScored
 	}
 }
 
@@ -218,7 +218,7 @@ func (b *Backfill) dated(i int) run.Config {
 
 // failed counts a failure. Where what scores is gone or refuses us, the next dates would fail alike.
 func (b *Backfill) failed(d *Date) {
-	d.Outcome = writers.DateFailed
+	d.Outcome = record.DateFailed
 	n := b.failures.Add(1)
 	if b.MaxFailures > 0 && n >= int64(b.MaxFailures) || d.ExitCode == exit.NoScorer || d.ExitCode == exit.Auth || b.session.broken() {
 		b.halted.Store(true)
@@ -233,9 +233,9 @@ func (b *Backfill) outcome() error {
 	for i := range b.dates {
 		d := &b.dates[i]
 		switch d.Outcome {
-		case writers.DateFailed, writers.DateStopped:
+		case record.DateFailed, record.DateStopped:
 			failed = append(failed, d)
-		case writers.DateNotBegun:
+		case record.DateNotBegun:
 			notBegun++
 		}
 		incomplete = incomplete || d.ExitCode == exit.Partly
@@ -265,11 +265,11 @@ func (b *Backfill) ended(err error) Ended {
 }
 
 // record says what the backfill was and how it went; err is how it ends.
-func (b *Backfill) record(err error) writers.BackfillRecord {
+func (b *Backfill) record(err error) record.Backfill {
 	cfg, job := b.Run, b.Run.Job
 	now := cfg.Now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
-	rec := writers.BackfillRecord{
+	rec := record.Backfill{
 		BackfillID: cfg.ID, Name: job.Name,
 		Started: cfg.Start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339), Seconds: run.Elapsed(cfg.Start, now),
 		Host: host, PID: os.Getpid(), Version: run.BuildVersion(),
@@ -281,26 +281,10 @@ func (b *Backfill) record(err error) writers.BackfillRecord {
 		rec.ExitCode, rec.Error = run.ExitCode(err), err.Error()
 	}
 	for i := range b.dates {
-		rec.Dates = append(rec.Dates, b.dates[i].DateRecord)
-		addCounts(&rec.Counts, &b.dates[i].Counts)
+		rec.Dates = append(rec.Dates, b.dates[i].BackfillDate)
+		rec.Counts.Add(&b.dates[i].Counts)
 	}
 	return rec
-}
-
-func addCounts(to, c *writers.Counts) {
-	to.Files += c.Files
-	to.FilesRefused += c.FilesRefused
-	to.Shards += c.Shards
-	to.ShardsSkipped += c.ShardsSkipped
-	to.RowsIn += c.RowsIn
-	to.Scored += c.Scored
-	to.Quarantined += c.Quarantined
-	to.Skipped += c.Skipped
-	to.Nodes += c.Nodes
-	to.Edges += c.Edges
-	to.Requests += c.Requests
-	to.Retries += c.Retries
-	to.Orphaned += c.Orphaned
 }
 
 // shared lends all dates one session, which the first one that needs it makes.

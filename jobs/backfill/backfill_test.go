@@ -5,14 +5,14 @@ import (
 	"testing"
 
 	"graphscore/jobs/run"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // The code of a backfill is that of its first failed date in the order of the calendar.
 func TestBackfillOutcome(t *testing.T) {
 	t.Parallel()
 	date := func(outcome string, code int) Date {
-		return Date{DateRecord: writers.DateRecord{Outcome: outcome, ExitCode: code}}
+		return Date{BackfillDate: record.BackfillDate{Outcome: outcome, ExitCode: code}}
 	}
 	for _, test := range []struct {
 		name  string
@@ -20,11 +20,11 @@ func TestBackfillOutcome(t *testing.T) {
 		want  int
 		said  bool
 	}{
-		{"all well", []Date{date(writers.DateScored, 0), date(writers.DateNoInput, 0), date(writers.DateNotSelected, 0)}, 0, true},
-		{"some graphs", []Date{date(writers.DateScored, 0), date(writers.DateScored, 3)}, 3, true},
-		{"some graphs of before", []Date{date(writers.DateDone, 3), date(writers.DateScored, 0)}, 3, true},
-		{"the first failure", []Date{date(writers.DateScored, 3), date(writers.DateFailed, 75), date(writers.DateFailed, 65)}, 75, false},
-		{"a gate", []Date{date(writers.DateFailed, 4), date(writers.DateFailed, 78)}, 4, true},
+		{"all well", []Date{date(record.DateScored, 0), date(record.DateNoInput, 0), date(record.DateNotSelected, 0)}, 0, true},
+		{"some graphs", []Date{date(record.DateScored, 0), date(record.DateScored, 3)}, 3, true},
+		{"some graphs of before", []Date{date(record.DateDone, 3), date(record.DateScored, 0)}, 3, true},
+		{"the first failure", []Date{date(record.DateScored, 3), date(record.DateFailed, 75), date(record.DateFailed, 65)}, 75, false},
+		{"a gate", []Date{date(record.DateFailed, 4), date(record.DateFailed, 78)}, 4, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -12,6 +12,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // What Config.Only may be.
@@ -112,8 +113,8 @@ func (b *Backfill) list() error {
 			return usagef("--since %s and --until %s are more than %d dates apart: run less at a time", since, until, maxDates)
 		}
 		b.days = append(b.days, d)
-		b.dates = append(b.dates, Date{DateRecord: writers.DateRecord{
-			Date: d.String(), Output: b.Run.Job.On(d).Output.Path, Outcome: writers.DateNotBegun,
+		b.dates = append(b.dates, Date{BackfillDate: record.BackfillDate{
+			Date: d.String(), Output: b.Run.Job.On(d).Output.Path, Outcome: record.DateNotBegun,
 		}})
 	}
 	b.Since, b.Until = since.String(), until.String()
@@ -131,10 +132,10 @@ func (b *Backfill) choose(ctx context.Context) []int {
 		case !known: // the run will say what is wrong
 			due = append(due, i)
 		case b.Only != OnlyAll && b.Only != OnlyStale && found.Success && len(found.Temporary) == 0:
-			d.Outcome = writers.DateDone
+			d.Outcome = record.DateDone
 			d.ExitCode = run.ExitCode(partly(found))
 		case b.Only == OnlyFailed && found.Records == 0, b.Only == OnlyStale && !found.Ours():
-			d.Outcome = writers.DateNotSelected
+			d.Outcome = record.DateNotSelected
 		default:
 			due = append(due, i)
 		}
@@ -147,7 +148,7 @@ func (b *Backfill) choose(ctx context.Context) []int {
 
 // existing is what an output holds, empty where there is none.
 func existing(ctx context.Context, output string) (found *writers.Inventory, known bool) {
-	found, err := writers.TakeInventory(ctx, output)
+	found, err := writers.NewView(output).List(ctx)
 	if err != nil {
 		return &writers.Inventory{}, errors.Is(err, fs.ErrNotExist)
 	}
@@ -166,13 +167,13 @@ func partly(found *writers.Inventory) error {
 func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool, err error) {
 	d := &b.dates[i]
 	if in.Plan.Empty() {
-		d.Outcome = writers.DateNoInput
+		d.Outcome = record.DateNoInput
 		return true, nil
 	}
 	if !b.DryRun && b.Only != OnlyStale {
 		return false, nil
 	}
-	d.Outcome = writers.DateWouldRun
+	d.Outcome = record.DateWouldRun
 	if b.Only == OnlyStale {
 		found, _ := existing(ctx, d.Output)
 		stale, err := b.stale(ctx, in, found.Success)
@@ -180,11 +181,11 @@ func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool
 			return true, err
 		}
 		if !stale && !found.Success { // its parts match, but it is not done: a gate failed, or it was stopped
-			d.Outcome = writers.DateNotSelected
+			d.Outcome = record.DateNotSelected
 			return true, nil
 		}
 		if !stale {
-			d.Outcome = writers.DateDone
+			d.Outcome = record.DateDone
 			return true, partly(found)
 		}
 	}

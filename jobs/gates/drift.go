@@ -9,7 +9,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline/diff"
 	"graphscore/pipeline/display"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // driftLimit is a limit of gates.drift.
@@ -43,9 +43,9 @@ func driftLimits(d *jobs.Drift) (limits []driftLimit) {
 }
 
 // Drift judges a comparison with an earlier output.
-func Drift(d *jobs.Drift, report *diff.Report) []writers.GateRecord {
+func Drift(d *jobs.Drift, report *diff.Report) []record.Gate {
 	limits := driftLimits(d)
-	verdicts := make([]writers.GateRecord, len(limits))
+	verdicts := make([]record.Gate, len(limits))
 	for i, l := range limits {
 		verdicts[i] = l.judge(report)
 	}
@@ -53,18 +53,18 @@ func Drift(d *jobs.Drift, report *diff.Report) []writers.GateRecord {
 }
 
 // DriftUnchecked has the same verdict for all limits that are set, where nothing was compared.
-func DriftUnchecked(d *jobs.Drift, passed bool, reason string) []writers.GateRecord {
+func DriftUnchecked(d *jobs.Drift, passed bool, reason string) []record.Gate {
 	limits := driftLimits(d)
-	verdicts := make([]writers.GateRecord, len(limits))
+	verdicts := make([]record.Gate, len(limits))
 	for i, l := range limits {
-		verdicts[i] = writers.GateRecord{Name: l.name, Limit: l.limit, Passed: passed, Message: reason}
+		verdicts[i] = record.Gate{Name: l.name, Limit: l.limit, Passed: passed, Message: reason}
 	}
 	return verdicts
 }
 
 // judge takes the score column that is farthest off.
-func (l *driftLimit) judge(report *diff.Report) writers.GateRecord {
-	gate := writers.GateRecord{Name: l.name, Limit: l.limit, Passed: true}
+func (l *driftLimit) judge(report *diff.Report) record.Gate {
+	gate := record.Gate{Name: l.name, Limit: l.limit, Passed: true}
 	differ := strings.Join(changedModel(report), ", ")
 	var worst *diff.Output
 	joined := int64(0)
@@ -98,7 +98,7 @@ func (l *driftLimit) judge(report *diff.Report) writers.GateRecord {
 }
 
 // exceeded is the sentence of a limit that does not hold.
-func (l *driftLimit) exceeded(gate *writers.GateRecord, report *diff.Report, differ string) string {
+func (l *driftLimit) exceeded(gate *record.Gate, report *diff.Report, differ string) string {
 	value, limit := distinguish(gate.Value, gate.Limit)
 	if l.name == "drift.max" && len(report.Movers) > 0 {
 		m := report.Movers[0]

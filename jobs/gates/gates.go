@@ -12,7 +12,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/display"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // The gates by their keys in the job file; those of drift are in drift.go.
@@ -38,9 +38,9 @@ type Facts struct {
 }
 
 // LeftOut passes every gate that is set, for a reason.
-func LeftOut(g jobs.Gates, reason string) (verdicts []writers.GateRecord) {
+func LeftOut(g jobs.Gates, reason string) (verdicts []record.Gate) {
 	leave := func(name string, limit float64) {
-		verdicts = append(verdicts, writers.GateRecord{Name: name, Limit: limit, Passed: true, Message: reason})
+		verdicts = append(verdicts, record.Gate{Name: name, Limit: limit, Passed: true, Message: reason})
 	}
 	if g.MinGraphs > 0 {
 		leave(minGraphs, float64(g.MinGraphs))
@@ -58,9 +58,9 @@ func LeftOut(g jobs.Gates, reason string) (verdicts []writers.GateRecord) {
 }
 
 // Input judges by the gates that need only the input.
-func Input(g jobs.Gates, f Facts) (verdicts []writers.GateRecord) {
+func Input(g jobs.Gates, f Facts) (verdicts []record.Gate) {
 	if least := g.MinGraphs; least > 0 {
-		gate := writers.GateRecord{Name: minGraphs, Limit: float64(least), Value: float64(f.Graphs), Passed: f.Graphs >= least}
+		gate := record.Gate{Name: minGraphs, Limit: float64(least), Value: float64(f.Graphs), Passed: f.Graphs >= least}
 		if !gate.Passed {
 			gate.Message = fmt.Sprintf("%s, fewer than gates.%s = %s: check the job that writes %s",
 				display.Plural(f.Graphs, "graph"), gate.Name, humanize.Comma(least), f.Input)
@@ -74,8 +74,8 @@ func Input(g jobs.Gates, f Facts) (verdicts []writers.GateRecord) {
 }
 
 // age expects a file of the input that was written in the time before the run.
-func age(most time.Duration, f Facts) writers.GateRecord {
-	gate := writers.GateRecord{Name: maxInputAge, Limit: most.Seconds(), Passed: true}
+func age(most time.Duration, f Facts) record.Gate {
+	gate := record.Gate{Name: maxInputAge, Limit: most.Seconds(), Passed: true}
 	if f.AgeUnchecked != "" {
 		gate.Message = "not checked: " + f.AgeUnchecked
 		return gate
@@ -109,11 +109,11 @@ func span(d time.Duration) string {
 }
 
 // Quarantine judges by the share of graphs in quarantine.
-func Quarantine(g jobs.Gates, f Facts) []writers.GateRecord {
+func Quarantine(g jobs.Gates, f Facts) []record.Gate {
 	if g.QuarantineRate == nil {
 		return nil
 	}
-	gate := writers.GateRecord{Name: quarantineRate, Limit: float64(*g.QuarantineRate)}
+	gate := record.Gate{Name: quarantineRate, Limit: float64(*g.QuarantineRate)}
 	if f.Graphs > 0 {
 		gate.Value = float64(f.Quarantined) / float64(f.Graphs)
 	}
@@ -122,7 +122,7 @@ func Quarantine(g jobs.Gates, f Facts) []writers.GateRecord {
 		gate.Message = fmt.Sprintf("%s%% of the graphs are in quarantine (%s of %s), more than gates.%s = %s%%: see %s/_quarantine",
 			value, humanize.Comma(f.Quarantined), humanize.Comma(f.Graphs), gate.Name, limit, strings.TrimSuffix(f.Output, "/"))
 	}
-	return []writers.GateRecord{gate}
+	return []record.Gate{gate}
 }
 
 // distinguish writes two numbers with three digits, or as many more as make them differ.
@@ -136,7 +136,7 @@ func distinguish(a, b float64) (string, string) {
 }
 
 // Failed has a sentence for each gate that failed, nil where none did.
-func Failed(verdicts []writers.GateRecord) (sentences []string) {
+func Failed(verdicts []record.Gate) (sentences []string) {
 	for i := range verdicts {
 		if !verdicts[i].Passed {
 			sentences = append(sentences, Sentence(&verdicts[i]))
@@ -146,7 +146,7 @@ func Failed(verdicts []writers.GateRecord) (sentences []string) {
 }
 
 // Sentence says how a gate ended.
-func Sentence(g *writers.GateRecord) string {
+func Sentence(g *record.Gate) string {
 	if g.Passed {
 		return "gate " + g.Name + ": " + g.Message
 	}

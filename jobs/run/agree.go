@@ -9,6 +9,7 @@ import (
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // scoringVersion changes with what changes the bytes of scores on one machine, but is in no other setting.
@@ -21,7 +22,7 @@ type Contract struct {
 	// Width is the number of features of a node.
 	Width int
 	// Settings are those that the footer of every part has.
-	Settings writers.Settings
+	Settings part.Settings
 }
 
 // Agree settles the types of ids and the settings of the parts. existing are the types of ids in the parts that
@@ -31,8 +32,8 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 	if len(in.Plan.Refused) > 0 {
 		in.Plan.Widen(existing.Graphs, existing.Nodes)
 	}
-	return &Contract{in: in, served: served, Width: width, Settings: writers.Settings{
-		Columns: in.Job.Input.Columns.Map(), Layout: "rows", Protocol: in.Job.Server.Protocol, Limit: in.Limit,
+	return &Contract{in: in, served: served, Width: width, Settings: part.Settings{
+		Columns: in.Job.Input.Columns.Map(), Layout: in.Plan.Layout, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
 		MessageBytes: served.MessageBytes, FeatureWidth: width,
 		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
 		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
@@ -44,18 +45,18 @@ type IDTypes struct{ Graphs, Nodes graph.IDKind }
 
 // Compare agrees with the parts that exist in the output, and compares the plan with them. It takes no lock and
 // changes nothing.
-func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contract, *writers.Survey, error) {
-	graphs, nodes, err := writers.StandingKinds(in.Job.Output.Path, in.parts())
+func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contract, *writers.Comparison, error) {
+	view := in.view()
+	graphs, nodes, err := view.ExistingIDTypes(in.parts())
 	if err != nil {
 		return nil, nil, err
 	}
 	c := in.Agree(served, width, IDTypes{graphs, nodes})
-	survey, err := writers.Look(ctx, writers.Config{
-		Dir: in.Job.Output.Path, Settings: c.Settings, GraphIDs: in.Plan.GraphIDs, NodeIDs: in.Plan.NodeIDs,
-		Outputs: served.Model.Outputs, Rescore: in.rescore(), Log: in.Log,
-	}, c.Specs(), in.Plan.Present())
-	return c, survey, err
+	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, c.Plan())
+	return c, found, err
 }
+
+func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
 
 // Stale compares the parts of an output with what they would be made from now. It reports whether some do not match,
 // or whether an output with _SUCCESS lacks some.
@@ -76,8 +77,6 @@ func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, err
 	return len(found.Mismatches) > 0, nil
 }
 
-func (in *Input) rescore() bool { return in.Job.OnChange == "rescore" }
-
 // parts are the names of the planned parts.
 func (in *Input) parts() []string {
 	parts := make([]string, len(in.Plan.Shards))
@@ -91,16 +90,21 @@ func (in *Input) parts() []string {
 func (c *Contract) agreed() bool { return c.in != nil }
 
 // Contents says what the parts hold.
-func (c *Contract) Contents() writers.Contents {
-	return writers.Contents{
+func (c *Contract) Contents() part.Contents {
+	return part.Contents{
 		Settings: c.Settings, GraphIDs: c.in.Plan.GraphIDs, NodeIDs: c.in.Plan.NodeIDs,
-		Outputs: c.served.Model.Outputs, Rescore: c.in.rescore(),
+		Outputs: c.served.Model.Outputs,
 	}
 }
 
+// Plan says what the run wants the output to hold.
+func (c *Contract) Plan() writers.Plan {
+	return writers.Plan{Contents: c.Contents(), Specs: c.Specs(), Inputs: c.in.Plan.Present(), Rescore: c.in.Job.OnChange == "rescore"}
+}
+
 // Specs has one entry for each planned shard.
-func (c *Contract) Specs() []writers.Spec {
-	specs := make([]writers.Spec, len(c.in.Plan.Shards))
+func (c *Contract) Specs() []part.Spec {
+	specs := make([]part.Spec, len(c.in.Plan.Shards))
 	for i := range specs {
 		specs[i] = c.Spec(&c.in.Plan.Shards[i])
 	}
@@ -108,8 +112,8 @@ func (c *Contract) Specs() []writers.Spec {
 }
 
 // Spec is what the part of a shard is made from.
-func (c *Contract) Spec(sh *readers.Shard) writers.Spec {
-	return writers.Spec{
+func (c *Contract) Spec(sh *readers.Shard) part.Spec {
+	return part.Spec{
 		Part: sh.Part, Input: sh.File.Rel, Fingerprint: sh.File.Fingerprint,
 		FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup, Rows: sh.Rows, Model: c.served.Model.Digest,
 	}

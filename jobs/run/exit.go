@@ -19,6 +19,9 @@ import (
 	"graphscore/pipeline/report"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // OutcomeError is a command that came to its end, and ends with a code other than 0.
@@ -47,7 +50,7 @@ func partly(files int, graphs int64) error {
 }
 
 // GatesFailed is how a run ends because of its gates, nil where none failed.
-func GatesFailed(all []writers.GateRecord) error {
+func GatesFailed(all []record.Gate) error {
 	if failed := gates.Failed(all); len(failed) > 0 {
 		return &OutcomeError{Code: exit.CheckFailed, Message: strings.Join(failed, "; "), Said: true}
 	}
@@ -121,10 +124,10 @@ func classes() []func(error) (int, bool) {
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
 		of[*readers.PlanError](exit.Config), of[*readers.FileError](exit.NoInput),
 		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
-		of[*writers.LockedError](exit.Locked), of[*writers.CreateError](exit.CannotCreate),
-		of[*writers.MismatchError](exit.Config), of[*writers.IOError](exit.IO), of[*SpaceError](exit.IO),
-		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*writers.RecordError](exit.NoInput),
-		of[*writers.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),
+		of[*writers.LockedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
+		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*SpaceError](exit.IO),
+		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
+		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),
 		of[*pipeline.ContractError](exit.Contract),
 		of[*OverlapError](exit.Config), of[*observe.ListenError](exit.Config), of[*readers.ConfigError](exit.Config),
 		remoteCode, of[*TLSError](exit.Auth), jobCode,

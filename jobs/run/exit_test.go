@@ -21,6 +21,8 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
 )
 
 func TestExitCode(t *testing.T) {
@@ -40,7 +42,7 @@ func TestExitCode(t *testing.T) {
 		{"file", &readers.FileError{Path: "a", RowGroup: -1, Row: -1}, 65},
 		{"outcome no input", &OutcomeError{Code: exit.NoInput}, 65},
 		{"model", &local.ModelError{Model: "m"}, 65},
-		{"damaged part", &writers.DamagedError{Path: "o/a.parquet"}, 65},
+		{"damaged part", &part.DamagedError{Path: "o/a.parquet"}, 65},
 		{"no output", &diff.OutputError{Path: "o"}, 65},
 		{"missing", &MissingError{"no"}, 66},
 		{"not found", &readers.NotFoundError{Path: "a"}, 66},
@@ -49,8 +51,8 @@ func TestExitCode(t *testing.T) {
 		{"unavailable", &remote.Error{Kind: remote.Unavailable}, 69},
 		{"panic", &pipeline.PanicError{Value: "odd"}, 70},
 		{"count", &pipeline.CountError{}, 70},
-		{"create", &writers.CreateError{Path: "o", Err: fs.ErrPermission}, 73},
-		{"io", &writers.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}, 74},
+		{"create", &atomic.CreateError{Path: "o", Err: fs.ErrPermission}, 73},
+		{"io", &atomic.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}, 74},
 		{"path", &fs.PathError{Op: "open", Path: "o", Err: fs.ErrPermission}, 74},
 		{"locked", &writers.LockedError{Path: "o"}, 75},
 		{"contract", &remote.Error{Kind: remote.Contract}, 76},
@@ -85,7 +87,7 @@ func TestExitCode(t *testing.T) {
 // Of two errors at once, the one that says more about what to do decides.
 func TestExitCodeOfSeveral(t *testing.T) {
 	t.Parallel()
-	io := &writers.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}
+	io := &atomic.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}
 	for _, test := range []struct {
 		name string
 		err  error
@@ -93,7 +95,7 @@ func TestExitCodeOfSeveral(t *testing.T) {
 	}{
 		{"a signal while a file fails", errors.Join(io, &SignalError{syscall.SIGTERM}), 143},
 		{"a bug that breaks a file", errors.Join(io, &pipeline.PanicError{}), 70},
-		{"a part that cannot be created for a path", &writers.CreateError{Path: "o", Err: &fs.PathError{Err: fs.ErrPermission}}, 73},
+		{"a part that cannot be created for a path", &atomic.CreateError{Path: "o", Err: &fs.PathError{Err: fs.ErrPermission}}, 73},
 		{"a file of the input that fails", fmt.Errorf("planning: %w", &readers.FileError{RowGroup: -1, Row: -1, Err: &fs.PathError{Err: fs.ErrPermission}}), 65},
 	} {
 		t.Run(test.name, func(t *testing.T) {

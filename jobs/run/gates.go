@@ -8,6 +8,8 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/pipeline/diff"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // GateFacts is what the gates on an input of so many graphs compare with their limits.
@@ -30,7 +32,7 @@ func (in *Input) GateFacts(graphs int64, anyAge bool) gates.Facts {
 // has its _SUCCESS.
 func (in *Input) Earlier() string {
 	for dir := range in.Job.Earlier() {
-		if writers.Succeeded(dir) {
+		if writers.NewView(dir).Succeeded() {
 			return dir
 		}
 	}
@@ -46,7 +48,7 @@ func (in *Input) NothingEarlier() string {
 }
 
 // driftGates compares the output with the earlier one. Both are read once, a page at a time.
-func (x *execution) driftGates(ctx context.Context, output *writers.Output) ([]writers.GateRecord, error) {
+func (x *execution) driftGates(ctx context.Context, output *writers.Output) ([]record.Gate, error) {
 	limits := x.in.Job.Gates.Drift
 	if x.previous == "" {
 		return gates.DriftUnchecked(limits, true, x.in.NothingEarlier()), nil
@@ -56,7 +58,7 @@ func (x *execution) driftGates(ctx context.Context, output *writers.Output) ([]w
 	}
 	x.in.Log.InfoContext(ctx, "comparing the scores", "previous", x.previous)
 	report, err := diff.Compare(ctx, diff.Config{Old: x.previous, New: x.in.Job.Output.Path})
-	var damaged *writers.DamagedError
+	var damaged *part.DamagedError
 	var unfit *diff.OutputError
 	switch {
 	case errors.As(err, &damaged), errors.As(err, &unfit):

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"graphscore/pipeline"
@@ -13,6 +12,8 @@ import (
 	"graphscore/pipeline/verify"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // OutputInput is the input of an output that exists, planned with a shard for each row group.
@@ -28,19 +29,14 @@ var _ verify.Input = (*OutputInput)(nil)
 func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	reader := c.reader()
 	reader.ShardBytes = 1 // a shard for each row group: parts are put together of these
-	dir := c.Job.Output.Path
-	if l := anyLedger(ctx, dir, func(*writers.Ledger) bool { return true }); l != nil {
+	if f := c.anyFooter(ctx, func(*part.Footer) bool { return true }); f != nil {
 		if reader.Limit == 0 {
-			reader.Limit = l.Settings.Limit
+			reader.Limit = f.Settings.Limit
 		}
-		if reader.Columns == (readers.Columns{}) {
-			names := l.Settings.Columns
-			reader.Columns = readers.Columns{
-				GraphID: names["graph_id"], Features: names["features"], Edges: names["edges"], Source: names["source"], Target: names["target"],
-				Weights: names["weights"], NumNodes: names["num_nodes"], NodeIDs: names["node_ids"],
-			}
+		if reader.Columns == (graph.ColumnNames{}) {
+			reader.Columns = graph.ColumnNamesOf(f.Settings.Columns)
 		}
-		if kind, _, ok := strings.Cut(l.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
+		if kind, _, ok := strings.Cut(f.Fingerprint, ":"); ok && (kind == readers.FingerprintFast || kind == readers.FingerprintFull) {
 			reader.Fingerprint = kind
 		}
 	}
@@ -63,21 +59,22 @@ func (in *Input) keepIDTypes(ctx context.Context) {
 	for _, f := range in.Plan.Files {
 		planned[f.Rel] = true
 	}
-	l := anyLedger(ctx, in.Job.Output.Path, func(l *writers.Ledger) bool { return planned[l.Input] })
-	if l != nil && len(in.Plan.Refused) > 0 {
-		in.Plan.Widen(l.Settings.Kinds())
+	f := in.anyFooter(ctx, func(f *part.Footer) bool { return planned[f.Input] })
+	if f != nil && len(in.Plan.Refused) > 0 {
+		in.Plan.Widen(f.Settings.IDTypes())
 	}
 }
 
-// anyLedger is the first ledger in an output that is wanted, nil where there is none.
-func anyLedger(ctx context.Context, dir string, wanted func(*writers.Ledger) bool) *writers.Ledger {
-	inv, err := writers.TakeInventory(ctx, dir)
+// anyFooter is the first footer in an output that is wanted, nil where there is none.
+func (c Config) anyFooter(ctx context.Context, wanted func(*part.Footer) bool) *part.Footer {
+	view := writers.NewView(c.Job.Output.Path)
+	found, err := view.List(ctx)
 	if err != nil {
 		return nil // the verification will say so
 	}
-	for _, name := range inv.Parts {
-		if l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name))); err == nil && wanted(l) {
-			return l
+	for _, name := range found.Parts {
+		if f, err := view.Footer(name); err == nil && wanted(f) {
+			return f
 		}
 	}
 	return nil
@@ -98,7 +95,7 @@ func (in *OutputInput) Files() []verify.File {
 }
 
 // Open puts the row groups of a part together.
-func (in *OutputInput) Open(ctx context.Context, l *writers.Ledger) (pipeline.Source, int64, error) {
+func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Source, int64, error) {
 	var whole *readers.Shard
 	for _, s := range in.shards[l.Input] {
 		if s.FirstGroup < l.FirstGroup || s.LastGroup > l.LastGroup {
@@ -139,9 +136,9 @@ func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float
 	defer func() { err = errors.Join(err, s.Close()) }()
 	cfg.Scoring = &verify.Scoring{
 		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
-		Model:  writers.NewModelRecord(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+		Model:  record.NewModel(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
 	}
-	if c.Job.Server.Protocol == remote.ProtocolGCN { // one graph a call
+	if remote.TraitsOf(c.Job.Server.Protocol).OneGraph {
 		cfg.Scoring.RequestBytes = 1
 	}
 	err = s.Alive(ctx, func(ctx context.Context) (err error) {

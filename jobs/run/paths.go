@@ -1,15 +1,13 @@
 package run
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
-	"graphscore/jobs"
+	"graphscore/readers"
 )
 
 // CheckPaths returns an *OverlapError for an output inside an input and the reverse: the next run would read what
@@ -22,7 +20,7 @@ func (c Config) CheckPaths() error {
 	}
 	for _, in := range job.Input.Path {
 		base, _ := doublestar.SplitPattern(filepath.ToSlash(in.Path))
-		if _, err := os.Stat(in.Path); err == nil || !hasWildcard(in.Path) { // a name may hold brackets of its own
+		if _, err := os.Stat(in.Path); err == nil || !readers.IsGlob(in.Path) { // a name may hold brackets of its own
 			base = in.Path
 		}
 		input, err := realPath(filepath.FromSlash(base))
@@ -37,21 +35,6 @@ func (c Config) CheckPaths() error {
 		}
 	}
 	return nil
-}
-
-func hasWildcard(path string) bool { return strings.ContainsAny(path, "*?[{") }
-
-// datedPath is what the reader is told to read: where a path with a date and without a wildcard leads nowhere,
-// this date has no input, which is nothing that a user mistyped. A glob below a path that is not there matches
-// nothing, and has the same root.
-func datedPath(p jobs.Path) string {
-	if !p.Dated || hasWildcard(p.Path) {
-		return p.Path
-	}
-	if _, err := os.Lstat(p.Path); !errors.Is(err, fs.ErrNotExist) {
-		return p.Path
-	}
-	return filepath.Join(p.Path, "**")
 }
 
 // realPath follows the links of the longest part of path that exists.

@@ -13,7 +13,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Config is the job of one execution and the world in which it runs. Job, Start, Now and Log must be set.
@@ -37,7 +37,7 @@ type Config struct {
 }
 
 // NewID returns the id of a run or a backfill that began at start.
-func NewID(start time.Time) string { return writers.NewRunID(start, rand.Reader) }
+func NewID(start time.Time) string { return record.NewID(start, rand.Reader) }
 
 // Input is a job that can be run as far as it is known without a scorer, and the plan of what it reads.
 type Input struct {
@@ -84,7 +84,7 @@ func (c Config) readPlan(ctx context.Context, reader readers.Config) (*Input, er
 
 // carriesWeights refuses edge weights where the protocol has no place for them: scores would be wrong.
 func (in *Input) carriesWeights() error {
-	if in.Job.Server.Protocol != remote.ProtocolGCN || !in.Plan.HasWeights {
+	if remote.TraitsOf(in.Job.Server.Protocol).Weights || !in.Plan.HasWeights {
 		return nil
 	}
 	return &jobs.Error{Path: cmp.Or(in.Job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +
@@ -93,16 +93,13 @@ func (in *Input) carriesWeights() error {
 
 // reader translates the input of the job.
 func (c Config) reader() readers.Config {
-	names := c.Job.Input.Columns
+	in := c.Job.Input
 	cfg := readers.Config{
-		Columns: readers.Columns{
-			GraphID: names.GraphID, Features: names.Features, Edges: names.Edges, Source: names.Source, Target: names.Target,
-			Weights: names.Weights, NumNodes: names.NumNodes, NodeIDs: names.NodeIDs,
-		},
-		Layout: c.Job.Input.Layout, Fingerprint: c.Job.Input.Fingerprint, ShardBytes: int64(c.Job.Input.ShardBytes), Limit: c.Limit,
+		Columns: in.Columns.ColumnNames, Layout: in.Layout, Fingerprint: in.Fingerprint,
+		ShardBytes: int64(in.ShardBytes), Limit: c.Limit,
 	}
-	for _, p := range c.Job.Input.Path {
-		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: datedPath(p)})
+	for _, p := range in.Path {
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated})
 	}
 	return cfg
 }

@@ -10,14 +10,14 @@ import (
 
 	"graphscore/pipeline"
 	"graphscore/readers"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // record says what the run was and how it went; err is how it ends. It is complete however early that was.
-func (x *execution) record(ctx context.Context, err error) writers.RunRecord {
+func (x *execution) record(ctx context.Context, err error) record.Run {
 	in, job := x.in, x.in.Job
 	now, host := in.Now(), hostname()
-	rec := writers.RunRecord{
+	rec := record.Run{
 		RunID: in.ID, Name: job.Name,
 		Started: in.Start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339),
 		Seconds: Elapsed(in.Start, now), StartupSeconds: Elapsed(in.Start, now),
@@ -26,7 +26,7 @@ func (x *execution) record(ctx context.Context, err error) writers.RunRecord {
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
 		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
-		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: writers.NewModelRecord(&x.served.Model),
+		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: record.NewModel(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {
 		rec.ExitCode, rec.Error = ExitCode(err), err.Error()
@@ -36,13 +36,13 @@ func (x *execution) record(ctx context.Context, err error) writers.RunRecord {
 	}
 	rec.Throughput = x.throughput.ended(rec.Seconds, x.opt.Progress.Rows())
 	stages := x.opt.Progress.Stages()
-	rec.Stages = writers.Stages{
+	rec.Stages = record.Stages{
 		Read: stages.Read.Seconds(), Pack: stages.Pack.Seconds(), Transport: stages.Transport.Seconds(),
 		Model: stages.Model.Seconds(), Write: stages.Write.Seconds(),
 		Cut: stages.Cut.Seconds(), ReadWait: stages.ReadWait.Seconds(), WriteWait: stages.WriteWait.Seconds(),
 		Elapsed: stages.Elapsed.Seconds(),
 	}
-	rec.PeakMemory = writers.PeakMemory{Go: PeakMemory(), Workers: x.workerMemory}
+	rec.PeakMemory = record.PeakMemory{Go: PeakMemory(), Workers: x.workerMemory}
 	if x.contract.agreed() {
 		rec.Settings, rec.SettingsDigest = x.contract.Settings, x.contract.Settings.Digest()
 		rec.Model.InFeatures = x.contract.Width
@@ -60,13 +60,13 @@ func hostname() string {
 func Elapsed(start, end time.Time) float64 { return max(0, end.Sub(start).Seconds()) }
 
 // counts sums up the run. Skipped counts the rows of parts that were done before.
-func (x *execution) counts() writers.Counts {
-	c := writers.Counts{
+func (x *execution) counts() record.Counts {
+	c := record.Counts{
 		Files: int64(x.in.Files()), FilesRefused: int64(len(x.refused())),
 		Shards: int64(len(x.in.Plan.Shards)), Requests: x.opt.Progress.Requests.Load(), Retries: x.opt.Progress.Retries.Load(),
 		Orphaned: int64(len(x.work.Orphaned)),
 	}
-	for _, l := range x.work.Ledgers {
+	for _, l := range x.work.Footers {
 		if l != nil {
 			c.ShardsSkipped++
 			c.Skipped += l.RowsIn
@@ -81,7 +81,7 @@ func (x *execution) counts() writers.Counts {
 // accounted checks that every row of every shard that is done was scored, quarantined or skipped.
 func (x *execution) accounted() error {
 	var want int64
-	for i, l := range x.work.Ledgers {
+	for i, l := range x.work.Footers {
 		if l != nil {
 			want += x.in.Plan.Shards[i].Rows
 		}
@@ -104,7 +104,7 @@ func (x *execution) quarantinedByCode() map[string]int64 {
 	for code, n := range x.result.Counts.Codes {
 		codes[string(code)] += n
 	}
-	for _, l := range x.work.Ledgers {
+	for _, l := range x.work.Footers {
 		if l != nil {
 			for code, n := range l.Codes {
 				codes[code] += n
@@ -124,13 +124,13 @@ func (x *execution) quarantined() int64 {
 }
 
 // refused lists every file that could not be read, by planning or later, with the first reason.
-func (x *execution) refused() []writers.RefusedFile {
+func (x *execution) refused() []record.RefusedFile {
 	return refusedFiles(x.in.Plan, x.work.todo, &x.result)
 }
 
 // refusedFiles lists the files of a plan that could not be read, in the order of their paths. The shards of result
 // are those of the plan at the places todo.
-func refusedFiles(plan *readers.Plan, todo []int, result *pipeline.Result) []writers.RefusedFile {
+func refusedFiles(plan *readers.Plan, todo []int, result *pipeline.Result) []record.RefusedFile {
 	reasons := map[string]string{}
 	for _, f := range plan.Refused {
 		reasons[f.Path] = f.Error()
@@ -141,9 +141,9 @@ func refusedFiles(plan *readers.Plan, todo []int, result *pipeline.Result) []wri
 			reasons[path] = s.Err.Error()
 		}
 	}
-	var list []writers.RefusedFile
+	var list []record.RefusedFile
 	for _, path := range slices.Sorted(maps.Keys(reasons)) {
-		list = append(list, writers.RefusedFile{File: path, Reason: reasons[path]})
+		list = append(list, record.RefusedFile{File: path, Reason: reasons[path]})
 	}
 	return list
 }
@@ -157,15 +157,15 @@ func allShards(plan *readers.Plan) []int {
 	return places
 }
 
-func (x *execution) shardRecords() []writers.ShardRecord {
-	records := make([]writers.ShardRecord, len(x.in.Plan.Shards))
+func (x *execution) shardRecords() []record.Shard {
+	records := make([]record.Shard, len(x.in.Plan.Shards))
 	for i := range records {
 		sh := &x.in.Plan.Shards[i]
-		records[i] = writers.ShardRecord{
+		records[i] = record.Shard{
 			Part: sh.Part, Input: sh.File.Rel, FirstGroup: sh.FirstGroup, LastGroup: sh.LastGroup,
 			Outcome: string(pipeline.Failed),
 		}
-		if l := x.work.Ledgers[i]; l != nil {
+		if l := x.work.Footers[i]; l != nil {
 			rec := &records[i]
 			rec.Outcome, rec.RowsIn, rec.Scored, rec.Quarantined, rec.Nodes = "skipped", l.RowsIn, l.Scored, l.Quarantined, l.Nodes
 		}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // Options are how one execution is embedded in its caller. Lender must be set; every other zero value means its
@@ -60,14 +63,14 @@ func (o Options) withDefaults() Options {
 // Ended is what an execution leaves to its caller.
 type Ended struct {
 	// Record is what the run was and how it went, complete however early it ended.
-	Record writers.RunRecord
+	Record record.Run
 	// Recorded is true where the record was written into the output.
 	Recorded bool
 	// NoInput is true for a date without input: nothing was done and nothing written, not even _SUCCESS, as what
 	// comes late must not count as done.
 	NoInput bool
 	// Stages is how busy each stage was; Streamed is false where no shard was to be scored.
-	Stages   pipeline.Trace
+	Stages   pipeline.StageReport
 	Streamed bool
 }
 
@@ -106,7 +109,7 @@ type execution struct {
 	result   pipeline.Result
 	streamed bool
 	calls    int // at most under way
-	gates    []writers.GateRecord
+	gates    []record.Gate
 	previous string // output that the scores can be compared with, "" where there is none
 
 	workerMemory int64 // peak of all local workers, in bytes
@@ -144,10 +147,10 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 
 // agree compares the model with the data, and both with the parts that exist.
 func (x *execution) agree(ctx context.Context, output *writers.Output) error {
-	width, err := x.in.Fit(ctx, x.served, 0)
-	graphs, nodes := output.StandingKinds(x.in.parts())
+	width, misfit := x.in.Fit(ctx, x.served, 0)
+	graphs, nodes, err := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
-	return err
+	return cmp.Or(misfit, err)
 }
 
 // work is what a run does with its shards.
@@ -158,15 +161,12 @@ type work struct {
 
 // nothing is the work before the output was looked at.
 func nothing(in *Input) work {
-	return work{Reconciled: &writers.Reconciled{Ledgers: make([]*writers.Ledger, len(in.Plan.Shards))}}
+	return work{Reconciled: &writers.Reconciled{Footers: make([]*part.Footer, len(in.Plan.Shards))}}
 }
 
 // reconcile compares the plan with the parts that exist.
 func (x *execution) reconcile(ctx context.Context, output *writers.Output) error {
-	if err := output.Describe(x.contract.Contents()); err != nil {
-		return err
-	}
-	found, err := output.Reconcile(ctx, x.contract.Specs(), x.in.Plan.Present())
+	found, err := output.Reconcile(ctx, x.contract.Plan())
 	if err != nil {
 		return err
 	}
@@ -226,26 +226,32 @@ func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 func (x *execution) end(ctx context.Context, err error) Ended {
 	return Ended{
 		Record: x.record(ctx, err), Streamed: x.streamed,
-		Stages: pipeline.Trace{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: workers(x.served, x.in.Job)},
+		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: x.served.Workers(x.in.Job)},
 	}
 }
 
-// outcome is how a run ended that nothing stopped: nil, or an *OutcomeError for the gates or for what was not scored.
+// outcome is how a run ended that nothing stopped.
 func (x *execution) outcome() error {
-	refused := x.refused()
-	if n := len(refused); n > 0 && n == x.in.Files() && !x.anyDone() {
+	return x.in.Outcome(len(x.refused()), x.anyDone(), x.gates, x.quarantined())
+}
+
+// Outcome is how a run ends that nothing stops: nil, or an *OutcomeError for the gates or for what is not scored.
+// refused counts the files that cannot be read, anyDone is true where a part exists, and quarantined counts the graphs
+// in quarantine, now or since an earlier run.
+func (in *Input) Outcome(refused int, anyDone bool, verdicts []record.Gate, quarantined int64) error {
+	if refused > 0 && refused == in.Files() && !anyDone {
 		return noInput()
 	}
-	if err := x.failedGates(); err != nil {
+	if err := GatesFailed(verdicts); err != nil {
 		return err
 	}
-	return partly(len(refused), x.quarantined())
+	return partly(refused, quarantined)
 }
 
 // anyDone reports whether a part exists, of this run or of one before.
 func (x *execution) anyDone() bool {
 	return slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome == pipeline.Scored }) ||
-		slices.ContainsFunc(x.work.Ledgers, func(l *writers.Ledger) bool { return l != nil })
+		slices.ContainsFunc(x.work.Footers, func(l *part.Footer) bool { return l != nil })
 }
 
 // failedGates is how a run ends because of its gates, nil where none failed.

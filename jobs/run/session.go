@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,14 +37,6 @@ type Session struct {
 	pool *local.Pool // nil where servers run elsewhere
 	conn *grpc.ClientConn
 	cfg  remote.Config
-}
-
-// Scorer is the client of a protocol.
-type Scorer interface {
-	pipeline.Scorer
-	// GraphBytes is the size of graph g of b in a request, Limit the largest that is sent.
-	GraphBytes(b *graph.Batch, g int) int64
-	Limit() int64
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -104,14 +95,12 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 
 // describe asks what scores. Our own workers speak both protocols: over gcn, too, they say which model it is.
 func (s *Session) describe(ctx context.Context) error {
-	if s.pool != nil && s.cfg.Protocol == remote.ProtocolGCN && s.cfg.ModelVersion == "" {
-		native := s.cfg
-		native.Protocol = remote.ProtocolNative
-		m, err := remote.Describe(ctx, s.conn, native)
+	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes && s.cfg.ModelVersion == "" {
+		m, err := remote.Describe(ctx, s.conn, s.cfg.Describing())
 		if err != nil {
 			return err
 		}
-		if len(m.Outputs) != 1 {
+		if !t.Carries(m) {
 			return manyOutputs(m.Name, len(m.Outputs))
 		}
 		s.cfg.ModelVersion = m.Digest
@@ -131,11 +120,7 @@ func manyOutputs(model string, n int) error {
 }
 
 func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding the folder of graphscore: %w", err)
-	}
-	interpreter, err := local.FindPython(cfg.Python, os.Getenv, executable)
+	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +130,17 @@ func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, er
 	})
 }
 
-// Describe finds out what would score without starting a worker: a model folder is read, servers are asked.
+// findPython returns the interpreter of local workers, or a *local.PythonError.
+func findPython(cfg Config) (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding the folder of graphscore: %w", err)
+	}
+	return local.FindPython(cfg.Python, os.Getenv, executable)
+}
+
+// Describe finds out what would score without starting a worker: a model folder is read, servers are asked. Of an
+// interpreter it only looks whether one that the user named exists: footers can be planned on without Python.
 func Describe(ctx context.Context, cfg Config) (Served, error) {
 	job := cfg.Job
 	if job.Model.Path == "" {
@@ -155,31 +150,29 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 		}
 		return s.Served, s.Close()
 	}
+	if cfg.Python != "" {
+		if _, err := findPython(cfg); err != nil {
+			return Served{}, err
+		}
+	}
 	m, err := local.ReadModel(job.Model.Path)
 	if err != nil {
 		return Served{}, err
 	}
-	served := Served{
-		Model: *m, MessageBytes: int64(job.Limits.MessageBytes),
-	}
-	if job.Server.Protocol == remote.ProtocolGCN { // as Session.describe has it
-		if len(m.Outputs) != 1 {
+	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
+		if !t.Carries(m) {
 			return Served{}, manyOutputs(m.Name, len(m.Outputs))
 		}
-		served.Model.Digest, served.Model.InFeatures = cmp.Or(job.Model.Version, m.Digest), 0
-		served.Model.Outputs = []string{"score"}
+		m = t.Assumed(job.Model.Version, m)
 	}
-	return served, nil
+	return Served{Model: *m, MessageBytes: int64(job.Limits.MessageBytes)}, nil
 }
 
 // Scorer returns the client of the job's protocol, without retries. width is the number of features of a node.
-func (s *Session) Scorer(width int) Scorer {
-	if s.cfg.Protocol == remote.ProtocolGCN {
-		return remote.NewGCN(s.conn, s.cfg)
-	}
+func (s *Session) Scorer(width int) remote.Scorer {
 	model := s.Model
 	model.InFeatures = width
-	return remote.NewNative(s.conn, s.cfg, &model)
+	return remote.New(s.conn, s.cfg, &model)
 }
 
 // Patient wraps a scorer of the session in the retries of the job. wrap decorates it below the retries.

@@ -49,29 +49,32 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 		Open: func(ctx context.Context) (pipeline.Source, error) {
 			return x.in.Plan.Open(ctx, sh, x.contract.Width)
 		},
-		Create: func(ctx context.Context) (pipeline.Sink, error) { return output.Create(ctx, x.contract.Spec(sh)) },
+		Create: func(ctx context.Context) (pipeline.Sink, error) {
+			return output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())
+		},
 	}
 }
 
 // Tune bounds the pipeline of the job, and returns the scorer of the session with all its retries.
 func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.Scorer) {
 	options = options.withDefaults()
-	job, scorer, count := c.in.Job, s.Scorer(c.Width), max(1, workers(s.Served, c.in.Job))
+	job, scorer, count := c.in.Job, s.Scorer(c.Width), max(1, s.Workers(c.in.Job))
+	traits := remote.TraitsOf(job.Server.Protocol)
 	cfg := pipeline.Config{
 		Outputs:       len(s.Model.Outputs),
 		ShardsAtOnce:  shardsAtOnce(runtime.GOMAXPROCS(0)),
 		RequestBytes:  int64(job.Limits.RequestBytes),
 		InFlightBytes: int64(job.Limits.InFlightBytes),
 		MaxGraphBytes: scorer.Limit(), GraphBytes: scorer.GraphBytes,
-		Calls:    3 * count,
+		Calls:    traits.CallsPerWorker * count,
 		Progress: options.Progress, Log: c.in.Log,
 		Begin: func(ctx context.Context, shard string) (context.Context, func(pipeline.ShardResult)) {
 			ctx, end := options.Begin(ctx, shard)
 			return remote.Label(ctx, c.in.ID, shard), end
 		},
 	}
-	if job.Server.Protocol == remote.ProtocolGCN { // one graph a call: many calls hide the way there and back
-		cfg.RequestGraphs, cfg.Calls = 1, 32*count
+	if traits.OneGraph {
+		cfg.RequestGraphs = 1
 	}
 	if n := options.Share; n > 1 { // runs at once share what one may have
 		cfg.InFlightBytes, cfg.Calls = max(1, cfg.InFlightBytes/int64(n)), (cfg.Calls+n-1)/n
@@ -79,8 +82,8 @@ func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.
 	return cfg, s.Patient(options.Wrap(scorer), c.in.Config, options.Progress)
 }
 
-// workers is the number of processes that score: behind one address there may be more, as the job says.
-func workers(served Served, job *jobs.Job) int { return max(len(served.Addresses), job.Workers) }
+// Workers is the number of processes that score: behind one address there may be more, as the job says.
+func (s Served) Workers(job *jobs.Job) int { return max(len(s.Addresses), job.Workers) }
 
 // LimitMemory makes the collector begin earlier than it would: batches are filled again, so that it has little to
 // do, and what it leaves is most of the peak. It works harder still before the heap of a few giant graphs doubles,

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/pipeline"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // sampleEvery is how often the graphs are counted at first. Each time the samples are full every other one goes
@@ -18,7 +18,7 @@ const sampleEvery = 100 * time.Millisecond
 // throughput keeps how many graphs were done when. The zero value is ready; it is safe for concurrent use.
 type throughput struct {
 	mu      sync.Mutex
-	samples []writers.Sample
+	samples []record.Sample
 	skip    int // ticks between samples, less one
 	skipped int
 }
@@ -32,29 +32,29 @@ func (t *throughput) tick(seconds float64, graphs int64) {
 		return
 	}
 	t.skipped = 0
-	if len(t.samples) == writers.SamplesKept {
-		for i := range writers.SamplesKept / 2 {
+	if len(t.samples) == record.SamplesKept {
+		for i := range record.SamplesKept / 2 {
 			t.samples[i] = t.samples[2*i+1]
 		}
-		t.samples = t.samples[:writers.SamplesKept/2]
+		t.samples = t.samples[:record.SamplesKept/2]
 		t.skip, t.skipped = 2*t.skip+1, t.skip+1 // the next one comes at twice the distance from the last
 		return
 	}
-	t.samples = append(t.samples, writers.Sample{Seconds: seconds, Graphs: graphs})
+	t.samples = append(t.samples, record.Sample{Seconds: seconds, Graphs: graphs})
 }
 
 // ended returns the samples, with the end of the run as the last.
-func (t *throughput) ended(seconds float64, graphs int64) []writers.Sample {
+func (t *throughput) ended(seconds float64, graphs int64) []record.Sample {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	n := len(t.samples)
 	if n == 0 && graphs == 0 {
 		return nil
 	}
-	if n == writers.SamplesKept {
+	if n == record.SamplesKept {
 		n--
 	}
-	return append(t.samples[:n:n], writers.Sample{Seconds: seconds, Graphs: graphs})
+	return append(t.samples[:n:n], record.Sample{Seconds: seconds, Graphs: graphs})
 }
 
 // during runs work and counts the graphs that are done meanwhile. Times count from start.

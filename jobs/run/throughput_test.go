@@ -3,7 +3,7 @@ package run
 import (
 	"testing"
 
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // TestThroughputStaysSmall: however long a run is, its samples are few, evenly spaced, and end at its end.
@@ -15,7 +15,7 @@ func TestThroughputStaysSmall(t *testing.T) {
 			tp.tick(float64(i), int64(10*i))
 		}
 		got := tp.ended(float64(ticks), int64(10*ticks))
-		if n := len(got); n > writers.SamplesKept || ticks > 120 && n < writers.SamplesKept/2 || ticks > 0 && n == 0 {
+		if n := len(got); n > record.SamplesKept || ticks > 120 && n < record.SamplesKept/2 || ticks > 0 && n == 0 {
 			t.Errorf("%d ticks: %d samples", ticks, n)
 		}
 		for i := 1; i < len(got); i++ {

@@ -7,6 +7,7 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // BenchmarkCompare writes two outputs of molecules and compares them. "speed" is the rows of one side that are
@@ -46,10 +47,10 @@ func BenchmarkCompare(b *testing.B) {
 
 // bulk writes an output of one part, graphs of 16 nodes each.
 func (w world) bulk(b *testing.B, dir string, graphs int, change float32) {
-	o, err := writers.Open(b.Context(), writers.Config{Dir: dir, Outputs: w.outputs, GraphIDs: w.graphs, NodeIDs: w.nodes})
+	o, err := writers.Open(b.Context(), writers.Config{Dir: dir})
 	must(b, err)
 	defer o.Close()
-	p, err := o.Create(b.Context(), writers.Spec{Part: "a.parquet", Input: "a", Rows: int64(graphs)})
+	p, err := o.Create(b.Context(), part.Spec{Part: "a.parquet", Input: "a", Rows: int64(graphs)}, w.contents())
 	must(b, err)
 	defer p.Close()
 	const nodes, at = 16, 1000

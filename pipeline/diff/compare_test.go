@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
 )
 
 // ring makes count graphs of 1 to 5 nodes with ids from first on; every score is a function of id and node.
@@ -50,19 +51,19 @@ func TestArrangements(t *testing.T) {
 	t.Parallel()
 	all := ring(0, 300)
 	ints := world{graphs: graph.Int64, nodes: graph.Int64, outputs: []string{"score"}}
-	old := []part{{input: "a", graphs: all[:200]}, {input: "b", graphs: all[200:]}}
+	old := []written{{input: "a", graphs: all[:200]}, {input: "b", graphs: all[200:]}}
 	for name, c := range map[string]struct {
 		world world
-		parts []part
+		parts []written
 	}{
 		"the same":           {texts, old},
-		"cut in two":         {texts, []part{{input: "a", name: "a.rg00000-00000", graphs: all[:90]}, {input: "a", name: "a.rg00001-00001", first: 1, graphs: all[90:200]}, old[1]}},
-		"other names":        {texts, []part{{input: "c", graphs: all[:200]}, {input: "d", graphs: all[200:]}}},
-		"one part":           {texts, []part{{input: "c", graphs: all}}},
-		"inputs swapped":     {texts, []part{{input: "b", graphs: all[:200]}, {input: "a", graphs: all[200:]}}},
-		"any order":          {texts, []part{{input: "a", graphs: shuffled(all)}}},
+		"cut in two":         {texts, []written{{input: "a", name: "a.rg00000-00000", graphs: all[:90]}, {input: "a", name: "a.rg00001-00001", first: 1, graphs: all[90:200]}, old[1]}},
+		"other names":        {texts, []written{{input: "c", graphs: all[:200]}, {input: "d", graphs: all[200:]}}},
+		"one part":           {texts, []written{{input: "c", graphs: all}}},
+		"inputs swapped":     {texts, []written{{input: "b", graphs: all[:200]}, {input: "a", graphs: all[200:]}}},
+		"any order":          {texts, []written{{input: "a", graphs: shuffled(all)}}},
 		"ids are integers":   {ints, old},
-		"integers any order": {ints, []part{{input: "z", graphs: shuffled(all)}}},
+		"integers any order": {ints, []written{{input: "z", graphs: shuffled(all)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -94,15 +95,15 @@ func TestGraphsComeAndGo(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		cfg   Config
-		parts []part
+		parts []written
 	}{
-		"in place":       {Config{}, []part{{input: "a", graphs: new}}},
-		"beyond windows": {Config{windowGraphs: 8}, []part{{input: "a", graphs: new}}},
-		"any order":      {Config{windowGraphs: 8, pieceBytes: 50}, []part{{input: "x", graphs: shuffled(new)}}},
+		"in place":       {Config{}, []written{{input: "a", graphs: new}}},
+		"beyond windows": {Config{windowGraphs: 8}, []written{{input: "a", graphs: new}}},
+		"any order":      {Config{windowGraphs: 8, pieceBytes: 50}, []written{{input: "x", graphs: shuffled(new)}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c.cfg.Old, c.cfg.New = texts.write(t, part{input: "a", graphs: all}), texts.write(t, c.parts...)
+			c.cfg.Old, c.cfg.New = texts.write(t, written{input: "a", graphs: all}), texts.write(t, c.parts...)
 			r := compare(t, c.cfg)
 			if diff := cmp.Diff(want, [2]Fates{r.Graphs, r.Nodes}); diff != "" {
 				t.Error(diff)
@@ -123,8 +124,8 @@ func TestWindow(t *testing.T) {
 	t.Parallel()
 	all := ring(0, 1000)
 	r := compare(t, Config{
-		Old: texts.write(t, part{input: "a", graphs: all}),
-		New: texts.write(t, part{input: "a", graphs: append(append([]g{}, all[:500]...), all[510:]...)}),
+		Old: texts.write(t, written{input: "a", graphs: all}),
+		New: texts.write(t, written{input: "a", graphs: append(append([]g{}, all[:500]...), all[510:]...)}),
 	})
 	if r.Joined != 10 || r.Graphs.Missing != 10 {
 		t.Errorf("%d leftovers, %d missing", r.Joined, r.Graphs.Missing)
@@ -134,12 +135,12 @@ func TestWindow(t *testing.T) {
 func TestScores(t *testing.T) {
 	t.Parallel()
 	two := world{graphs: graph.String, nodes: graph.String, outputs: []string{"x", "y"}}
-	old := two.write(t, part{input: "a", graphs: []g{
+	old := two.write(t, written{input: "a", graphs: []g{
 		{"p", []string{"n1", "n2", "n3"}, [][]float32{{1, 10}, {2, 20}, {3, 30}}},
 		{"q", []string{"n1"}, [][]float32{{5, 50}}},
 		{"r", []string{"n1"}, [][]float32{{7, 70}}},
 	}})
-	new := two.write(t, part{input: "a", graphs: []g{
+	new := two.write(t, written{input: "a", graphs: []g{
 		{"p", []string{"n3", "n1", "n4"}, [][]float32{{3, 30.5}, {1, 10}, {4, 40}}},
 		{"q", []string{"n1"}, [][]float32{{5, 48}}},
 		{"r", []string{"n1"}, [][]float32{{7, 70}}},
@@ -176,8 +177,8 @@ func TestOtherOutputs(t *testing.T) {
 	ab := world{graph.String, graph.Int64, []string{"a", "b"}}
 	cb := world{graph.String, graph.Int64, []string{"c", "b"}}
 	r := compare(t, Config{
-		Old: ab.write(t, part{input: "i", graphs: []g{{id: "1", scores: [][]float32{{1, 2}}}}}),
-		New: cb.write(t, part{input: "i", graphs: []g{{id: "1", scores: [][]float32{{2, 1}}}}}),
+		Old: ab.write(t, written{input: "i", graphs: []g{{id: "1", scores: [][]float32{{1, 2}}}}}),
+		New: cb.write(t, written{input: "i", graphs: []g{{id: "1", scores: [][]float32{{2, 1}}}}}),
 	})
 	want := []string{`output "a" is missing`, `output "c" is new`, `output "b" changed at 1 node`}
 	if diff := cmp.Diff(want, r.Findings); diff != "" {
@@ -188,8 +189,8 @@ func TestOtherOutputs(t *testing.T) {
 // TestRepeatedIDs: ids may repeat, within a part and across parts; the place tells them apart.
 func TestRepeatedIDs(t *testing.T) {
 	t.Parallel()
-	old := []part{{input: "a", graphs: []g{one("1", 1, 2), one("1", 3, 4), one("2", 5)}}, {input: "b", graphs: []g{one("1", 6), one("2", 7)}}}
-	new := []part{{input: "a", graphs: []g{one("2", 5), one("1", 1, 2), one("1", 3, 4)}}, {input: "b", graphs: []g{one("2", 7), one("1", 6)}}}
+	old := []written{{input: "a", graphs: []g{one("1", 1, 2), one("1", 3, 4), one("2", 5)}}, {input: "b", graphs: []g{one("1", 6), one("2", 7)}}}
+	new := []written{{input: "a", graphs: []g{one("2", 5), one("1", 1, 2), one("1", 3, 4)}}, {input: "b", graphs: []g{one("2", 7), one("1", 6)}}}
 	for _, cfg := range []Config{{}, {pieceBytes: 1}} { // pieces of one id cannot be cut further
 		cfg.Old, cfg.New = texts.write(t, old...), texts.write(t, new...)
 		r := compare(t, cfg)
@@ -212,7 +213,7 @@ func TestAcrossBlocks(t *testing.T) {
 			graphs = append(graphs, one, one) // twice: the first node tells them apart
 		}
 		n, nodes := size(graphs)
-		r := compare(t, Config{Old: w.write(t, part{input: "a", graphs: graphs}), New: w.write(t, part{input: "a", graphs: graphs})})
+		r := compare(t, Config{Old: w.write(t, written{input: "a", graphs: graphs}), New: w.write(t, written{input: "a", graphs: graphs})})
 		if r.Old.Graphs != n || r.Old.Nodes != nodes || r.Nodes.Equal != nodes || r.Joined != 0 {
 			t.Errorf("%+v of %d graphs, %d nodes", r.Old, n, nodes)
 		}
@@ -221,18 +222,18 @@ func TestAcrossBlocks(t *testing.T) {
 
 func TestBadFolders(t *testing.T) {
 	t.Parallel()
-	good := texts.write(t, part{input: "a", graphs: ring(0, 5)})
+	good := texts.write(t, written{input: "a", graphs: ring(0, 5)})
 	empty := t.TempDir()
-	mixed := texts.write(t, part{input: "a", graphs: ring(0, 5)})
-	other := world{graph.String, graph.Int64, []string{"z"}}.write(t, part{input: "b", graphs: []g{{id: "1", scores: [][]float32{{1}}}}})
+	mixed := texts.write(t, written{input: "a", graphs: ring(0, 5)})
+	other := world{graph.String, graph.Int64, []string{"z"}}.write(t, written{input: "b", graphs: []g{{id: "1", scores: [][]float32{{1}}}}})
 	must(t, os.Rename(filepath.Join(other, "b.parquet"), filepath.Join(mixed, "b.parquet")))
-	broken := texts.write(t, part{input: "a", graphs: ring(0, 5)})
+	broken := texts.write(t, written{input: "a", graphs: ring(0, 5)})
 	must(t, os.Truncate(filepath.Join(broken, "a.parquet"), 100))
 	for dir, check := range map[string]func(error) bool{
 		empty:         is[*OutputError],
 		mixed:         is[*OutputError],
-		broken:        is[*writers.DamagedError],
-		empty + "/no": is[*writers.IOError],
+		broken:        is[*part.DamagedError],
+		empty + "/no": is[*atomic.IOError],
 	} {
 		_, err := Compare(t.Context(), Config{Old: good, New: dir})
 		if err == nil || !check(err) || !strings.Contains(err.Error(), filepath.Base(dir)) {
@@ -249,11 +250,11 @@ func is[E error](err error) bool {
 // TestForeign: a Parquet file of another maker is left out, and said.
 func TestForeign(t *testing.T) {
 	t.Parallel()
-	dir := texts.write(t, part{input: "a", graphs: ring(0, 5)})
+	dir := texts.write(t, written{input: "a", graphs: ring(0, 5)})
 	content, err := os.ReadFile("../../readers/testdata/none.parquet")
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(dir, "other.parquet"), content, 0o666))
-	r := compare(t, Config{Old: dir, New: texts.write(t, part{input: "a", graphs: ring(0, 5)})})
+	r := compare(t, Config{Old: dir, New: texts.write(t, written{input: "a", graphs: ring(0, 5)})})
 	if diff := cmp.Diff([]string{"other.parquet"}, r.Old.Foreign); diff != "" || len(r.Findings) > 0 {
 		t.Error(diff, r.Findings)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -30,8 +31,8 @@ func one(id string, scores ...float32) g {
 	return out
 }
 
-// part is a part by its input and first row group.
-type part struct {
+// written is a part by its input and first row group.
+type written struct {
 	input  string
 	first  int
 	name   string // default: the input
@@ -48,13 +49,12 @@ type world struct {
 var texts = world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"score"}}
 
 // write makes an output of parts and gives its folder.
-func (w world) write(t testing.TB, parts ...part) string {
+func (w world) write(t testing.TB, parts ...written) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
 	o, err := writers.Open(t.Context(), writers.Config{
-		Dir: dir, Outputs: w.outputs, GraphIDs: w.graphs, NodeIDs: w.nodes,
-		Settings: writers.Settings{Outputs: w.outputs, GraphID: w.graphs.String(), NodeID: w.nodes.String()},
-		Now:      func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
+		Dir: dir,
+		Now: func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
 	})
 	must(t, err)
 	defer o.Close()
@@ -64,14 +64,14 @@ func (w world) write(t testing.TB, parts ...part) string {
 	return dir
 }
 
-func (w world) part(t testing.TB, o *writers.Output, p part) {
+func (w world) part(t testing.TB, o *writers.Output, p written) {
 	t.Helper()
 	if p.name == "" {
 		p.name = p.input
 	}
-	out, err := o.Create(t.Context(), writers.Spec{
+	out, err := o.Create(t.Context(), part.Spec{
 		Part: p.name + ".parquet", Input: p.input, Fingerprint: "fast:0", FirstGroup: p.first, LastGroup: p.first, Rows: int64(len(p.graphs)), Model: "m",
-	})
+	}, w.contents())
 	must(t, err)
 	defer out.Close()
 	for _, g := range p.graphs {
@@ -79,6 +79,13 @@ func (w world) part(t testing.TB, o *writers.Output, p part) {
 		must(t, out.Write(t.Context(), b, s))
 	}
 	must(t, out.Commit(t.Context()))
+}
+
+func (w world) contents() part.Contents {
+	return part.Contents{
+		GraphIDs: w.graphs, NodeIDs: w.nodes, Outputs: w.outputs,
+		Settings: part.Settings{Outputs: w.outputs, GraphID: w.graphs.String(), NodeID: w.nodes.String()},
+	}
 }
 
 // batch is a batch of one graph.

@@ -7,16 +7,17 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"path/filepath"
 	"slices"
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // side is one output.
 type side struct {
 	dir     string
+	view    writers.View
 	foreign []string
 	places  map[place][]string // the parts of every place, in the order of their row groups
 	found   int                // parts
@@ -34,14 +35,15 @@ type place struct{ dir, input string }
 
 // survey opens every part of an output for a moment, and finds out what they hold.
 func survey(ctx context.Context, dir string) (*side, error) {
-	inv, err := writers.TakeInventory(ctx, dir)
+	view := writers.NewView(dir)
+	inv, err := view.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if !inv.Ours() {
 		return nil, &OutputError{dir, "it holds no part, record or lock of graphscore: name the output folder of a run"}
 	}
-	s := &side{dir: dir, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}, models: []string{}}
+	s := &side{dir: dir, view: view, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}, models: []string{}}
 	type found struct {
 		name  string
 		first int
@@ -52,7 +54,7 @@ func survey(ctx context.Context, dir string) (*side, error) {
 			return nil, err
 		}
 		at, first, err := s.look(name)
-		if errors.Is(err, writers.ErrForeign) {
+		if errors.Is(err, part.ErrForeign) {
 			s.foreign = append(s.foreign, name)
 			continue
 		}
@@ -85,13 +87,13 @@ func (s *side) look(name string) (at place, first int, err error) {
 		return at, 0, &OutputError{s.dir, fmt.Sprintf("its parts have different outputs, %q and in %q %q: end the run that redoes them first",
 			s.outputs, name, p.Outputs())}
 	}
-	if at, known := slices.BinarySearch(s.models, p.Ledger().Model); !known {
-		s.models = slices.Insert(s.models, at, p.Ledger().Model)
+	if at, known := slices.BinarySearch(s.models, p.Footer().Model); !known {
+		s.models = slices.Insert(s.models, at, p.Footer().Model)
 	}
 	for i, output := range s.outputs {
 		lo, hi, known := p.Range(i)
 		switch r, there := s.ranges[output]; {
-		case p.Ledger().Nodes == 0:
+		case p.Footer().Nodes == 0:
 		case !known:
 			s.ranges[output] = [2]float32{-math.MaxFloat32, math.MaxFloat32}
 		case there:
@@ -100,11 +102,11 @@ func (s *side) look(name string) (at place, first int, err error) {
 			s.ranges[output] = [2]float32{lo, hi}
 		}
 	}
-	return place{path.Dir(name), p.Ledger().Input}, p.Ledger().FirstGroup, nil
+	return place{path.Dir(name), p.Footer().Input}, p.Footer().FirstGroup, nil
 }
 
-func (s *side) open(name string) (*writers.PartReader, error) {
-	return writers.OpenPart(filepath.Join(s.dir, filepath.FromSlash(name)))
+func (s *side) open(name string) (*part.Reader, error) {
+	return s.view.OpenPart(name)
 }
 
 func (s *side) report() Side {

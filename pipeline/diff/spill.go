@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/atomic"
 )
 
 const (
@@ -46,7 +46,7 @@ type piece struct {
 func newSpill(temp string, level int) *spill { return &spill{temp: temp, level: level} }
 
 func tempError(op, path string, err error) error {
-	return &writers.IOError{Op: op + " the temporary file", Path: path, Err: err}
+	return &atomic.IOError{Op: op + " the temporary file", Path: path, Err: err}
 }
 
 // add appends a graph of a side.

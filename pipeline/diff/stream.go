@@ -8,7 +8,7 @@ import (
 	"strconv"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // rows are those of one graph.
@@ -24,8 +24,8 @@ type rows struct {
 
 // clone gives rows that share nothing with r.
 func (r *rows) clone() *rows {
-	c := &rows{id: bytes.Clone(r.id), place: r.place, scores: make([][]float32, len(r.scores))}
-	appendIDs(&c.nodes, &r.nodes, 0, r.nodes.Len())
+	c := &rows{id: bytes.Clone(r.id), place: r.place, nodes: graph.IDs{Kind: r.nodes.Kind}, scores: make([][]float32, len(r.scores))}
+	c.nodes.Append(&r.nodes, 0, r.nodes.Len())
 	for i, s := range r.scores {
 		c.scores[i] = slices.Clone(s)
 	}
@@ -37,32 +37,15 @@ func (r *rows) size() int {
 	return 200 + len(r.id) + 8*len(r.nodes.Ints) + len(r.nodes.Bytes) + 4*len(r.nodes.Offsets) + 4*len(r.scores)*r.nodes.Len()
 }
 
-// appendIDs appends ids from to to-1 of a column of the same kind.
-func appendIDs(dst, src *graph.IDs, from, to int) {
-	dst.Kind = src.Kind
-	if src.Kind == graph.Int64 {
-		dst.Ints = append(dst.Ints, src.Ints[from:to]...)
-		return
-	}
-	if len(dst.Offsets) == 0 {
-		dst.Offsets = append(dst.Offsets, 0)
-	}
-	base, at := uint32(len(dst.Bytes)), src.Offsets[from]
-	dst.Bytes = append(dst.Bytes, src.Bytes[at:src.Offsets[to]]...)
-	for _, end := range src.Offsets[from+1 : to+1] {
-		dst.Offsets = append(dst.Offsets, base+end-at)
-	}
-}
-
 // stream yields the graphs of one place of a side in order. One goroutine uses it.
 type stream struct {
 	side  *side
 	place int
 	parts []string // still to be read
-	part  *writers.PartReader
-	block *writers.Block // nil at the end of a part
-	run   int            // the run of the block that the next graph lies in
-	at    int            // the next row of the block
+	part  *part.Reader
+	block *part.Block // nil at the end of a part
+	run   int         // the run of the block that the next graph lies in
+	at    int         // the next row of the block
 
 	queue []*rows // read ahead
 	view  rows
@@ -197,7 +180,7 @@ func (s *stream) resume(end int) int {
 
 // extend appends rows to the graph that is carried over.
 func (s *stream) extend(r *rows) {
-	appendIDs(&s.carry.nodes, &r.nodes, 0, r.nodes.Len())
+	s.carry.nodes.Append(&r.nodes, 0, r.nodes.Len())
 	for i, values := range r.scores {
 		s.carry.scores[i] = append(s.carry.scores[i], values...)
 	}

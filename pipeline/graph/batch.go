@@ -2,6 +2,7 @@ package graph
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -79,12 +80,33 @@ func (c *IDs) AppendBytes(v []byte) {
 	c.Offsets = append(c.Offsets, uint32(len(c.Bytes)))
 }
 
-// emptied is a column without ids that fills the memory of c again.
-func (c *IDs) emptied(kind IDKind) IDs {
+// Append appends copies of ids from to to-1 of o, which must be of the same kind.
+func (c *IDs) Append(o *IDs, from, to int) {
+	switch {
+	case from == to:
+	case c.Kind == Int64:
+		c.Ints = append(c.Ints, o.Ints[from:to]...)
+	default:
+		c.begin()
+		base, at := uint32(len(c.Bytes)), o.Offsets[from]
+		c.Bytes = append(c.Bytes, o.Bytes[at:o.Offsets[to]]...)
+		for _, end := range o.Offsets[from+1 : to+1] {
+			c.Offsets = append(c.Offsets, base+end-at)
+		}
+	}
+}
+
+// clone returns a column that shares nothing with c.
+func (c *IDs) clone() IDs {
+	return IDs{Kind: c.Kind, Ints: slices.Clone(c.Ints), Bytes: slices.Clone(c.Bytes), Offsets: slices.Clone(c.Offsets)}
+}
+
+// reset is a column without ids that fills the memory of c again.
+func (c *IDs) reset(kind IDKind) IDs {
 	return IDs{Kind: kind, Ints: c.Ints[:0], Bytes: c.Bytes[:0], Offsets: c.Offsets[:0]}
 }
 
-func (c *IDs) room() int { return 8*cap(c.Ints) + cap(c.Bytes) + 4*cap(c.Offsets) }
+func (c *IDs) capBytes() int { return 8*cap(c.Ints) + cap(c.Bytes) + 4*cap(c.Offsets) }
 
 func (c *IDs) begin() {
 	if len(c.Offsets) == 0 {
@@ -189,28 +211,93 @@ func (b *Batch) Slice(i, j int) *Batch {
 	return s
 }
 
-// ColumnBytes is the size of a graph's columns: what a batch with it takes in memory and, as columns, on the
-// wire.
-func ColumnBytes(nodes, edges, width int, weighted bool) int64 {
+// Append appends copies of the graphs of o and of its rejected rows. An empty Batch takes the columns of o; else both must
+// have the same columns, kinds of ids and width. o shares nothing with b afterwards.
+func (b *Batch) Append(o *Batch) {
+	if len(b.NodeOffsets) == 0 {
+		*b = Batch{IDs: IDs{Kind: o.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: o.Width}
+		if o.Weights != nil {
+			b.Weights = []float32{}
+		}
+		if o.NodeIDs != nil {
+			b.NodeIDs = &IDs{Kind: o.NodeIDs.Kind}
+		}
+	}
+	b.Rejected = append(b.Rejected, o.Rejected...)
+	if o.Graphs() == 0 {
+		return
+	}
+	b.IDs.Append(&o.IDs, 0, o.Graphs())
+	if b.NodeIDs != nil {
+		b.NodeIDs.Append(o.NodeIDs, 0, o.Nodes())
+	}
+	node := uint32(b.Nodes()) - o.NodeOffsets[0] // sources count like NodeOffsets
+	for _, source := range o.Sources {
+		b.Sources = append(b.Sources, source+node)
+	}
+	edge := b.EdgeOffsets[len(b.EdgeOffsets)-1] - o.EdgeOffsets[0]
+	for g := range o.Graphs() {
+		b.NodeOffsets = append(b.NodeOffsets, o.NodeOffsets[g+1]+node)
+		b.EdgeOffsets = append(b.EdgeOffsets, o.EdgeOffsets[g+1]+edge)
+	}
+	b.Features = append(b.Features, o.Features...)
+	b.InDegree = append(b.InDegree, o.InDegree...)
+	b.Weights = append(b.Weights, o.Weights...)
+	b.RowGroups, b.Rows = append(b.RowGroups, o.RowGroups...), append(b.Rows, o.Rows...)
+}
+
+// Clone returns a batch that shares nothing with b.
+func (b *Batch) Clone() *Batch {
+	c := *b
+	c.IDs = b.IDs.clone()
+	if b.NodeIDs != nil {
+		ids := b.NodeIDs.clone()
+		c.NodeIDs = &ids
+	}
+	c.NodeOffsets, c.EdgeOffsets = slices.Clone(b.NodeOffsets), slices.Clone(b.EdgeOffsets)
+	c.Features, c.InDegree = slices.Clone(b.Features), slices.Clone(b.InDegree)
+	c.Sources, c.Weights = slices.Clone(b.Sources), slices.Clone(b.Weights)
+	c.RowGroups, c.Rows, c.Rejected = slices.Clone(b.RowGroups), slices.Clone(b.Rows), slices.Clone(b.Rejected)
+	return &c
+}
+
+// Shape is what the size of graphs in columns follows from.
+type Shape struct {
+	Graphs, Nodes, Edges int64
+	// Width is the number of features of a node.
+	Width int
+	// Weighted: every edge has a weight.
+	Weighted bool
+}
+
+// Bytes is the size of the columns: what the graphs take in a batch and, as columns, on the wire. Ids do not count.
+func (s Shape) Bytes() int64 {
 	edge := int64(4)
-	if weighted {
+	if s.Weighted {
 		edge = 8
 	}
-	return 4 + int64(nodes)*(4+4*int64(width)) + int64(edges)*edge
+	return 4*s.Graphs + s.Nodes*(4+4*int64(s.Width)) + s.Edges*edge
 }
 
-// Bytes is the sum of ColumnBytes over all graphs.
-func (b *Batch) Bytes() int64 {
-	return ColumnBytes(b.Nodes(), b.Edges(), b.Width, b.Weights != nil) + 4*int64(max(b.Graphs()-1, 0))
+// GraphBytes is the size of the columns of graph g.
+func (b *Batch) GraphBytes(g int) int64 {
+	return b.shape(1, b.GraphNodes(g), b.GraphEdges(g)).Bytes()
 }
 
-// Room is the memory of the columns in bytes, with what they could hold without growing.
-func (b *Batch) Room() int64 {
-	room := b.IDs.room() + 8*cap(b.Rows)
+// Bytes is the sum of GraphBytes over all graphs. A batch without graphs counts as one without nodes.
+func (b *Batch) Bytes() int64 { return b.shape(max(b.Graphs(), 1), b.Nodes(), b.Edges()).Bytes() }
+
+func (b *Batch) shape(graphs, nodes, edges int) Shape {
+	return Shape{Graphs: int64(graphs), Nodes: int64(nodes), Edges: int64(edges), Width: b.Width, Weighted: b.Weights != nil}
+}
+
+// CapBytes is the memory of the columns in bytes, with what they could hold without growing.
+func (b *Batch) CapBytes() int64 {
+	bytes := b.IDs.capBytes() + 8*cap(b.Rows)
 	if b.NodeIDs != nil {
-		room += b.NodeIDs.room()
+		bytes += b.NodeIDs.capBytes()
 	}
-	return int64(room + 4*(cap(b.NodeOffsets)+cap(b.EdgeOffsets)+cap(b.Features)+cap(b.InDegree)+
+	return int64(bytes + 4*(cap(b.NodeOffsets)+cap(b.EdgeOffsets)+cap(b.Features)+cap(b.InDegree)+
 		cap(b.Sources)+cap(b.Weights)+cap(b.RowGroups)))
 }
 

@@ -44,8 +44,8 @@ type BuilderConfig struct {
 	GraphIDs IDKind
 	// NodeIDs is the kind of the node ids, nil where the file has none.
 	NodeIDs *IDKind
-	// Used gives a batch that nobody uses any more, to fill its memory again, or nil. Default: always nil.
-	Used func() *Batch
+	// Reuse returns a batch that nobody uses any more, to fill its memory again, or nil. Default: always nil.
+	Reuse func() *Batch
 }
 
 // Builder checks rows and puts them into a Batch, edges grouped by target. One goroutine uses it.
@@ -66,13 +66,13 @@ func NewBuilder(cfg BuilderConfig) *Builder {
 
 func (b *Builder) reset() {
 	old := &Batch{}
-	if b.cfg.Used != nil {
-		if used := b.cfg.Used(); used != nil {
+	if b.cfg.Reuse != nil {
+		if used := b.cfg.Reuse(); used != nil {
 			old = used
 		}
 	}
 	b.batch = &Batch{
-		IDs: old.IDs.emptied(b.cfg.GraphIDs), Width: b.cfg.Width,
+		IDs: old.IDs.reset(b.cfg.GraphIDs), Width: b.cfg.Width,
 		NodeOffsets: append(old.NodeOffsets[:0], 0), EdgeOffsets: append(old.EdgeOffsets[:0], 0),
 		Features: old.Features[:0], InDegree: old.InDegree[:0], Sources: old.Sources[:0],
 		RowGroups: old.RowGroups[:0], Rows: old.Rows[:0],
@@ -87,7 +87,7 @@ func (b *Builder) reset() {
 		if old.NodeIDs != nil {
 			ids = *old.NodeIDs
 		}
-		ids = ids.emptied(*b.cfg.NodeIDs)
+		ids = ids.reset(*b.cfg.NodeIDs)
 		b.batch.NodeIDs = &ids
 	}
 }
@@ -262,7 +262,7 @@ func (b *Builder) take(r *Row) {
 	t.Features = append(t.Features, r.Features...)
 	b.group(r)
 	if t.NodeIDs != nil {
-		appendIDs(t.NodeIDs, &r.NodeIDs)
+		t.NodeIDs.Append(&r.NodeIDs, 0, r.Nodes)
 	}
 	if b.cfg.GraphIDs == Int64 {
 		t.IDs.AppendInt(r.IntID)
@@ -307,15 +307,5 @@ func (b *Builder) group(r *Row) {
 		sources[next[v]] = uint32(first) + uint32(r.Sources[i])
 		weights[next[v]] = r.Weights[i]
 		next[v]++
-	}
-}
-
-func appendIDs(dst, src *IDs) {
-	if dst.Kind == Int64 {
-		dst.Ints = append(dst.Ints, src.Ints...)
-		return
-	}
-	for i := range src.Len() {
-		dst.AppendBytes(src.At(i))
 	}
 }

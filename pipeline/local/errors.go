@@ -55,7 +55,7 @@ const exitModel = 65
 
 // exitError says what the end of a worker means.
 func exitError(cfg Config, state *os.ProcessState, lines []string) error {
-	last := lastWords(lines)
+	last := lastError(lines)
 	if state.ExitCode() == exitModel {
 		if last == "" {
 			last = "the worker gives no reason"
@@ -73,7 +73,7 @@ func exitError(cfg Config, state *os.ProcessState, lines []string) error {
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
 		end += " from outside, perhaps for want of memory"
 	}
-	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, quoted(last))}
+	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, withOutput(last))}
 }
 
 // afterPrefix leaves out the name of the interpreter or the exception.
@@ -84,8 +84,8 @@ func afterPrefix(line string) string {
 	return strings.TrimPrefix(line, "ImportError: ")
 }
 
-// lastWords is the last line that tells of trouble, without what every line of a worker begins with.
-func lastWords(lines []string) string {
+// lastError is the last line that tells of trouble, without what every line of a worker begins with.
+func lastError(lines []string) string {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if said := parse(lines[i]); said.severity() >= slog.LevelWarn {
 			return said.Message
@@ -94,9 +94,10 @@ func lastWords(lines []string) string {
 	return ""
 }
 
-func quoted(words string) string {
-	if words == "" {
+// withOutput is what a worker printed, as the end of a sentence.
+func withOutput(line string) string {
+	if line == "" {
 		return " without a word"
 	}
-	return ": " + words
+	return ": " + line
 }

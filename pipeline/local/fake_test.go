@@ -106,3 +106,14 @@ func flagOf(name string) string {
 	}
 	return ""
 }
+
+// pids are the processes that run now.
+func pids(p *Pool) []int {
+	var out []int
+	for _, w := range p.workers {
+		if pid := w.pid(); pid != 0 {
+			out = append(out, pid)
+		}
+	}
+	return out
+}

@@ -9,12 +9,8 @@ import (
 )
 
 // PeakMemory is the largest resident memory that a process ever had, in bytes; 0 where the system does not tell.
-func PeakMemory(pid int) int64 { return procField(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:") }
-
-// shareOfMemory is the resident memory of a process now, shared pages divided among those who share them, in
-// bytes; 0 where the system does not tell.
-func shareOfMemory(pid int) int64 {
-	return procField(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
+func PeakMemory(pid int) int64 {
+	return procField(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
 }
 
 // procField reads a line as "Name:  123 kB".

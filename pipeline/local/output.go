@@ -102,9 +102,9 @@ func (o *output) lines() []string {
 	return lines
 }
 
-// words is a line as workers print it: JSON with the names that slog has. Run, Shard and Trace are those of the call
+// logLine is a line as workers print it: JSON with the names that slog has. Run, Shard and Trace are those of the call
 // that it is about, where it is about one.
-type words struct {
+type logLine struct {
 	Level   string `json:"level"`
 	Message string `json:"msg"`
 	Run     string `json:"run"`
@@ -113,25 +113,25 @@ type words struct {
 }
 
 // parse reads a line. Lines of another form come from libraries or from Python itself, and nobody expects them.
-func parse(line string) words {
-	var w words
-	if err := json.Unmarshal([]byte(line), &w); err != nil || w.Message == "" {
-		return words{Level: slog.LevelWarn.String(), Message: line}
+func parse(line string) logLine {
+	var l logLine
+	if err := json.Unmarshal([]byte(line), &l); err != nil || l.Message == "" {
+		return logLine{Level: slog.LevelWarn.String(), Message: line}
 	}
-	return w
+	return l
 }
 
-func (w words) severity() slog.Level {
+func (l logLine) severity() slog.Level {
 	var level slog.Level
-	if level.UnmarshalText([]byte(w.Level)) != nil {
+	if level.UnmarshalText([]byte(l.Level)) != nil {
 		return slog.LevelWarn
 	}
 	return level
 }
 
-func (w words) call() []slog.Attr {
+func (l logLine) call() []slog.Attr {
 	var whose []slog.Attr
-	for _, a := range []slog.Attr{slog.String("run", w.Run), slog.String("shard", w.Shard), slog.String("trace", w.Trace)} {
+	for _, a := range []slog.Attr{slog.String("run", l.Run), slog.String("shard", l.Shard), slog.String("trace", l.Trace)} {
 		if a.Value.String() != "" {
 			whose = append(whose, a)
 		}

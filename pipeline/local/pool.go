@@ -99,7 +99,7 @@ func (p *Pool) begin(ctx, watching context.Context) error {
 				return ctx.Err()
 			case starting.Err() != nil:
 				return &StartError{Message: fmt.Sprintf("worker %d was not ready within %v%s",
-					i, p.cfg.StartTimeout, quoted(lastWords(w.out.lines())))}
+					i, p.cfg.StartTimeout, withOutput(lastError(w.out.lines())))}
 			}
 			return err
 		}
@@ -173,17 +173,6 @@ func (p *Pool) Addresses() []string {
 	return out
 }
 
-// PIDs gives the processes that run now.
-func (p *Pool) PIDs() []int {
-	var out []int
-	for _, w := range p.workers {
-		if pid := w.pid(); pid != 0 {
-			out = append(out, pid)
-		}
-	}
-	return out
-}
-
 // Restarts is how many processes were started in place of dead ones.
 func (p *Pool) Restarts() int { return int(p.restarts.Load()) }
 
@@ -206,15 +195,6 @@ func (p *Pool) PeakMemory() int64 {
 	var sum int64
 	for _, w := range p.workers {
 		sum += w.peakMemory()
-	}
-	return sum
-}
-
-// Memory is the proportional share (PSS) of all workers now, in bytes; 0 where /proc is missing.
-func (p *Pool) Memory() int64 {
-	var sum int64
-	for _, pid := range p.PIDs() {
-		sum += shareOfMemory(pid)
 	}
 	return sum
 }

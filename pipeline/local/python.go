@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// PythonVariable is the environment variable that names the interpreter.
-const PythonVariable = "GRAPHSCORE_PYTHON"
+// pythonVariable is the environment variable that names the interpreter.
+const pythonVariable = "GRAPHSCORE_PYTHON"
 
 // FindPython gives the interpreter for workers: the explicit one, else what GRAPHSCORE_PYTHON says, else
 // ../python/.venv/bin/python as seen from the folder of the executable, else python3. Whether it has the package
 // graphscore shows when the first worker starts. Errors are *PythonError.
 func FindPython(explicit string, getenv func(string) string, executable string) (string, error) {
-	for _, named := range []string{explicit, getenv(PythonVariable)} {
+	for _, named := range []string{explicit, getenv(pythonVariable)} {
 		if named != "" {
 			return lookPython(named)
 		}

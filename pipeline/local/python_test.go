@@ -51,7 +51,7 @@ func TestFindPython(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			getenv := func(name string) string { return map[string]string{PythonVariable: test.env}[name] }
+			getenv := func(name string) string { return map[string]string{pythonVariable: test.env}[name] }
 			got, err := FindPython(test.explicit, getenv, test.executable)
 			if test.fails == "" && (err != nil || got != test.want) {
 				t.Errorf("FindPython = %q, %v, want %q", got, err, test.want)
@@ -103,8 +103,8 @@ func TestOutput(t *testing.T) {
 			t.Errorf("the log lacks %s:\n%s", want, lines)
 		}
 	}
-	if got := lastWords(o.lines()); got != "unfinished" {
-		t.Errorf("lastWords = %q", got)
+	if got := lastError(o.lines()); got != "unfinished" {
+		t.Errorf("lastError = %q", got)
 	}
 	write(strings.Repeat("x", 3*lineBytes))
 	for _, line := range o.lines() {

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	attemptPatience = 2 * time.Second // for one attempt at a ping, of which there are two
-	endPatience     = 5 * time.Second // how long the end of a run waits for its pings
-	maxPingBytes    = 10 << 10        // what monitors keep of a body
+	pingTimeout  = 2 * time.Second // for one attempt at a ping, of which there are two
+	endPatience  = 5 * time.Second // how long the end of a run waits for its pings
+	maxPingBytes = 10 << 10        // what monitors keep of a body
 )
 
 // PingConfig says whom to ping.
@@ -58,7 +58,7 @@ func NewPinger(ctx context.Context, cfg PingConfig) *Pinger {
 		p.log.WarnContext(ctx, "no ping is sent: its URL is none of http:// or https:// with a host")
 		return p
 	}
-	p.url, p.client = u, oneOff(attemptPatience)
+	p.url, p.client = u, oneOff(pingTimeout)
 	return p
 }
 
@@ -70,9 +70,6 @@ func oneOff(patience time.Duration) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
-
-// RunUUID is what the pings name the run by.
-func (p *Pinger) RunUUID() string { return p.rid }
 
 // Start pings URL/start beside the run. End waits for it.
 func (p *Pinger) Start(ctx context.Context) {

@@ -31,11 +31,14 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 		return nil, io.EOF
 	}
 	s.at++
-	return clone(s.Batches[s.at-1]), nil
+	return s.Batches[s.at-1].Clone(), nil
 }
 
 // Recycle implements pipeline.Recycler: whoever still looks at the batch sees what is no graph of the input.
-func (s *Source) Recycle(b *graph.Batch) {
+func (s *Source) Recycle(b *graph.Batch) { Spoil(b) }
+
+// Spoil overwrites the columns of a batch.
+func Spoil(b *graph.Batch) {
 	const wrong = 1 << 30
 	for _, v := range [][]uint32{b.InDegree, b.Sources, b.NodeOffsets, b.EdgeOffsets} {
 		for i := range v {
@@ -51,25 +54,6 @@ func (s *Source) Recycle(b *graph.Batch) {
 	clear(b.Rejected)
 	clear(b.IDs.Ints)
 	clear(b.IDs.Bytes)
-}
-
-func clone(b *graph.Batch) *graph.Batch {
-	c := *b
-	c.IDs = cloneIDs(b.IDs)
-	if b.NodeIDs != nil {
-		ids := cloneIDs(*b.NodeIDs)
-		c.NodeIDs = &ids
-	}
-	c.NodeOffsets, c.EdgeOffsets = slices.Clone(b.NodeOffsets), slices.Clone(b.EdgeOffsets)
-	c.Features, c.InDegree = slices.Clone(b.Features), slices.Clone(b.InDegree)
-	c.Sources, c.Weights = slices.Clone(b.Sources), slices.Clone(b.Weights)
-	c.RowGroups, c.Rows, c.Rejected = slices.Clone(b.RowGroups), slices.Clone(b.Rows), slices.Clone(b.Rejected)
-	return &c
-}
-
-func cloneIDs(ids graph.IDs) graph.IDs {
-	ids.Ints, ids.Bytes, ids.Offsets = slices.Clone(ids.Ints), slices.Clone(ids.Bytes), slices.Clone(ids.Offsets)
-	return ids
 }
 
 // Close implements pipeline.Source.

@@ -30,7 +30,7 @@ type Config struct {
 	Addresses []string
 	// Protocol is ProtocolNative (the default) or ProtocolGCN.
 	Protocol string
-	// ModelVersion stands where the model's digest would, for ProtocolGCN, which cannot tell one.
+	// ModelVersion stands where the model's digest would, for a protocol that does not describe the model.
 	ModelVersion string
 	// MaxMessageBytes bounds requests and answers. Default: DefaultMaxMessageBytes.
 	MaxMessageBytes int
@@ -76,7 +76,7 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	if c.Protocol != ProtocolNative && c.Protocol != ProtocolGCN {
+	if _, known := traitsOf(c.Protocol); !known {
 		return fmt.Errorf("protocol %q is not known; use %q or %q", c.Protocol, ProtocolNative, ProtocolGCN)
 	}
 	if c.MaxMessageBytes < 1<<10 || c.MaxMessageBytes > math.MaxInt32 {

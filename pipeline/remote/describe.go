@@ -172,11 +172,6 @@ func connected(ctx, waiting context.Context, conn *grpc.ClientConn, cfg Config) 
 	}
 }
 
-// gcnModel is what is known of a model behind the older protocol.
-func gcnModel(cfg Config) *graph.Model {
-	return &graph.Model{Digest: cfg.ModelVersion, Outputs: []string{"score"}, MaxMessageBytes: int64(cfg.MaxMessageBytes)}
-}
-
 // check finds what no run can work with in a model that a server described.
 func check(m *graph.Model, address string) error {
 	if err := m.Validate(); err != nil {

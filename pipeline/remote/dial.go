@@ -103,12 +103,7 @@ func balancing() string {
 	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }
 
-// pings finds peers that are gone without a word. Servers of the older protocol have gRPC's default rules and
-// cut off whoever pings more often than every five minutes.
+// pings finds peers that are gone without a word.
 func pings(protocol string) keepalive.ClientParameters {
-	every := 10 * time.Second
-	if protocol == ProtocolGCN {
-		every = 5*time.Minute + 10*time.Second
-	}
-	return keepalive.ClientParameters{Time: every, Timeout: 20 * time.Second}
+	return keepalive.ClientParameters{Time: TraitsOf(protocol).pingEvery, Timeout: 20 * time.Second}
 }

@@ -53,9 +53,7 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 
 // GraphBytes is what graph g adds to a request or to its answer, whichever is more.
 func (n *Native) GraphBytes(b *graph.Batch, g int) int64 {
-	nodes := b.GraphNodes(g)
-	request := graph.ColumnBytes(nodes, b.GraphEdges(g), b.Width, b.Weights != nil)
-	return max(request, 4*int64(nodes)*int64(n.outputs))
+	return max(b.GraphBytes(g), 4*int64(b.GraphNodes(g))*int64(n.outputs))
 }
 
 // Limit is the largest sum of GraphBytes that fits into one message.

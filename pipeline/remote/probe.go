@@ -89,8 +89,10 @@ func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	case health.GetStatus() != healthpb.HealthCheckResponse_SERVING:
 		return nil, &Error{Kind: Unavailable, retry: true, Message: "it says that it is not ready: " + health.GetStatus().String()}
 	}
-	if p.cfg.Protocol == ProtocolGCN {
-		return gcnModel(p.cfg), nil
+	if t := TraitsOf(p.cfg.Protocol); !t.Describes {
+		m := t.Assumed(p.cfg.ModelVersion, nil)
+		m.MaxMessageBytes = int64(p.cfg.MaxMessageBytes)
+		return m, nil
 	}
 	r, err := scoringv1.NewScoringServiceClient(p.conn).GetModel(ctx, new(scoringv1.GetModelRequest))
 	if err != nil {

@@ -14,6 +14,8 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,13 +44,13 @@ type night struct {
 	silent  bool // it leaves neither record nor _SUCCESS, like one that was killed
 
 	previous string // output that it knew of
-	gates    []writers.GateRecord
+	gates    []record.Gate
 }
 
 func (n night) id() string { return fmt.Sprintf("202611%02dT020000Z-%08x", n.number, n.number) }
 
-func (n night) settings() writers.Settings {
-	return writers.Settings{
+func (n night) settings() part.Settings {
+	return part.Settings{
 		Layout: "rows", Protocol: "native", FeatureWidth: 16, GraphID: "string", NodeID: "int64", Outputs: n.outputs,
 		MessageBytes: 64 << 20, ScoringVersion: 1,
 	}
@@ -60,17 +62,16 @@ func (n night) write(t *testing.T) {
 	start := time.Date(2026, 11, n.number, 2, 0, 0, 0, time.UTC)
 	o, err := writers.Open(t.Context(), writers.Config{
 		Dir: n.dir, RunID: n.id(), Version: "1.2.3", Now: func() time.Time { return start },
-		Settings: n.settings(), GraphIDs: graph.String, NodeIDs: graph.Int64, Outputs: n.outputs, Rescore: true,
 	})
 	must(t, err)
-	specs := make([]writers.Spec, n.parts)
+	specs := make([]part.Spec, n.parts)
 	for i := range specs {
-		specs[i] = writers.Spec{
+		specs[i] = part.Spec{
 			Part: fmt.Sprintf("region=%02d/molecules-%05d.parquet", i, i), Input: fmt.Sprintf("region=%02d/molecules-%05d", i, i),
 			Fingerprint: fmt.Sprintf("fast:%d", n.number), Rows: int64(n.graphs), Model: "sha256:17a92cd8eeafa50fa5ac887434",
 		}
 	}
-	work, err := o.Reconcile(t.Context(), specs, map[string]bool{})
+	work, err := o.Reconcile(t.Context(), writers.Plan{Contents: n.contents(), Specs: specs, Rescore: true})
 	must(t, err)
 	must(t, o.Begin())
 	rec := n.record(start)
@@ -89,14 +90,18 @@ func (n night) write(t *testing.T) {
 	must(t, o.Close())
 }
 
+func (n night) contents() part.Contents {
+	return part.Contents{Settings: n.settings(), GraphIDs: graph.String, NodeIDs: graph.Int64, Outputs: n.outputs}
+}
+
 // part writes one part with sizes and scores like those of molecules.
-func (n night) part(t *testing.T, o *writers.Output, spec writers.Spec, seed int) writers.ShardRecord {
+func (n night) part(t *testing.T, o *writers.Output, spec part.Spec, seed int) record.Shard {
 	t.Helper()
-	p, err := o.Create(t.Context(), spec)
+	p, err := o.Create(t.Context(), spec, n.contents())
 	must(t, err)
 	defer p.Close()
 	r := rand.New(rand.NewPCG(uint64(seed), 7))
-	out := writers.ShardRecord{Part: spec.Part, Input: spec.Input, Outcome: "scored", Seconds: 1 + 3*r.Float64()}
+	out := record.Shard{Part: spec.Part, Input: spec.Input, Outcome: "scored", Seconds: 1 + 3*r.Float64()}
 	for g := range n.graphs {
 		out.RowsIn++
 		if n.bad > 0 && g%n.bad == 1 {
@@ -131,35 +136,35 @@ func (n night) part(t *testing.T, o *writers.Output, spec writers.Spec, seed int
 }
 
 // record is that of a run of a few minutes.
-func (n night) record(start time.Time) *writers.RunRecord {
+func (n night) record(start time.Time) *record.Run {
 	const length = 154
-	rec := &writers.RunRecord{
+	rec := &record.Run{
 		RunID: n.id(), Name: "molecules", Started: start.Format(time.RFC3339),
 		Finished: start.Add(length * time.Second).Format(time.RFC3339), Seconds: length + float64(n.number), StartupSeconds: 1.4,
 		ExitCode: n.exit, Host: "etl-03.example.org", PID: 4711, Version: "1.2.3", GoVersion: "go1.26.8",
 		ArrowVersion: "v15.0.2", GRPCVersion: "v1.85.0", Protocol: "native", Workers: 8, Inputs: []string{"/srv/graphs/dt=2026-11-21"},
 		Output: n.dir, Previous: n.previous, Gates: n.gates, Settings: n.settings(), SettingsDigest: n.settings().Digest(),
-		Model: writers.ModelRecord{
+		Model: record.Model{
 			Name: "molecule-charge", Digest: "sha256:17a92cd8eeafa50fa5ac887434", InFeatures: 16, Outputs: n.outputs,
 			Engine: "scipy", BLAS: "openblas 0.3.31 Haswell", Versions: map[string]string{"numpy": "2.4.6", "python": "3.11.7"},
 		},
-		Counts:            writers.Counts{Files: int64(n.parts + n.refused), FilesRefused: int64(n.refused), Shards: int64(n.parts), Requests: 4000, Retries: 2},
+		Counts:            record.Counts{Files: int64(n.parts + n.refused), FilesRefused: int64(n.refused), Shards: int64(n.parts), Requests: 4000, Retries: 2},
 		QuarantinedByCode: map[string]int64{},
-		Stages:            writers.Stages{Read: 61, Pack: 12.5, Transport: 48, Model: 702, Write: 29},
-		PeakMemory:        writers.PeakMemory{Go: 310 << 20, Workers: 8 * 190 << 20},
+		Stages:            record.Stages{Read: 61, Pack: 12.5, Transport: 48, Model: 702, Write: 29},
+		PeakMemory:        record.PeakMemory{Go: 310 << 20, Workers: 8 * 190 << 20},
 	}
 	if n.exit != 0 {
 		rec.Error = "some graphs were not scored"
 	}
 	for i := range n.refused {
-		rec.Refused = append(rec.Refused, writers.RefusedFile{
+		rec.Refused = append(rec.Refused, record.RefusedFile{
 			File:   fmt.Sprintf("/srv/graphs/dt=2026-11-21/region=99/broken-%05d.parquet", i),
 			Reason: "its footer is cut off: it has 4,096 of at least 81,920 bytes",
 		})
 	}
 	r, graphs := rand.New(rand.NewPCG(3, 3)), int64(0)
 	for i := range 110 {
-		rec.Throughput = append(rec.Throughput, writers.Sample{Seconds: 1.4 + 1.4*float64(i), Graphs: graphs})
+		rec.Throughput = append(rec.Throughput, record.Sample{Seconds: 1.4 + 1.4*float64(i), Graphs: graphs})
 		graphs += int64(30_000 * (1 - math.Exp(-float64(i)/4)) * (0.85 + 0.3*r.Float64()))
 	}
 	return rec
@@ -173,7 +178,7 @@ func example(t *testing.T) string {
 	n.exit = 3
 	n.write(t)
 	n.number, n.shift, n.bad, n.refused = 21, 0.05, 17, 2
-	n.gates = []writers.GateRecord{
+	n.gates = []record.Gate{
 		{Name: "quarantine_rate", Limit: 0.1, Value: 0.06, Passed: true},
 		{Name: "drift.psi", Output: "toxicity", Limit: 0.2, Value: 0.013, Passed: true, Message: `output "charge" is new`},
 		{Name: "drift.max", Limit: 0.5, Passed: true, Message: "nothing to compare: no node is also in /srv/scores/" + strings.Repeat("deep/", 30)},

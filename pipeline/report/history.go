@@ -11,18 +11,18 @@ import (
 	"strings"
 
 	"graphscore/pipeline/display"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // recent lists the run and those before it, and gives the one to compare with.
-func (b *builder) recent(ctx context.Context) (*writers.RunRecord, error) {
-	var scored, latest *writers.RunRecord
+func (b *builder) recent(ctx context.Context) (*record.Run, error) {
+	var scored, latest *record.Run
 	for _, file := range b.files[b.at:] {
 		if b.record == nil || len(b.report.Recent) == shownRuns {
 			break
 		}
-		rec, err := writers.ReadRecord(file)
-		var bad *writers.RecordError
+		rec, err := record.Read(file)
+		var bad *record.Error
 		if errors.As(err, &bad) {
 			continue // the newest one is noted, the others are history
 		}
@@ -45,7 +45,7 @@ func (b *builder) recent(ctx context.Context) (*writers.RunRecord, error) {
 }
 
 // changes are the numbers of two runs side by side.
-func changes(was, is *writers.RunRecord) []Change {
+func changes(was, is *record.Run) []Change {
 	list := []Change{
 		{What: "graphs in", Unit: "graphs", Before: float64(was.Counts.RowsIn), Now: float64(is.Counts.RowsIn)},
 		{What: "quarantine rate", Unit: "share", Before: quarantineRate(was), Now: quarantineRate(is)},
@@ -69,12 +69,12 @@ func changes(was, is *writers.RunRecord) []Change {
 	return list
 }
 
-func memory(rec *writers.RunRecord) float64 {
+func memory(rec *record.Run) float64 {
 	return float64(rec.PeakMemory.Go + rec.PeakMemory.Workers)
 }
 
 // quarantineRate is the share of graphs in quarantine, those of skipped parts among them.
-func quarantineRate(rec *writers.RunRecord) float64 {
+func quarantineRate(rec *record.Run) float64 {
 	var n int64
 	for _, v := range rec.QuarantinedByCode {
 		n += v

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"path/filepath"
 
 	"graphscore/pipeline/display"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // output is what the footers of an output's parts say.
 type output struct {
-	dir    string
-	parts  []part
+	view   writers.View
+	parts  []scoredPart
 	totals Totals
 	codes  map[string]int64
 	// models and settings count the parts by digest.
@@ -23,31 +23,29 @@ type output struct {
 	unreadable       int
 }
 
-type part struct {
+type scoredPart struct {
 	name, input string
 	quarantined int64
 }
 
-func (o *output) path(p part) string { return filepath.Join(o.dir, filepath.FromSlash(p.name)) }
-
 // openOutput reads the footer of every part. Files that are no parts are noted.
-func openOutput(ctx context.Context, dir string, note func(string, ...any)) (*output, error) {
-	o := &output{dir: dir, codes: map[string]int64{}, models: map[string]int64{}, settings: map[string]int64{}}
-	inventory, err := writers.TakeInventory(ctx, dir)
+func openOutput(ctx context.Context, view writers.View, note func(string, ...any)) (*output, error) {
+	o := &output{view: view, codes: map[string]int64{}, models: map[string]int64{}, settings: map[string]int64{}}
+	inventory, err := view.List(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if n := len(inventory.Outputs); n > 0 && !inventory.Lock && inventory.Records == 0 {
-		return nil, &NotOutputError{dir, fmt.Sprintf("it holds %s of their own: name one, as %q",
-			display.Plural(int64(n), "output"), filepath.Join(dir, filepath.FromSlash(inventory.Outputs[0])))}
+		return nil, &NotOutputError{view.Dir(), fmt.Sprintf("it holds %s of their own: name one, as %q",
+			display.Plural(int64(n), "output"), view.Path(inventory.Outputs[0]))}
 	}
 	for _, name := range inventory.Parts {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		l, err := writers.ReadLedger(filepath.Join(dir, filepath.FromSlash(name)))
+		l, err := view.Footer(name)
 		switch {
-		case writers.IsPartError(err):
+		case part.IsPartError(err):
 			o.unreadable++
 			note("%s", sentence(err))
 		case errors.Is(err, fs.ErrNotExist):
@@ -62,11 +60,11 @@ func openOutput(ctx context.Context, dir string, note func(string, ...any)) (*ou
 	return o, nil
 }
 
-func (o *output) add(name string, l *writers.Ledger) {
-	o.parts = append(o.parts, part{name, l.Input, l.Quarantined})
+func (o *output) add(name string, l *part.Footer) {
+	o.parts = append(o.parts, scoredPart{name, l.Input, l.Quarantined})
 	t := &o.totals
 	t.Parts++
-	t.Bytes += writers.Size(o.dir, name)
+	t.Bytes += o.view.Size(name)
 	t.Graphs += l.RowsIn
 	t.Scored += l.Scored
 	t.Quarantined += l.Quarantined
@@ -79,11 +77,11 @@ func (o *output) add(name string, l *writers.Ledger) {
 }
 
 // stream reads the rows of every part. A part that is broken is noted once, and what was seen of it counts.
-func (o *output) stream(ctx context.Context, note func(string, ...any), see func([]string, *writers.Block), end func()) error {
+func (o *output) stream(ctx context.Context, note func(string, ...any), see func([]string, *part.Block), end func()) error {
 	for _, p := range o.parts {
 		err := o.rows(ctx, p, see)
 		switch {
-		case writers.IsPartError(err):
+		case part.IsPartError(err):
 			note("%s", sentence(err))
 		case errors.Is(err, fs.ErrNotExist):
 			note("The part %s went away while this report was made.", p.name)
@@ -95,8 +93,8 @@ func (o *output) stream(ctx context.Context, note func(string, ...any), see func
 	return nil
 }
 
-func (o *output) rows(ctx context.Context, p part, see func([]string, *writers.Block)) (err error) {
-	r, err := writers.OpenPart(o.path(p))
+func (o *output) rows(ctx context.Context, p scoredPart, see func([]string, *part.Block)) (err error) {
+	r, err := o.view.OpenPart(p.name)
 	if err != nil {
 		return err
 	}
@@ -146,7 +144,7 @@ func distributions(ctx context.Context, o *output, note func(string, ...any), si
 	see := set.count
 	if sizes != nil {
 		end = sizes.end
-		see = func(names []string, block *writers.Block) {
+		see = func(names []string, block *part.Block) {
 			set.count(names, block)
 			sizes.block(block)
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // locatePrevious opens the output to compare with: the one that is named, or the one that the run knew of.
@@ -21,7 +22,7 @@ func (b *builder) locatePrevious(ctx context.Context) error {
 		return &NotFoundError{dir}
 	}
 	var err error
-	if b.previous, err = openOutput(ctx, dir, b.notePrevious); err != nil {
+	if b.previous, err = openOutput(ctx, writers.NewView(dir), b.notePrevious); err != nil {
 		return err
 	}
 	if len(b.previous.parts) == 0 {
@@ -40,10 +41,10 @@ func (b *builder) locateKnown(ctx context.Context) error {
 		places = []string{filepath.Join(b.dir, rel), b.record.Previous}
 	}
 	for _, dir := range places {
-		if !writers.Succeeded(dir) || sameFolder(dir, b.dir) {
+		if !writers.NewView(dir).Succeeded() || sameFolder(dir, b.dir) {
 			continue
 		}
-		found, err := openOutput(ctx, dir, b.notePrevious)
+		found, err := openOutput(ctx, writers.NewView(dir), b.notePrevious)
 		var none *NotOutputError
 		switch {
 		case errors.As(err, &none):
@@ -80,7 +81,7 @@ func (b *builder) drift(ctx context.Context) error {
 	}
 	b.report.Previous = before.RunID
 	if b.previous != nil {
-		b.report.Previous = b.previous.dir + ": " + before.RunID
+		b.report.Previous = b.previous.view.Dir() + ": " + before.RunID
 	}
 	b.report.Drift = changes(before, b.record)
 	if was, is := before.Model.Digest, b.record.Model.Digest; was != is && was != "" && is != "" {
@@ -90,7 +91,7 @@ func (b *builder) drift(ctx context.Context) error {
 }
 
 // withoutScores says why scores are not compared, where they are not and there was a run before.
-func (b *builder) withoutScores(before *writers.RunRecord) string {
+func (b *builder) withoutScores(before *record.Run) string {
 	switch {
 	case b.previous != nil && len(b.report.ScoreDrift) == 0:
 		return "Scores are not compared: the two outputs have no scores of one name."
@@ -109,19 +110,19 @@ func (b *builder) withoutScores(before *writers.RunRecord) string {
 
 // before gives the record to compare with, nil for none: that of the last earlier run which scored anything, for
 // want of one the last earlier run. On the way it lists the recent runs.
-func (b *builder) before(ctx context.Context) (*writers.RunRecord, error) {
+func (b *builder) before(ctx context.Context) (*record.Run, error) {
 	earlier, err := b.recent(ctx)
 	if err != nil || b.previous == nil {
 		return earlier, err
 	}
-	files, err := writers.Records(b.previous.dir)
+	files, err := b.previous.view.Records()
 	if err != nil {
 		return nil, err
 	}
-	var scored, latest *writers.RunRecord
+	var scored, latest *record.Run
 	for _, file := range files[:min(len(files), shownRuns)] {
-		rec, err := writers.ReadRecord(file)
-		var bad *writers.RecordError
+		rec, err := record.Read(file)
+		var bad *record.Error
 		if errors.As(err, &bad) {
 			continue
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // TestEarlierDate: what the run knew of is compared with, also where both were moved together, and no more once it
@@ -91,7 +91,7 @@ func TestWhyNoScoreDrift(t *testing.T) {
 func TestGatesAreShown(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "out")
-	night{dir: dir, number: 20, parts: 2, graphs: 30, outputs: []string{"charge"}, exit: 4, gates: []writers.GateRecord{
+	night{dir: dir, number: 20, parts: 2, graphs: 30, outputs: []string{"charge"}, exit: 4, gates: []record.Gate{
 		{Name: "quarantine_rate", Limit: 0.05, Value: 0.0125, Passed: true},
 		{Name: "min_graphs", Limit: 12345, Value: 60, Message: "the input holds 60 graphs <b>"},
 		{Name: "max_input_age", Limit: 129600, Passed: true, Message: "not checked"},

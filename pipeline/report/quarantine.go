@@ -11,6 +11,7 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // examplesRead is the number of graphs in quarantine that are looked at: a rare code may come late.
@@ -34,8 +35,8 @@ func (b *builder) examples(ctx context.Context) error {
 		if p.quarantined == 0 || e.enough() {
 			continue
 		}
-		err := e.read(ctx, b.dir, p)
-		if writers.IsPartError(err) {
+		err := e.read(ctx, b.view(), p)
+		if part.IsPartError(err) {
 			b.note("%s", sentence(err))
 		} else if err != nil {
 			return err
@@ -55,8 +56,8 @@ func (b *builder) examples(ctx context.Context) error {
 func (e *examples) enough() bool { return len(e.missing) == 0 || e.lines >= examplesRead }
 
 // read reads the quarantine of one part.
-func (e *examples) read(ctx context.Context, dir string, p part) (err error) {
-	q, err := writers.OpenQuarantine(dir, p.name, p.input)
+func (e *examples) read(ctx context.Context, view writers.View, p scoredPart) (err error) {
+	q, err := view.Quarantine(p.name, p.input)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,7 @@ func (e *examples) read(ctx context.Context, dir string, p part) (err error) {
 	return ctx.Err()
 }
 
-func (e *examples) add(p part, r graph.Rejection) {
+func (e *examples) add(p scoredPart, r graph.Rejection) {
 	e.lines++
 	code := string(r.Code)
 	if !e.missing[code] {

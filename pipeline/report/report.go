@@ -14,6 +14,8 @@ import (
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/record"
 )
 
 // How much is shown of what may be long.
@@ -45,7 +47,7 @@ func (c Config) Validate() error {
 
 // Build reads the records and parts of an output. It takes as long as reading every part twice, takes no lock, and
 // changes nothing. A part or record that cannot be read is noted in the report. The error is a *NotFoundError, a
-// *NotOutputError, a *writers.RecordError for a file that is no record, a *writers.IOError, or that of ctx.
+// *NotOutputError, a *record.Error for a file that is no record, an *atomic.IOError, or that of ctx.
 func Build(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("building a report: %w", err)
@@ -79,15 +81,18 @@ type builder struct {
 	report *Report
 
 	dir      string
-	files    []string           // run records, newest first
-	record   *writers.RunRecord // nil: none can be read
-	at       int                // of the record in files
-	holder   *writers.Holder    // a later run that left no record
+	files    []string        // run records, newest first
+	record   *record.Run     // nil: none can be read
+	at       int             // of the record in files
+	holder   *writers.Holder // a later run that left no record
 	output   *output
 	previous *output // to compare with, nil for none
 	lost     string  // an output that the run knew of and that cannot be compared with now
 	dropped  int     // notes that are not shown
 }
+
+// view is the output that is reported.
+func (b *builder) view() writers.View { return writers.NewView(b.dir) }
 
 func (b *builder) note(format string, args ...any) {
 	if len(b.report.Notes) == shownNotes {
@@ -104,23 +109,23 @@ func (b *builder) locate(ctx context.Context) error {
 		return &NotFoundError{b.cfg.Path}
 	}
 	if err != nil {
-		return &writers.IOError{Op: "reading", Path: b.cfg.Path, Err: err}
+		return &atomic.IOError{Op: "reading", Path: b.cfg.Path, Err: err}
 	}
 	b.dir = b.cfg.Path
 	if !info.IsDir() {
 		var ok bool
-		if b.dir, ok = writers.RecordOutput(b.cfg.Path); !ok {
+		if b.dir, ok = record.OutputOf(b.cfg.Path); !ok {
 			return strayRecord(b.cfg.Path)
 		}
 	}
 	b.report.Output = b.dir
-	if b.files, err = writers.Records(b.dir); err != nil {
+	if b.files, err = b.view().Records(); err != nil {
 		return err
 	}
 	if err := b.choose(info.IsDir()); err != nil {
 		return err
 	}
-	if b.output, err = openOutput(ctx, b.dir, b.note); err != nil {
+	if b.output, err = openOutput(ctx, b.view(), b.note); err != nil {
 		return err
 	}
 	if len(b.files) == 0 && len(b.output.parts) == 0 {
@@ -136,20 +141,20 @@ func (b *builder) locate(ctx context.Context) error {
 // strayRecord says why a file is not the record of a run.
 func strayRecord(path string) error {
 	reason := "it does not lie in the _runs of an output"
-	if rec, err := writers.ReadBackfill(path); err == nil {
+	if rec, err := record.ReadBackfill(path); err == nil {
 		reason = "it is that of a backfill, whose dates have outputs of their own"
-		if rec.ExitCode == writers.BackfillNotEnded {
+		if rec.ExitCode == record.NotEnded {
 			reason = "it is that of a backfill that never ended (it was killed, or is at work), whose dates have outputs of their own"
 		}
 	}
-	return &writers.RecordError{Path: path, Reason: reason}
+	return &record.Error{Path: path, Reason: reason}
 }
 
 // choose reads the record that was named, or the newest that can be read.
 func (b *builder) choose(folder bool) error {
 	if !folder {
 		var err error
-		b.record, err = writers.ReadRecord(b.cfg.Path)
+		b.record, err = record.Read(b.cfg.Path)
 		b.at = max(slices.IndexFunc(b.files, func(f string) bool { return filepath.Base(f) == filepath.Base(b.cfg.Path) }), 0)
 		if err == nil && b.at > 0 {
 			b.note("Later runs wrote to this output. What is told of parts, scores and quarantine is how it stands now.")
@@ -157,8 +162,8 @@ func (b *builder) choose(folder bool) error {
 		return err
 	}
 	for i, file := range b.files {
-		rec, err := writers.ReadRecord(file)
-		var bad *writers.RecordError
+		rec, err := record.Read(file)
+		var bad *record.Error
 		switch {
 		case errors.As(err, &bad):
 			b.note("The record %s was left out: %s.", filepath.Base(file), bad.Reason)
@@ -175,7 +180,7 @@ func (b *builder) choose(folder bool) error {
 
 // unfinished finds out whether a run began after the last one that left a record.
 func (b *builder) unfinished() {
-	h := writers.LastHolder(b.dir)
+	h := b.view().Holder()
 	if h == nil {
 		return
 	}
@@ -210,7 +215,7 @@ func (b *builder) run() {
 }
 
 // perSecond is the speed of a run once it scored.
-func perSecond(rec *writers.RunRecord) float64 {
+func perSecond(rec *record.Run) float64 {
 	working := rec.Seconds - rec.StartupSeconds
 	if n := rec.Counts.Scored + rec.Counts.Quarantined; n > 0 && working > 0 {
 		return float64(n) / working
@@ -219,7 +224,7 @@ func perSecond(rec *writers.RunRecord) float64 {
 }
 
 // rates turns counts at moments into speeds between them.
-func rates(samples []writers.Sample) []Rate {
+func rates(samples []record.Sample) []Rate {
 	list := []Rate{}
 	if n := len(samples); n == 0 || samples[n-1].Graphs == 0 {
 		return list
@@ -234,7 +239,7 @@ func rates(samples []writers.Sample) []Rate {
 	return list
 }
 
-func stages(s writers.Stages) []Stage {
+func stages(s record.Stages) []Stage {
 	list := []Stage{
 		{Name: "read", Seconds: s.Read}, {Name: "pack", Seconds: s.Pack}, {Name: "transport", Seconds: s.Transport},
 		{Name: "model", Seconds: s.Model}, {Name: "write", Seconds: s.Write},
@@ -253,7 +258,7 @@ func stages(s writers.Stages) []Stage {
 }
 
 // slowest are the shards of the run that took longest.
-func slowest(shards []writers.ShardRecord) []Shard {
+func slowest(shards []record.Shard) []Shard {
 	list := []Shard{}
 	for _, s := range shards {
 		if s.Seconds > 0 && s.Outcome == "scored" {
@@ -315,9 +320,9 @@ func (b *builder) state() {
 	switch {
 	case b.record == nil || b.holder != nil:
 		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" stand so far."
-	case b.record.ExitCode == exit.Done && writers.Succeeded(b.dir):
+	case b.record.ExitCode == exit.Done && b.view().Succeeded():
 		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
-	case writers.Succeeded(b.dir):
+	case b.view().Succeeded():
 		r.State, r.Summary = Partly, fmt.Sprintf("Every part stands, but %s of %s graphs are in quarantine.",
 			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	case r.FailedCount == 0 && len(b.failedGates()) > 0:

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 
 	"graphscore/pipeline/display"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 func TestReportOfTwoNights(t *testing.T) {
@@ -203,7 +203,7 @@ func TestNoOutput(t *testing.T) {
 	must(t, os.WriteFile(elsewhere, []byte("{}"), 0o666))
 	var missing *NotFoundError
 	var none *NotOutputError
-	var bad *writers.RecordError
+	var bad *record.Error
 	for _, c := range []struct {
 		cfg  Config
 		want any

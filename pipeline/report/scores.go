@@ -5,7 +5,7 @@ import (
 	"slices"
 
 	"graphscore/pipeline/diff"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // shares are the quantiles that are told.
@@ -39,7 +39,7 @@ func (s *scoreSet) column(name string) *scoreColumn {
 }
 
 // count takes a block of the first reading.
-func (s *scoreSet) count(names []string, b *writers.Block) {
+func (s *scoreSet) count(names []string, b *part.Block) {
 	for i, name := range names {
 		if !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
@@ -61,7 +61,7 @@ func (s *scoreSet) locate() {
 }
 
 // refine takes a block of the second reading.
-func (s *scoreSet) refine(names []string, b *writers.Block) {
+func (s *scoreSet) refine(names []string, b *part.Block) {
 	for i, name := range names {
 		if c := s.column(name); c != nil {
 			c.refine(b.Scores[i])

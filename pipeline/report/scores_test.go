@@ -11,7 +11,8 @@ import (
 
 	"graphscore/pipeline/diff"
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // TestQuantilesAreExact compares with sorting, on scores of any size and in any blocks.
@@ -81,8 +82,8 @@ func TestSizesOverBlocks(t *testing.T) {
 }
 
 // blockOf makes a block of rows, which have the ids.
-func blockOf(kind graph.IDKind, rows []int) *writers.Block {
-	b := &writers.Block{Graphs: graph.IDs{Kind: kind}}
+func blockOf(kind graph.IDKind, rows []int) *part.Block {
+	b := &part.Block{Graphs: graph.IDs{Kind: kind}}
 	add := map[graph.IDKind]func(int){
 		graph.Int64:  func(id int) { b.Graphs.AppendInt(int64(id)) },
 		graph.String: func(id int) { b.Graphs.AppendBytes(fmt.Append(nil, "g", id)) },
@@ -126,7 +127,7 @@ func TestSizeBars(t *testing.T) {
 
 func TestRates(t *testing.T) {
 	t.Parallel()
-	list := rates([]writers.Sample{{Seconds: 1}, {Seconds: 2, Graphs: 10}, {Seconds: 2, Graphs: 12}, {Seconds: 4, Graphs: 30}})
+	list := rates([]record.Sample{{Seconds: 1}, {Seconds: 2, Graphs: 10}, {Seconds: 2, Graphs: 12}, {Seconds: 4, Graphs: 30}})
 	if len(list) != 2 || list[0].PerSecond != 10 || list[1].PerSecond != 9 {
 		t.Errorf("%+v", list)
 	}

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // sizes counts graphs by their nodes: each size up to exactSizes by itself, above that by powers of two.
@@ -24,7 +24,7 @@ type sizes struct {
 const exactSizes = 4096
 
 // block counts the graphs of a block. The last one may go on in the next.
-func (s *sizes) block(b *writers.Block) {
+func (s *sizes) block(b *part.Block) {
 	from := 0
 	for i, end := range b.Ends {
 		if i > 0 || s.open > 0 && !s.same(&b.Graphs) {

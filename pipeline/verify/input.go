@@ -11,7 +11,7 @@ import (
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 func wrongf(format string, args ...any) error { return &wrong{fmt.Sprintf(format, args...)} }
@@ -35,7 +35,7 @@ func isNumber(id []byte, number int) bool { return string(id) == strconv.Itoa(nu
 
 // quarantine reads the quarantine file of a part along with its input.
 type quarantine struct {
-	reader *writers.QuarantineReader
+	reader *part.QuarantineReader
 	head   *graph.Rejection // read, but its row has not come
 	ended  bool
 	lines  int64
@@ -150,7 +150,7 @@ func (v *verifier) graph(ctx context.Context, c *cursor, q *quarantine, b *graph
 		q.head = nil
 		return nil
 	}
-	if v.cfg.Scoring == nil || !drawn(c.part.Ledger().Input, b.Rows[g], v.cfg.Scoring.Share) {
+	if v.cfg.Scoring == nil || !drawn(c.part.Footer().Input, b.Rows[g], v.cfg.Scoring.Share) {
 		return c.expect(b, g, nil)
 	}
 	if err := c.expect(b, g, &v.sample.scores); err != nil {

@@ -14,6 +14,8 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -68,7 +70,7 @@ func (in input) Files() []File {
 	return []File{{Input: "a", Fingerprint: in.fingerprint, Groups: 1}}
 }
 func (input) Kinds() (graphs, nodes graph.IDKind) { return graph.Int64, graph.Int64 }
-func (in input) Open(context.Context, *writers.Ledger) (pipeline.Source, int64, error) {
+func (in input) Open(context.Context, *part.Footer) (pipeline.Source, int64, error) {
 	return &source{graphs: in.graphs}, int64(len(in.graphs)), nil
 }
 
@@ -106,19 +108,20 @@ func (s scorer) Score(_ context.Context, b *graph.Batch) (*graph.Scores, error) 
 	return out, nil
 }
 
-var model = writers.ModelRecord{Name: "m", Digest: "sha256:m", Engine: "numpy", BLAS: "Haswell", Versions: map[string]string{"numpy": "2"}}
+var model = record.Model{Name: "m", Digest: "sha256:m", Engine: "numpy", BLAS: "Haswell", Versions: map[string]string{"numpy": "2"}}
 
 // write makes an output of graphs as a run does.
 func write(t testing.TB, graphs []one) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
 	o, err := writers.Open(t.Context(), writers.Config{
-		Dir: dir, Outputs: []string{"score"}, RunID: "20261122T142500Z-00000001",
+		Dir: dir, RunID: "20261122T142500Z-00000001",
 		Now: func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
 	})
 	must(t, err)
 	defer o.Close()
-	p, err := o.Create(t.Context(), writers.Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:1", Rows: int64(len(graphs)), Model: "sha256:m"})
+	p, err := o.Create(t.Context(), part.Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:1", Rows: int64(len(graphs)), Model: "sha256:m"},
+		part.Contents{Outputs: []string{"score"}})
 	must(t, err)
 	defer p.Close()
 	b := batch(0, graphs)
@@ -140,8 +143,8 @@ func write(t testing.TB, graphs []one) string {
 	}
 	must(t, p.Commit(t.Context()))
 	must(t, o.Finish(t.Context(), nil, true))
-	must(t, o.WriteRecord(&writers.RunRecord{
-		RunID: "20261122T142500Z-00000001", Model: model, Shards: []writers.ShardRecord{{Part: "a.parquet", Outcome: "scored"}},
+	must(t, o.WriteRecord(&record.Run{
+		RunID: "20261122T142500Z-00000001", Model: model, Shards: []record.Shard{{Part: "a.parquet", Outcome: "scored"}},
 	}))
 	return dir
 }

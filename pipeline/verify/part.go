@@ -9,7 +9,7 @@ import (
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // wrong is a finding that ends the look at a part.
@@ -35,7 +35,7 @@ func (v *verifier) part(ctx context.Context, name string) error {
 		return ctx.Err()
 	case errors.As(err, &scorer):
 		return scorer.err
-	case errors.Is(err, writers.ErrForeign):
+	case errors.Is(err, part.ErrForeign):
 		v.found(name, "it is Parquet, but no part of graphscore: move it away")
 	default:
 		v.found(name, "%v", err)
@@ -44,17 +44,17 @@ func (v *verifier) part(ctx context.Context, name string) error {
 }
 
 func (v *verifier) look(ctx context.Context, name string) (err error) {
-	p, err := writers.OpenPart(v.cfg.Dir + "/" + name)
+	p, err := v.view.OpenPart(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	l := p.Ledger()
-	v.ledgers[name] = l
+	l := p.Footer()
+	v.footers[name] = l
 	if l.Part != name {
 		return wrongf("its footer says that it is the part %q: it was renamed", l.Part)
 	}
-	q, err := writers.OpenQuarantine(v.cfg.Dir, name, l.Input)
+	q, err := v.view.Quarantine(name, l.Input)
 	if err != nil {
 		return err
 	}
@@ -87,11 +87,11 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 }
 
 // open opens the input of a part, nil where there is none to compare with.
-func (v *verifier) open(ctx context.Context, p *writers.PartReader) (pipeline.Source, error) {
+func (v *verifier) open(ctx context.Context, p *part.Reader) (pipeline.Source, error) {
 	if v.files == nil {
 		return nil, nil
 	}
-	l := p.Ledger()
+	l := p.Footer()
 	f, there := v.files[l.Input]
 	switch {
 	case !there:
@@ -134,7 +134,7 @@ func (v *verifier) alone(ctx context.Context, c *cursor, q *quarantine) error {
 		}
 		graphs += n
 	}
-	if scored := c.part.Ledger().Scored; graphs > scored {
+	if scored := c.part.Footer().Scored; graphs > scored {
 		return wrongf("it has rows of %d graphs, its footer counts %d as scored", graphs, scored)
 	}
 	return q.drain()
@@ -142,8 +142,8 @@ func (v *verifier) alone(ctx context.Context, c *cursor, q *quarantine) error {
 
 // cursor walks over the rows of a part.
 type cursor struct {
-	part  *writers.PartReader
-	block *writers.Block
+	part  *part.Reader
+	block *part.Block
 	run   int   // of the block
 	at    int   // the next row of the block
 	rows  int64 // read so far

@@ -9,7 +9,8 @@ import (
 	"math"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // drawn tells whether a graph is in the sample. It depends on the place of the graph alone.
@@ -35,55 +36,19 @@ func (s *sample) reset() { s.batch, s.scores = nil, s.scores[:0] }
 // add copies graph g of a batch.
 func (s *sample) add(b *graph.Batch, g int) {
 	if s.batch == nil {
-		s.batch = &graph.Batch{
-			IDs: graph.IDs{Kind: b.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: b.Width,
-		}
-		if b.Weights != nil {
-			s.batch.Weights = []float32{}
-		}
-		if b.NodeIDs != nil {
-			s.batch.NodeIDs = &graph.IDs{Kind: b.NodeIDs.Kind}
-		}
+		s.batch = new(graph.Batch)
 	}
-	t := s.batch
-	appendID(&t.IDs, &b.IDs, g)
-	n0, n1 := b.NodeRange(g)
-	e0, e1 := b.EdgeRange(g)
-	if t.NodeIDs != nil {
-		for i := n0; i < n1; i++ {
-			appendID(t.NodeIDs, b.NodeIDs, i)
-		}
-	}
-	move := uint32(t.Nodes()) - b.NodeOffsets[g] // sources count like NodeOffsets
-	for _, source := range b.Sources[e0:e1] {
-		t.Sources = append(t.Sources, source+move)
-	}
-	if t.Weights != nil {
-		t.Weights = append(t.Weights, b.Weights[e0:e1]...)
-	}
-	t.Features = append(t.Features, b.Features[n0*b.Width:n1*b.Width]...)
-	t.InDegree = append(t.InDegree, b.InDegree[n0:n1]...)
-	t.NodeOffsets = append(t.NodeOffsets, uint32(t.Nodes()))
-	t.EdgeOffsets = append(t.EdgeOffsets, uint32(t.Edges()))
-	t.RowGroups, t.Rows = append(t.RowGroups, b.RowGroups[g]), append(t.Rows, b.Rows[g])
-}
-
-func appendID(dst, src *graph.IDs, i int) {
-	if src.Kind == graph.Int64 {
-		dst.AppendInt(src.Ints[i])
-		return
-	}
-	dst.AppendBytes(src.At(i))
+	s.batch.Append(b.Slice(g, g+1))
 }
 
 // rescore scores the sample so far, if there is one, and compares.
-func (v *verifier) rescore(ctx context.Context, p *writers.PartReader) error {
+func (v *verifier) rescore(ctx context.Context, p *part.Reader) error {
 	b := v.sample.batch
 	if b == nil {
 		return nil
 	}
 	defer v.sample.reset()
-	l, model := p.Ledger(), &v.cfg.Scoring.Model
+	l, model := p.Footer(), &v.cfg.Scoring.Model
 	if l.Model != model.Digest {
 		return wrongf("it was scored by the model %s, not by %s", l.Model, model.Digest)
 	}
@@ -109,7 +74,7 @@ func (v *verifier) rescore(ctx context.Context, p *writers.PartReader) error {
 }
 
 // sameScoring tells whether a part was scored by what scores now, so that its bits must be the same.
-func sameScoring(was, is writers.ModelRecord) bool {
+func sameScoring(was, is record.Model) bool {
 	return was.Digest != "" && was.Digest == is.Digest && was.Engine == is.Engine && was.BLAS == is.BLAS && maps.Equal(was.Versions, is.Versions)
 }
 

@@ -13,6 +13,8 @@ import (
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
 )
 
 // Input reads again what an output was made from. One goroutine uses it.
@@ -20,7 +22,7 @@ type Input interface {
 	// Files are the inputs that a run would read now, in the form of Ledger.Input.
 	Files() []File
 	// Open opens the row groups of a part again. The caller closes the source. rows is how many it has.
-	Open(ctx context.Context, l *writers.Ledger) (source pipeline.Source, rows int64, err error)
+	Open(ctx context.Context, l *part.Footer) (source pipeline.Source, rows int64, err error)
 	// Kinds are the types of the ids of a run over all inputs.
 	Kinds() (graphs, nodes graph.IDKind)
 }
@@ -38,7 +40,7 @@ type File struct {
 type Scoring struct {
 	Scorer pipeline.Scorer
 	// Model describes it, as a run record does.
-	Model writers.ModelRecord
+	Model record.Model
 	// Share of the graphs is scored, more than 0 and at most 1.
 	Share float64
 	// RequestBytes is the size up to which graphs share a request. Default 2 MiB.
@@ -136,12 +138,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	v := &verifier{cfg: cfg, ledgers: map[string]*writers.Ledger{}}
+	v := &verifier{cfg: cfg, view: writers.NewView(cfg.Dir), footers: map[string]*part.Footer{}}
 	v.report = Report{Output: cfg.Dir, Findings: []Finding{}}
-	if err := writers.CheckFree(cfg.Dir); err != nil {
+	if err := v.view.CheckFree(); err != nil {
 		return nil, err
 	}
-	before, err := writers.TakeInventory(ctx, cfg.Dir)
+	before, err := v.view.List(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -168,11 +170,12 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 // verifier is one run of Run.
 type verifier struct {
 	cfg     Config
+	view    writers.View
 	report  Report
-	ledgers map[string]*writers.Ledger // of every part that could be opened
-	files   map[string]File            // of the input, nil without one
-	last    *writers.RunRecord         // of the last run that came to an end
-	scored  map[string]writers.ModelRecord
+	footers map[string]*part.Footer // of every part that could be opened
+	files   map[string]File         // of the input, nil without one
+	last    *record.Run             // of the last run that came to an end
+	scored  map[string]record.Model
 	sample  sample
 }
 
@@ -186,13 +189,13 @@ func (v *verifier) found(path, format string, args ...any) {
 
 // records finds out how the last run ended, and what scored each part.
 func (v *verifier) records() error {
-	paths, err := writers.Records(v.cfg.Dir)
+	paths, err := v.view.Records()
 	if err != nil {
 		return err
 	}
-	v.scored = map[string]writers.ModelRecord{}
+	v.scored = map[string]record.Model{}
 	for _, path := range paths {
-		r, err := writers.ReadRecord(path)
+		r, err := record.Read(path)
 		if err != nil {
 			v.found(rel(v.cfg.Dir, path), "the run record cannot be read: %v", err)
 			continue
@@ -224,16 +227,16 @@ func (v *verifier) leftovers(inv *writers.Inventory) {
 	for _, name := range inv.Foreign {
 		v.found(name, "it is not graphscore's: move it away")
 	}
-	for _, part := range inv.Quarantines {
-		if _, there := slices.BinarySearch(inv.Parts, part); !there {
-			v.found("_quarantine/"+part+".jsonl", "its part is not there: run again")
+	for _, of := range inv.Quarantines {
+		if _, exists := slices.BinarySearch(inv.Parts, of); !exists {
+			v.found(part.QuarantineName(of), "its part is not there: run again")
 		}
 	}
 }
 
 // success holds _SUCCESS against the last run that came to an end.
 func (v *verifier) success(inv *writers.Inventory) {
-	const name = "_SUCCESS"
+	const name = writers.SuccessName
 	switch {
 	case !inv.Ours():
 		v.found(".", "it holds no part, record or lock of graphscore: name the output folder of a run")
@@ -259,8 +262,8 @@ func (v *verifier) success(inv *writers.Inventory) {
 
 // coverage compares the parts with the inputs: every row group must have exactly one part.
 func (v *verifier) coverage() {
-	byInput := map[string][]*writers.Ledger{}
-	for _, l := range v.ledgers {
+	byInput := map[string][]*part.Footer{}
+	for _, l := range v.footers {
 		byInput[l.Input] = append(byInput[l.Input], l)
 	}
 	for _, name := range slices.Sorted(maps.Keys(v.files)) {
@@ -270,7 +273,7 @@ func (v *verifier) coverage() {
 			continue
 		}
 		parts := byInput[name]
-		slices.SortFunc(parts, func(a, b *writers.Ledger) int { return a.FirstGroup - b.FirstGroup })
+		slices.SortFunc(parts, func(a, b *part.Footer) int { return a.FirstGroup - b.FirstGroup })
 		next := 0
 		for _, l := range parts {
 			switch {
@@ -291,16 +294,16 @@ func (v *verifier) coverage() {
 
 // undisturbed says whether a run changed the output meanwhile.
 func (v *verifier) undisturbed(ctx context.Context, before *writers.Inventory) error {
-	if err := writers.CheckFree(v.cfg.Dir); err != nil {
+	if err := v.view.CheckFree(); err != nil {
 		return err
 	}
-	after, err := writers.TakeInventory(ctx, v.cfg.Dir)
+	after, err := v.view.List(ctx)
 	if err != nil {
 		return err
 	}
 	if after.Success != before.Success || after.Records != before.Records || !slices.Equal(after.Parts, before.Parts) {
 		e := &writers.LockedError{Path: v.cfg.Dir}
-		if h := writers.LastHolder(v.cfg.Dir); h != nil {
+		if h := v.view.Holder(); h != nil {
 			e.PID, e.Host, e.RunID, e.Start = h.PID, h.Host, h.RunID, h.Start
 		}
 		return e

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/pipeline/graph"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // graphs are some of all fates.
@@ -80,7 +80,7 @@ func TestSample(t *testing.T) {
 	foreign := model
 	foreign.Digest = "sha256:other"
 	for name, c := range map[string]struct {
-		model writers.ModelRecord
+		model record.Model
 		off   float32
 		want  string
 	}{

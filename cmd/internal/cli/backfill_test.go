@@ -17,11 +17,13 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 
+	"graphscore/jobs/jobtest"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // nightly is a folder with inputs by date, a job, and a server that scores it.
@@ -72,7 +74,7 @@ func (c counted) Accept() (net.Conn, error) {
 // input writes a file of so many graphs for each of the dates.
 func (n *nightly) input(count int, dates ...string) {
 	n.t.Helper()
-	content, err := (&input{width: 2, group: 1000, features: "node_feat"}).encode(count)
+	content, err := jobtest.NewGraphs().Encode(count)
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -115,7 +117,7 @@ func fixed(t *testing.T, text string) func() time.Time {
 }
 
 func (n *nightly) succeeded(date string) bool {
-	return writers.Succeeded(filepath.Join(n.dir, "out", "dt="+date))
+	return writers.NewView(filepath.Join(n.dir, "out", "dt="+date)).Succeeded()
 }
 
 // The date that a run takes by itself is the day before, where the job's clock hangs.
@@ -177,7 +179,7 @@ func TestClockStepsBack(t *testing.T) {
 	for _, want := range []struct {
 		outcome string
 		scored  int64
-	}{{writers.DateScored, 12}, {writers.DateDone, 0}} {
+	}{{record.DateScored, 12}, {record.DateDone, 0}} {
 		stdout, stderr, err := n.command(t.Context(), backwards,
 			"backfill", "--since", "2026-01-01", "--until", "2026-01-05", "--json")
 		if err != nil {
@@ -197,9 +199,9 @@ func TestClockStepsBack(t *testing.T) {
 	n.count(4, "out/dt=*/_runs/*.json")
 }
 
-func (n *nightly) record(stdout string) *writers.BackfillRecord {
+func (n *nightly) record(stdout string) *record.Backfill {
 	n.t.Helper()
-	rec := &writers.BackfillRecord{}
+	rec := &record.Backfill{}
 	if err := json.Unmarshal([]byte(stdout), rec); err != nil {
 		n.t.Fatalf("%v in %s", err, stdout)
 	}

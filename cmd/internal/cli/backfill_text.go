@@ -11,7 +11,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // backfillPrinter prints how a backfill ended.
@@ -30,7 +30,7 @@ func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 	for i := range b.Dates {
 		d := &b.Dates[i]
 		p.date(d)
-		if d.Outcome == writers.DateNoInput {
+		if d.Outcome == record.DateNoInput {
 			without = append(without, d.Date)
 		}
 	}
@@ -57,9 +57,9 @@ func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 // date prints on standard error what of a date was not scored.
 func (p backfillPrinter) date(d *backfill.Date) {
 	switch d.Outcome {
-	case writers.DateFailed:
+	case record.DateFailed:
 		fmt.Fprintf(p.stderr, "graphscore: %s failed with %d: %s\n", d.Date, d.ExitCode, d.Error)
-	case writers.DateStopped:
+	case record.DateStopped:
 		fmt.Fprintf(p.stderr, "graphscore: %s was stopped\n", d.Date)
 	}
 	if !d.Run.Recorded {
@@ -76,22 +76,22 @@ func (p backfillPrinter) date(d *backfill.Date) {
 }
 
 // outcomeText is an outcome as the table has it.
-func outcomeText(d *writers.DateRecord) string {
+func outcomeText(d *record.BackfillDate) string {
 	switch d.Outcome {
-	case writers.DateNoInput:
+	case record.DateNoInput:
 		return "no input"
-	case writers.DateNotSelected:
+	case record.DateNotSelected:
 		return "not selected"
-	case writers.DateNotBegun:
+	case record.DateNotBegun:
 		return "not begun"
-	case writers.DateWouldRun:
+	case record.DateWouldRun:
 		return "would be run"
-	case writers.DateFailed:
+	case record.DateFailed:
 		if d.ExitCode == exit.CheckFailed {
 			return "gate failed"
 		}
 		return fmt.Sprintf("failed (%d)", d.ExitCode)
-	case writers.DateDone:
+	case record.DateDone:
 		return "done before"
 	default:
 		return d.Outcome
@@ -99,7 +99,7 @@ func outcomeText(d *writers.DateRecord) string {
 }
 
 // printBackfill prints one line a date, and the sums by outcome.
-func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
+func printBackfill(w io.Writer, rec *record.Backfill) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s: %s\n", rec.Name, rec.Output)
 	header := fmt.Sprintf("  %-13s  %-12s  %13s  %11s  %8s", rec.Partition, "outcome", "scored", "quarantined", "seconds")
@@ -117,7 +117,7 @@ func printBackfill(w io.Writer, rec *writers.BackfillRecord) error {
 		}
 		line := fmt.Sprintf("  %-13s  %-12s", d.Date, outcome)
 		switch {
-		case d.Outcome == writers.DateWouldRun:
+		case d.Outcome == record.DateWouldRun:
 			line += fmt.Sprintf("  %13s", humanize.Comma(d.Counts.RowsIn))
 		case d.RunID != "":
 			line += fmt.Sprintf("  %13s  %11s  %8.1f", humanize.Comma(d.Counts.Scored), humanize.Comma(d.Counts.Quarantined), d.Seconds)

@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs"
 	"graphscore/jobs/run"
+	"graphscore/pipeline/graph"
 )
 
 // jobFlags are the flags that say what to do, as a job file does. Flags win.
@@ -36,7 +38,9 @@ func (f *jobFlags) bindInput(cmd *cobra.Command) {
 
 func (f *jobFlags) bindReading(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringToStringVar(&f.columns, "column", nil, "`KEY=NAME` of an input column, as columns in a job; the keys are graph_id, features, edges, source, target, weights, num_nodes and node_ids")
+	keys := graph.InputColumnKeys()
+	last := len(keys) - 1
+	flags.StringToStringVar(&f.columns, "column", nil, fmt.Sprintf("`KEY=NAME` of an input column, as columns in a job; the keys are %s and %s", strings.Join(keys[:last], ", "), keys[last]))
 	flags.StringVar(&f.shard, "shard-bytes", "", "about how much input makes a shard (default 256MiB)")
 	flags.Int64Var(&f.limit, "limit", 0, "take the first `N` graphs only, to try a job")
 	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")
@@ -164,16 +168,10 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 }
 
 func (f *jobFlags) applyColumns(c *jobs.Columns) error {
-	fields := map[string]*string{
-		"graph_id": &c.GraphID, "features": &c.Features, "edges": &c.Edges, "source": &c.Source, "target": &c.Target,
-		"weights": &c.Weights, "num_nodes": &c.NumNodes, "node_ids": &c.NodeIDs,
-	}
 	for key, name := range f.columns {
-		field, known := fields[key]
-		if !known || name == "" {
-			return usagef("--column %s=%s: the keys are graph_id, features, edges, source, target, weights, num_nodes, node_ids", key, name)
+		if name == "" || !c.Set(key, name) {
+			return usagef("--column %s=%s: the keys are %s", key, name, strings.Join(graph.InputColumnKeys(), ", "))
 		}
-		*field = name
 	}
 	return nil
 }
@@ -197,15 +195,15 @@ func size(field *jobs.Size, flag, value string) error {
 	return nil
 }
 
-// dated is the job of a command, of its date, and the world in which it runs.
+// dated is the job of a command, of its date, and the world in which it runs: without a job beside an error.
 func (e *env) dated(f *jobFlags, cmd *cobra.Command, args []string) (run.Config, error) {
 	job, err := f.job(cmd, args)
 	if err != nil {
-		return run.Config{}, err
+		return e.config(f, nil, ""), err
 	}
 	job, date, err := e.onDate(f, job)
 	if err != nil {
-		return run.Config{}, err
+		return e.config(f, nil, ""), err
 	}
 	return e.config(f, job, date), nil
 }

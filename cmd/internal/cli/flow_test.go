@@ -16,6 +16,7 @@ import (
 	"graphscore/pipeline/pipelinetest"
 	"graphscore/readers"
 	"graphscore/writers"
+	"graphscore/writers/part"
 )
 
 // example is the input of the flow: 4,806 molecules with so many features.
@@ -33,13 +34,12 @@ func flow(tb testing.TB, dir string) (graphs, calls int64) {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	out, err := writers.Open(ctx, writers.Config{
-		Dir: dir, Outputs: []string{"score"}, GraphIDs: plan.GraphIDs, NodeIDs: plan.NodeIDs,
-	})
+	out, err := writers.Open(ctx, writers.Config{Dir: dir})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	defer out.Close()
+	contents := part.Contents{Outputs: []string{"score"}, GraphIDs: plan.GraphIDs, NodeIDs: plan.NodeIDs}
 	shards := make([]pipeline.Shard, len(plan.Shards))
 	for i := range plan.Shards {
 		sh := &plan.Shards[i]
@@ -47,7 +47,7 @@ func flow(tb testing.TB, dir string) (graphs, calls int64) {
 			Name: sh.Part, Rows: sh.Rows,
 			Open: func(ctx context.Context) (pipeline.Source, error) { return plan.Open(ctx, sh, exampleWidth) },
 			Create: func(ctx context.Context) (pipeline.Sink, error) {
-				return out.Create(ctx, writers.Spec{Part: sh.Part, Input: sh.File.Rel, Rows: sh.Rows})
+				return out.Create(ctx, part.Spec{Part: sh.Part, Input: sh.File.Rel, Rows: sh.Rows}, contents)
 			},
 		}
 	}

@@ -18,7 +18,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/observe"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Where the secrets of what watches a run come from: see observe.Secret.
@@ -183,7 +183,7 @@ func (m *monitor) text(ended error) string {
 }
 
 // lastRun tells metrics of a run that came as far as a record.
-func lastRun(l *observe.LastRun, rec *writers.RunRecord) {
+func lastRun(l *observe.LastRun, rec *record.Run) {
 	addLast(l, &rec.Counts, rec)
 	l.StartupSeconds, l.PeakWorkers = rec.StartupSeconds, rec.PeakMemory.Workers
 }
@@ -200,7 +200,7 @@ func lastBackfill(l *observe.LastRun, start time.Time, b *backfill.Ended) {
 }
 
 // addLast adds the counts of a run or a date, and what only the record of a run has.
-func addLast(l *observe.LastRun, c *writers.Counts, rec *writers.RunRecord) {
+func addLast(l *observe.LastRun, c *record.Counts, rec *record.Run) {
 	l.Scored += c.Scored
 	l.Quarantined += c.Quarantined
 	l.Skipped += c.Skipped

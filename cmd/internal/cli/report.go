@@ -11,10 +11,8 @@ import (
 
 	"graphscore/pipeline/report"
 	"graphscore/writers"
+	"graphscore/writers/atomic"
 )
-
-// reportName is the page in an output folder: readers of scores skip names that begin with an underscore.
-const reportName = "_report.html"
 
 func (e *env) reportCommand() *cobra.Command {
 	var format, output, previous string
@@ -25,7 +23,7 @@ func (e *env) reportCommand() *cobra.Command {
 			"reason, throughput over time, time by stage, sizes of graphs, distribution of\n" +
 			"the scores, slowest shards, quarantine with examples, drift against the run\n" +
 			"before, and provenance. DIR is told by its last run; RUN is a file in its _runs.\n" +
-			"The page needs no network and no script. It goes to DIR/" + reportName + ", text\n" +
+			"The page needs no network and no script. It goes to DIR/" + writers.ReportName + ", text\n" +
 			"and JSON go to standard output, unless --output says otherwise.",
 		Example: "  graphscore report out/\n" +
 			"  graphscore report out/ --format text\n" +
@@ -46,7 +44,7 @@ func (e *env) reportCommand() *cobra.Command {
 			if output == "" {
 				output = "-"
 				if format == "html" {
-					output = filepath.Join(r.Output, reportName)
+					output = filepath.Join(r.Output, writers.ReportName)
 				}
 			}
 			return e.putReport(r, render, output)
@@ -75,7 +73,7 @@ func (e *env) putReport(r *report.Report, render func(*report.Report, io.Writer)
 	if err := render(r, &b); err != nil {
 		return err
 	}
-	if err := writers.WriteFile(output, b.Bytes()); err != nil {
+	if err := atomic.WriteFile(output, b.Bytes()); err != nil {
 		return err
 	}
 	if e.quiet {

@@ -39,7 +39,9 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print the run record on standard output, and nothing else there")
-	cmd.Flags().BoolVar(&p.stages, "trace-stages", false, "tell how busy each stage was, and which one held up the others")
+	cmd.Flags().BoolVar(&p.stages, "stages", false, "tell how busy each stage was, and which one held up the others")
+	cmd.Flags().BoolVar(&p.stages, "trace-stages", false, "the old name of --stages")
+	_ = cmd.Flags().MarkHidden("trace-stages") // fails only for a flag that does not exist
 	return cmd
 }
 

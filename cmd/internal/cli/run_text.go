@@ -10,7 +10,7 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // runPrinter prints how a run ended.
@@ -35,7 +35,7 @@ func (p runPrinter) ended(r *run.Ended) error {
 	stages := p.stages && r.Streamed
 	if p.asJSON {
 		if stages {
-			fmt.Fprintf(p.stderr, "graphscore: %s\n", r.Stages.Bottleneck())
+			fmt.Fprintf(p.stderr, "graphscore: %s\n", bottleneckText(r.Stages))
 		}
 		return rec.Encode(p.stdout)
 	}
@@ -47,7 +47,7 @@ func (p runPrinter) ended(r *run.Ended) error {
 	if !stages {
 		return nil
 	}
-	_, err := io.WriteString(p.stdout, r.Stages.String()+display.Paragraph("  ", r.Stages.Bottleneck()))
+	_, err := io.WriteString(p.stdout, stageTable(r.Stages)+display.Paragraph("  ", bottleneckText(r.Stages)))
 	return err
 }
 
@@ -63,14 +63,14 @@ func (p runPrinter) noInput(date string, r *run.Ended) error {
 }
 
 // printFailedGates prints on standard error which gates failed.
-func (e *env) printFailedGates(verdicts []writers.GateRecord) {
+func (e *env) printFailedGates(verdicts []record.Gate) {
 	for _, sentence := range gates.Failed(verdicts) {
 		fmt.Fprintf(e.stderr, "graphscore: %s\n", sentence)
 	}
 }
 
 // gatesSummary is a line on how many gates passed, and one for each thing that is to be known of them.
-func gatesSummary(b *strings.Builder, verdicts []writers.GateRecord) {
+func gatesSummary(b *strings.Builder, verdicts []record.Gate) {
 	if len(verdicts) == 0 {
 		return
 	}
@@ -92,7 +92,7 @@ func gatesSummary(b *strings.Builder, verdicts []writers.GateRecord) {
 	}
 }
 
-func printSummary(w io.Writer, rec *writers.RunRecord) error {
+func printSummary(w io.Writer, rec *record.Run) error {
 	c := rec.Counts
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", rec.Name, rec.Output)

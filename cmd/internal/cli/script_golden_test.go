@@ -256,7 +256,7 @@ func volatile() [][2]string {
 		{`^(ok   |warn ) memory .*(\n      .*)*`, "ok    memory    the machine allows N GiB, a run may take N MiB"},
 		// plan --calibrate
 		{`from a sample of \d+ graphs`, "from a sample of N graphs"},
-		{`^  (graphs/s|time|memory|price) +.* to [0-9.,]*[0-9][^,\n]*(.*)`, "  ${1} N to N${2}"},
+		{`^  (graphs/s|time|memory|price) +.* to (?:N|[0-9.,]*[0-9])[^,\n]*(.*)`, "  ${1} N to N${2}"},
 		{`^  output +[0-9.]+ ([KM]iB)  [0-9.]+ [KM]iB to .*`, "  output N ${1} to N"},
 		{`^  quarantined +\d+  graphs of the sample`, "  quarantined N graphs of the sample"},
 		// report: speed and memory

@@ -88,7 +88,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
-			"json": jsonValue, "record": record, "narrow": narrow,
+			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},
 	})

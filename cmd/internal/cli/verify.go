@@ -142,7 +142,7 @@ func (v *verification) run(ctx context.Context, job *jobs.Job, cfg verify.Config
 
 // alone verifies a folder without its input: an output, or one that holds those of several dates.
 func (v *verification) alone(ctx context.Context, cfg verify.Config) (*verify.Report, error) {
-	inv, err := writers.TakeInventory(ctx, cfg.Dir)
+	inv, err := writers.NewView(cfg.Dir).List(ctx)
 	if err != nil {
 		return nil, err
 	}

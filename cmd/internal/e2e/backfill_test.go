@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // dated is a job with {date} over 60 days, and what an undisturbed backfill makes of them.
@@ -63,9 +64,9 @@ func (d *dated) args(output string, more ...string) []string {
 }
 
 // backfill runs to the end; the three dates with bad graphs make that 3.
-func (d *dated) backfill(output string, more ...string) *writers.BackfillRecord {
+func (d *dated) backfill(output string, more ...string) *record.Backfill {
 	d.t.Helper()
-	rec := &writers.BackfillRecord{}
+	rec := &record.Backfill{}
 	o := run(d.t, 3, d.args(output, more...)...)
 	if err := json.Unmarshal([]byte(o.stdout), rec); err != nil {
 		d.t.Fatalf("%v in %s", err, o.stdout)
@@ -134,7 +135,7 @@ func TestBackfillKilled(t *testing.T) {
 	if before < days && rec.Counts.Scored == 0 {
 		t.Errorf("the last backfill counts %+v", rec.Counts)
 	}
-	d.ended(output, writers.BackfillNotEnded, writers.BackfillNotEnded, writers.BackfillNotEnded, 3)
+	d.ended(output, record.NotEnded, record.NotEnded, record.NotEnded, 3)
 	d.clean(output)
 	if again := d.backfill(output, "--json"); again.Counts.RowsIn != 0 {
 		t.Errorf("a backfill of what is done counts %+v", again.Counts)
@@ -165,7 +166,7 @@ func (d *dated) ended(output string, want ...int) {
 	}
 	var got []int
 	for _, file := range files {
-		rec, err := writers.ReadBackfill(file)
+		rec, err := record.ReadBackfill(file)
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -184,13 +185,13 @@ func (d *dated) once(output string) {
 		d.t.Fatalf("%d dates (%v)", len(folders), err)
 	}
 	for _, folder := range folders {
-		records, err := writers.Records(folder)
+		records, err := writers.NewView(folder).Records()
 		if err != nil {
 			d.t.Error(err)
 		}
 		scored := 0
 		for _, file := range records {
-			rec, err := writers.ReadRecord(file)
+			rec, err := record.Read(file)
 			if err != nil {
 				d.t.Fatal(err)
 			}

@@ -20,7 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // Where things are, as seen from this folder.
@@ -134,9 +134,9 @@ func (o outcome) sentence(t *testing.T) string {
 }
 
 // record is what --json printed.
-func (o outcome) record(t *testing.T) writers.RunRecord {
+func (o outcome) record(t *testing.T) record.Run {
 	t.Helper()
-	var r writers.RunRecord
+	var r record.Run
 	if err := json.Unmarshal([]byte(o.stdout), &r); err != nil {
 		t.Fatalf("stdout is no run record: %v\n%s", err, o.stdout)
 	}

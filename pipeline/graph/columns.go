@@ -1,0 +1,107 @@
+package graph
+
+// InputColumn is what a column of an input is read for.
+type InputColumn uint8
+
+// The columns of an input, in the order in which readers bind and decode them: features first, as their size says
+// how many rows are decoded at once.
+const (
+	InputFeatures InputColumn = iota
+	InputEdges
+	InputSource
+	InputTarget
+	InputWeights
+	InputNumNodes
+	InputGraphID
+	InputNodeIDs
+	NumInputColumns
+)
+
+// inputColumns is the one list of them, in the order in which users see them. The keys of jobs, --column, the settings
+// of a part and the configuration of readers follow it.
+var inputColumns = [NumInputColumns]struct {
+	column InputColumn
+	key    string
+	names  []string
+	typ    string
+}{
+	{InputGraphID, "graph_id", []string{"graph_id"}, "a string or an integer"},
+	{InputFeatures, "features", []string{"node_feat", "x"}, "list<list<number>> or binary (float32, little-endian)"},
+	{InputEdges, "edges", []string{"edge_index"}, "list<list<integer>>"},
+	{InputSource, "source", []string{"source"}, "list<integer>"},
+	{InputTarget, "target", []string{"target"}, "list<integer>"},
+	{InputWeights, "weights", []string{"edge_weight"}, "list<number>"},
+	{InputNumNodes, "num_nodes", []string{"num_nodes"}, "an integer"},
+	{InputNodeIDs, "node_ids", []string{"node_ids"}, "list<string> or list<integer>"},
+}
+
+// InputColumns returns all columns in the order in which users see them.
+func InputColumns() []InputColumn {
+	columns := make([]InputColumn, len(inputColumns))
+	for i, c := range inputColumns {
+		columns[i] = c.column
+	}
+	return columns
+}
+
+// InputColumnKeys returns the keys of InputColumns, in their order.
+func InputColumnKeys() []string {
+	keys := make([]string, len(inputColumns))
+	for i, c := range inputColumns {
+		keys[i] = c.key
+	}
+	return keys
+}
+
+// String returns the key of the column in `columns:` of a job, in --column and in the settings of a part.
+func (c InputColumn) String() string { return inputColumns[c.index()].key }
+
+// Names returns the names that are looked for in a file, in order, where the user gave none. They must not be changed.
+func (c InputColumn) Names() []string { return inputColumns[c.index()].names }
+
+// Type says in words what the type of the column must be.
+func (c InputColumn) Type() string { return inputColumns[c.index()].typ }
+
+func (c InputColumn) index() int {
+	for i := range inputColumns {
+		if inputColumns[i].column == c {
+			return i
+		}
+	}
+	return len(inputColumns) // out of range: there is no such column
+}
+
+// ColumnNames are the names that the columns of an input have in its files, by InputColumn. "" means one of the usual
+// names.
+type ColumnNames [NumInputColumns]string
+
+// ColumnNamesOf returns the names of a map by key. Other keys count for nothing.
+func ColumnNamesOf(names map[string]string) ColumnNames {
+	var c ColumnNames
+	for key, name := range names {
+		c.Set(key, name)
+	}
+	return c
+}
+
+// Set names the column with that key. It returns false where there is none.
+func (c *ColumnNames) Set(key, name string) bool {
+	for _, column := range inputColumns {
+		if column.key == key {
+			c[column.column] = name
+			return true
+		}
+	}
+	return false
+}
+
+// Map returns the names that are not empty, by key. It is never nil.
+func (c *ColumnNames) Map() map[string]string {
+	m := map[string]string{}
+	for _, column := range inputColumns {
+		if name := c[column.column]; name != "" {
+			m[column.key] = name
+		}
+	}
+	return m
+}

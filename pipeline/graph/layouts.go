@@ -1,0 +1,12 @@
+package graph
+
+// The layouts of an input: how graphs lie in files. Package readers reads them.
+const (
+	// LayoutAuto is the layout that the files have.
+	LayoutAuto = "auto"
+	// LayoutRows has one graph a row.
+	LayoutRows = "rows"
+)
+
+// Layouts returns the names that a job may give.
+func Layouts() []string { return []string{LayoutAuto, LayoutRows} }

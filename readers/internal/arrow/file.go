@@ -1,0 +1,329 @@
+package arrow
+
+import (
+	"fmt"
+	"io"
+
+	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
+)
+
+// The types of Schema.fbs.
+const (
+	typeNull = iota + 1
+	typeInt
+	typeFloat
+	typeBinary
+	typeUtf8
+	typeBool
+	typeDecimal
+	typeDate
+	typeTime
+	typeTimestamp
+	typeInterval
+	typeList
+	typeStruct
+	typeUnion
+	typeFixedBinary
+	typeFixedList
+	typeMap
+	typeDuration
+	typeLargeBinary
+	typeLargeUtf8
+	typeLargeList
+	typeRunEnd
+	typeBinaryView
+	typeUtf8View
+	typeListView
+	typeLargeListView
+)
+
+var typeNames = [...]string{
+	"unknown", "null", "int", "float", "binary", "string", "bool", "decimal", "date", "time", "timestamp", "interval",
+	"list", "struct", "union", "fixed_size_binary", "fixed_size_list", "map", "duration", "large_binary",
+	"large_string", "large_list", "run_end_encoded", "binary_view", "string_view", "list_view", "large_list_view",
+}
+
+// field is a field of an Arrow schema.
+type field struct {
+	name     string
+	kind     int
+	leaf     column.Leaf
+	size     int // of lists or values of fixed size
+	dense    bool
+	coded    bool // a dictionary stands for the values
+	dict     int64
+	index    column.Leaf // the type of its numbers
+	children []field
+}
+
+// File is the framing of an Arrow IPC file or stream and the file behind it.
+type File struct {
+	r            io.ReaderAt
+	limit        int64
+	random       bool // a file: any record batch may be read at any time
+	schema       []field
+	cols         []column.Field
+	batches      []message
+	dictionaries []message
+
+	columns []*columnReader
+	applied int // dictionary messages applied
+	dicts   map[int64]*dictionary
+}
+
+// Open reads the schema and finds the record batches of an Arrow IPC file (random) or stream. limit is how many bytes
+// one row, or one buffer that must be held, may take. The file stays the caller's.
+func Open(r io.ReaderAt, size int64, random bool, limit int64) (*File, error) {
+	a := &File{r: r, limit: limit, random: random, dicts: make(map[int64]*dictionary)}
+	read := a.streamMessages
+	if a.random {
+		read = a.fileMessages
+	}
+	if err := read(size); err != nil {
+		return nil, err
+	}
+	a.cols = make([]column.Field, len(a.schema))
+	for i := range a.schema {
+		a.cols[i] = column.Field{Name: a.schema[i].name, Place: i}
+		a.schema[i].describe(&a.cols[i])
+	}
+	return a, nil
+}
+
+// Fields describes the columns.
+func (a *File) Fields() []column.Field { return a.cols }
+
+// FooterSize is 0: what stands at the end of an Arrow file says nothing that the rest does not.
+func (a *File) FooterSize() int64 { return 0 }
+
+// Close frees what the decompressors hold. It does not close the file.
+func (a *File) Close() {
+	for _, c := range a.columns {
+		c.close()
+	}
+}
+
+// readSchema parses the schema message.
+func (a *File) readSchema(t fbTable) error {
+	if t.short(0) != 0 {
+		return column.Unsupported("write it on a little-endian machine", "its numbers are big-endian, which cannot be read")
+	}
+	_, n := t.vector(1, 4)
+	a.schema = make([]field, n)
+	for i := range a.schema {
+		f, err := parseField(t.tables(1, i), 0)
+		if err != nil {
+			return err
+		}
+		a.schema[i] = f
+	}
+	return nil
+}
+
+func parseField(t fbTable, depth int) (field, error) {
+	f := field{name: t.string(0), kind: int(t.byte(2, 0))}
+	if depth > column.MaxDepth {
+		return f, column.Damaged("its columns are nested too deep")
+	}
+	if typ, ok := t.table(3); ok {
+		f.parseType(typ)
+	}
+	if d, ok := t.table(4); ok {
+		f.coded, f.dict, f.index = true, d.long(0), column.LeafInt32
+		if typ, ok := d.table(1); ok {
+			f.index = intType(typ)
+		}
+	}
+	_, n := t.vector(5, 4)
+	for i := range n {
+		c, err := parseField(t.tables(5, i), depth+1)
+		if err != nil {
+			return f, err
+		}
+		f.children = append(f.children, c)
+	}
+	return f, nil
+}
+
+func (f *field) parseType(t fbTable) {
+	switch f.kind {
+	case typeInt:
+		f.leaf = intType(t)
+	case typeFloat:
+		switch t.short(0) {
+		case 1:
+			f.leaf = column.LeafFloat32
+		case 2:
+			f.leaf = column.LeafFloat64
+		}
+	case typeUtf8, typeLargeUtf8, typeUtf8View:
+		f.leaf = column.LeafText
+	case typeBinary, typeLargeBinary, typeBinaryView:
+		f.leaf = column.LeafBinary
+	case typeFixedBinary:
+		f.leaf, f.size = column.LeafBinary, t.int(0)
+	case typeFixedList:
+		f.size = t.int(0)
+	case typeUnion:
+		f.dense = t.short(0) == 1
+	}
+}
+
+func intType(t fbTable) column.Leaf {
+	signed := t.byte(1, 0) != 0
+	for i, bits := range []int{8, 16, 32, 64} {
+		if t.int(0) != bits {
+			continue
+		}
+		if signed {
+			return column.LeafInt8 + column.Leaf(i)
+		}
+		return column.LeafUint8 + column.Leaf(i)
+	}
+	return column.LeafOther
+}
+
+// describe finds type, depth of lists and leaf of a column.
+func (f *field) describe(to *column.Field) {
+	to.Type = f.typeName()
+	for f.isList() && !f.coded {
+		to.Depth++
+		f = &f.children[0]
+	}
+	to.Leaf = f.leaf
+	if f.coded && (!f.leaf.Integer() && !f.leaf.Bytes() || f.viewed() || f.index == column.LeafOther) {
+		to.Leaf = column.LeafOther
+	}
+}
+
+func (f *field) isList() bool {
+	return (f.kind == typeList || f.kind == typeLargeList || f.kind == typeFixedList) && len(f.children) == 1
+}
+
+func (f *field) viewed() bool { return f.kind == typeBinaryView || f.kind == typeUtf8View }
+
+var leafNames = [...]string{"", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float", "double"}
+
+func (f *field) typeName() string {
+	name := typeNames[0]
+	if f.kind > 0 && f.kind < len(typeNames) {
+		name = typeNames[f.kind]
+	}
+	switch {
+	case f.leaf.Number():
+		name = leafNames[f.leaf]
+	case f.kind == typeFloat:
+		name = "halffloat"
+	case f.kind == typeFixedBinary:
+		name = fmt.Sprintf("%s[%d]", name, f.size)
+	case f.isList():
+		name = fmt.Sprintf("%s<%s>", name, f.children[0].typeName())
+		if f.kind == typeFixedList {
+			name = fmt.Sprintf("%s[%d]", name, f.size)
+		}
+	}
+	if f.coded {
+		return fmt.Sprintf("dictionary<%s>", name)
+	}
+	return name
+}
+
+// footprint is how many nodes, buffers and variadic counts a column takes in a record batch.
+type footprint struct {
+	nodes, buffers, variadic int
+	unknown                  bool
+}
+
+func (f *field) footprint(version int) footprint {
+	p := footprint{nodes: 1, buffers: 2}
+	switch {
+	case f.coded:
+		return p
+	case f.kind == typeNull, f.kind == typeRunEnd:
+		p.buffers = 0
+	case f.kind == typeBinary || f.kind == typeUtf8 || f.kind == typeLargeBinary || f.kind == typeLargeUtf8 ||
+		f.kind == typeListView || f.kind == typeLargeListView:
+		p.buffers = 3
+	case f.kind == typeFixedList || f.kind == typeStruct:
+		p.buffers = 1
+	case f.kind == typeUnion:
+		p.buffers = 1
+		if f.dense {
+			p.buffers = 2
+		}
+		if version < 4 { // V5 has no validity
+			p.buffers++
+		}
+	case f.viewed():
+		p.variadic = 1
+	case f.kind <= 0 || f.kind >= len(typeNames):
+		p.unknown = true
+	}
+	for i := range f.children {
+		p = p.plus(f.children[i].footprint(version))
+	}
+	return p
+}
+
+func (p footprint) plus(q footprint) footprint {
+	return footprint{p.nodes + q.nodes, p.buffers + q.buffers, p.variadic + q.variadic, p.unknown || q.unknown}
+}
+
+// Groups gives rows and bytes of the record batches.
+func (a *File) Groups(b column.Binding) ([]column.Group, error) {
+	for r := range graph.NumInputColumns {
+		for i := range b[r] {
+			if a.schema[i].footprint(4).unknown {
+				return nil, column.Unsupported("drop the column", "column %s has a type that is not known, so what follows cannot be read", a.schema[i].name)
+			}
+		}
+	}
+	groups := make([]column.Group, len(a.batches))
+	for i, m := range a.batches {
+		groups[i] = column.Group{Rows: m.rows, Bytes: m.bodyLen, Sizes: a.sizes(m, b)}
+	}
+	return groups, nil
+}
+
+// Open starts record batch i for the columns in use.
+func (a *File) Open(i int, columns []*column.Column) error {
+	for len(a.columns) < len(columns) {
+		c := columns[len(a.columns)]
+		a.columns = append(a.columns, newColumnReader(c, &a.schema[c.Field.Place], a))
+	}
+	if err := a.applyDictionaries(i); err != nil {
+		return err
+	}
+	t, err := a.readMeta(a.batches[i])
+	if err != nil {
+		return err
+	}
+	b, err := newRecordBatch(a.batches[i], t)
+	if err != nil {
+		return err
+	}
+	for k, c := range columns {
+		if err := a.columns[k].begin(b, a.before(c.Field.Place, b)); err != nil {
+			return err
+		}
+		c.Begin(a.columns[k], b.rows)
+	}
+	return nil
+}
+
+// cursor is a place in the nodes and buffers of a record batch.
+type cursor struct{ node, buffer, variadic int }
+
+// before gives where a column begins.
+func (a *File) before(place int, b *recordBatch) cursor {
+	var p footprint
+	for i := range place {
+		p = p.plus(a.schema[i].footprint(b.version))
+	}
+	c := cursor{p.nodes, p.buffers, p.variadic}
+	for i := range p.variadic {
+		c.buffer += int(le.Uint64(b.variadic[8*i:]))
+	}
+	return c
+}

@@ -1,0 +1,99 @@
+package column
+
+import (
+	"fmt"
+	"strings"
+
+	"graphscore/pipeline/graph"
+)
+
+// Binding says which field is read for which column of the input: a place in the fields, or -1.
+type Binding [graph.NumInputColumns]int
+
+// Bind finds the columns that are needed among those of a file. mapped has the names that the user gave.
+func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
+	var b Binding
+	for r := range graph.NumInputColumns {
+		names := r.Names()
+		if mapped[r] != "" {
+			names = []string{mapped[r]}
+		}
+		for _, name := range names {
+			var err error
+			if b[r], err = lookUp(fields, name); err != nil {
+				return b, err
+			}
+			if b[r] >= 0 {
+				break
+			}
+		}
+		if b[r] < 0 && mapped[r] != "" {
+			return b, missing(fields, r, mapped[r])
+		}
+	}
+	if mapped[graph.InputSource] != "" || mapped[graph.InputTarget] != "" {
+		b[graph.InputEdges] = -1
+	}
+	if b[graph.InputEdges] >= 0 {
+		b[graph.InputSource], b[graph.InputTarget] = -1, -1
+	}
+	return b, b.check(fields)
+}
+
+// lookUp gives the place of a column, -1 where there is none.
+func lookUp(fields []Field, name string) (int, error) {
+	at := -1
+	for i, f := range fields {
+		if f.Name != name {
+			continue
+		}
+		if at >= 0 {
+			return -1, Unsupported("rename one of them", "there are two columns %q", name)
+		}
+		at = i
+	}
+	return at, nil
+}
+
+func (b Binding) check(fields []Field) error {
+	if b[graph.InputFeatures] < 0 {
+		return missing(fields, graph.InputFeatures, strings.Join(graph.InputFeatures.Names(), " or "))
+	}
+	if b[graph.InputEdges] < 0 {
+		for _, r := range []graph.InputColumn{graph.InputSource, graph.InputTarget} {
+			switch {
+			case b[graph.InputSource] < 0 && b[graph.InputTarget] < 0:
+				return missing(fields, graph.InputEdges, "edge_index (nor source and target)")
+			case b[r] < 0:
+				return missing(fields, r, r.Names()[0])
+			}
+		}
+	}
+	for r := range graph.NumInputColumns {
+		if b[r] < 0 {
+			continue
+		}
+		if f := fields[b[r]]; !f.fits(r) {
+			return Unsupported("rewrite the column, or "+hintColumns, "column %q for %s has type %s, not %s",
+				f.Name, r, f.Type, r.Type())
+		}
+	}
+	return nil
+}
+
+func missing(fields []Field, r graph.InputColumn, name string) error {
+	const most = 20
+	names := make([]string, 0, len(fields))
+	for i, f := range fields {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(fields)-most))
+			break
+		}
+		names = append(names, Printable(f.Name))
+	}
+	has := "it has no columns"
+	if len(names) > 0 {
+		has = "it has " + strings.Join(names, ", ")
+	}
+	return Unsupported(hintColumns, "there is no column %s for %s, %s", name, r, has)
+}

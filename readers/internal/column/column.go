@@ -1,0 +1,225 @@
+package column
+
+import (
+	"math"
+	"sort"
+
+	"graphscore/pipeline/graph"
+)
+
+// What a row of a column lacks.
+const (
+	NullRow    = 1 // the value or list itself is null
+	NullInside = 2 // a list or value inside of it is
+)
+
+// Column holds some rows of one column, decoded. Decoders fill it, the source takes rows from its front.
+type Column struct {
+	role  graph.InputColumn
+	Field Field
+	Limit int // bytes that a row may take
+
+	// Starts has the place of each row: in Inner for lists of lists, else in Values.
+	Starts []int32
+	// Inner has the place of each inner list in Values.
+	Inner []int32
+	// Flags has NullRow, NullInside or both for each row.
+	Flags []uint8
+	// Values is Floats, Ints or Texts, whichever is not nil.
+	Values Values
+	Floats *Numbers[float32]
+	Ints   *Numbers[int64]
+	Texts  *Texts
+
+	// Begun is how many rows of the group were begun.
+	Begun int64
+	// Ended is set by the filler: no more rows will come in this group.
+	Ended bool
+
+	in   Filler
+	want int64 // rows of the group
+}
+
+// Filler is the decoder's side of a column.
+type Filler interface {
+	// Fill decodes a piece: it adds rows or values to c, or sets c.Ended.
+	Fill(c *Column) error
+}
+
+// New returns a column without rows. A row of it may take limit bytes.
+func New(r graph.InputColumn, f Field, limit int64) *Column {
+	c := &Column{role: r, Field: f, Limit: int(limit)}
+	switch {
+	case f.Leaf.Bytes():
+		c.Texts = &Texts{Offsets: []uint32{0}}
+		c.Values = c.Texts
+	case r == graph.InputFeatures || r == graph.InputWeights:
+		c.Floats = NewFloats(f.Leaf)
+		c.Values = c.Floats
+	default:
+		c.Ints = NewInts(f.Leaf)
+		c.Values = c.Ints
+	}
+	return c
+}
+
+// Begin starts a group of that many rows.
+func (c *Column) Begin(in Filler, rows int64) {
+	c.Starts, c.Inner, c.Flags = c.Starts[:0], c.Inner[:0], c.Flags[:0]
+	c.Values.drop(c.Values.Len())
+	c.in, c.want, c.Begun, c.Ended = in, rows, 0, false
+}
+
+// More starts another piece of values, which are added to those that the column holds.
+func (c *Column) More(in Filler, rows int64) {
+	c.in, c.Begun, c.want, c.Ended = in, 0, rows, false
+}
+
+// BeginRow begins a row. Later values and lists belong to it.
+func (c *Column) BeginRow() error {
+	if c.Begun++; c.Begun > c.want {
+		return Damaged("column %s has more rows than the %d that the file announces", c.Field.Name, c.want)
+	}
+	at := c.Values.Len()
+	if c.Field.Depth == 2 {
+		at = len(c.Inner)
+	}
+	if at > math.MaxInt32 {
+		return c.TooLarge()
+	}
+	c.Starts = append(c.Starts, int32(at))
+	c.Flags = append(c.Flags, 0)
+	return nil
+}
+
+// TooLarge is the error of a row that takes more than Limit.
+func (c *Column) TooLarge() error {
+	return Unsupported("split the graph", "a graph takes more than %d bytes in column %s", c.Limit, c.Field.Name)
+}
+
+// SetFlag marks the row that was begun last.
+func (c *Column) SetFlag(flag uint8) { c.Flags[len(c.Flags)-1] |= flag }
+
+// Complete is the number of rows that can be taken.
+func (c *Column) Complete() int {
+	if c.Ended {
+		return len(c.Starts)
+	}
+	return max(len(c.Starts)-1, 0)
+}
+
+// Size is about what the column holds in memory.
+func (c *Column) Size() int { return c.Values.size() + 4*len(c.Inner) + 5*len(c.Starts) }
+
+// Fill decodes until there are so many rows or about so many bytes, but at least one row.
+func (c *Column) Fill(rows, bytes int) error {
+	for !c.Ended && c.Complete() < rows && (c.Complete() == 0 || c.Size() < bytes) {
+		if err := c.in.Fill(c); err != nil {
+			return err
+		}
+		if c.Complete() == 0 && c.Size() > c.Limit {
+			return c.TooLarge()
+		}
+	}
+	if c.Ended && c.Begun != c.want {
+		return Damaged("column %s has %d rows, the file announces %d", c.Field.Name, c.Begun, c.want)
+	}
+	return nil
+}
+
+// Finish makes sure that nothing is left of the group.
+func (c *Column) Finish() error {
+	for !c.Ended {
+		if err := c.in.Fill(c); err != nil {
+			return err
+		}
+		if len(c.Starts) > 0 {
+			break
+		}
+	}
+	if len(c.Starts) > 0 || c.Begun != c.want {
+		return Damaged("column %s has other rows than the %d that the file announces", c.Field.Name, c.want)
+	}
+	return nil
+}
+
+// Span gives the place of row i: in inner for lists of lists, else in the values.
+func (c *Column) Span(i int) (from, to int) {
+	if i+1 < len(c.Starts) {
+		return int(c.Starts[i]), int(c.Starts[i+1])
+	}
+	if c.Field.Depth == 2 {
+		return int(c.Starts[i]), len(c.Inner)
+	}
+	return int(c.Starts[i]), c.Values.Len()
+}
+
+// List gives the place of inner list j in the values.
+func (c *Column) List(j int) (from, to int) {
+	if j+1 < len(c.Inner) {
+		return int(c.Inner[j]), int(c.Inner[j+1])
+	}
+	return int(c.Inner[j]), c.Values.Len()
+}
+
+// Within gives how many of the first n rows take about so many bytes, at least one.
+func (c *Column) Within(n, bytes int) int {
+	if c.Size() <= bytes {
+		return n
+	}
+	return max(1, sort.Search(n, func(i int) bool {
+		_, at := c.Span(i)
+		if c.Field.Depth == 2 && at > 0 {
+			_, at = c.List(at - 1)
+		}
+		return c.Values.bytes(at) > bytes
+	}))
+}
+
+// Drop takes n complete rows from the front.
+func (c *Column) Drop(n int) {
+	if n == 0 {
+		return
+	}
+	cut, lists := c.Values.Len(), len(c.Inner)
+	if n < len(c.Starts) {
+		if c.Field.Depth == 2 {
+			if lists = int(c.Starts[n]); lists < len(c.Inner) {
+				cut = int(c.Inner[lists])
+			}
+		} else {
+			cut = int(c.Starts[n])
+		}
+	}
+	c.Values.drop(cut)
+	first := cut
+	if c.Field.Depth == 2 {
+		c.Inner = shift(c.Inner, lists, cut)
+		first = lists
+	}
+	c.Starts = shift(c.Starts, n, first)
+	c.Flags = c.Flags[:copy(c.Flags, c.Flags[n:])]
+}
+
+// shift drops n places from the front and moves the others down.
+func shift(s []int32, n, by int) []int32 {
+	s = s[:copy(s, s[n:])]
+	for i := range s {
+		s[i] -= int32(by)
+	}
+	return s
+}
+
+// Values holds the values of a column: Numbers or Texts.
+type Values interface {
+	// Len is the number of values.
+	Len() int
+	// AddNull adds a value that stands for one that is missing.
+	AddNull()
+	// size is about how many bytes they take in memory.
+	size() int
+	// bytes is the size of the first n.
+	bytes(n int) int
+	// drop takes n values from the front.
+	drop(n int)
+}

@@ -1,0 +1,72 @@
+package column
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// FormatError is a fault in the contents of a file: what, and what to do.
+type FormatError struct{ Reason string }
+
+func (d *FormatError) Error() string { return d.Reason }
+
+const (
+	hintDamaged = "the file is damaged or was cut, write or copy it again"
+	hintColumns = "`columns:` in the job (or --column) maps other names"
+)
+
+// Damaged is the usual fault: something does not fit.
+func Damaged(format string, args ...any) error {
+	return &FormatError{fmt.Sprintf(format, args...) + "; " + hintDamaged}
+}
+
+// Unsupported is a fault that comes with its own advice.
+func Unsupported(advice, format string, args ...any) error {
+	return &FormatError{fmt.Sprintf(format, args...) + "; " + advice}
+}
+
+// Guard runs f and turns a panic that the contents of a file caused into an error. It runs in the caller's
+// goroutine, where recover reaches.
+func Guard(f func() error) (err error) {
+	defer func() {
+		r := recover()
+		if r == nil {
+			return
+		}
+		err = Damaged("its contents make no sense")
+		if cause, ok := r.(runtime.Error); ok {
+			err = &FormatError{err.Error() + " (" + cause.Error() + ")"}
+		}
+	}()
+	return f()
+}
+
+// Changed is the fault of a file that is not the one that was planned.
+func Changed() error {
+	return Unsupported("run again when it is whole", "it was written to while this run read it")
+}
+
+// Cause strips operation and path, which the message has already.
+func Cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// Printable keeps a hostile name from breaking a message into lines.
+func Printable(name string) string {
+	if len(name) > 300 {
+		name = name[:300] + "..."
+	}
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Sprintf("%q", name)
+	}
+	return name
+}

@@ -1,0 +1,122 @@
+package column
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+	"unsafe"
+)
+
+// Numbers are values of one type in memory, whatever it is in the file.
+type Numbers[T float32 | int64] struct {
+	Values []T
+	// Width is the size of a stored value in bytes.
+	Width int
+	// Convert decodes as many stored values as dst holds.
+	Convert func(dst []T, src []byte)
+}
+
+// Len is the number of values.
+func (n *Numbers[T]) Len() int { return len(n.Values) }
+
+// AddNull adds a 0.
+func (n *Numbers[T]) AddNull() { n.Values = append(n.Values, 0) }
+
+func (n *Numbers[T]) size() int       { return len(n.Values) * max(n.Width, 4) }
+func (n *Numbers[T]) bytes(k int) int { return k * max(n.Width, 4) }
+func (n *Numbers[T]) drop(k int)      { n.Values = n.Values[:copy(n.Values, n.Values[k:])] }
+
+// Extend adds k values and returns them, for the caller to set.
+func (n *Numbers[T]) Extend(k int) []T {
+	at := len(n.Values)
+	n.Values = slices.Grow(n.Values, k)[:at+k]
+	return n.Values[at:]
+}
+
+// Add decodes stored values.
+func (n *Numbers[T]) Add(src []byte) { n.Convert(n.Extend(len(src)/n.Width), src) }
+
+func convert[S, T any](width int, get func([]byte) S, to func(S) T) func([]T, []byte) {
+	return func(dst []T, src []byte) {
+		for i := range dst {
+			dst[i] = to(get(src[i*width:]))
+		}
+	}
+}
+
+var le = binary.LittleEndian
+
+// NewInts returns no integers yet, of a type that files store as l.
+func NewInts(l Leaf) *Numbers[int64] {
+	n := &Numbers[int64]{Width: l.Width()}
+	switch l {
+	case LeafInt8:
+		n.Convert = func(dst []int64, src []byte) {
+			for i := range dst {
+				dst[i] = int64(int8(src[i]))
+			}
+		}
+	case LeafUint8:
+		n.Convert = func(dst []int64, src []byte) {
+			for i := range dst {
+				dst[i] = int64(src[i])
+			}
+		}
+	case LeafInt16:
+		n.Convert = convert(2, le.Uint16, func(v uint16) int64 { return int64(int16(v)) })
+	case LeafUint16:
+		n.Convert = convert(2, le.Uint16, func(v uint16) int64 { return int64(v) })
+	case LeafInt32:
+		n.Convert = func(dst []int64, src []byte) {
+			for i := range dst {
+				dst[i] = int64(int32(le.Uint32(src[4*i:])))
+			}
+		}
+	case LeafUint32:
+		n.Convert = convert(4, le.Uint32, func(v uint32) int64 { return int64(v) })
+	default:
+		n.Convert = func(dst []int64, src []byte) {
+			for i := range dst {
+				dst[i] = int64(le.Uint64(src[8*i:]))
+			}
+		}
+	}
+	return n
+}
+
+// NewFloats returns no floats yet, of a type that files store as l.
+func NewFloats(l Leaf) *Numbers[float32] {
+	n := &Numbers[float32]{Width: l.Width()}
+	switch l {
+	case LeafFloat32:
+		n.Convert = DecodeFloats
+	case LeafFloat64:
+		n.Convert = convert(8, le.Uint64, func(v uint64) float32 { return float32(math.Float64frombits(v)) })
+	case LeafUint64:
+		n.Convert = convert(8, le.Uint64, func(v uint64) float32 { return float32(v) })
+	default:
+		ints := NewInts(l)
+		n.Convert = func(dst []float32, src []byte) {
+			ints.Values = ints.Values[:0]
+			ints.Add(src[:len(dst)*n.Width])
+			for i, v := range ints.Values {
+				dst[i] = float32(v)
+			}
+		}
+	}
+	return n
+}
+
+// native says whether numbers lie in memory as they do in files.
+var native = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// DecodeFloats decodes little-endian float32.
+func DecodeFloats(dst []float32, src []byte) {
+	if native {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src[:4*len(dst)])
+		return
+	}
+	for i := range dst {
+		dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
+	}
+}

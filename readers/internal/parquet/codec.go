@@ -1,0 +1,101 @@
+package parquet
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+
+	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/klauspost/compress/zstd"
+
+	"graphscore/readers/internal/column"
+)
+
+// decompressor decompresses pages. What comes out is never larger than the room that the caller made.
+type decompressor struct {
+	zstd *zstd.Decoder
+}
+
+// codecName gives the name that users know, and whether arrow/go reads it.
+func codecName(c compress.Compression) (name string, readable bool) {
+	switch c {
+	case compress.Codecs.Uncompressed, compress.Codecs.Snappy, compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd:
+		return c.String(), true
+	case compress.Codecs.Lz4:
+		return "LZ4", false
+	case compress.Codecs.Lzo:
+		return "LZO", false
+	case 7:
+		return "LZ4_RAW", false
+	}
+	return "of an unknown kind", false
+}
+
+// decompress fills dst from src.
+func (z *decompressor) decompress(codec compress.Compression, dst, src []byte) error {
+	if len(dst) == 0 && len(src) == 0 {
+		return nil
+	}
+	switch codec {
+	case compress.Codecs.Uncompressed:
+		if len(src) != len(dst) {
+			return column.Damaged("a page has %d bytes, its header says %d", len(src), len(dst))
+		}
+		copy(dst, src)
+		return nil
+	case compress.Codecs.Snappy:
+		if size, n := binary.Uvarint(src); n <= 0 || size != uint64(len(dst)) {
+			return column.Damaged("a snappy page does not have the %d bytes that its header says", len(dst))
+		}
+		c, err := compress.GetCodec(codec)
+		if err != nil {
+			return err
+		}
+		c.Decode(dst, src)
+		return nil
+	case compress.Codecs.Zstd:
+		return z.decompressZstd(dst, src)
+	}
+	return decompressStream(codec, dst, src)
+}
+
+func (z *decompressor) decompressZstd(dst, src []byte) error {
+	if z.zstd == nil {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+			zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return err
+		}
+		z.zstd = d
+	}
+	out, err := z.zstd.DecodeAll(src, dst[:0:len(dst)])
+	if err != nil {
+		return column.Damaged("a zstd page cannot be decompressed (%v)", err)
+	}
+	if len(out) != len(dst) {
+		return column.Damaged("a zstd page has %d bytes, its header says %d", len(out), len(dst))
+	}
+	return nil
+}
+
+func decompressStream(codec compress.Compression, dst, src []byte) error {
+	c, err := compress.GetCodec(codec)
+	if err != nil {
+		return err
+	}
+	r := c.NewReader(bytes.NewReader(src))
+	if _, err := io.ReadFull(r, dst); err != nil {
+		return column.Damaged("a page cannot be decompressed (%v)", err)
+	}
+	if n, err := r.Read(make([]byte, 1)); n != 0 || err != nil && err != io.EOF {
+		return column.Damaged("a page has more than the %d bytes that its header says", len(dst))
+	}
+	return r.Close()
+}
+
+// close frees what the decoders hold.
+func (z *decompressor) close() {
+	if z.zstd != nil {
+		z.zstd.Close()
+	}
+}

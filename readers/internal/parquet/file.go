@@ -1,0 +1,219 @@
+package parquet
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+	"github.com/apache/arrow/go/v15/parquet/schema"
+
+	"graphscore/readers/internal/column"
+)
+
+// File is the footer of a Parquet file and the file behind it.
+type File struct {
+	r            io.ReaderAt
+	size         int64
+	tail         int64 // footer, its length and the magic
+	meta         *metadata.FileMetaData
+	cols         []column.Field
+	limit        int64
+	decompressor decompressor
+	chunks       []*chunkReader // one a column in use, kept from row group to row group
+}
+
+// Open parses the footer of a file of that size. limit is how many bytes one page or row may take. The file stays the
+// caller's.
+func Open(r io.ReaderAt, size, limit int64) (*File, error) {
+	var end [8]byte
+	if size < 12 {
+		return nil, column.Damaged("it has %d bytes, too few for Parquet", size)
+	}
+	if _, err := r.ReadAt(end[:], size-8); err != nil {
+		return nil, err
+	}
+	switch string(end[4:]) {
+	case "PAR1":
+	case "PARE":
+		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
+	default:
+		return nil, column.Damaged("it begins like Parquet, but its footer is not there")
+	}
+	length := int64(binary.LittleEndian.Uint32(end[:4]))
+	if length > size-12 {
+		return nil, column.Damaged("its footer claims %d bytes of a file of %d", length, size)
+	}
+	footer := make([]byte, length)
+	if _, err := r.ReadAt(footer, size-8-length); err != nil {
+		return nil, err
+	}
+	if err := checkFooter(footer); err != nil {
+		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
+	}
+	meta, err := metadata.NewFileMetaData(footer, nil)
+	if err != nil {
+		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
+	}
+	p := &File{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
+	if meta.IsSetEncryptionAlgorithm() {
+		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
+	}
+	p.cols = fieldsOf(meta.Schema)
+	return p, nil
+}
+
+// Fields describes the top-level columns.
+func (p *File) Fields() []column.Field { return p.cols }
+
+// FooterSize is the size of the footer with its length and the magic.
+func (p *File) FooterSize() int64 { return p.tail }
+
+// Close frees what the decompressors hold. It does not close the file.
+func (p *File) Close() { p.decompressor.close() }
+
+// fieldsOf describes the top-level columns. place is that of the first leaf.
+func fieldsOf(s *schema.Schema) []column.Field {
+	root := s.Root()
+	fields := make([]column.Field, root.NumFields())
+	leaves := make(map[schema.Node]int, len(fields))
+	for i := s.NumColumns() - 1; i >= 0; i-- {
+		leaves[s.ColumnRoot(i)] = i
+	}
+	for i := range fields {
+		n := root.Field(i)
+		fields[i] = column.Field{Name: n.Name(), Place: leaves[n]}
+		describeNode(n, &fields[i])
+	}
+	return fields
+}
+
+// describeNode finds type, depth of lists and leaf of a column.
+func describeNode(n schema.Node, f *column.Field) {
+	if n.RepetitionType() == parquet.Repetitions.Repeated { // a list without a group around it
+		f.Depth++
+		defer func() { f.Type = "list<" + f.Type + ">" }()
+	}
+	g, isGroup := n.(*schema.GroupNode)
+	if !isGroup {
+		f.Type, f.Leaf = leafOf(n.(*schema.PrimitiveNode))
+		return
+	}
+	inner := listElement(g)
+	if inner == nil {
+		f.Type = "struct"
+		if isMap(g) {
+			f.Type = "map"
+		}
+		return
+	}
+	if inner.RepetitionType() == parquet.Repetitions.Repeated { // two levels
+		describeNode(inner, f)
+		return
+	}
+	f.Depth++
+	describeNode(inner, f)
+	f.Type = "list<" + f.Type + ">"
+}
+
+// listElement gives what a list holds: the element in the three-level form, or the repeated node itself in the
+// two-level form. nil: it is no list.
+func listElement(g *schema.GroupNode) schema.Node {
+	if !isList(g) || g.NumFields() != 1 || g.Field(0).RepetitionType() != parquet.Repetitions.Repeated {
+		return nil
+	}
+	repeated := g.Field(0)
+	inner, isGroup := repeated.(*schema.GroupNode)
+	if !isGroup || isList(inner) || inner.NumFields() != 1 || inner.Name() == "array" || inner.Name() == g.Name()+"_tuple" {
+		return repeated
+	}
+	return inner.Field(0)
+}
+
+func isList(g *schema.GroupNode) bool {
+	if g.ConvertedType() == schema.ConvertedTypes.List {
+		return true
+	}
+	_, list := g.LogicalType().(schema.ListLogicalType)
+	return list
+}
+
+func isMap(g *schema.GroupNode) bool {
+	return g.ConvertedType() == schema.ConvertedTypes.Map || g.ConvertedType() == schema.ConvertedTypes.MapKeyValue
+}
+
+// leafOf gives name and kind of a primitive type.
+func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
+	none := n.LogicalType() == nil || n.LogicalType().IsNone()
+	switch n.PhysicalType() {
+	case parquet.Types.Boolean:
+		return "bool", column.LeafOther
+	case parquet.Types.Float:
+		return "float", column.LeafFloat32
+	case parquet.Types.Double:
+		return "double", column.LeafFloat64
+	case parquet.Types.Int32, parquet.Types.Int64:
+		return intLeaf(n, none)
+	case parquet.Types.ByteArray:
+		switch n.LogicalType().(type) {
+		case schema.StringLogicalType, schema.EnumLogicalType, schema.JSONLogicalType:
+			return "string", column.LeafText
+		}
+		if none {
+			return "binary", column.LeafBinary
+		}
+	case parquet.Types.FixedLenByteArray:
+		if none {
+			return fmt.Sprintf("fixed_size_binary[%d]", n.TypeLength()), column.LeafBinary
+		}
+	}
+	if !none {
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), column.LeafOther
+	}
+	return n.PhysicalType().String(), column.LeafOther
+}
+
+func intLeaf(n *schema.PrimitiveNode, none bool) (string, column.Leaf) {
+	wide := n.PhysicalType() == parquet.Types.Int64
+	signed, bits := true, 32
+	if wide {
+		bits = 64
+	}
+	if t, is := n.LogicalType().(*schema.IntLogicalType); is {
+		signed, bits = t.IsSigned(), int(t.BitWidth())
+	} else if !none {
+		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), column.LeafOther
+	}
+	switch {
+	case wide && signed:
+		return fmt.Sprintf("int%d", bits), column.LeafInt64
+	case wide:
+		return fmt.Sprintf("uint%d", bits), column.LeafUint64
+	case signed:
+		return fmt.Sprintf("int%d", bits), column.LeafInt32
+	}
+	return fmt.Sprintf("uint%d", bits), column.LeafUint32
+}
+
+// nestingOf works out what the levels of a leaf mean.
+func nestingOf(col *schema.Column) nesting {
+	n := nesting{maxRep: uint8(col.MaxRepetitionLevel()), maxDef: uint8(col.MaxDefinitionLevel())}
+	var path []schema.Node
+	for node := col.SchemaNode(); node != nil && node.Parent() != nil; node = node.Parent() {
+		path = append(path, node)
+	}
+	depth, def := 0, uint8(0)
+	for i := len(path) - 1; i >= 0; i-- {
+		switch path[i].RepetitionType() {
+		case parquet.Repetitions.Optional:
+			def++
+		case parquet.Repetitions.Repeated:
+			def++
+			if depth++; depth < len(n.element) {
+				n.element[depth] = def
+			}
+		}
+	}
+	return n
+}

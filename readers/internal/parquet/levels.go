@@ -1,0 +1,269 @@
+package parquet
+
+import (
+	"encoding/binary"
+	"math/bits"
+
+	"graphscore/readers/internal/column"
+)
+
+// piece is how many levels are decoded at once.
+const piece = 4096
+
+// nesting says what the levels of a Parquet column mean.
+type nesting struct {
+	maxRep, maxDef uint8
+	// element [list depth from 1]: the definition level from which a list of that depth has an element. One
+	// less is an empty list, below that it is null, or a list around it is.
+	element [3]uint8
+}
+
+// chunkReader fills a column from the pages of a Parquet column chunk: it assembles rows out of repetition and
+// definition levels as the Dremel paper describes, which is the same work for lists, large lists, lists of
+// fixed size, two-level lists and whatever may be null in them.
+type chunkReader struct {
+	nesting
+	pages  pages
+	values decoder
+
+	texts      int   // how many texts the next piece has
+	chunk      int64 // values of the chunk still to come, missing ones included
+	left       int   // those of the page
+	rep, def   rleDecoder
+	reps       [piece]uint8
+	defs       [piece]uint8
+	listStarts [piece]listStart
+}
+
+// begin starts a column chunk of so many values.
+func (l *chunkReader) begin(values int64) {
+	l.chunk, l.left = values, 0
+	l.values.reset()
+}
+
+// Fill decodes the next piece of a page.
+func (l *chunkReader) Fill(c *column.Column) error {
+	n, full, err := l.next(c)
+	if n == 0 || err != nil {
+		return err
+	}
+	if full && l.maxRep == 2 {
+		err = l.fullLists(c, n)
+	} else {
+		err = l.assemble(c, n)
+	}
+	if err != nil || l.left > 0 {
+		return err
+	}
+	return l.values.end()
+}
+
+// next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
+// is there.
+func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
+	for l.left == 0 {
+		if l.chunk == 0 {
+			c.Ended = true
+			return 0, false, nil
+		}
+		if err := l.page(); err != nil {
+			return 0, false, err
+		}
+	}
+	n = l.step(c)
+	l.left -= n
+	full, err = l.present(n)
+	return n, full, err
+}
+
+// step is the size of the next piece. Texts may be of any size, so there it depends on those before.
+func (l *chunkReader) step(c *column.Column) int {
+	if c.Texts == nil {
+		return min(l.left, piece)
+	}
+	if n := c.Texts.Len(); n > 0 && len(c.Texts.Data)/n > 1<<8 {
+		l.texts = max(min(l.texts, 1<<16*n/len(c.Texts.Data)), 1)
+	} else {
+		l.texts = min(2*l.texts+16, piece)
+	}
+	return min(l.left, l.texts)
+}
+
+// page begins the next data page.
+func (l *chunkReader) page() error {
+	h, body, err := l.pages.next()
+	if err != nil {
+		return err
+	}
+	if h.kind == pageDictionary {
+		if h.encoding != encPlain && h.encoding != encPlainDictionary {
+			return cannotDecode(l.pages.name, h.encoding)
+		}
+		return l.values.dictionary(body, int(h.values))
+	}
+	if h.values > l.chunk {
+		return column.Damaged("column %s has more values than the file announces", l.pages.name)
+	}
+	l.chunk -= h.values
+	l.left = int(h.values)
+	if h.kind == pageV2 {
+		l.rep.reset(body[:h.repLength], width(l.maxRep))
+		l.def.reset(body[h.repLength:h.repLength+h.defLength], width(l.maxDef))
+		body = body[h.repLength+h.defLength:]
+	} else {
+		if body, err = l.levelsV1(&l.rep, l.maxRep, h.repEncoding, body); err != nil {
+			return err
+		}
+		if body, err = l.levelsV1(&l.def, l.maxDef, h.defEncoding, body); err != nil {
+			return err
+		}
+	}
+	if l.left == 0 {
+		return nil
+	}
+	return l.values.page(h.encoding, body, l.left)
+}
+
+func width(level uint8) uint { return uint(bits.Len8(level)) }
+
+// levelsV1 finds the levels of one kind in a page of version 1 and gives what follows them.
+func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body []byte) ([]byte, error) {
+	if level == 0 {
+		return body, nil
+	}
+	if encoding != encRLE {
+		return nil, cannotDecode(l.pages.name, encoding)
+	}
+	if len(body) < 4 || uint64(binary.LittleEndian.Uint32(body)) > uint64(len(body)-4) {
+		return nil, column.Damaged("a page of column %s has more levels than bytes", l.pages.name)
+	}
+	size := 4 + int(binary.LittleEndian.Uint32(body))
+	h.reset(body[4:size], width(level))
+	return body[size:], nil
+}
+
+// present gets the next n definition levels, unless they are not needed. full: every value is there.
+func (l *chunkReader) present(n int) (full bool, err error) {
+	if l.maxDef == 0 {
+		return true, nil
+	}
+	if level, same := l.def.uniform(n); same {
+		if level > uint32(l.maxDef) {
+			return false, l.senseless()
+		}
+		if full = level == uint32(l.maxDef); !full || l.maxRep < 2 {
+			repeat(l.defs[:n], uint8(level))
+		}
+		return full, nil
+	}
+	return false, decode(&l.def, l.defs[:n])
+}
+
+func (l *chunkReader) senseless() error {
+	return column.Damaged("the levels of column %s make no sense", l.pages.name)
+}
+
+// fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
+func (l *chunkReader) fullLists(c *column.Column, n int) error {
+	marks, err := l.rep.listStarts(l.listStarts[:0], n)
+	if err != nil {
+		return err
+	}
+	if len(c.Inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
+		return l.senseless()
+	}
+	first := c.Values.Len()
+	for _, m := range marks {
+		switch m.level() {
+		case 0:
+			if err := c.BeginRow(); err != nil {
+				return err
+			}
+		case 1:
+			if len(c.Starts) == 0 {
+				return l.senseless()
+			}
+		default:
+			return l.senseless()
+		}
+		c.Inner = append(c.Inner, int32(first+m.place()))
+	}
+	return l.values.take(n)
+}
+
+// assemble handles every other case.
+func (l *chunkReader) assemble(c *column.Column, n int) error {
+	if l.maxRep > 0 {
+		if err := decode(&l.rep, l.reps[:n]); err != nil {
+			return err
+		}
+	}
+	present := 0 // values not yet taken from the page
+	for i := range n {
+		r, d := uint8(0), l.maxDef
+		if l.maxRep > 0 {
+			r = l.reps[i]
+		}
+		if l.maxDef > 0 {
+			d = l.defs[i]
+		}
+		if r > l.maxRep || d > l.maxDef || r > 0 && (len(c.Starts) == 0 || d < l.element[r]) {
+			return l.senseless()
+		}
+		if r == 0 || c.Field.Depth == 2 && r == 1 {
+			if err := l.values.take(present); err != nil {
+				return err
+			}
+			present = 0
+			if err := l.open(c, r, d); err != nil {
+				return err
+			}
+		}
+		switch {
+		case d == l.maxDef:
+			present++
+		case l.maxRep == 0 || d >= l.element[l.maxRep]: // a value that is null
+			if err := l.values.take(present); err != nil {
+				return err
+			}
+			present = 0
+			c.Values.AddNull()
+			if l.maxRep > 0 {
+				c.SetFlag(column.NullInside)
+			}
+		}
+	}
+	return l.values.take(present)
+}
+
+// open begins a row or an inner list.
+func (l *chunkReader) open(c *column.Column, r, d uint8) error {
+	if r == 0 {
+		if err := c.BeginRow(); err != nil {
+			return err
+		}
+		if l.maxRep == 0 {
+			if d < l.maxDef {
+				c.SetFlag(column.NullRow)
+			}
+			return nil
+		}
+		if d < l.element[1]-1 {
+			c.SetFlag(column.NullRow)
+		}
+	}
+	if c.Field.Depth < 2 || d < l.element[1] {
+		return nil
+	}
+	if len(c.Inner) > 0 && c.Values.Len() > maxValues {
+		return c.TooLarge()
+	}
+	c.Inner = append(c.Inner, int32(c.Values.Len()))
+	if d < l.element[2]-1 {
+		c.SetFlag(column.NullInside)
+	}
+	return nil
+}
+
+// maxValues keeps places within int32.
+const maxValues = 1<<31 - 1 - piece

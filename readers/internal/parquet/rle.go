@@ -1,0 +1,251 @@
+package parquet
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"graphscore/readers/internal/column"
+)
+
+// rleDecoder decodes Parquet's mixture of runs and bit-packed numbers. Runs are short, so that going to the next one
+// must not cost a write of a pointer, which the collector would want to know of.
+type rleDecoder struct {
+	data   []byte
+	next   int // where the next run begins in it
+	width  uint
+	run    int    // numbers left of a run
+	value  uint32 // its number
+	packed int    // numbers left of a bit-packed run
+	bit    uint   // where the next of them begins in data
+}
+
+func (h *rleDecoder) reset(data []byte, width uint) {
+	*h = rleDecoder{data: data, width: width}
+}
+
+// more reads the header of the next run.
+func (h *rleDecoder) more() error {
+	data := h.data[h.next:]
+	head, n := runHead(data)
+	if n <= 0 || head>>1 == 0 {
+		return tooFew()
+	}
+	count := head >> 1
+	if head&1 == 0 {
+		size := int(h.width+7) / 8
+		if len(data)-n < size {
+			return tooFew()
+		}
+		h.value = 0
+		for i := range size {
+			h.value |= uint32(data[n+i]) << (8 * i)
+		}
+		h.run = int(min(count, math.MaxInt32))
+		h.next += n + size
+		return nil
+	}
+	h.packed = int(min(count, math.MaxInt32/8)) * 8
+	size := h.packed / 8 * int(h.width)
+	if size > len(data)-n { // some writers leave out the padding of the last run
+		size = len(data) - n
+		h.packed = size * 8 / int(h.width)
+		if h.packed == 0 {
+			return tooFew()
+		}
+	}
+	h.bit = uint(h.next+n) * 8
+	h.next += n + size
+	return nil
+}
+
+// runHead is binary.Uvarint, made for runs that are short, as nearly all are.
+func runHead(data []byte) (head uint64, n int) {
+	if len(data) > 0 && data[0] < 0x80 {
+		return uint64(data[0]), 1
+	}
+	return binary.Uvarint(data)
+}
+
+func tooFew() error { return column.Damaged("a page has fewer levels or numbers than it says") }
+
+// uniform takes n numbers if they are all one run.
+func (h *rleDecoder) uniform(n int) (uint32, bool) {
+	if h.run == 0 && h.packed == 0 && h.more() != nil {
+		return 0, false
+	}
+	if h.run < n {
+		return 0, false
+	}
+	h.run -= n
+	return h.value, true
+}
+
+// decode fills dst.
+func decode[T uint8 | uint32](h *rleDecoder, dst []T) error {
+	for len(dst) > 0 {
+		switch {
+		case h.run > 0:
+			n := min(h.run, len(dst))
+			repeat(dst[:n], T(h.value))
+			h.run -= n
+			dst = dst[n:]
+		case h.packed > 0:
+			n := min(h.packed, len(dst))
+			unpack(dst[:n], h.data, h.bit, h.width)
+			h.pass(n)
+			dst = dst[n:]
+		default:
+			if err := h.more(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pass leaves n numbers of the bit-packed run behind.
+func (h *rleDecoder) pass(n int) {
+	h.bit += uint(n) * h.width
+	h.packed -= n
+}
+
+func repeat[T any](dst []T, v T) {
+	for i := range dst {
+		dst[i] = v
+	}
+}
+
+// bits64 gives at least 57 bits of src from a bit on. Beyond the end they are 0.
+func bits64(src []byte, bit uint) uint64 {
+	if at := bit / 8; at+8 <= uint(len(src)) {
+		return binary.LittleEndian.Uint64(src[at:]) >> (bit % 8)
+	}
+	return lastBits64(src, bit)
+}
+
+func lastBits64(src []byte, bit uint) uint64 {
+	var last [8]byte
+	copy(last[:], src[min(bit/8, uint(len(src))):])
+	return binary.LittleEndian.Uint64(last[:]) >> (bit % 8)
+}
+
+// maxPackedWidth is the widest number of which every word has 8: those of 8 bits begin at whole bytes.
+const maxPackedWidth = 8
+
+// unpack reads numbers of width bits from src, beginning at a bit. The caller made sure that they are there.
+func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
+	mask := uint64(1)<<width - 1
+	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {
+		w := bits64(src, bit)
+		for i := range (*[8]T)(dst) {
+			dst[i] = T(w & mask)
+			w >>= width
+		}
+		dst = dst[8:]
+	}
+	for i := range dst {
+		dst[i] = T(bits64(src, bit) & mask)
+		bit += width
+	}
+}
+
+// lookup fills dst with the entries of dict that the next numbers name.
+func lookup[T float32 | int64](h *rleDecoder, dst, dict []T) error {
+	for len(dst) > 0 {
+		switch {
+		case h.run > 0:
+			if uint64(h.value) >= uint64(len(dict)) {
+				return noEntry(uint64(h.value), len(dict))
+			}
+			n := min(h.run, len(dst))
+			repeat(dst[:n], dict[h.value])
+			h.run -= n
+			dst = dst[n:]
+		case h.packed > 0:
+			n := min(h.packed, len(dst))
+			if err := lookupPacked(dst[:n], dict, h.data, h.bit, h.width); err != nil {
+				return err
+			}
+			h.pass(n)
+			dst = dst[n:]
+		default:
+			if err := h.more(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func noEntry(v uint64, size int) error {
+	return column.Damaged("a page names entry %d of a dictionary of %d", v, size)
+}
+
+// lookupPacked is lookup for numbers that are packed.
+func lookupPacked[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
+	mask := uint64(1)<<width - 1
+	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {
+		w := bits64(src, bit)
+		for i := range (*[8]T)(dst) {
+			v := w & mask
+			if v >= uint64(len(dict)) {
+				return noEntry(v, len(dict))
+			}
+			dst[i] = dict[v]
+			w >>= width
+		}
+		dst = dst[8:]
+	}
+	for i := range dst {
+		v := bits64(src, bit) & mask
+		if v >= uint64(len(dict)) {
+			return noEntry(v, len(dict))
+		}
+		dst[i] = dict[v]
+		bit += width
+	}
+	return nil
+}
+
+// listStart is a level that is not 2: its place, times 4, plus the level.
+type listStart uint16
+
+func (m listStart) place() int   { return int(m >> 2) }
+func (m listStart) level() uint8 { return uint8(m & 3) }
+
+// listStarts finds those of the next n levels, at most piece, that are not 2. A list of lists has one of them for each
+// inner list, and between them runs of 2, which cost nothing here. The width must be 2.
+func (h *rleDecoder) listStarts(dst []listStart, n int) ([]listStart, error) {
+	const twos, ones = 0xaaaaaaaaaaaaaaaa, 0x5555555555555555
+	for at := 0; at < n; {
+		switch {
+		case h.run > 0:
+			k := min(h.run, n-at)
+			if h.value > 3 {
+				return nil, column.Damaged("a page has a level of %d", h.value)
+			}
+			if h.value != 2 {
+				for i := range k {
+					dst = append(dst, listStart((at+i)<<2)|listStart(h.value))
+				}
+			}
+			h.run -= k
+			at += k
+		case h.packed > 0:
+			k := min(h.packed, n-at, 57/2)
+			odd := bits64(h.data, h.bit) ^ twos
+			for found := (odd | odd>>1) & ones & (1<<(2*k) - 1); found != 0; found &= found - 1 {
+				i := bits.TrailingZeros64(found)
+				dst = append(dst, listStart((at<<2)+(i<<1))|listStart(odd>>i&3^2))
+			}
+			h.pass(k)
+			at += k
+		default:
+			if err := h.more(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return dst, nil
+}

@@ -1,0 +1,79 @@
+package atomic
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"github.com/dustin/go-humanize"
+)
+
+// CreateError says that the output, or a file or folder in it, cannot be created.
+type CreateError struct {
+	Path string
+	Err  error
+}
+
+func (e *CreateError) Error() string {
+	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, cause(e.Err))
+}
+
+func (e *CreateError) Unwrap() error { return e.Err }
+
+// Creating returns the error for a file or folder that could not be created: an *IOError where the disk is full or
+// broken, else a *CreateError, and nil for nil.
+func Creating(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, hardware := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EIO, syscall.EMFILE, syscall.ENFILE} {
+		if errors.Is(err, hardware) {
+			return &IOError{Op: "creating", Path: path, Err: err}
+		}
+	}
+	return &CreateError{Path: path, Err: err}
+}
+
+// IOError says that a file of the output could not be written or read. What was committed before stays.
+type IOError struct {
+	// Op says what was tried: "writing", "syncing", "renaming", ...
+	Op, Path string
+	Err      error
+	// Written is the number of bytes that reached the file, Need how many more the failing call had to write.
+	Written, Need int64
+}
+
+func (e *IOError) Error() string {
+	at := fmt.Sprintf("%s %q: %v", e.Op, e.Path, cause(e.Err))
+	if errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT) {
+		if e.Need > 0 {
+			at += fmt.Sprintf(" after %s, at least %s more are needed",
+				humanize.IBytes(uint64(e.Written)), humanize.IBytes(uint64(e.Need)))
+		}
+		return at + ": free some space and run again, finished parts are kept"
+	}
+	if errors.Is(e.Err, fs.ErrPermission) {
+		return at + ": give the user of this run the right to, and run again"
+	}
+	return at + ": check the disk and run again, finished parts are kept"
+}
+
+func (e *IOError) Unwrap() error { return e.Err }
+
+// cause strips the operation and path that the os package adds: our errors name them in their own way.
+func cause(err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	var c *os.SyscallError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	case errors.As(err, &c):
+		return c.Err
+	}
+	return err
+}

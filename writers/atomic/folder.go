@@ -1,0 +1,228 @@
+package atomic
+
+import (
+	"errors"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+)
+
+// Folder is a directory below which files are written. It follows no link that leads out. Its methods are safe for
+// concurrent use. Names have slashes and are relative to it.
+type Folder struct {
+	dir  string
+	tag  string
+	root *os.Root
+	disk Disk
+	// temps numbers temporary files. It begins at random: writers that share a folder and no lock never take the same
+	// name, not even one after the other.
+	temps atomic.Int64
+
+	mu   sync.Mutex
+	made map[string]bool // folders that exist and whose names are durable
+}
+
+// Options are what may differ between folders. The zero value is the usual one.
+type Options struct {
+	// Tag is a word of small letters in the names of temporary files, for writers that share a folder with others but
+	// not a lock: RemoveTemps removes those of its own tag only.
+	Tag string
+	// Wrap returns the disk to use in the place of the real one, for tests.
+	Wrap func(Disk) Disk
+}
+
+// OpenFolder creates a folder and those above it where they do not exist, makes their names durable, and opens it.
+// The error is a *CreateError. The caller must call Close.
+func OpenFolder(dir string, opts Options) (*Folder, error) {
+	if err := createFolder(filepath.Clean(dir)); err != nil {
+		return nil, &CreateError{Path: dir, Err: err}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, &CreateError{Path: dir, Err: err}
+	}
+	f := &Folder{dir: dir, tag: opts.Tag, root: root, disk: rootDisk{root}, made: make(map[string]bool)}
+	if opts.Wrap != nil {
+		f.disk = opts.Wrap(f.disk)
+	}
+	f.temps.Store(rand.Int64N(1 << 53))
+	return f, nil
+}
+
+// Close frees the folder. Files that are still staged must be discarded first.
+func (f *Folder) Close() error {
+	if err := f.root.Close(); err != nil {
+		return &IOError{Op: "closing", Path: f.dir, Err: err}
+	}
+	return nil
+}
+
+// Root is the opened directory, for reading. It belongs to the folder.
+func (f *Folder) Root() *os.Root { return f.root }
+
+// Path is the name of a file as messages and the operating system know it.
+func (f *Folder) Path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
+
+// CheckWritable creates and removes a temporary file. The error is a *CreateError, or an *IOError where the disk is
+// full or broken.
+func (f *Folder) CheckWritable() error {
+	probe := tempName(f.tag, 0)
+	h, err := f.disk.Create(probe)
+	if err == nil {
+		err = errors.Join(h.Close(), f.disk.Remove(probe))
+	}
+	return f.creating(".", err)
+}
+
+// RemoveTemps removes temporary files in the folder itself and in those below it for which enter returns true: all of
+// them, or with a tag those of the tag. Only who holds the lock under which they are written may call it.
+func (f *Folder) RemoveTemps(enter func(name string) bool) error {
+	return f.creating(".", Walk(f.root, ".", enter, func(name string) error {
+		if tag, ok := tempTag(name); !ok || f.tag != "" && tag != f.tag {
+			return nil
+		}
+		return f.disk.Remove(name)
+	}))
+}
+
+// Exists reports whether anything has the name.
+func (f *Folder) Exists(name string) bool {
+	_, err := f.root.Lstat(filepath.FromSlash(name))
+	return err == nil
+}
+
+// Remove removes a file durably. It does nothing where there is none. The error is an *IOError.
+func (f *Folder) Remove(name string) error {
+	if _, err := f.root.Lstat(filepath.FromSlash(name)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := f.RemoveLater(name); err != nil {
+		return err
+	}
+	if err := f.disk.SyncDir(path.Dir(name)); err != nil {
+		return &IOError{Op: "syncing the folder of", Path: f.Path(name), Err: err}
+	}
+	return nil
+}
+
+// RemoveLater removes a file, which a power failure may bring back. The error is an *IOError.
+func (f *Folder) RemoveLater(name string) error {
+	if err := f.disk.Remove(name); err != nil {
+		return &IOError{Op: "removing", Path: f.Path(name), Err: err}
+	}
+	return nil
+}
+
+// CreateEmpty creates an empty file durably, directly under its name: it has no content that could be incomplete.
+func (f *Folder) CreateEmpty(name string) error {
+	h, err := f.disk.Create(name)
+	if err != nil {
+		return f.creating(name, err)
+	}
+	if err := errors.Join(h.Sync(), h.Close(), f.disk.SyncDir(path.Dir(name))); err != nil {
+		return &IOError{Op: "syncing", Path: f.Path(name), Err: err}
+	}
+	return nil
+}
+
+// Stage begins a file that will have the name, and makes the folders that it lies in. The error is a *CreateError, or
+// an *IOError where the disk is full or broken. The caller must publish or discard the file.
+func (f *Folder) Stage(name string) (*File, error) {
+	dir := path.Dir(name)
+	f.mu.Lock()
+	err := f.makeFolder(dir)
+	f.mu.Unlock()
+	if err != nil {
+		return nil, f.creating(dir, err)
+	}
+	temp := path.Join(dir, tempName(f.tag, f.temps.Add(1)))
+	return newFile(f.disk, name, temp, f.Path(name))
+}
+
+// makeFolder creates a folder, once, and syncs the one it is in, which a run that was killed may not have done. The
+// caller holds mu.
+func (f *Folder) makeFolder(name string) error {
+	if name == "." || f.made[name] {
+		return nil
+	}
+	if err := f.makeFolder(path.Dir(name)); err != nil {
+		return err
+	}
+	if err := f.disk.Mkdir(name); err != nil {
+		info, statErr := f.root.Stat(filepath.FromSlash(name))
+		if !errors.Is(err, fs.ErrExist) || statErr != nil {
+			return errors.Join(err, statErr)
+		}
+		if !info.IsDir() {
+			return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}
+		}
+	}
+	if err := f.disk.SyncDir(path.Dir(name)); err != nil {
+		return err
+	}
+	f.made[name] = true
+	return nil
+}
+
+func (f *Folder) creating(name string, err error) error { return Creating(f.Path(name), err) }
+
+// createFolder creates a folder and those above it, and makes their names durable.
+func createFolder(dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case err == nil && info.IsDir():
+		return nil
+	case err == nil:
+		return syscall.ENOTDIR
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	parent := filepath.Dir(dir)
+	if parent != dir {
+		if err := createFolder(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return pathDisk{parent}.SyncDir(".")
+}
+
+// Walk visits the files below a folder of root in the order of their names, and enters the folders for which enter
+// returns true. Links are not followed. A folder that does not exist, or that this user may not read, has no files.
+func Walk(root *os.Root, dir string, enter func(name string) bool, visit func(name string) error) error {
+	f, err := root.Open(filepath.FromSlash(dir))
+	if errors.Is(err, fs.ErrNotExist) || dir != "." && errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := f.ReadDir(-1)
+	f.Close()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	for _, e := range entries {
+		name := path.Join(dir, e.Name())
+		switch {
+		case e.IsDir() && enter(name):
+			err = Walk(root, name, enter, visit)
+		case e.Type().IsRegular():
+			err = visit(name)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package writers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+)
+
+// Comparison is what a run would find in an output.
+type Comparison struct {
+	// Reconciled compares the plan with the parts that exist. A spec whose part does not match has the decision Score.
+	Reconciled
+	// Mismatches are the parts for which a run would be refused.
+	Mismatches []Mismatch
+	// Exists is false where the output folder does not exist yet.
+	Exists bool
+
+	dir string
+}
+
+// Refusal is the error that a run would end with before it begins, or nil.
+func (c *Comparison) Refusal() error {
+	if len(c.Mismatches) == 0 {
+		return nil
+	}
+	return &MismatchError{Dir: c.dir, Parts: c.Mismatches}
+}
+
+// Compare compares a plan with the parts that exist in cfg.Dir, as [Output.Reconcile] does, and changes nothing: it
+// neither creates the folder nor locks it, and leaves the temporary files of others alone. A run that writes
+// there meanwhile may be seen half done. Errors are an *atomic.CreateError where the folder is none or cannot be read,
+// an *atomic.IOError, or that of ctx.
+func Compare(ctx context.Context, cfg Config, plan Plan) (*Comparison, error) {
+	cfg = cfg.WithDefaults()
+	if err := errors.Join(cfg.Validate(), plan.Contents.Validate()); err != nil {
+		return nil, fmt.Errorf("comparing the output %q: %w", cfg.Dir, err)
+	}
+	root, err := openExisting(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if root == nil {
+		n := len(plan.Specs)
+		nothing := Reconciled{Decisions: make([]Decision, n), Footers: make([]*part.Footer, n)}
+		return &Comparison{Reconciled: nothing, dir: cfg.Dir}, ctx.Err()
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	r, bad, err := newComparer(cfg, root, plan).compare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Comparison{Reconciled: *r, Mismatches: bad, Exists: true, dir: cfg.Dir}, nil
+}
+
+// comparer compares a plan with the parts in a folder. It only reads.
+type comparer struct {
+	dir    string
+	root   *os.Root
+	log    *slog.Logger
+	plan   Plan
+	digest string // of the settings
+}
+
+func newComparer(cfg Config, root *os.Root, plan Plan) *comparer {
+	return &comparer{dir: cfg.Dir, root: root, log: cfg.Log, plan: plan, digest: plan.Contents.Settings.Digest()}
+}
+
+// compare compares everything. Parts that do not match are in the list.
+func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error) {
+	specs := c.plan.Specs
+	r := &Reconciled{Decisions: make([]Decision, len(specs)), Footers: make([]*part.Footer, len(specs))}
+	var bad []Mismatch
+	planned := make(map[string]bool, len(specs))
+	for i, s := range specs {
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
+		}
+		if err := s.Check(); err != nil {
+			return nil, nil, fmt.Errorf("comparing the output %q: %w", c.dir, err)
+		}
+		planned[s.Part] = true
+		mismatch, err := c.decide(s, &r.Decisions[i], &r.Footers[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		if mismatch != nil {
+			bad = append(bad, *mismatch)
+		}
+	}
+	others, err := c.others(ctx, planned, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, append(bad, others...), nil
+}
+
+// decide looks at the part of one spec.
+func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mismatch, error) {
+	f, err := footerOf(c.root, c.dir, s.Part)
+	var damaged *part.DamagedError
+	var reasons []string
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		*d = Score
+		return nil, nil
+	case errors.Is(err, syscall.ENOTDIR):
+		return &Mismatch{Part: s.Part, Reasons: []string{"a file stands where its folder is needed"}, Foreign: true}, nil
+	case errors.Is(err, part.ErrForeign):
+		return &Mismatch{Part: s.Part, Reasons: []string{"it is not a part of graphscore"}, Foreign: true}, nil
+	case errors.As(err, &damaged):
+		if damaged.NotFile {
+			return &Mismatch{Part: s.Part, Reasons: []string{damaged.Reason}, Foreign: true}, nil
+		}
+		reasons = []string{"it is damaged: " + damaged.Reason}
+	case err != nil:
+		return nil, err
+	default:
+		if reasons = s.Differences(f, c.plan.Contents.Settings, c.digest); reasons == nil {
+			*d, *footer = Skip, f
+			return nil, nil
+		}
+		if c.trialOver(f) {
+			return c.trial(s.Part), nil
+		}
+	}
+	if c.plan.Rescore {
+		*d = Redo
+		return nil, nil
+	}
+	return &Mismatch{Part: s.Part, Reasons: reasons}, nil
+}
+
+// trialOver says whether a run of the first graphs only would put its parts in the place of whole ones.
+func (c *comparer) trialOver(f *part.Footer) bool {
+	return c.plan.Contents.Settings.Limit > 0 && f.Settings.Limit == 0
+}
+
+func (c *comparer) trial(name string) *Mismatch {
+	reason := fmt.Sprintf("it holds all graphs, and this run is limited to the first %d", c.plan.Contents.Settings.Limit)
+	return &Mismatch{Part: name, Reasons: []string{reason}, Trial: true}
+}
+
+// footerOf reads that of a part below the root of an output. It follows no link.
+func footerOf(root *os.Root, dir, name string) (*part.Footer, error) {
+	local := filepath.FromSlash(name)
+	path := filepath.Join(dir, local)
+	if info, err := root.Lstat(local); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return nil, &part.DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
+	}
+	f, err := root.OpenFile(local, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	defer f.Close()
+	return part.ReadFooterOf(f, path)
+}
+
+// others looks at parts that are not planned: orphaned, superseded, or of inputs that this run leaves out.
+func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Reconciled) ([]Mismatch, error) {
+	type place struct{ dir, input string }
+	shards := make(map[place]bool, len(c.plan.Specs))
+	for _, s := range c.plan.Specs {
+		shards[place{path.Dir(s.Part), part.Text(s.Input)}] = true
+	}
+	known := make(map[string]bool, len(c.plan.Inputs))
+	for input, exists := range c.plan.Inputs {
+		known[part.Text(input)] = exists
+	}
+	var bad []Mismatch
+	visible := func(name string) bool { return !strings.ContainsAny(path.Base(name)[:1], "._") && ctx.Err() == nil }
+	err := atomic.Walk(c.root, ".", visible, func(name string) error {
+		if !part.IsName(name) || planned[name] || !visible(name) {
+			return nil
+		}
+		f, err := footerOf(c.root, c.dir, name)
+		switch {
+		case err != nil:
+			c.log.Warn("leaving a file that is not a part of graphscore", "path", filepath.Join(c.dir, filepath.FromSlash(name)), "reason", err)
+		case f.Part != part.Text(name):
+			c.log.Warn("leaving a copy of a part", "path", filepath.Join(c.dir, filepath.FromSlash(name)), "part", f.Part)
+		case shards[place{path.Dir(name), f.Input}] && c.trialOver(f):
+			bad = append(bad, *c.trial(name))
+		case shards[place{path.Dir(name), f.Input}] && c.plan.Rescore:
+			r.Superseded = append(r.Superseded, name)
+			r.superseded = append(r.superseded, oldPart{name, f.Input})
+		case shards[place{path.Dir(name), f.Input}]:
+			reason := fmt.Sprintf("row groups %s of %q are cut in another way now", f.Groups(), f.Input)
+			bad = append(bad, Mismatch{Part: name, Reasons: []string{reason}})
+		case !known[f.Input]:
+			r.Orphaned = append(r.Orphaned, name)
+		}
+		return nil
+	})
+	if err != nil {
+		err = &atomic.IOError{Op: "reading", Path: c.dir, Err: err}
+	}
+	return bad, errors.Join(err, ctx.Err())
+}

@@ -1,0 +1,276 @@
+package part
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+	"github.com/klauspost/compress/zstd"
+
+	"graphscore/pipeline/graph"
+)
+
+// What the bytes of a part depend on, besides its rows. A change of any of these is a change of Format.
+const (
+	// blockRows is the number of rows of a page. 128 KiB of int64 are one block of zstd.
+	blockRows = 16 << 10
+	// blockBytes ends the block of wide outputs or long ids before that.
+	blockBytes = 4 << 20
+	// groupBytes is the plain size of a row group, and by that what a part needs in memory.
+	groupBytes = 16 << 20
+	// zstdLevel is the fastest: scores hardly compress, ids do so at any level.
+	zstdLevel = 1
+	// createdBy names the writer in footers. Not the version of graphscore: it would change the bytes.
+	createdBy = "graphscore version 1.0.0 (build arrow-go-15.0.2)"
+)
+
+// blockRowsFor is blockRows, or fewer where outputs are many.
+func blockRowsFor(outputs int) int {
+	rows := blockRows
+	for rows > 256 && rows*4*outputs > blockBytes {
+		rows /= 2
+	}
+	return rows
+}
+
+// Encoder lays rows out as Parquet. One goroutine uses it. It holds up to some 20 MB: the compressed pages of a row group
+// and the block that is being filled. What it writes depends on the rows alone, not on how calls cut them: a block
+// ends after a fixed number of rows or as soon as its ids are large, a row group at the end of the block that
+// fills it.
+type Encoder struct {
+	to       Target
+	contents Contents
+	meta     *metadata.FileMetaDataBuilder
+	groups   int
+
+	blockRows, groupBytes int
+
+	graphIDs *graphIDs
+	nodeIDs  *nodeIDs
+	scores   []*scores
+	columns  []column // all of the above
+
+	zstd      *zstd.Encoder
+	scratch   []byte
+	rows      int // of the current block
+	groupRows int // of the cut blocks of the current row group
+	groupSize int // their plain bytes
+	total     int64
+}
+
+// Target is the file that an [Encoder] writes to. Tell returns the offset of the next byte.
+type Target interface {
+	io.Writer
+	Tell() int64
+}
+
+// Sizes are after how much rows are cut into pages and row groups. Zero means the default; other values give other
+// bytes, and are for tests with few rows.
+type Sizes struct {
+	// BlockRows is the number of rows of a page, GroupBytes the plain size of a row group.
+	BlockRows, GroupBytes int
+}
+
+// NewEncoder begins a part of the contents, which must be valid, and writes the head of the file. The target must stay
+// open until Finish.
+func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
+	if sizes.BlockRows == 0 {
+		sizes.BlockRows = blockRowsFor(len(c.Outputs))
+	}
+	if sizes.GroupBytes == 0 {
+		sizes.GroupBytes = groupBytes
+	}
+	sch, err := partSchema(&c)
+	if err != nil {
+		return nil, err
+	}
+	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCreatedBy(createdBy))
+	// One encoder a part, used by one goroutine: what it remembers of earlier pages is the same in every run.
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(zstdLevel)),
+		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return nil, err
+	}
+	e := &Encoder{
+		to: to, meta: metadata.NewFileMetadataBuilder(sch, props, nil), zstd: z,
+		contents: c, blockRows: sizes.BlockRows, groupBytes: sizes.GroupBytes,
+		graphIDs: newGraphIDs(c.GraphIDs), nodeIDs: newNodeIDs(c.NodeIDs),
+	}
+	e.columns = []column{e.graphIDs, e.nodeIDs}
+	for range c.Outputs {
+		s := newScores()
+		e.scores, e.columns = append(e.scores, s), append(e.columns, s)
+	}
+	_, err = to.Write([]byte("PAR1"))
+	return e, err
+}
+
+// Write appends the scores of a batch and returns how many graphs were scored. Graphs in s.Failed get no rows. Neither b
+// nor s is kept. After an error the part cannot be finished.
+func (e *Encoder) Write(b *graph.Batch, s *graph.Scores) (scored int64, err error) {
+	if err := e.checkBatch(b, s); err != nil {
+		return 0, err
+	}
+	failed := s.Failed
+	for g := range b.Graphs() {
+		if len(failed) > 0 && failed[0].Graph == g {
+			failed = failed[1:]
+			continue
+		}
+		if err := e.graph(b, s.Values, g); err != nil {
+			return scored, err
+		}
+		scored++
+	}
+	if len(failed) > 0 {
+		return scored, fmt.Errorf("failed graph %d is not in the batch, or not in ascending order", failed[0].Graph)
+	}
+	return scored, nil
+}
+
+// checkBatch compares a batch and its scores with the schema.
+func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
+	c := &e.contents
+	if b.Graphs() == 0 {
+		return nil
+	}
+	if s.Outputs != len(c.Outputs) || len(s.Values) != b.Nodes()*s.Outputs {
+		return fmt.Errorf("there are %d scores of %d outputs for %d nodes of %d outputs",
+			len(s.Values), s.Outputs, b.Nodes(), len(c.Outputs))
+	}
+	if b.IDs.Kind != c.GraphIDs {
+		return fmt.Errorf("graph ids are %s, the column %s", b.IDs.Kind, c.GraphIDs)
+	}
+	if b.NodeIDs != nil && b.NodeIDs.Kind == graph.String && c.NodeIDs == graph.Int64 {
+		return fmt.Errorf("node ids are %s, the column %s", b.NodeIDs.Kind, c.NodeIDs)
+	}
+	return nil
+}
+
+// graph appends the rows of graph g of a batch, with their scores of all nodes of the batch.
+func (e *Encoder) graph(b *graph.Batch, values []float32, g int) error {
+	first, end := b.NodeRange(g)
+	for at := first; at < end; {
+		n := e.take(b, at, min(end-at, e.blockRows-e.rows), at-first)
+		e.graphIDs.add(&b.IDs, g, n)
+		k := len(e.scores)
+		for j, c := range e.scores {
+			c.add(values[at*k+j:(at+n)*k], k)
+		}
+		e.rows += n
+		at += n
+		if e.rows == e.blockRows || e.graphIDs.size()+e.nodeIDs.size() >= blockBytes {
+			if err := e.cut(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take appends up to n node ids from node at of the batch, number of its graph, and says how many: texts end a
+// block as soon as they fill it.
+func (e *Encoder) take(b *graph.Batch, at, n, number int) int {
+	if e.nodeIDs.kind == graph.String {
+		for i := range n {
+			if e.nodeIDs.size() >= blockBytes {
+				return i
+			}
+			e.nodeID(b, at+i, 1, number+i)
+		}
+		return n
+	}
+	e.nodeID(b, at, n, number)
+	return n
+}
+
+func (e *Encoder) nodeID(b *graph.Batch, at, n, number int) {
+	if b.NodeIDs == nil {
+		e.nodeIDs.number(number, number+n)
+		return
+	}
+	if b.NodeIDs.Kind == e.nodeIDs.kind {
+		e.nodeIDs.add(b.NodeIDs, at, at+n)
+		return
+	}
+	for _, v := range b.NodeIDs.Ints[at : at+n] { // integers in a run whose ids are texts
+		e.nodeIDs.number(int(v), int(v)+1)
+	}
+}
+
+// cut ends the block, and the row group if that is full.
+func (e *Encoder) cut() error {
+	for i, c := range e.scores {
+		if c.odd != 0 {
+			return fmt.Errorf("a score of output %d is not finite: it should have been quarantined", i)
+		}
+	}
+	for _, c := range e.columns {
+		e.groupSize += c.size()
+		e.scratch = c.cut(e.zstd, e.scratch, e.rows)
+	}
+	e.groupRows += e.rows
+	e.rows = 0
+	if e.groupSize >= e.groupBytes {
+		return e.flush()
+	}
+	return nil
+}
+
+// flush writes the row group.
+func (e *Encoder) flush() error {
+	meta := e.meta.AppendRowGroup()
+	var plain int64
+	for i, c := range e.columns {
+		n, err := c.flush(e.to, meta.NextColumnChunk(), e.groups, i)
+		if err != nil {
+			return err
+		}
+		plain += n
+	}
+	meta.SetNumRows(e.groupRows)
+	if err := meta.Finish(plain, int16(e.groups)); err != nil {
+		return err
+	}
+	e.total += int64(e.groupRows)
+	e.groups++
+	e.groupRows, e.groupSize = 0, 0
+	return nil
+}
+
+// Finish writes what is left, sets the Nodes of the footer, and writes the footer.
+func (e *Encoder) Finish(footer *Footer) error {
+	if e.rows > 0 {
+		if err := e.cut(); err != nil {
+			return err
+		}
+	}
+	if e.groupRows > 0 {
+		if err := e.flush(); err != nil {
+			return err
+		}
+	}
+	footer.Nodes = e.total
+	return e.writeFooter(footer)
+}
+
+func (e *Encoder) writeFooter(footer *Footer) error {
+	for _, kv := range footer.keyValues() {
+		if err := e.meta.AppendKeyValueMetadata(kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	meta, err := e.meta.Finish()
+	if err != nil {
+		return err
+	}
+	length, err := meta.WriteTo(e.to, nil)
+	if err != nil {
+		return err
+	}
+	_, err = e.to.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(length)), "PAR1"...))
+	return err
+}

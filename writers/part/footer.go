@@ -1,0 +1,232 @@
+package part
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+
+	"graphscore/writers/atomic"
+)
+
+// Footer is what the footer of a part says: where the part comes from and what became of every graph.
+type Footer struct {
+	// Spec is what the part was made for. Its Rows are those of the shard, all accounted for.
+	Spec
+	// SettingsDigest is that of Settings.
+	SettingsDigest string
+	Settings       Settings
+	// RowsIn = Scored + Quarantined counts graphs, Nodes the rows of the part.
+	RowsIn, Scored, Quarantined int64
+	Nodes                       int64
+	// Codes counts the quarantined graphs by code. Never nil.
+	Codes map[string]int64
+
+	// settings is Settings as the footer has them: those of another version may have other keys.
+	settings []byte
+}
+
+// NewFooter begins the footer of a part, with all counts at zero.
+func NewFooter(spec Spec, settings Settings) Footer {
+	return Footer{Spec: spec, Settings: settings, SettingsDigest: settings.Digest(), Codes: map[string]int64{}}
+}
+
+// The keys in a footer.
+const (
+	keyFormat      = "graphscore.format"
+	keyPart        = "graphscore.part"
+	keyInput       = "graphscore.input"
+	keyFingerprint = "graphscore.fingerprint"
+	keyFirstGroup  = "graphscore.first_row_group"
+	keyLastGroup   = "graphscore.last_row_group"
+	keyModel       = "graphscore.model"
+	keyDigest      = "graphscore.settings_digest"
+	keySettings    = "graphscore.settings"
+	keyRowsIn      = "graphscore.rows_in"
+	keyScored      = "graphscore.scored"
+	keyQuarantined = "graphscore.quarantined"
+	keyNodes       = "graphscore.nodes"
+	keyCodes       = "graphscore.quarantined_by_code"
+)
+
+// Format names the form of parts and their footers. Another form does not match.
+const Format = "part/2"
+
+// keyValues is the footer as key and value metadata, always in the same order.
+func (l *Footer) keyValues() [][2]string {
+	return [][2]string{
+		{keyFormat, Format},
+		{keyPart, Text(l.Part)},
+		{keyInput, Text(l.Input)},
+		{keyFingerprint, Text(l.Fingerprint)},
+		{keyFirstGroup, strconv.Itoa(l.FirstGroup)},
+		{keyLastGroup, strconv.Itoa(l.LastGroup)},
+		{keyModel, Text(l.Model)},
+		{keyDigest, l.SettingsDigest},
+		{keySettings, string(l.Settings.JSON())},
+		{keyRowsIn, strconv.FormatInt(l.RowsIn, 10)},
+		{keyScored, strconv.FormatInt(l.Scored, 10)},
+		{keyQuarantined, strconv.FormatInt(l.Quarantined, 10)},
+		{keyNodes, strconv.FormatInt(l.Nodes, 10)},
+		{keyCodes, string(plainJSON(l.Codes))},
+	}
+}
+
+// ErrForeign says that a file is Parquet, but was not made by graphscore.
+var ErrForeign = errors.New("it was not made by graphscore")
+
+// DamagedError says that a file cannot be read as a part.
+type DamagedError struct {
+	Path, Reason string
+	// NotFile: it is a folder, a link or the like.
+	NotFile bool
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("the part %q is damaged: %s: remove it, or give --rescore to score it again", e.Path, e.Reason)
+}
+
+// IsPartError reports whether an error is that of a single file which is no part, or a broken one: a reader of an
+// output may name it and go on.
+func IsPartError(err error) bool {
+	var damaged *DamagedError
+	return errors.As(err, &damaged) || errors.Is(err, ErrForeign)
+}
+
+// ReadFooter reads the footer of the part at path. The error is an *atomic.IOError, a *DamagedError, or one that wraps
+// [ErrForeign] where the file is Parquet of another maker.
+func ReadFooter(path string) (*Footer, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return ReadFooterOf(f, path)
+}
+
+// openFile opens a file that may be a part.
+func openFile(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	return f, nil
+}
+
+// ReadFooterOf is [ReadFooter] for a file that is open. It reads no more than the footer, and takes any bytes: a panic
+// of the library is a *DamagedError. The path is for messages.
+func ReadFooterOf(f *os.File, path string) (l *Footer, err error) {
+	defer func() {
+		if recover() != nil {
+			l, err = nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
+		}
+	}()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
+	}
+	footer, err := footerBytes(f, info.Size(), path)
+	if err != nil {
+		return nil, err
+	}
+	meta, err := metadata.NewFileMetaData(footer, nil)
+	if err != nil {
+		return nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
+	}
+	values := make(map[string]string)
+	for _, kv := range meta.KeyValueMetadata() {
+		values[kv.GetKey()] = kv.GetValue()
+	}
+	switch values[keyFormat] {
+	case Format:
+	case "":
+		return nil, fmt.Errorf("reading the part %q: %w", path, ErrForeign)
+	default:
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has the form %q of another version of graphscore", values[keyFormat])}
+	}
+	l, err = parseFooter(values)
+	if err != nil {
+		return nil, &DamagedError{Path: path, Reason: err.Error()}
+	}
+	if l.Nodes != meta.GetNumRows() {
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("its footer speaks of %d nodes and %d rows", l.Nodes, meta.GetNumRows())}
+	}
+	return l, nil
+}
+
+// footerBytes returns the bytes between the last page and the length of the footer.
+func footerBytes(f io.ReaderAt, size int64, path string) ([]byte, error) {
+	const magic = "PAR1"
+	if size < 12 {
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has only %d bytes", size)}
+	}
+	var head [4]byte
+	var tail [8]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	if _, err := f.ReadAt(tail[:], size-8); err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	if string(head[:]) != magic || string(tail[4:]) != magic {
+		return nil, &DamagedError{Path: path, Reason: "it is not a whole Parquet file"}
+	}
+	length := int64(binary.LittleEndian.Uint32(tail[:4]))
+	if length > size-12 {
+		return nil, &DamagedError{Path: path, Reason: "its footer is longer than the file"}
+	}
+	footer := make([]byte, length)
+	if _, err := f.ReadAt(footer, size-8-length); err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	return footer, nil
+}
+
+func parseFooter(values map[string]string) (*Footer, error) {
+	l := &Footer{
+		Spec: Spec{
+			Part: values[keyPart], Input: values[keyInput],
+			Fingerprint: values[keyFingerprint], Model: values[keyModel],
+		},
+		SettingsDigest: values[keyDigest],
+		Codes:          map[string]int64{},
+	}
+	first, last := int64(0), int64(0)
+	for _, n := range []struct {
+		key string
+		to  *int64
+	}{
+		{keyFirstGroup, &first}, {keyLastGroup, &last}, {keyRowsIn, &l.RowsIn}, {keyScored, &l.Scored},
+		{keyQuarantined, &l.Quarantined}, {keyNodes, &l.Nodes},
+	} {
+		v, err := strconv.ParseInt(values[n.key], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("its footer has no number for %s", n.key)
+		}
+		*n.to = v
+	}
+	l.FirstGroup, l.LastGroup, l.Rows = int(first), int(last), l.RowsIn
+	if err := json.Unmarshal([]byte(values[keyCodes]), &l.Codes); err != nil || l.Codes == nil {
+		return nil, fmt.Errorf("its footer has no counts for %s", keyCodes)
+	}
+	if err := json.Unmarshal([]byte(values[keySettings]), &l.Settings); err != nil {
+		return nil, fmt.Errorf("its footer has no settings for %s", keySettings)
+	}
+	l.settings = []byte(values[keySettings])
+	if l.RowsIn != l.Scored+l.Quarantined {
+		return nil, fmt.Errorf("its footer counts %d graphs in, but %d scored and %d quarantined",
+			l.RowsIn, l.Scored, l.Quarantined)
+	}
+	return l, nil
+}

@@ -1,0 +1,376 @@
+package part
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/arrow/memory"
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/compress"
+	"github.com/apache/arrow/go/v15/parquet/file"
+	"github.com/apache/arrow/go/v15/parquet/metadata"
+	"github.com/apache/arrow/go/v15/parquet/schema"
+
+	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
+)
+
+// Block is some rows of a part, in the order of the input: as many as one page of each column has. It is valid
+// until the next call of [Reader.Next] and must not be changed.
+type Block struct {
+	// First is the place of the first row in the part, Group its row group.
+	First int64
+	Group int
+	// Graphs has the id of every run of rows of one graph id, Ends the row of the block behind each run. A run
+	// goes on in the next block where that begins with the same id.
+	Graphs graph.IDs
+	Ends   []int
+	// NodeIDs has one id a row.
+	NodeIDs graph.IDs
+	// Scores has one column an output, each with one value a row.
+	Scores [][]float32
+}
+
+// Rows is the number of rows.
+func (b *Block) Rows() int { return b.NodeIDs.Len() }
+
+// Reader reads the rows of a part back, block by block: it holds one page of every column and the
+// dictionaries of the graph and node ids of a row group. One goroutine uses it. Close frees the file.
+//
+// It reads what [Encoder] writes and nothing else. Errors are a *DamagedError or an *atomic.IOError, which name the part and
+// as far as it is known the row group and column, or one that wraps [ErrForeign]. After one there are no more
+// blocks. It takes any bytes: no file makes it panic, and none makes it allocate more than two pages of 2 GiB.
+type Reader struct {
+	path    string
+	f       *os.File
+	size    int64
+	footer  *Footer
+	meta    *metadata.FileMetaData
+	parquet *file.Reader
+	outputs []string
+
+	graphs *graphPages
+	nodes  *nodePages
+	scores []*scorePages
+	pages  []valuePages // all of the above
+
+	group int   // the row group that is read
+	left  int64 // rows of it to come
+	row   int64 // the next row
+	block Block
+	err   error
+}
+
+// valuePages reads one column of a row group, page by page.
+type valuePages interface {
+	// begin starts the column chunk, which may have a dictionary.
+	begin(pages file.PageReader, dictionary bool) error
+	// next decodes one page and gives the number of its rows.
+	next() (int, error)
+}
+
+// readWindow is what all columns of a part together read ahead from the file.
+const readWindow = 4 << 20
+
+// Open opens the part at path and compares its schema with its footer. The caller must call Close.
+func Open(path string) (*Reader, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p := &Reader{path: path, f: f, group: -1}
+	if err := p.guard(p.open); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *Reader) open() error {
+	var err error
+	if p.footer, err = ReadFooterOf(p.f, p.path); err != nil {
+		return err
+	}
+	info, err := p.f.Stat()
+	if err != nil {
+		return err
+	}
+	p.size = info.Size()
+	footer, err := footerBytes(p.f, p.size, p.path)
+	if err != nil {
+		return err
+	}
+	if p.meta, err = metadata.NewFileMetaData(footer, nil); err != nil {
+		return err
+	}
+	if err := p.checkSchema(); err != nil {
+		return err
+	}
+	if err := p.checkGroups(); err != nil {
+		return err
+	}
+	props := parquet.NewReaderProperties(memory.NewGoAllocator())
+	props.BufferedStreamEnabled = true
+	props.BufferSize = max(readWindow/int64(len(p.pages)), 16<<10)
+	p.parquet, err = file.NewParquetReader(p.f, file.WithReadProps(props), file.WithMetadata(p.meta))
+	return err
+}
+
+// checkSchema makes the columns that the file has, if they are those of a part and as the settings in the footer say.
+func (p *Reader) checkSchema() error {
+	sch := p.meta.Schema
+	if sch.NumColumns() < 2 {
+		return p.damaged("it has %s, not graph_id, node_id and scores", columnCount(sch.NumColumns()))
+	}
+	p.graphs, p.nodes = &graphPages{}, &nodePages{}
+	p.pages = []valuePages{p.graphs, p.nodes}
+	s := p.footer.Settings
+	for i, id := range []struct {
+		name, want string
+		kind       *graph.IDKind
+	}{{graphIDColumn, s.GraphID, &p.graphs.kind}, {nodeIDColumn, s.NodeID, &p.nodes.kind}} {
+		if sch.Column(i).PhysicalType() == parquet.Types.ByteArray {
+			*id.kind = graph.String
+		}
+		if id.want != "" && id.want != id.kind.String() {
+			return p.damaged("column %d is %s, but its settings speak of %s ids", i, columnText(sch, i), id.want)
+		}
+	}
+	for i := 2; i < sch.NumColumns(); i++ {
+		c := &scorePages{}
+		p.scores, p.pages, p.outputs = append(p.scores, c), append(p.pages, c), append(p.outputs, sch.Column(i).Name())
+	}
+	if len(s.Outputs) > 0 && !slices.Equal(s.Outputs, p.outputs) {
+		return p.damaged("its scores are %q, but its settings speak of %q", p.outputs, s.Outputs)
+	}
+	want, err := partSchema(&Contents{GraphIDs: p.graphs.kind, NodeIDs: p.nodes.kind, Outputs: p.outputs})
+	if err != nil {
+		return err
+	}
+	for i := range sch.NumColumns() {
+		if got, want := columnText(sch, i), columnText(want, i); got != want {
+			return p.damaged("column %d is %s, but should be %s", i, got, want)
+		}
+	}
+	p.block.Scores = make([][]float32, len(p.scores))
+	return nil
+}
+
+func columnCount(n int) string {
+	if n == 1 {
+		return "1 column"
+	}
+	return fmt.Sprintf("%d columns", n)
+}
+
+// columnText describes a column as far as parts differ.
+func columnText(s *schema.Schema, i int) string {
+	c := s.Column(i)
+	text := fmt.Sprintf("%q of type %s", c.Path(), c.PhysicalType())
+	if c.MaxDefinitionLevel() > 0 || c.MaxRepetitionLevel() > 0 {
+		text += ", which may be null or repeated"
+	}
+	return text
+}
+
+// checkGroups holds the sizes that the footer claims against the file, before anything is allocated for them.
+func (p *Reader) checkGroups() error {
+	var rows int64
+	for i := range len(p.meta.RowGroups) {
+		p.group = i
+		g := p.meta.RowGroup(i)
+		rows += g.NumRows()
+		if g.NumRows() < 0 || g.NumColumns() != len(p.pages) {
+			return p.damaged("it has %d rows and %d columns", g.NumRows(), g.NumColumns())
+		}
+		for c := range p.pages {
+			chunk, err := g.ColumnChunk(c)
+			if err != nil {
+				return err
+			}
+			start, length := chunk.DataPageOffset(), chunk.TotalCompressedSize()
+			if chunk.HasDictionaryPage() {
+				start = min(start, chunk.DictionaryPageOffset())
+			}
+			if start < 4 || length < 0 || length > p.size || start > p.size-length {
+				return p.damaged("column %s lies outside the file", p.column(c))
+			}
+			if chunk.NumValues() != g.NumRows() {
+				return p.damaged("column %s has %d values for %d rows", p.column(c), chunk.NumValues(), g.NumRows())
+			}
+			if chunk.Compression() != compress.Codecs.Zstd {
+				return p.damaged("column %s is not compressed with zstd", p.column(c))
+			}
+		}
+	}
+	p.group = -1
+	if rows != p.footer.Nodes {
+		return p.damaged("its row groups have %d rows, its footer speaks of %d nodes", rows, p.footer.Nodes)
+	}
+	return nil
+}
+
+func (p *Reader) column(i int) string { return p.meta.Schema.Column(i).Name() }
+
+// damaged says what is wrong, in the row group that is read if there is one.
+func (p *Reader) damaged(format string, args ...any) error {
+	reason := fmt.Sprintf(format, args...)
+	if p.group >= 0 {
+		reason = fmt.Sprintf("row group %d: %s", p.group, reason)
+	}
+	return &DamagedError{Path: p.path, Reason: reason}
+}
+
+// guard gives every error and panic of work the form that the type promises.
+func (p *Reader) guard(work func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = p.damaged("it cannot be decoded (%v)", v)
+		}
+	}()
+	err = work()
+	var known *DamagedError
+	var io *atomic.IOError
+	var disk *fs.PathError
+	switch {
+	case err == nil, errors.As(err, &known), errors.As(err, &io), errors.Is(err, ErrForeign):
+		return err
+	case errors.As(err, &disk):
+		return &atomic.IOError{Op: "reading", Path: p.path, Err: err}
+	default:
+		return p.damaged("%v", err)
+	}
+}
+
+// Footer is that of the part. It belongs to the reader.
+func (p *Reader) Footer() *Footer { return p.footer }
+
+// Outputs are the names of the score columns.
+func (p *Reader) Outputs() []string { return p.outputs }
+
+// Kinds are the types of the id columns.
+func (p *Reader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
+
+// Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
+// say, as in a part without rows. Nothing holds it against the values.
+func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
+	lo, hi = math.MaxFloat32, -math.MaxFloat32
+	err := p.guard(func() error {
+		for i := range len(p.meta.RowGroups) {
+			chunk, err := p.meta.RowGroup(i).ColumnChunk(2 + output)
+			if err != nil {
+				return err
+			}
+			stats, err := chunk.Statistics()
+			if err != nil {
+				return err
+			}
+			s, is := stats.(*metadata.Float32Statistics)
+			if !is || !s.HasMinMax() {
+				return errors.New("no statistics")
+			}
+			lo, hi = min(lo, s.Min()), max(hi, s.Max())
+		}
+		return nil
+	})
+	return lo, hi, err == nil && lo <= hi
+}
+
+// Next gives the next rows, io.EOF at the end.
+func (p *Reader) Next() (*Block, error) {
+	if p.err == nil {
+		if err := p.guard(p.advance); err != nil {
+			p.err = err
+		}
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	if p.group == len(p.meta.RowGroups) {
+		return nil, io.EOF
+	}
+	return &p.block, nil
+}
+
+// advance fills the block, or leaves group behind the last one.
+func (p *Reader) advance() error {
+	if p.group == len(p.meta.RowGroups) {
+		return nil
+	}
+	for p.left == 0 {
+		if p.group++; p.group == len(p.meta.RowGroups) {
+			return nil
+		}
+		if err := p.begin(); err != nil {
+			return err
+		}
+	}
+	rows := 0
+	for i, c := range p.pages {
+		n, err := c.next()
+		if err != nil {
+			var disk *fs.PathError
+			if errors.As(err, &disk) {
+				return err
+			}
+			return p.damaged("column %s: %v", p.column(i), err)
+		}
+		if i == 0 {
+			rows = n
+		}
+		if n != rows || n == 0 || int64(n) > p.left {
+			return p.damaged("column %s has a page of %d rows beside one of %d, with %d to come", p.column(i), n, rows, p.left)
+		}
+	}
+	b := &p.block
+	b.First, b.Group = p.row, p.group
+	b.Graphs, b.Ends, b.NodeIDs = p.graphs.ids, p.graphs.ends, p.nodes.ids
+	for i, c := range p.scores {
+		b.Scores[i] = c.values
+	}
+	p.left -= int64(rows)
+	p.row += int64(rows)
+	return nil
+}
+
+// begin opens the row group.
+func (p *Reader) begin() error {
+	g := p.parquet.RowGroup(p.group)
+	meta := p.meta.RowGroup(p.group)
+	p.left = g.NumRows()
+	if p.left == 0 {
+		return nil
+	}
+	for i, c := range p.pages {
+		pages, err := g.GetColumnPageReader(i)
+		if err != nil {
+			return err
+		}
+		chunk, err := meta.ColumnChunk(i)
+		if err != nil {
+			return err
+		}
+		if err := c.begin(pages, chunk.HasDictionaryPage()); err != nil {
+			return p.damaged("column %s: %v", p.column(i), err)
+		}
+	}
+	return nil
+}
+
+// Close frees the file. It may be called more than once.
+func (p *Reader) Close() error {
+	if p.f == nil {
+		return nil
+	}
+	err := p.f.Close()
+	p.f = nil
+	if err != nil {
+		return &atomic.IOError{Op: "closing", Path: p.path, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package part
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/apache/arrow/go/v15/parquet"
+	"github.com/apache/arrow/go/v15/parquet/schema"
+
+	"graphscore/pipeline/graph"
+)
+
+// The names of the id columns.
+const (
+	graphIDColumn = "graph_id"
+	nodeIDColumn  = "node_id"
+)
+
+// Contents says what the parts of a run hold.
+type Contents struct {
+	// Settings go into the footer of every part.
+	Settings Settings
+	// GraphIDs and NodeIDs are the types of the id columns.
+	GraphIDs, NodeIDs graph.IDKind
+	// Outputs are the names of the score columns, in the order of the scores.
+	Outputs []string
+}
+
+// Validate names the field that is missing or wrong.
+func (c Contents) Validate() error {
+	if len(c.Outputs) == 0 {
+		return errors.New("the model has no outputs (Outputs)")
+	}
+	if i := graph.BadOutput(c.Outputs); i >= 0 {
+		return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", c.Outputs[i])
+	}
+	s := c.Settings
+	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
+		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
+	}
+	if s.GraphID != "" && s.GraphID != c.GraphIDs.String() {
+		return fmt.Errorf("graph ids are %s, but %s in the settings (Settings.GraphID)", c.GraphIDs, s.GraphID)
+	}
+	if s.NodeID != "" && s.NodeID != c.NodeIDs.String() {
+		return fmt.Errorf("node ids are %s, but %s in the settings (Settings.NodeID)", c.NodeIDs, s.NodeID)
+	}
+	return nil
+}
+
+// partSchema is the schema of all parts of a run: flat, required columns.
+func partSchema(c *Contents) (*schema.Schema, error) {
+	var fields schema.FieldList
+	add := func(name string, logical schema.LogicalType, physical parquet.Type) error {
+		n, err := schema.NewPrimitiveNodeLogical(name, parquet.Repetitions.Required, logical, physical, -1, -1)
+		fields = append(fields, n)
+		return err
+	}
+	for _, id := range []struct {
+		name string
+		kind graph.IDKind
+	}{{graphIDColumn, c.GraphIDs}, {nodeIDColumn, c.NodeIDs}} {
+		var err error
+		if id.kind == graph.String {
+			err = add(id.name, schema.StringLogicalType{}, parquet.Types.ByteArray)
+		} else {
+			err = add(id.name, nil, parquet.Types.Int64)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range c.Outputs {
+		if err := add(name, nil, parquet.Types.Float); err != nil {
+			return nil, err
+		}
+	}
+	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
+	if err != nil {
+		return nil, err
+	}
+	return schema.NewSchema(root), nil
+}

@@ -1,0 +1,34 @@
+package part
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSettings(t *testing.T) {
+	t.Parallel()
+	s := Settings{
+		Columns: map[string]string{"x": "a<b", "edge_index": "e"}, FeatureWidth: 4, GraphID: "int64", Layout: "rows",
+		Limit: 1, MessageBytes: 2, NodeID: "string", Outputs: []string{"score"}, Protocol: "native", ScoringVersion: 3,
+	}
+	want := `{"columns":{"edge_index":"e","x":"a<b"},"feature_width":4,"graph_id":"int64","layout":"rows","limit":1,` +
+		`"message_bytes":2,"node_id":"string","outputs":["score"],"protocol":"native","scoring_version":3}`
+	if d := cmp.Diff(want, string(s.JSON())); d != "" {
+		t.Error(d)
+	}
+	if got := s.Digest(); got != "sha256:9db9c479974d2557ab91b961f681ac6db151334c33980025932c4a966d1eed3a" {
+		t.Errorf("digest %s", got)
+	}
+	if (Settings{}).Digest() != (Settings{Columns: map[string]string{}, Outputs: []string{}}).Digest() {
+		t.Error("nothing and empty differ")
+	}
+	later := []byte(strings.Replace(want, `"limit":1`, `"later":true`, 1))
+	if d := cmp.Diff([]string{"setting later is not there, was true", "setting limit is 1, was not there"}, s.differences(later)); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff([]string{"its settings differ"}, s.differences([]byte("{"))); d != "" {
+		t.Error(d)
+	}
+}
