@@ -48,7 +48,7 @@ func ReadModel(dir string) (*graph.Model, error) {
 	return &graph.Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
 }
 
-// digest hashes a file, and gives its content too where that is wanted.
+// digest hashes a file, and returns its content too where keep is set.
 func digest(path string, keep bool) (content, sum []byte, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -76,10 +76,10 @@ func digest(path string, keep bool) (content, sum []byte, err error) {
 
 func unreadable(dir, name string, err error) error {
 	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
-		return &ModelError{Model: dir, Message: "it is no folder with config.json and model.safetensors"}
+		return &ModelError{Model: dir, Message: "it is not a folder with config.json and model.safetensors"}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &ModelError{Model: dir, Message: name + " is not there"}
+		return &ModelError{Model: dir, Message: name + " does not exist"}
 	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {

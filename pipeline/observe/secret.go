@@ -14,7 +14,7 @@ import (
 // maxSecretBytes is more than any secret has: what is larger is another file by mistake.
 const maxSecretBytes = 64 << 10
 
-// Secret finds what must stand neither in a job file nor on a command line: the value of the variable, else the
+// Secret finds what must be neither in a job file nor on a command line: the value of the variable, else the
 // content of the file that <variable>_FILE names, else that of the systemd credential, a file of that name in
 // $CREDENTIALS_DIRECTORY. White space around it is dropped. It is empty where there is none of them. The error
 // names the variable and the file.
