@@ -14,7 +14,7 @@ needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
 date     = $(if $(DATE),--date $(DATE))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg race lint fmt proto proto-check verify bench bench-full serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,14 @@ test-pyg: $(VENV)/.test ## compare with the real PyTorch Geometric (installs 5.6
 	$(VPY) -m pip install --quiet torch torch-geometric
 	cd python && .venv/bin/python -m pytest -q tests/pyg
 
+docs-check: build $(VENV)/.test ## check the links, commands and examples of every Markdown file
+	@mkdir -p .cache
+	@go test -tags docs -count=1 -v ./cmd/internal/docs >.cache/docs-check.log || { cat .cache/docs-check.log; exit 1; }
+	@sed -nE 's/^ok/docs-check: ok/p; s/^ +[a-z_]+\.go:[0-9]+: (.*( not run|links).*)/  \1/p' .cache/docs-check.log
+
+house: ## count files, lines and upward arrows of every folder
+	@go run ./cmd/internal/house
+
 race: ## run the Go tests with the race detector (needs a C compiler)
 	CGO_ENABLED=1 go test -race -shuffle=on ./...
 
@@ -114,7 +122,7 @@ proto: $(TOOLS)/protoc-gen-go $(VENV)/.lint ## generate the protobuf code of Go 
 proto-check: proto ## fail where the generated code is stale
 	@git diff --exit-code --stat -- proto python/src/graphscore/_proto || { echo "generated code is stale: commit what 'make proto' made" >&2; exit 1; }
 
-verify: test lint race proto-check ## everything that CI runs
+verify: test lint race proto-check docs-check ## everything that CI runs
 
 bench: build $(VENV)/.test ## measure speed and memory on several workloads (minutes; BENCH='--only NAME,...')
 	$(VPY) python/benchmarks/bench.py $(BENCH)

@@ -10,7 +10,7 @@ import (
 
 // Input is one root to read.
 type Input struct {
-	// Name stands first in the paths of the parts. It is needed where there are several roots.
+	// Name comes first in the paths of the parts. It is needed where there are several roots.
 	Name string
 	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
 	Path string
@@ -36,7 +36,7 @@ type Config struct {
 	Inputs []Input
 	// Columns has the names of the columns in the files. Empty means the usual names, see graph.InputColumn.
 	Columns graph.ColumnNames
-	// Layout is "auto" or "rows", which are the same until there is another layout.
+	// Layout is one of graph.Layouts: LayoutAuto (the default) and LayoutRows are the same until there is another layout.
 	Layout string
 	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
 	Fingerprint string
@@ -51,10 +51,10 @@ type Config struct {
 	MaxRowBytes int64
 }
 
-// WithDefaults gives a copy with the defaults filled in.
+// WithDefaults returns a copy with the defaults filled in.
 func (c Config) WithDefaults() Config {
 	if c.Layout == "" {
-		c.Layout = "auto"
+		c.Layout = graph.LayoutAuto
 	}
 	if c.Fingerprint == "" {
 		c.Fingerprint = FingerprintFast
@@ -87,15 +87,11 @@ func (c Config) Validate() error {
 			return &ConfigError{"input.name", fmt.Sprintf("%q cannot be a folder's name; take letters and digits", in.Name)}
 		}
 	}
-	switch c.Layout {
-	case "auto", "rows":
-	case "tables":
-		return &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
-	default:
-		return &ConfigError{"input.layout", fmt.Sprintf("%q is no layout; use auto or rows", c.Layout)}
+	if _, err := layoutOf(c.Layout); err != nil {
+		return err
 	}
 	if c.Fingerprint != FingerprintFast && c.Fingerprint != FingerprintFull {
-		return &ConfigError{"input.fingerprint", fmt.Sprintf("%q is no fingerprint; use fast or full", c.Fingerprint)}
+		return &ConfigError{"input.fingerprint", fmt.Sprintf("unknown fingerprint %q; use fast or full", c.Fingerprint)}
 	}
 	if n := c.Columns; n[graph.InputEdges] != "" && (n[graph.InputSource] != "" || n[graph.InputTarget] != "") {
 		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}

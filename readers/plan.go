@@ -15,7 +15,7 @@ import (
 type File struct {
 	// Path is the file as a user would name it.
 	Path string
-	// Rel is the path under the root, with slashes. Where there are several roots, the name of its root stands
+	// Rel is the path under the root, with slashes. Where there are several roots, the name of its root comes
 	// first.
 	Rel    string
 	Format Format
@@ -67,7 +67,11 @@ type Plan struct {
 	// HasWeights: at least one file has edge weights.
 	HasWeights bool
 
+	// Layout is the name of the layout that is read: graph.LayoutRows.
+	Layout string
+
 	cfg     Config
+	layout  layout
 	refused map[string]bool // the Rel of refused files
 	used    *sync.Pool      // batches that nobody uses any more
 }
@@ -77,7 +81,7 @@ func (p *Plan) Empty() bool { return len(p.Files) == 0 && len(p.Refused) == 0 }
 
 // NewPlan finds the files and reads their footers (all bytes for full fingerprints), and nothing else.
 //
-// Errors are *ConfigError, *NotFoundError for a path without wildcard that is not there, *PlanError for what
+// Errors are *ConfigError, *NotFoundError for a path without wildcard at which nothing exists, *PlanError for what
 // must be refused before anything is read, or the context's. A file that cannot be read is in Plan.Refused and
 // no error.
 func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
@@ -94,12 +98,16 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 			return nil, err
 		}
 	}
-	p := &Plan{cfg: cfg, Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
+	l, err := layoutOf(cfg.Layout)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
 	for _, file := range f.files {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		planned, err := planFile(ctx, cfg, file)
+		planned, err := planFile(ctx, cfg, p.layout, file)
 		if err != nil && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -133,14 +141,14 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.As(err, &d):
 		e.Reason = d.Reason
 	case errors.Is(err, os.ErrPermission):
-		e.Reason = "it may not be read (" + column.Cause(err).Error() + "); give the user of this run the right to read it"
+		e.Reason = permissionDenied
 	default:
 		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", column.Cause(err))
 	}
 	return e
 }
 
-func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
+func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, error) {
 	r, size, err := openFile(file.path)
 	if err != nil {
 		return nil, err
@@ -155,7 +163,7 @@ func planFile(ctx context.Context, cfg Config, file found) (*File, error) {
 		return nil, err
 	}
 	defer c.Close()
-	if err := column.Guard(func() error { return f.inspect(cfg, c) }); err != nil {
+	if err := column.Guard(func() error { return l.describe(f, c, cfg.Columns) }); err != nil {
 		return nil, err
 	}
 	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.FooterSize())
@@ -182,25 +190,6 @@ func openFile(name string) (*os.File, int64, error) {
 	return f, info.Size(), nil
 }
 
-// inspect fills in what the contents say.
-func (f *File) inspect(cfg Config, c contents) error {
-	fields := c.Fields()
-	b, err := column.Bind(cfg.Columns, fields)
-	if err != nil {
-		return err
-	}
-	f.binding, f.Columns = b, describe(fields, b)
-	if f.groups, err = c.Groups(b); err != nil {
-		return err
-	}
-	f.Groups = len(f.groups)
-	for _, g := range f.groups {
-		f.Rows += g.Rows
-	}
-	f.kinds(fields)
-	return nil
-}
-
 // idKinds settles one type for the graph ids of all files, and one for the node ids.
 func (p *Plan) idKinds() {
 	p.GraphIDs, p.NodeIDs = graph.Int64, graph.Int64
@@ -222,18 +211,6 @@ func (p *Plan) idKinds() {
 // come before Open.
 func (p *Plan) Widen(graphIDs, nodeIDs graph.IDKind) {
 	p.GraphIDs, p.NodeIDs = max(p.GraphIDs, graphIDs), max(p.NodeIDs, nodeIDs)
-}
-
-// fitsInt64 says whether every id of a type fits into int64.
-func fitsInt64(l column.Leaf) bool { return l.Integer() && l != column.LeafUint64 }
-
-func (f *File) kinds(fields []column.Field) {
-	if at := f.binding[graph.InputGraphID]; at >= 0 {
-		f.intGraphIDs = fitsInt64(fields[at].Leaf)
-	}
-	if at := f.binding[graph.InputNodeIDs]; at >= 0 {
-		f.hasNodeIDs, f.intNodeIDs = true, fitsInt64(fields[at].Leaf)
-	}
 }
 
 // cutShards cuts a file into shards of about so many bytes.
@@ -275,7 +252,7 @@ func (p *Plan) limit(n int64) {
 }
 
 // Width is the number of features of the first graph that has nodes, for a run that cannot ask a model. It is 0
-// where no graph has nodes. Errors are those of a Source, or say that binary features do not tell.
+// where no graph has nodes. Errors are those of a Source, or say that the width of binary features is unknown.
 func (p *Plan) Width(ctx context.Context) (int, error) {
 	var first error
 	for i := range p.Shards {
@@ -291,4 +268,16 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, first
+}
+
+// Present returns the paths under their roots of all files that exist, readable or not.
+func (p *Plan) Present() map[string]bool {
+	there := make(map[string]bool, len(p.Files))
+	for _, f := range p.Files {
+		there[f.Rel] = true
+	}
+	for rel := range p.refused {
+		there[rel] = true
+	}
+	return there
 }

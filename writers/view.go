@@ -107,11 +107,12 @@ func (v View) CheckFree() error {
 	return l.Close()
 }
 
-// ExistingIDTypes returns the types of ids in the first of the parts that exists, Int64 for both where none does.
-func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind) {
+// ExistingIDTypes returns the types of ids in the first of the parts that exists, Int64 for both where none does. The
+// error is an *atomic.CreateError where the folder is none or cannot be read.
+func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind, err error) {
 	root, err := openExisting(v.dir)
 	if root == nil || err != nil {
-		return graph.Int64, graph.Int64
+		return graph.Int64, graph.Int64, err
 	}
 	defer func() { _ = root.Close() }() // it was only read
 	for _, name := range parts {
@@ -119,9 +120,10 @@ func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind) {
 		if err != nil {
 			continue // Reconcile says what is wrong with it
 		}
-		return f.Settings.IDTypes()
+		graphIDs, nodeIDs = f.Settings.IDTypes()
+		return graphIDs, nodeIDs, nil
 	}
-	return graph.Int64, graph.Int64
+	return graph.Int64, graph.Int64, nil
 }
 
 // openExisting opens a folder, and returns nil where it does not exist. The error is an *atomic.CreateError.

@@ -47,7 +47,7 @@ func TestMakefilesForReal(t *testing.T) {
 		{repo, "backfill JOB=" + ours + "/job.yaml SINCE=2026-01-30 UNTIL=2026-02-01", "2 dates: 1 done before, 1 scored"},
 		{repo, "report JOB=" + ours + "/job.yaml OUT=" + ours + "/scores/dt=2026-01-31", "_report.html"},
 		{repo, "verify-output JOB=" + ours + "/job.yaml DATE=2026-01-31", "nothing is wrong"},
-		{theirs, "doctor DATE=2026-01-30", "all is well"},
+		{theirs, "doctor DATE=2026-01-30", "ready to run"},
 		{theirs, "plan DATE=2026-01-30", "999 graphs"},
 		{theirs, "run DATE=2026-01-30", "999  graphs"},
 		{theirs, "backfill SINCE=2026-01-30 UNTIL=2026-02-01", "2 dates: 1 done before, 1 scored"},

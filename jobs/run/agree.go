@@ -33,7 +33,7 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 		in.Plan.Widen(existing.Graphs, existing.Nodes)
 	}
 	return &Contract{in: in, served: served, Width: width, Settings: part.Settings{
-		Columns: in.Job.Input.Columns.Map(), Layout: graph.LayoutRows, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
+		Columns: in.Job.Input.Columns.Map(), Layout: in.Plan.Layout, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
 		MessageBytes: served.MessageBytes, FeatureWidth: width,
 		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
 		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
@@ -47,7 +47,10 @@ type IDTypes struct{ Graphs, Nodes graph.IDKind }
 // changes nothing.
 func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contract, *writers.Comparison, error) {
 	view := in.view()
-	graphs, nodes := view.ExistingIDTypes(in.parts())
+	graphs, nodes, err := view.ExistingIDTypes(in.parts())
+	if err != nil {
+		return nil, nil, err
+	}
 	c := in.Agree(served, width, IDTypes{graphs, nodes})
 	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, c.Plan())
 	return c, found, err

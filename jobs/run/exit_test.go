@@ -107,20 +107,20 @@ func TestExitCodeOfSeveral(t *testing.T) {
 	}
 }
 
-// What --help and the README list is what can be.
+// What --help and jobs/SCRIPTING.md list is what can be.
 func TestExitCodesAreDocumented(t *testing.T) {
 	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
+	page, err := os.ReadFile("../SCRIPTING.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, table, found := strings.Cut(string(readme), "## Exit codes")
+	_, table, found := strings.Cut(string(page), "## Exit codes")
 	if !found {
-		t.Fatal("the README lists no exit codes")
+		t.Fatal("jobs/SCRIPTING.md lists no exit codes")
 	}
 	table, _, _ = strings.Cut(table, "\n## ")
-	codes := map[string]*regexp.Regexp{"--help": regexp.MustCompile(`(?m)^  (\d+) `), "README": regexp.MustCompile(`(?m)^\| (\d+)(?:, (\d+))? \|`)}
-	for name, text := range map[string]string{"--help": exit.Help(), "README": table} {
+	codes := map[string]*regexp.Regexp{"--help": regexp.MustCompile(`(?m)^  (\d+) `), "SCRIPTING.md": regexp.MustCompile(`(?m)^\| (\d+)(?:, (\d+))? \|`)}
+	for name, text := range map[string]string{"--help": exit.Help(), "SCRIPTING.md": table} {
 		listed := map[int]bool{}
 		for _, match := range codes[name].FindAllStringSubmatch(text, -1) {
 			for _, code := range match[1:] {

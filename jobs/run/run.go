@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -117,6 +118,12 @@ type execution struct {
 
 // score does the work, from the connection to _SUCCESS.
 func (x *execution) score(ctx context.Context, output *writers.Output) (err error) {
+	if x.in.Unreadable() { // no scorer is asked for nothing
+		if err := output.Begin(); err != nil {
+			return err
+		}
+		return x.tryGates(ctx, output)
+	}
 	session, err := x.opt.Lender.Borrow(ctx)
 	if err != nil {
 		return err
@@ -146,10 +153,10 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 
 // agree compares the model with the data, and both with the parts that exist.
 func (x *execution) agree(ctx context.Context, output *writers.Output) error {
-	width, err := x.in.Fit(ctx, x.served, 0)
-	graphs, nodes := output.View().ExistingIDTypes(x.in.parts())
+	width, misfit := x.in.Fit(ctx, x.served, 0)
+	graphs, nodes, err := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
-	return err
+	return cmp.Or(misfit, err)
 }
 
 // work is what a run does with its shards.
@@ -225,20 +232,26 @@ func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 func (x *execution) end(ctx context.Context, err error) Ended {
 	return Ended{
 		Record: x.record(ctx, err), Streamed: x.streamed,
-		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: workers(x.served, x.in.Job)},
+		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: x.served.Workers(x.in.Job)},
 	}
 }
 
-// outcome is how a run ended that nothing stopped: nil, or an *OutcomeError for the gates or for what was not scored.
+// outcome is how a run ended that nothing stopped.
 func (x *execution) outcome() error {
-	refused := x.refused()
-	if n := len(refused); n > 0 && n == x.in.Files() && !x.anyDone() {
+	return x.in.Outcome(len(x.refused()), x.anyDone(), x.gates, x.quarantined())
+}
+
+// Outcome is how a run ends that nothing stops: nil, or an *OutcomeError for the gates or for what is not scored.
+// refused counts the files that cannot be read, anyDone is true where a part exists, and quarantined counts the graphs
+// in quarantine, now or since an earlier run.
+func (in *Input) Outcome(refused int, anyDone bool, verdicts []record.Gate, quarantined int64) error {
+	if refused > 0 && refused == in.Files() && !anyDone {
 		return noInput()
 	}
-	if err := x.failedGates(); err != nil {
+	if err := GatesFailed(verdicts); err != nil {
 		return err
 	}
-	return partly(len(refused), x.quarantined())
+	return partly(refused, quarantined)
 }
 
 // anyDone reports whether a part exists, of this run or of one before.

@@ -119,12 +119,12 @@ func manyOutputs(model string, n int) error {
 		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
 }
 
+// startWorkers looks at the model first: a folder that does not load is the user's mistake, whatever else is.
 func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
-	executable, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("finding the folder of graphscore: %w", err)
+	if _, err := local.ReadModel(cfg.Job.Model.Path); err != nil {
+		return nil, err
 	}
-	interpreter, err := local.FindPython(cfg.Python, os.Getenv, executable)
+	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,17 @@ func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, er
 	})
 }
 
-// Describe finds out what would score without starting a worker: a model folder is read, servers are asked.
+// findPython returns the interpreter of local workers, or a *local.PythonError.
+func findPython(cfg Config) (string, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("finding the folder of graphscore: %w", err)
+	}
+	return local.FindPython(cfg.Python, os.Getenv, executable)
+}
+
+// Describe finds out what would score without starting a worker: a model folder is read, servers are asked. Of an
+// interpreter it only looks whether one that the user named exists: footers can be planned on without Python.
 func Describe(ctx context.Context, cfg Config) (Served, error) {
 	job := cfg.Job
 	if job.Model.Path == "" {
@@ -147,6 +157,11 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 	m, err := local.ReadModel(job.Model.Path)
 	if err != nil {
 		return Served{}, err
+	}
+	if cfg.Python != "" {
+		if _, err := findPython(cfg); err != nil {
+			return Served{}, err
+		}
 	}
 	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
 		if !t.Carries(m) {

@@ -58,7 +58,7 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 // Tune bounds the pipeline of the job, and returns the scorer of the session with all its retries.
 func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.Scorer) {
 	options = options.withDefaults()
-	job, scorer, count := c.in.Job, s.Scorer(c.Width), max(1, workers(s.Served, c.in.Job))
+	job, scorer, count := c.in.Job, s.Scorer(c.Width), max(1, s.Workers(c.in.Job))
 	traits := remote.TraitsOf(job.Server.Protocol)
 	cfg := pipeline.Config{
 		Outputs:       len(s.Model.Outputs),
@@ -82,8 +82,8 @@ func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.
 	return cfg, s.Patient(options.Wrap(scorer), c.in.Config, options.Progress)
 }
 
-// workers is the number of processes that score: behind one address there may be more, as the job says.
-func workers(served Served, job *jobs.Job) int { return max(len(served.Addresses), job.Workers) }
+// Workers is the number of processes that score: behind one address there may be more, as the job says.
+func (s Served) Workers(job *jobs.Job) int { return max(len(s.Addresses), job.Workers) }
 
 // LimitMemory makes the collector begin earlier than it would: batches are filled again, so that it has little to
 // do, and what it leaves is most of the peak. It works harder still before the heap of a few giant graphs doubles,

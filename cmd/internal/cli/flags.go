@@ -195,15 +195,15 @@ func size(field *jobs.Size, flag, value string) error {
 	return nil
 }
 
-// dated is the job of a command, of its date, and the world in which it runs.
+// dated is the job of a command, of its date, and the world in which it runs: without a job beside an error.
 func (e *env) dated(f *jobFlags, cmd *cobra.Command, args []string) (run.Config, error) {
 	job, err := f.job(cmd, args)
 	if err != nil {
-		return run.Config{}, err
+		return e.config(f, nil, ""), err
 	}
 	job, date, err := e.onDate(f, job)
 	if err != nil {
-		return run.Config{}, err
+		return e.config(f, nil, ""), err
 	}
 	return e.config(f, job, date), nil
 }

@@ -110,8 +110,8 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 
 func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width int, nodes, edges *histogram) {
 	c := result.Counts
-	fmt.Fprintf(w, "layout rows, %s in %s, %d features a node\n  graph_id %s, node_id %s\n",
-		display.Plural(int64(len(plan.Files)), "file"), display.Plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
+	fmt.Fprintf(w, "layout %s, %s in %s, %d features a node\n  graph_id %s, node_id %s\n",
+		plan.Layout, display.Plural(int64(len(plan.Files)), "file"), display.Plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
 	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	if c.Quarantined > 0 {
 		fmt.Fprintf(w, "  %s for quarantine: %s\n", display.Plural(c.Quarantined, "graph"), display.Counts(c.Codes))

@@ -1,0 +1,135 @@
+package preflight
+
+import (
+	"context"
+	"slices"
+
+	"graphscore/jobs/run"
+	"graphscore/pipeline/estimate"
+	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
+	"graphscore/readers"
+	"graphscore/writers"
+	"graphscore/writers/part"
+	"graphscore/writers/record"
+)
+
+// comparison is a plan compared with the parts that exist.
+type comparison struct {
+	in       *run.Input
+	served   run.Served
+	contract *run.Contract
+	found    *writers.Comparison
+}
+
+func compare(ctx context.Context, in *run.Input, served run.Served, width int) (*comparison, error) {
+	contract, found, err := in.Compare(ctx, served, width)
+	if err != nil {
+		return nil, err
+	}
+	return &comparison{in, served, contract, found}, nil
+}
+
+// nothingToCompare is the comparison of a plan without shards, with what does not answer.
+func nothingToCompare(in *run.Input) *comparison {
+	return &comparison{in: in, contract: in.Agree(run.Served{}, 0, run.IDTypes{}), found: &writers.Comparison{}}
+}
+
+// blockedParts are the names of the parts that were made from something else.
+func (c *comparison) blockedParts() map[string]bool {
+	names := map[string]bool{}
+	for _, m := range c.found.Mismatches {
+		names[m.Part] = true
+	}
+	return names
+}
+
+// todo are the places in the plan of the shards that a run would score.
+func (c *comparison) todo() (places []int) {
+	blocked := c.blockedParts()
+	for i, d := range c.found.Decisions {
+		if d != writers.Skip && !blocked[c.in.Plan.Shards[i].Part] {
+			places = append(places, i)
+		}
+	}
+	return places
+}
+
+// quarantined is the number of graphs in the quarantine of parts that exist.
+func (c *comparison) quarantined() (sum int64) {
+	for _, l := range c.found.Footers {
+		if l != nil {
+			sum += l.Quarantined
+		}
+	}
+	return sum
+}
+
+// outcome is how a run would end that nothing stops, as far as footers say.
+func (c *comparison) outcome(verdicts []record.Gate) error {
+	anyDone := slices.ContainsFunc(c.found.Footers, func(l *part.Footer) bool { return l != nil })
+	return c.in.Outcome(len(c.in.Plan.Refused), anyDone, verdicts, c.quarantined())
+}
+
+// workloads says which shards are in which state.
+func (c *comparison) workloads() (w Workloads) {
+	blocked := c.blockedParts()
+	for i := range c.in.Plan.Shards {
+		sh := &c.in.Plan.Shards[i]
+		to := &w.Score
+		switch decision := c.found.Decisions[i]; {
+		case blocked[sh.Part]:
+			to = &w.Blocked
+		case decision == writers.Skip:
+			to = &w.Skip
+		case decision == writers.Redo:
+			to = &w.Redo
+		}
+		groups := c.groups(sh)
+		to.add(groups)
+		w.All.add(groups)
+	}
+	return w
+}
+
+// estimates works out what footers say of requests and parts.
+func (c *comparison) estimates() (e Estimates) {
+	job, todo := c.in.Job, c.todo()
+	limits := estimate.Limits{
+		RequestBytes: int64(job.Limits.RequestBytes), BatchBytes: readers.Config{}.WithDefaults().BatchBytes,
+		OneByOne: remote.TraitsOf(job.Server.Protocol).OneGraph,
+	}
+	total := estimate.Group{Counted: true}
+	for _, i := range todo {
+		groups := c.groups(&c.in.Plan.Shards[i])
+		e.Requests = e.Requests.Plus(estimate.Requests(groups, limits))
+		least, most := estimate.TooLarge(groups, int64(job.Limits.MessageBytes))
+		e.TooLarge.Least, e.TooLarge.Most = e.TooLarge.Least+least, e.TooLarge.Most+most
+		total = estimate.Total(append(groups, total))
+	}
+	e.TooLarge.Counted = total.Counted
+	if total.Nodes >= 0 && total.Rows > 0 {
+		e.OutputBytes = estimate.Output(total.Rows, total.Nodes, len(todo), estimate.Form{
+			Outputs:      len(c.served.Model.Outputs),
+			TextGraphIDs: c.in.Plan.GraphIDs == graph.String, TextNodeIDs: c.in.Plan.NodeIDs == graph.String,
+		})
+	}
+	return e
+}
+
+// groups returns what the footers say of the row groups of a shard, in the sizes of requests.
+func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
+	width := int64(c.contract.Width)
+	groups := sh.Groups()
+	out := make([]estimate.Group, len(groups))
+	for i, g := range groups {
+		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
+		if g.Features >= 0 && g.Edges >= 0 && width > 0 {
+			e.Nodes, e.Counted = g.Features/width, g.Counted
+			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
+			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(c.served.Model.Outputs)))
+		}
+		out[i] = e
+	}
+	return out
+}

@@ -1,0 +1,288 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"graphscore/jobs/gates"
+	"graphscore/jobs/run"
+	"graphscore/pipeline/estimate"
+	"graphscore/pipeline/exit"
+	"graphscore/writers/record"
+)
+
+// Forecast is what a run would do and cost. Every key always exists; ranges are zero where nothing is known.
+type Forecast struct {
+	Name   string   `json:"name"`
+	Date   string   `json:"date"`
+	Inputs []string `json:"inputs"`
+	Output string   `json:"output"`
+	// OutputThere is false where the output folder does not exist yet.
+	OutputThere bool  `json:"output_there"`
+	Model       Model `json:"model"`
+
+	Files      int                  `json:"files"`
+	InputBytes int64                `json:"input_bytes"`
+	Refused    []record.RefusedFile `json:"refused"`
+	Ignored    []string             `json:"ignored"`
+
+	Workloads
+	Mismatches  []Mismatch `json:"mismatches"`
+	Orphaned    []string   `json:"orphaned"`
+	Superseded  []string   `json:"superseded"`
+	Quarantined int64      `json:"quarantined"` // in parts that exist
+
+	Estimates
+	Calibration *Calibration `json:"calibration"` // null without samples
+
+	Gates    []record.Gate `json:"gates"` // that are known before a run
+	Notes    []string      `json:"notes"`
+	ExitCode int           `json:"exit_code"` // that a run would end with, as far as is known
+	Error    string        `json:"error"`
+
+	// Ends is the error that a run would end with, nil for none.
+	Ends error `json:"-"`
+}
+
+// Model is what scores, as far as a plan knows it.
+type Model struct {
+	Name       string   `json:"name"`
+	Digest     string   `json:"digest"`
+	InFeatures int      `json:"in_features"`
+	Outputs    []string `json:"outputs"`
+}
+
+// Mismatch is a part that was made from something else.
+type Mismatch struct {
+	Part    string   `json:"part"`
+	Reasons []string `json:"reasons"`
+	Foreign bool     `json:"foreign"`
+}
+
+// Starts reports whether a run would score, or would end with nothing left to score.
+func (f *Forecast) Starts() bool {
+	return f.ExitCode == exit.Done || f.ExitCode == exit.Partly || f.ExitCode == exit.CheckFailed
+}
+
+// PlanOptions are what a plan does beside reading footers.
+type PlanOptions struct {
+	// Calibrate scores samples with the real workers, for about as long as Sample.
+	Calibrate bool
+	Sample    time.Duration
+	// PricePerHour is that of the machine, 0 where it is not known.
+	PricePerHour float64
+}
+
+// Plan forecasts the run of cfg and changes nothing. Its error is what a run would end with where no more can be
+// known, or that of a calibration; else Forecast.Ends is.
+func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, error) {
+	in, err := prepare(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	taken := takesOutput(in)
+	c, misfit, notes, err := compareParts(ctx, in)
+	if err != nil {
+		return nil, first(ctx.Err(), taken, misfit, err)
+	}
+	f := c.forecast()
+	stopped := first(misfit, c.found.Refusal())
+	if stopped == nil && opts.Calibrate {
+		var more []string
+		if f.Calibration, more, err = calibrate(ctx, c, opts); err != nil {
+			return nil, first(ctx.Err(), taken, err)
+		}
+		notes = append(notes, more...)
+	}
+	if stopped == nil {
+		verdicts, more := c.gates()
+		f.Gates, notes = append(f.Gates, verdicts...), append(notes, more...)
+		stopped = c.outcome(f.Gates)
+	}
+	f.Notes = append(f.Notes, notes...)
+	f.end(first(taken, stopped))
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// end notes how the run would end.
+func (f *Forecast) end(err error) {
+	f.Ends, f.ExitCode = err, run.ExitCode(err)
+	if err != nil {
+		f.Error = err.Error()
+	}
+}
+
+// first returns the first error that is one.
+func first(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare takes the steps of a run that need neither output nor scorer. The port comes first, as in a run.
+func prepare(ctx context.Context, cfg run.Config) (*run.Input, error) {
+	if err := checkListen(ctx, cfg.Job); err != nil {
+		return nil, err
+	}
+	return run.Prepare(ctx, cfg)
+}
+
+// idle reports whether a run would end at once, without a lock and without a scorer: its date has no input.
+func idle(in *run.Input) bool { return in.Plan.Empty() && in.Date != "" }
+
+func nothingMatches(in *run.Input) string { return "nothing matches " + in.Job.Input.Path.String() }
+
+// takesOutput returns the error of a run that cannot take its output, nil where it can or does not.
+func takesOutput(in *run.Input) error {
+	if idle(in) {
+		return nil
+	}
+	return outputError(in.Job.Output.Path)
+}
+
+// compareParts finds out what would score and compares the plan with the parts that exist. misfit is the error of a
+// run whose model does not fit the data; notes are what else is to be known of input and model.
+func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit error, notes []string, err error) {
+	if in.Plan.Empty() {
+		notes = append(notes, nothingMatches(in))
+	}
+	if in.Unreadable() { // a run asks no scorer then
+		return nothingToCompare(in), nil, notes, nil
+	}
+	served, err := run.Describe(ctx, in.Config)
+	if err == nil {
+		var width int
+		var note string
+		if width, note, misfit = detectWidth(ctx, in, served); note != "" {
+			notes = append(notes, note)
+		}
+		c, err = compare(ctx, in, served, width)
+	}
+	if err != nil && idle(in) && ctx.Err() == nil { // such a run ends before it needs a scorer or the output
+		return nothingToCompare(in), nil, append(notes, err.Error()), nil
+	}
+	return c, misfit, notes, err
+}
+
+// maxFilesProbed is the number of files whose first graphs are compared with the model; a run looks at more.
+const maxFilesProbed = 16
+
+// detectWidth returns the number of features of a node, and the error of a run whose model does not fit the data.
+// note says that too few files were looked at to know, "" where it is known.
+func detectWidth(ctx context.Context, in *run.Input, served run.Served) (width int, note string, err error) {
+	width, err = in.Fit(ctx, served, maxFilesProbed)
+	var misfit *run.Misfit
+	if errors.As(err, &misfit) && misfit.More {
+		return width, fmt.Sprintf("the first graphs of %d files do not fit the model; the others were not looked at: %s",
+			misfit.Files, misfit.Mistake.Reason), nil
+	}
+	return width, "", err
+}
+
+// forecast puts together what the comparison knows, without how the run would end.
+func (c *comparison) forecast() *Forecast {
+	in, m := c.in, &c.served.Model
+	f := &Forecast{
+		Name: in.Job.Name, Date: in.Date, Inputs: list(in.Job.Input.Path.Strings()), Output: in.Job.Output.Path,
+		OutputThere: c.found.Exists, Model: Model{m.Name, m.Digest, c.contract.Width, list(m.Outputs)},
+		Files: in.Files(), Refused: []record.RefusedFile{}, Ignored: list(in.Plan.Ignored),
+		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: list(c.found.Orphaned), Superseded: list(c.found.Superseded),
+		Quarantined: c.quarantined(), Estimates: c.estimates(), Gates: []record.Gate{}, Notes: []string{},
+	}
+	for _, file := range in.Plan.Files {
+		f.InputBytes += file.Size
+	}
+	for _, file := range in.Plan.Refused {
+		f.Refused = append(f.Refused, record.RefusedFile{File: file.Path, Reason: file.Error()})
+	}
+	for _, m := range c.found.Mismatches {
+		f.Mismatches = append(f.Mismatches, Mismatch{m.Part, m.Reasons, m.Foreign})
+	}
+	return f
+}
+
+// list is never null in JSON.
+func list(of []string) []string { return append([]string{}, of...) }
+
+// gates judges by those gates that need nothing but the input, or parts that all exist. notes say what the scores
+// will be compared with.
+func (c *comparison) gates() (verdicts []record.Gate, notes []string) {
+	verdicts, notes, _ = inputGates(c.in)
+	return append(verdicts, c.quarantineGate()...), notes
+}
+
+// inputGates judges by those gates that need nothing but the input. earlier is the output that the scores will be
+// compared with, "" for none.
+func inputGates(in *run.Input) (verdicts []record.Gate, notes []string, earlier string) {
+	if in.Limit > 0 { // a run does not look at them either
+		return nil, nil, ""
+	}
+	limits := in.Job.Gates
+	verdicts = gates.Input(limits, in.GateFacts(in.Plan.Rows, false))
+	if limits.Drift == nil {
+		return verdicts, nil, ""
+	}
+	if earlier = in.Earlier(); earlier == "" {
+		return verdicts, []string{"drift: " + in.NothingEarlier()}, ""
+	}
+	return verdicts, []string{"drift: the scores will be compared with those of " + earlier}, earlier
+}
+
+// quarantineGate judges by the gate on graphs in quarantine, where every part exists.
+func (c *comparison) quarantineGate() []record.Gate {
+	if c.in.Limit > 0 || len(c.todo()) > 0 || len(c.found.Mismatches) > 0 {
+		return nil
+	}
+	facts := gates.Facts{Output: c.in.Job.Output.Path, Quarantined: c.quarantined()}
+	for _, l := range c.found.Footers {
+		if l != nil {
+			facts.Graphs += l.RowsIn
+		}
+	}
+	return gates.Quarantine(c.in.Job.Gates, facts)
+}
+
+// Workloads are the shards of a plan by what a run would do with them.
+type Workloads struct {
+	All   Workload `json:"all"`
+	Score Workload `json:"score"`
+	Skip  Workload `json:"skip"`
+	Redo  Workload `json:"redo"`
+	// Blocked are shards whose part was made from something else: without --rescore the run is refused.
+	Blocked Workload `json:"blocked"`
+}
+
+// Workload is a number of shards and what is in them. Nodes and edges are -1 where footers do not say.
+type Workload struct {
+	Shards int   `json:"shards"`
+	Graphs int64 `json:"graphs"`
+	Nodes  int64 `json:"nodes"`
+	Edges  int64 `json:"edges"`
+}
+
+func (w *Workload) add(groups []estimate.Group) {
+	t := estimate.Total(append(groups, estimate.Group{Nodes: w.Nodes, Edges: w.Edges}))
+	w.Shards, w.Graphs, w.Nodes, w.Edges = w.Shards+1, w.Graphs+t.Rows, t.Nodes, t.Edges
+}
+
+// Estimates are of what is to be scored.
+type Estimates struct {
+	Requests    estimate.Range `json:"requests"`
+	TooLarge    TooLarge       `json:"too_large"`
+	OutputBytes estimate.Range `json:"output_bytes"`
+}
+
+// TooLarge bounds the number of graphs that no message can hold. Counted is false where the bounds are guesses.
+type TooLarge struct {
+	Least   int64 `json:"least"`
+	Most    int64 `json:"most"`
+	Counted bool  `json:"counted"`
+}

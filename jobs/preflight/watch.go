@@ -1,0 +1,49 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"graphscore/jobs"
+	"graphscore/pipeline/observe"
+)
+
+// checkListen returns the error of a run that cannot serve its metrics, nil where it can or does not.
+func checkListen(ctx context.Context, job *jobs.Job) error {
+	address := job.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	if err := jobs.CheckListen(address); err != nil {
+		return &jobs.Error{Path: job.Path, Reason: fmt.Sprintf("metrics.listen %v", err)}
+	}
+	return observe.TryListen(ctx, address)
+}
+
+// checkWatch looks at what others see a run by. But for the port, which a run needs before it begins, nothing of it
+// ends a run.
+func checkWatch(ctx context.Context, k *known) Finding {
+	m := k.cfg.Job.Metrics
+	if err := checkListen(ctx, k.cfg.Job); err != nil {
+		return fail(opening, err)
+	}
+	if m.Textfile != "" {
+		path := observe.TextfilePath(m.Textfile, k.cfg.Job.Name)
+		if err := writableFolder(filepath.Dir(path)); err != nil {
+			return warn("the metrics of a run cannot be written to %s: %v", path, err)
+		}
+	}
+	url, err := observe.PingURL(os.Getenv)
+	if err != nil {
+		return warn("a run would send no ping: %v", err)
+	}
+	if _, err := observe.PushgatewayPassword(os.Getenv); err != nil && m.Pushgateway != "" {
+		return warn("a run would push no metrics: %v", err)
+	}
+	if url == "" && m.Textfile == "" && m.Pushgateway == "" {
+		return ok("no ping, textfile or Pushgateway is set: failures go unreported")
+	}
+	return ok("pings or metrics tell how a run ends")
+}

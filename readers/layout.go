@@ -1,0 +1,87 @@
+package readers
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"graphscore/pipeline/graph"
+	"graphscore/readers/internal/column"
+)
+
+// layout is how the graphs of an input are stored in its files. It has no state: many goroutines use it.
+type layout interface {
+	// name is that of graph.Layouts.
+	name() string
+	// describe binds the columns of f, whose contents are c, and fills in what they say: columns, groups, rows and the
+	// types of ids. names are those that the user gave. Errors are *column.FormatError or of the disk.
+	describe(f *File, c contents, names graph.ColumnNames) error
+	// open opens a shard, whose graphs and rejections go into b. width is the number of features that the model wants.
+	// It fails where a file is another than that which was described.
+	open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, error)
+}
+
+// shardReader reads the graphs of a shard in order. One goroutine uses it.
+type shardReader interface {
+	// block reads at least one row, at most limit, and about so many bytes of them. It returns how many rows it read.
+	block(limit int64, bytes int) (rows int64, err error)
+	// group is the number of the group that is read, -1 before the first one.
+	group() int
+	// width is the number of features of the first graph with nodes, 0 before it. unknown: nothing said how many
+	// features the nodes of a graph have.
+	width() (n int, unknown bool)
+	// close closes the files. It is called once.
+	close() error
+}
+
+// layoutOf returns the layout with a name. Another layout is a file like rows.go, a name in graph.Layouts and a line
+// here.
+func layoutOf(name string) (layout, error) {
+	switch name {
+	case graph.LayoutAuto, graph.LayoutRows:
+		return rows{}, nil
+	case "tables":
+		return nil, &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
+	}
+	return nil, &ConfigError{"input.layout", fmt.Sprintf("unknown layout %q; use %s", name, strings.Join(graph.Layouts(), " or "))}
+}
+
+// isTables reports a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.
+func isTables(entries []fs.DirEntry) bool {
+	has := map[string]bool{}
+	for _, e := range entries {
+		stem := e.Name()
+		if !e.IsDir() {
+			ext := filepath.Ext(stem)
+			if !slices.Contains(dataNames, strings.ToLower(ext)) {
+				continue
+			}
+			stem = strings.TrimSuffix(stem, ext)
+		}
+		has[stem] = true
+	}
+	return has["nodes"] && has["edges"]
+}
+
+// Column describes a column of a file for people.
+type Column struct {
+	// Name and Type are those of the file, Type in the words of Arrow: list<list<float>>.
+	Name, Type string
+	// Role is what the column is read for, a key of `columns:` in the job, or empty: it is ignored.
+	Role string
+}
+
+func describe(fields []column.Field, b column.Binding) []Column {
+	columns := make([]Column, len(fields))
+	for i, f := range fields {
+		columns[i] = Column{Name: f.Name, Type: f.Type}
+		for r := range graph.NumInputColumns {
+			if b[r] == i {
+				columns[i].Role = r.String()
+			}
+		}
+	}
+	return columns
+}
