@@ -21,7 +21,7 @@ type Shard struct {
 
 // Config bounds a run. The zero value of a field means its default.
 type Config struct {
-	// Outputs is the number of values a node that the scorer gives. Required.
+	// Outputs is the number of values a node that the scorer returns. Required.
 	Outputs int
 	// ShardsAtOnce is the number of shards that are read at the same time. As many again may be read to the end
 	// and not yet committed. Default 2.
@@ -42,8 +42,8 @@ type Config struct {
 	Progress *Progress
 	// Log gets what an operator should know. Default: nothing is logged.
 	Log *slog.Logger
-	// Begin is called for every shard that begins, from its goroutine. The context that it gives is that of all
-	// calls for the shard, which end is told when it has ended. Default: ctx as it is.
+	// Begin is called for every shard that begins, from its goroutine. The context that it returns is that of all
+	// calls for the shard; end is called with the result when the shard has ended. Default: ctx as it is.
 	Begin func(ctx context.Context, shard string) (calls context.Context, end func(ShardResult))
 }
 

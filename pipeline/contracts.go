@@ -12,7 +12,7 @@ import (
 // An error other than io.EOF or the context's refuses the rest of the shard: its message names the file
 // and what is wrong with it. A Source never panics because of its input.
 type Source interface {
-	// Next gives the next batch, io.EOF at the end. The caller owns the batch, see [Recycler].
+	// Next returns the next batch, io.EOF at the end. The caller owns the batch, see [Recycler].
 	Next(ctx context.Context) (*graph.Batch, error)
 	// Close frees the file. It may be called at any time, once.
 	Close() error
@@ -20,7 +20,7 @@ type Source interface {
 
 // Recycler is implemented by sources that fill the memory of batches again.
 type Recycler interface {
-	// Recycle gives a batch of Next back, once nobody looks at it or at a slice of it any more. It may be called
+	// Recycle returns a batch of Next, once nobody uses it or a slice of it any more. It may be called
 	// from any goroutine, also after Close.
 	Recycle(b *graph.Batch)
 }
@@ -60,7 +60,7 @@ type Pushback interface {
 }
 
 // Refusing is implemented by errors of a Scorer that concern what is in the batch, not the scorer: the batch
-// is then cut until the graph that causes it stands alone.
+// is then cut until the graph that causes it is alone.
 type Refusing interface {
 	error
 	Refused() (code graph.Code, message string, refused bool)

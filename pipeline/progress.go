@@ -39,7 +39,7 @@ type Reading struct {
 	Stages                                Stages
 }
 
-// Read gives the counts so far.
+// Read returns the counts so far.
 func (p *Progress) Read() Reading {
 	return Reading{
 		Scored: p.Scored.Load(), Quarantined: p.Quarantined.Load(), Skipped: p.Skipped.Load(), Planned: p.Planned.Load(),
@@ -64,7 +64,7 @@ func (r *Reading) Add(o Reading) {
 	r.Stages.Add(o.Stages)
 }
 
-// Stages gives the times so far.
+// Stages returns the times so far.
 func (p *Progress) Stages() Stages {
 	return Stages{
 		Read:      time.Duration(p.read.Load()),

@@ -73,7 +73,7 @@ type sourceError struct{ err error }
 func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
-// shard works on one shard and fills result. Its error ends the run. It gives back the place among those that are
+// shard works on one shard and fills result. Its error ends the run. It releases the place among those that are
 // read.
 func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) error {
 	start := time.Now()
@@ -227,7 +227,7 @@ func (r *runner) launch(ctx context.Context, g *errgroup.Group, q *request, queu
 	}
 }
 
-// release gives back what a request holds of the bytes in flight.
+// release releases what a request holds of the bytes in flight.
 func (r *runner) release(q *request) {
 	r.cfg.Progress.InFlight.Add(-q.bytes)
 	r.bytes.Release(q.bytes)

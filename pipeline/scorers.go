@@ -63,9 +63,9 @@ func (r *retrier) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, err
 			return nil, fmt.Errorf("giving up after %d attempts: %w", attempt, err)
 		}
 		pause := pauses.NextBackOff()
-		var told Pushback
-		if errors.As(err, &told) {
-			pause = max(pause, told.RetryAfter())
+		var pushback Pushback
+		if errors.As(err, &pushback) {
+			pause = max(pause, pushback.RetryAfter())
 		}
 		r.cfg.Progress.Retries.Add(1)
 		r.cfg.Log.WarnContext(ctx, "scoring again", "shard", shardName(ctx), "attempt", attempt, "pause", pause, "graphs", b.Graphs(), "error", err)
@@ -87,7 +87,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Isolate scores the halves of a batch that next refuses with a [Refusing] error, again and again, until the
-// graphs that cause it stand alone: those end in Scores.Failed.
+// graphs that cause it are alone: those end in Scores.Failed.
 func Isolate(next Scorer) Scorer { return &isolator{next: next} }
 
 type isolator struct{ next Scorer }

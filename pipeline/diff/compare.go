@@ -159,7 +159,7 @@ func (c *comparison) resync(ctx context.Context, old, new *stream, a, b *rows) e
 	return c.settle(streams, ahead, [2]int{len(ahead[0]), len(ahead[1])})
 }
 
-// settle makes leftovers of what was read ahead before the places at, and gives the rest back to the streams.
+// settle makes leftovers of what was read ahead before the places at, and returns the rest to the streams.
 func (c *comparison) settle(streams [2]*stream, ahead [2][]*rows, at [2]int) error {
 	for i, s := range streams {
 		for _, r := range ahead[i][:at[i]] {
@@ -201,7 +201,7 @@ func (c *comparison) graph(a, b *rows) {
 	}
 }
 
-// same tells whether nodes are the same in the same order.
+// same reports whether nodes are the same in the same order.
 func same(a, b *graph.IDs) bool {
 	if a.Len() != b.Len() {
 		return false
@@ -233,7 +233,7 @@ func (c *comparison) rows(a, b *rows) {
 	}
 }
 
-// differ tells whether any score differs.
+// differ reports whether any score differs.
 func (c *comparison) differ(a, b *rows) bool {
 	for k := range c.outputs {
 		if !slices.Equal(a.scores[k], b.scores[k]) {

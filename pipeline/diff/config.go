@@ -57,7 +57,7 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// OutputError says that a folder cannot be compared as it stands.
+// OutputError is a folder that cannot be compared.
 type OutputError struct{ Path, Reason string }
 
 func (e *OutputError) Error() string { return fmt.Sprintf("the output %q: %s", e.Path, e.Reason) }

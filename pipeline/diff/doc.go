@@ -13,10 +13,10 @@
 // # How graphs find each other
 //
 // The streams of a place are read in lockstep: as long as graph ids agree nothing is looked up or kept. Where they
-// do not, both streams are read ahead up to a window until they agree again, and what lies before becomes
+// do not, both streams are read ahead up to a window until they agree again, and what comes before becomes
 // leftovers. Leftovers go to temporary files, cut by a hash of the graph id so that each piece fits in memory, and
 // are joined there by graph id: those of the same place first, the others in the order of the outputs. So equal
-// plans cost one pass over both sides, and any renaming or order still gives the right answer, in memory that does
+// plans cost one pass over both sides, and any renaming or order still has the right answer, in memory that does
 // not grow with the outputs (it does with the largest graph, and where one graph id repeats without end).
 //
 // # Distributions
@@ -34,7 +34,7 @@
 // Risk Scorecards, 2006). Below 0.1 is commonly read as no shift, above 0.25 as a large one.
 //
 // KS is the statistic of the two-sample Kolmogorov-Smirnov test: the largest distance between the empirical
-// distribution functions of both sides (Hodges, Arkiv för Matematik 3, 1958), as scipy.stats.ks_2samp gives it.
+// distribution functions of both sides (Hodges, Arkiv för Matematik 3, 1958), as scipy.stats.ks_2samp returns it.
 //
 // Both look at all scores of a side, those of new and missing graphs too; mean and maximum change only at nodes
 // that both sides have.

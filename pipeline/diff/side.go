@@ -113,7 +113,7 @@ func (s *side) report() Side {
 	return Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Nodes: s.nodes, Models: s.models, Foreign: s.foreign}
 }
 
-// pair gives the places of both sides that are read side by side: those of one name, then those that only one side
+// pair returns the places of both sides that are read side by side: those of one name, then those that only one side
 // has, in the order of their names, which may be one input under another name. Either may be empty.
 func pair(old, new *side) (pairs [][2][]string) {
 	var onlyOld, onlyNew []place

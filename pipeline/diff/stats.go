@@ -50,7 +50,7 @@ func newBins(lo, hi float32, most int) bins {
 	return b
 }
 
-// add counts values. What lies outside the range counts at its end.
+// add counts values. What is outside the range counts at its end.
 func (b *bins) add(counts []uint64, values []float32) {
 	last := uint32(len(counts) - 1)
 	for _, v := range values {
@@ -62,7 +62,7 @@ func (b *bins) add(counts []uint64, values []float32) {
 	}
 }
 
-// Distances gives PSI and KS of two counts over the same bins, in the order of the scores. Both are 0 where a side has
+// Distances returns PSI and KS of two counts over the same bins, in the order of the scores. Both are 0 where a side has
 // no scores.
 func Distances(was, is []uint64) (psi, ks float64) {
 	oldTotal, newTotal := total(was), total(is)
@@ -138,7 +138,7 @@ func larger(a, b Mover) int {
 	)
 }
 
-// wants tells whether a change is among the largest so far.
+// wants reports whether a change is among the largest so far.
 func (m *movers) wants(change float64) bool {
 	return len(m.list) < m.keep || m.keep > 0 && math.Abs(change) >= math.Abs(m.list[len(m.list)-1].Change)
 }

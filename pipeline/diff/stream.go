@@ -22,7 +22,7 @@ type rows struct {
 	scores [][]float32
 }
 
-// clone gives rows that share nothing with r.
+// clone returns rows that share nothing with r.
 func (r *rows) clone() *rows {
 	c := &rows{id: bytes.Clone(r.id), place: r.place, nodes: graph.IDs{Kind: r.nodes.Kind}, scores: make([][]float32, len(r.scores))}
 	c.nodes.Append(&r.nodes, 0, r.nodes.Len())
@@ -44,7 +44,7 @@ type stream struct {
 	parts []string // still to be read
 	part  *part.Reader
 	block *part.Block // nil at the end of a part
-	run   int         // the run of the block that the next graph lies in
+	run   int         // the run of the block that holds the next graph
 	at    int         // the next row of the block
 
 	queue []*rows // read ahead
@@ -52,7 +52,7 @@ type stream struct {
 	carry rows // a graph that goes on in the next block
 }
 
-// next gives the next graph, nil at the end. It is valid until the next call, unless it was read ahead.
+// next returns the next graph, nil at the end. It is valid until the next call, unless it was read ahead.
 func (s *stream) next(ctx context.Context) (*rows, error) {
 	if len(s.queue) > 0 {
 		r := s.queue[0]

@@ -25,7 +25,7 @@ type Sample struct {
 	Output int64
 	// Peak is the largest memory that the work has taken so far, in bytes; 0 where it is not known.
 	Peak int64
-	// Unread lists the pieces, by place, that could not be read: they tell nothing.
+	// Unread lists the pieces, by place, that could not be read: nothing is known of them.
 	Unread []int
 }
 
@@ -51,7 +51,7 @@ func (c Config) WithDefaults() Config {
 // Validate names the first field that is out of range. It is for a Config with defaults.
 func (c Config) Validate() error {
 	if c.Now == nil {
-		return fmt.Errorf("estimate: there is no clock (Now)")
+		return fmt.Errorf("estimate: the clock (Now) is missing")
 	}
 	if c.Budget < 0 || c.Strata < 1 || c.Rounds < 1 || c.Pieces < 1 {
 		return fmt.Errorf("estimate: budget %v, strata %d, rounds %d and pieces %d must be positive",
@@ -93,7 +93,7 @@ const (
 // Calibrate scores samples of the groups, spread over all of them, and measures what they take. score blocks until
 // its pieces are scored; it is called by one goroutine, and its error ends the calibration. The first tries, which
 // grow until they take a twentieth of the budget, only warm up. Without rows, or where no sample could be read,
-// nothing can be told: the calibration is nil.
+// nothing can be measured: the calibration is nil.
 func Calibrate(ctx context.Context, cfg Config, groups []Group, score func(context.Context, []Piece) (Sample, error)) (*Calibration, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
@@ -138,7 +138,7 @@ func Calibrate(ctx context.Context, cfg Config, groups []Group, score func(conte
 	return c, nil
 }
 
-// warmUp tries larger and larger samples until they take long enough to tell a speed, in bytes a second.
+// warmUp tries larger and larger samples until they take long enough to measure a speed, in bytes a second.
 func warmUp(cfg Config, groups []Group, c *Calibration, try func([]Piece) (round, error)) (float64, error) {
 	s := &c.strata[len(c.strata)/2]
 	for want := float64(firstBytes); ; want *= 4 {
@@ -230,7 +230,7 @@ func (s *stratum) pieces(groups []Group, want float64, k int, cfg Config) []Piec
 	return out
 }
 
-// spread gives 0..n-1 so that any beginning of it is spread over the whole: 0, n/2, n/4, 3n/4, ...
+// spread returns 0..n-1 so that any beginning of it is spread over the whole: 0, n/2, n/4, 3n/4, ...
 func spread(n int) []int {
 	out := make([]int, 0, n)
 	seen := make([]bool, n)

@@ -3,16 +3,16 @@
 //
 // Words:
 //
-//   - A [Group] is what the footer of an input tells of some rows: how many graphs, nodes, edges, and from these
+//   - A [Group] is what the footer of an input says of some rows: how many graphs, nodes, edges, and from these
 //     how many bytes they take in requests. Sums over groups are therefore counts, not guesses, wherever footers
 //     count; sizes of single graphs are not known.
-//   - A [Range] is a likely value between two that it should lie in.
+//   - A [Range] is a likely value between two bounds.
 //   - A [Piece] is some rows of a group that [Calibrate] has scored for a try; a [Sample] is what came of it.
 //   - A [Calibration] knows from samples what a byte costs, and projects it onto all groups.
 //
 // # Why strata
 //
-// Context: graphs per second of the first files say nothing where a few giant graphs lie among many small ones,
+// Context: graphs per second of the first files say nothing where a few giant graphs are among many small ones,
 // and bytes per second of giants say little of small ones. Decision: groups are sorted by the mean size of their
 // graphs and cut into strata of equal bytes; each stratum is sampled on its own, more than once, and its time is
 // projected by bytes within it. Price: some more rounds. The spread of rounds of one stratum, pooled over all, is

@@ -2,7 +2,7 @@ package estimate
 
 import "math"
 
-// Range is a likely value and the bounds that it should lie in.
+// Range is a likely value and its likely bounds.
 type Range struct {
 	Low    float64 `json:"low"`
 	Likely float64 `json:"likely"`
@@ -18,11 +18,11 @@ func (r Range) Times(x float64) Range { return Range{r.Low * x, r.Likely * x, r.
 // exactly is a range without doubt.
 func exactly(x float64) Range { return Range{x, x, x} }
 
-// Group is what a footer tells of some rows of the input.
+// Group is what a footer says of some rows of the input.
 type Group struct {
 	// Rows is the number of graphs.
 	Rows int64
-	// Nodes and Edges are those of all its graphs, -1 where the footer does not tell.
+	// Nodes and Edges are those of all its graphs, -1 where the footer does not say.
 	Nodes, Edges int64
 	// Bytes is what its graphs take in requests.
 	Bytes int64
@@ -38,7 +38,7 @@ func (g Group) mean() float64 {
 	return float64(g.Bytes) / float64(g.Rows)
 }
 
-// Total adds groups up. Nodes or Edges are -1 where one group does not tell, Counted is true where all are.
+// Total adds groups up. Nodes or Edges are -1 where one group does not say, Counted is true where all are.
 func Total(groups []Group) Group {
 	t := Group{Counted: true}
 	for _, g := range groups {
@@ -72,7 +72,7 @@ const fill = 0.875
 // of one size, cut where batches of the source end, make the likely number.
 func Requests(groups []Group, l Limits) Range {
 	var sum Range
-	var small Group // what lies together in batches
+	var small Group // what shares batches
 	flush := func() {
 		if small.Rows > 0 {
 			sum = sum.Plus(requests(small, l))

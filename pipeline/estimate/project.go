@@ -36,7 +36,7 @@ const (
 )
 
 // perCommit is what a part costs beside its rows, in seconds: files are synced and renamed, two parts at once.
-// Samples are not written, so this is a guess: fast local disks lie below, network file systems above.
+// Samples are not written, so this is a guess: fast local disks are faster, network file systems slower.
 func perCommit() Range { return Range{0.0005, 0.002, 0.02} }
 
 // Project scales what the samples took to all groups: the time of a stratum by its bytes, and likewise its output.
@@ -79,7 +79,7 @@ func (c *Calibration) perByte(of func(round) float64) []float64 {
 	return costs
 }
 
-// doubt is how far rounds lie from the mean of their stratum.
+// doubt is how far rounds are from the mean of their stratum.
 func (c *Calibration) doubt(means []float64, of func(round) float64) Range {
 	d := Range{1 - leastDoubt, 1, 1 + leastDoubt}
 	for _, r := range c.rounds {

@@ -60,7 +60,7 @@ func Table() []Entry {
 		{CheckFailed, "a gate of the job or a check failed (validate, verify, diff with findings)"},
 		{Usage, "wrong usage"},
 		{NoInput, "no input could be read, or the model folder does not load"},
-		{NotThere, "the input is not there, or nothing matches and --require-input is set"},
+		{NotThere, "the input does not exist, or nothing matches and --require-input is set"},
 		{NoScorer, "the scorer is unavailable after retries, or no worker can be started"},
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},
@@ -68,7 +68,7 @@ func Table() []Entry {
 		{Locked, "another run holds the output"},
 		{Contract, "the scorer broke its contract"},
 		{Auth, "TLS or credentials"},
-		{Config, "the job cannot be run as it stands, or resuming is refused"},
+		{Config, "the job cannot be run, or resuming is refused"},
 		{Interrupted, "SIGINT"},
 		{Terminated, "SIGTERM"},
 	}

@@ -16,7 +16,7 @@ const (
 	String
 )
 
-// String gives the name that messages, settings and footers use.
+// String returns the name that messages, settings and footers use.
 func (k IDKind) String() string {
 	if k == Int64 {
 		return "int64"
@@ -43,10 +43,10 @@ func (c *IDs) Len() int {
 	return max(len(c.Offsets)-1, 0)
 }
 
-// At gives id i of a String column as bytes that stay the column's.
+// At returns id i of a String column. The column keeps owning the bytes.
 func (c *IDs) At(i int) []byte { return c.Bytes[c.Offsets[i]:c.Offsets[i+1]] }
 
-// Value gives id i as int64 or string.
+// Value returns id i as int64 or string.
 func (c *IDs) Value(i int) any {
 	if c.Kind == Int64 {
 		return c.Ints[i]
@@ -114,7 +114,7 @@ func (c *IDs) begin() {
 	}
 }
 
-// Slice gives ids i to j without copying.
+// Slice returns ids i to j without copying.
 func (c *IDs) Slice(i, j int) IDs {
 	if c.Kind == Int64 {
 		return IDs{Kind: Int64, Ints: c.Ints[i:j]}
@@ -156,8 +156,8 @@ type Batch struct {
 	RowGroups []int32
 	Rows      []int64
 
-	// Rejected lists, ascending by row, what the reader could not make a graph of. Their rows lie between
-	// or beside those of the batch's graphs. Empty in slices.
+	// Rejected lists, ascending by row, what the reader could not make a graph of. Their rows come before,
+	// between or after those of the batch's graphs. Empty in slices.
 	Rejected []Rejection
 }
 
@@ -176,17 +176,17 @@ func (b *Batch) GraphNodes(g int) int { return int(b.NodeOffsets[g+1] - b.NodeOf
 // GraphEdges is the number of edges of graph g.
 func (b *Batch) GraphEdges(g int) int { return int(b.EdgeOffsets[g+1] - b.EdgeOffsets[g]) }
 
-// NodeRange gives the places of the nodes of graph g in Features (times Width), InDegree, NodeIDs and scores.
+// NodeRange returns the places of the nodes of graph g in Features (times Width), InDegree, NodeIDs and scores.
 func (b *Batch) NodeRange(g int) (from, to int) {
 	return int(b.NodeOffsets[g] - b.NodeOffsets[0]), int(b.NodeOffsets[g+1] - b.NodeOffsets[0])
 }
 
-// EdgeRange gives the places of the edges of graph g in Sources and Weights.
+// EdgeRange returns the places of the edges of graph g in Sources and Weights.
 func (b *Batch) EdgeRange(g int) (from, to int) {
 	return int(b.EdgeOffsets[g] - b.EdgeOffsets[0]), int(b.EdgeOffsets[g+1] - b.EdgeOffsets[0])
 }
 
-// Slice gives graphs i to j without copying. The slice shares the memory of b and has no Rejected.
+// Slice returns graphs i to j without copying. The slice shares the memory of b and has no Rejected.
 func (b *Batch) Slice(i, j int) *Batch {
 	n0, n1 := int(b.NodeOffsets[i]-b.NodeOffsets[0]), int(b.NodeOffsets[j]-b.NodeOffsets[0])
 	e0, e1 := int(b.EdgeOffsets[i]-b.EdgeOffsets[0]), int(b.EdgeOffsets[j]-b.EdgeOffsets[0])

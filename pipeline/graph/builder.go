@@ -31,7 +31,7 @@ type Row struct {
 	Weights []float32
 }
 
-// Ragged stands for the width of a graph whose nodes have different numbers of features.
+// Ragged is the width of a graph whose nodes have different numbers of features.
 const Ragged = -1
 
 // BuilderConfig says what the batches of one file look like.
@@ -202,7 +202,7 @@ func (b *Builder) checkEdges(r *Row) (Code, string) {
 	return "", ""
 }
 
-// nonFinite gives the place of the first NaN or infinity, or -1. x-x is 0 for finite values and NaN for
+// nonFinite returns the place of the first NaN or infinity, or -1. x-x is 0 for finite values and NaN for
 // others, and a sum keeps a NaN: one branch a slice where all is well. Four sums do not wait for each other.
 func nonFinite(v []float32) int {
 	var a, b, c, d float32

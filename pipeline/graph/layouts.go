@@ -1,6 +1,6 @@
 package graph
 
-// The layouts of an input: how graphs lie in files. Package readers reads them.
+// The layouts of an input: how files hold graphs. Package readers reads them.
 const (
 	// LayoutAuto is the layout that the files have.
 	LayoutAuto = "auto"
@@ -8,5 +8,5 @@ const (
 	LayoutRows = "rows"
 )
 
-// Layouts returns the names that a job may give.
+// Layouts returns the names that a job may have.
 func Layouts() []string { return []string{LayoutAuto, LayoutRows} }

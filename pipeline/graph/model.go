@@ -16,7 +16,7 @@ const (
 type Model struct {
 	// Name is the model's own.
 	Name string
-	// Digest tells models apart, empty where it is not known.
+	// Digest is different for different models, empty where it is not known.
 	Digest string
 	// InFeatures is the number of features of a node, 0 where it is not known.
 	InFeatures int

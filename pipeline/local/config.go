@@ -10,7 +10,7 @@ import (
 
 // Config says which workers to start. The zero value of a field means its default.
 type Config struct {
-	// Python is the interpreter, as FindPython gives it.
+	// Python is the interpreter, as FindPython returns it.
 	Python string
 	// Model is the model folder.
 	Model string
@@ -33,7 +33,7 @@ type Config struct {
 // maxWorkers is more than any machine has CPUs.
 const maxWorkers = 4096
 
-// WithDefaults gives a copy with every default filled in.
+// WithDefaults returns a copy with every default filled in.
 func (c Config) WithDefaults() Config {
 	if c.Workers == 0 {
 		c.Workers = runtime.GOMAXPROCS(0)

@@ -44,10 +44,10 @@ type StartError struct {
 	Err error
 }
 
-// Error gives the message.
+// Error returns the message.
 func (e *StartError) Error() string { return e.Message }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
 
 // exitModel is the exit code of a worker that cannot load its model.
@@ -58,7 +58,7 @@ func exitError(cfg Config, state *os.ProcessState, lines []string) error {
 	last := lastError(lines)
 	if state.ExitCode() == exitModel {
 		if last == "" {
-			last = "the worker gives no reason"
+			last = "it printed no reason"
 		}
 		return &ModelError{Model: cfg.Model, Message: last}
 	}
@@ -71,7 +71,7 @@ func exitError(cfg Config, state *os.ProcessState, lines []string) error {
 	}
 	end := state.String()
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-		end += " from outside, perhaps for want of memory"
+		end = "killed by SIGKILL, possibly out of memory"
 	}
 	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, withOutput(last))}
 }
@@ -84,7 +84,7 @@ func afterPrefix(line string) string {
 	return strings.TrimPrefix(line, "ImportError: ")
 }
 
-// lastError is the last line that tells of trouble, without what every line of a worker begins with.
+// lastError is the last line that reports an error or a warning, without what every line of a worker begins with.
 func lastError(lines []string) string {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if said := parse(lines[i]); said.severity() >= slog.LevelWarn {
@@ -97,7 +97,7 @@ func lastError(lines []string) string {
 // withOutput is what a worker printed, as the end of a sentence.
 func withOutput(line string) string {
 	if line == "" {
-		return " without a word"
+		return " and printed nothing"
 	}
 	return ": " + line
 }

@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// PeakMemory is the largest resident memory that a process ever had, in bytes; 0 where the system does not tell.
+// PeakMemory is the largest resident memory that a process ever had, in bytes; 0 where the system does not report it.
 func PeakMemory(pid int) int64 {
 	return procField(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:")
 }

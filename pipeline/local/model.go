@@ -110,10 +110,10 @@ func open(path string) (*os.File, uint64, error) {
 
 func unreadable(dir, name string, err error) error {
 	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
-		return &ModelError{Model: dir, Message: "it is no folder with config.json and model.safetensors"}
+		return &ModelError{Model: dir, Message: "it is not a folder with config.json and model.safetensors"}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return &ModelError{Model: dir, Message: name + " is not there"}
+		return &ModelError{Model: dir, Message: name + " does not exist"}
 	}
 	var cause *fs.PathError
 	if errors.As(err, &cause) {

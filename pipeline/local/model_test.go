@@ -66,9 +66,9 @@ func TestReadModelFails(t *testing.T) {
 		spoil        func(dir string) error
 		want         string
 	}{
-		{"no folder", goodConfig, os.RemoveAll, "it is no folder with config.json and model.safetensors"},
-		{"no config", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "config.json")) }, "config.json is not there"},
-		{"no weights", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors is not there"},
+		{"no folder", goodConfig, os.RemoveAll, "it is not a folder with config.json and model.safetensors"},
+		{"no config", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "config.json")) }, "config.json does not exist"},
+		{"no weights", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors does not exist"},
 		{"a pipe", goodConfig, func(dir string) error {
 			name := filepath.Join(dir, "model.safetensors")
 			return errors.Join(os.Remove(name), syscall.Mkfifo(name, 0o600))

@@ -14,7 +14,7 @@ const (
 )
 
 // output takes what a worker prints, line by line. Until it is released it only keeps the last lines: a worker
-// that does not start is told of in the error, not in the log. It is safe for concurrent use.
+// that does not start is reported in the error, not in the log. It is safe for concurrent use.
 type output struct {
 	log *slog.Logger
 
@@ -91,7 +91,7 @@ func (o *output) begin() {
 	o.kept, o.rest = nil, o.rest[:0]
 }
 
-// lines gives the last lines, the unfinished one too.
+// lines returns the last lines, the unfinished one too.
 func (o *output) lines() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -50,11 +50,11 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	p := &Pool{cfg: cfg, failed: make(chan struct{})}
 	var err error
 	if p.folder, err = socketFolder(cfg.Workers); err != nil {
-		return nil, &StartError{Message: fmt.Sprintf("no folder for the sockets of the workers can be made: %v; set TMPDIR to a writable folder", err), Err: err}
+		return nil, &StartError{Message: fmt.Sprintf("cannot create a folder for the sockets of the workers: %v; set TMPDIR to a writable folder", err), Err: err}
 	}
 	if p.lifeline.read, p.lifeline.write, err = os.Pipe(); err != nil {
-		_ = os.Remove(p.folder) // the error to tell is the other one
-		return nil, &StartError{Message: fmt.Sprintf("no pipe to the workers can be made: %v", err), Err: err}
+		_ = os.Remove(p.folder) // the other error matters
+		return nil, &StartError{Message: fmt.Sprintf("cannot create a pipe to the workers: %v", err), Err: err}
 	}
 	var watching context.Context
 	watching, p.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -87,7 +87,7 @@ func (p *Pool) begin(ctx, watching context.Context) error {
 			if err := w.watch(watching, cmd, func() { p.restarts.Add(1) }); err != nil {
 				p.fail(err)
 			}
-			return nil // Err tells it
+			return nil // Err returns it
 		})
 	}
 	starting, cancel := context.WithTimeout(ctx, p.cfg.StartTimeout)
@@ -98,7 +98,7 @@ func (p *Pool) begin(ctx, watching context.Context) error {
 			case ctx.Err() != nil:
 				return ctx.Err()
 			case starting.Err() != nil:
-				return &StartError{Message: fmt.Sprintf("worker %d was not ready within %v%s",
+				return &StartError{Message: fmt.Sprintf("worker %d was not ready after %v%s",
 					i, p.cfg.StartTimeout, withOutput(lastError(w.out.lines())))}
 			}
 			return err
@@ -164,7 +164,7 @@ func healthy(ctx context.Context, conn *grpc.ClientConn) bool {
 	return err == nil && r.GetStatus() == healthpb.HealthCheckResponse_SERVING
 }
 
-// Addresses gives one "unix:/path" a worker, the same for its successors.
+// Addresses returns one "unix:/path" a worker, the same for its successors.
 func (p *Pool) Addresses() []string {
 	out := make([]string, len(p.workers))
 	for i, w := range p.workers {

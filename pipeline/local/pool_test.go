@@ -171,7 +171,7 @@ func TestDeadWorkerIsStartedAgain(t *testing.T) {
 		t.Error(p.Err())
 	}
 	want := `a worker died and is started again" worker=0 reason="a worker run by ` + cfg.Python +
-		` ended (signal: killed from outside, perhaps for want of memory): 111" restart=1 of=5`
+		` ended (killed by SIGKILL, possibly out of memory): 111" restart=1 of=5`
 	if !strings.Contains(lines.String(), want) {
 		t.Errorf("the log says\n%s", lines)
 	}
@@ -234,7 +234,7 @@ func TestStartFails(t *testing.T) {
 		{"module", is[*PythonError], "cannot run workers (No module named graphscore); run `make build`"},
 		{"import", is[*PythonError], "cannot run workers (cannot import name 'spam'); run"},
 		{"crash", is[*StartError], " ended (exit status 139): Fatal Python error: Segmentation fault"},
-		{"silent", is[*StartError], "was not ready within 200ms without a word"},
+		{"silent", is[*StartError], "was not ready after 200ms and printed nothing"},
 	}
 	for _, test := range tests {
 		t.Run(test.mode, func(t *testing.T) {

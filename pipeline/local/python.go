@@ -12,7 +12,7 @@ import (
 // pythonVariable is the environment variable that names the interpreter.
 const pythonVariable = "GRAPHSCORE_PYTHON"
 
-// FindPython gives the interpreter for workers: the explicit one, else what GRAPHSCORE_PYTHON says, else
+// FindPython returns the interpreter for workers: the explicit one, else what GRAPHSCORE_PYTHON says, else
 // ../python/.venv/bin/python as seen from the folder of the executable, else python3. Whether it has the package
 // graphscore shows when the first worker starts. Errors are *PythonError.
 func FindPython(explicit string, getenv func(string) string, executable string) (string, error) {
@@ -44,7 +44,7 @@ func lookPython(name string) (string, error) {
 		if info, statErr := os.Stat(name); statErr == nil && info.IsDir() {
 			return "", &PythonError{Python: name, Message: "is a folder"}
 		}
-		return "", &PythonError{Python: name, Message: "is not there"}
+		return "", &PythonError{Python: name, Message: "was not found"}
 	}
 }
 

@@ -44,8 +44,8 @@ func TestFindPython(t *testing.T) {
 		{"on the path", "", "", elsewhere, onPath, ""},
 		{"on the path without a binary", "", "", "", onPath, ""},
 		{"name on the path", "python3", "", binary, onPath, ""},
-		{"missing", "/nowhere/python", "", binary, "", `"/nowhere/python" is not there; run`},
-		{"missing name", "", "pythonx", binary, "", `"pythonx" is not there`},
+		{"missing", "/nowhere/python", "", binary, "", `"/nowhere/python" was not found; run`},
+		{"missing name", "", "pythonx", binary, "", `"pythonx" was not found`},
 		{"folder", root, "", binary, "", "is a folder"},
 		{"not executable", plain, "", binary, "", "cannot be executed"},
 	}
@@ -66,7 +66,7 @@ func TestFindPython(t *testing.T) {
 func TestFindPythonWithoutAny(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	_, err := FindPython("", func(string) string { return "" }, "")
-	if !is[*PythonError](err) || !strings.Contains(err.Error(), `"python3" is not there`) {
+	if !is[*PythonError](err) || !strings.Contains(err.Error(), `"python3" was not found`) {
 		t.Errorf("FindPython = %v", err)
 	}
 }

@@ -71,7 +71,7 @@ func (w *worker) start(ctx context.Context) (*exec.Cmd, error) {
 
 // wait blocks until the process has ended.
 func (w *worker) wait(cmd *exec.Cmd) *os.ProcessState {
-	_ = cmd.Wait() // the state tells all that the error does
+	_ = cmd.Wait() // the state says all that the error does
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cmd = nil
@@ -111,7 +111,7 @@ func (w *worker) peakMemory() int64 {
 }
 
 // watch waits for the end of the process and starts its successors until ctx ends. It counts them with restarted
-// and gives the reason why there is none any more.
+// and returns the reason why it stopped.
 func (w *worker) watch(ctx context.Context, cmd *exec.Cmd, restarted func()) error {
 	inARow := 0
 	for {

@@ -12,7 +12,7 @@
 // Decisions:
 //
 //   - Nothing here fails a run that has begun. What cannot be delivered is one warning, after a few seconds at most. Price: a
-//     monitor that is down is told of in the log only.
+//     monitor that is down is reported in the log only.
 //   - Secrets, the URL of the ping among them, come from the environment or from files (see [Secret]) and are in no
 //     error and no log line: they are cut down to scheme and host.
 //   - Traces are asked for by the variables of OpenTelemetry alone. Without them there is no exporter, no goroutine,

@@ -90,7 +90,7 @@ func (p *Pinger) End(ctx context.Context, code int, text string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
 	defer cancel()
-	_ = p.group.Wait() // the ping of the start has told its own trouble
+	_ = p.group.Wait() // the ping of the start has logged its own error
 	p.ping(ctx, strconv.Itoa(code), text)
 }
 

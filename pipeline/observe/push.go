@@ -22,7 +22,7 @@ type Pushgateway struct {
 	User, Password string
 }
 
-// Push gives the metrics to the Pushgateway, in the group of the job; those that it does not name stay there. It
+// Push sends the metrics to the Pushgateway, in the group of the job; those that it does not name stay there. It
 // blocks 3 s at most.
 func (g Pushgateway) Push(ctx context.Context, l *LastRun) error {
 	registry := prometheus.NewRegistry() // without the label: the group has it

@@ -14,7 +14,7 @@ import (
 // maxSecretBytes is more than any secret has: what is larger is another file by mistake.
 const maxSecretBytes = 64 << 10
 
-// PingURL is the URL that is told how a run ends, "" where none is set: see [Secret].
+// PingURL is the URL that is pinged when a run begins and ends, "" where none is set: see [Secret].
 func PingURL(getenv func(string) string) (string, error) {
 	return Secret(getenv, "GRAPHSCORE_PING_URL", "ping_url")
 }
@@ -24,7 +24,7 @@ func PushgatewayPassword(getenv func(string) string) (string, error) {
 	return Secret(getenv, "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password")
 }
 
-// Secret finds what must stand neither in a job file nor on a command line: the value of the variable, else the
+// Secret finds what must be neither in a job file nor on a command line: the value of the variable, else the
 // content of the file that <variable>_FILE names, else that of the systemd credential, a file of that name in
 // $CREDENTIALS_DIRECTORY. White space around it is dropped. It is empty where there is none of them. The error
 // names the variable and the file.

@@ -30,7 +30,7 @@ func (e *ListenError) Error() string {
 		e.Address, reason(e.Err))
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *ListenError) Unwrap() error { return e.Err }
 
 // reason leaves out the operation and the address.
@@ -59,7 +59,7 @@ func TryListen(ctx context.Context, address string) error {
 	return nil
 }
 
-// Serve listens at the address and serves what read gives, whenever it is asked. The address is one on the loopback,
+// Serve listens at the address and serves what read returns, whenever it is asked. The address is one on the loopback,
 // which the caller has checked: profiles are for nobody else. The caller closes the server. The error is a
 // *ListenError.
 func Serve(ctx context.Context, address, job string, read func() Live, log *slog.Logger) (*Server, error) {

@@ -44,7 +44,7 @@ func WriteTextfile(path string, l *LastRun) error {
 	return nil
 }
 
-// lastSuccess is the time of the last success of a job that the file tells, 0 where it tells none: whatever lies
+// lastSuccess is the time of the last success of a job that the file has, 0 where it has none: whatever is
 // there otherwise is replaced.
 func lastSuccess(path, job string) float64 {
 	f, err := os.Open(path)

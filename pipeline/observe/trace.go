@@ -30,7 +30,7 @@ import (
 // tracesPatience is how long Close waits for spans that are not delivered yet.
 const tracesPatience = 3 * time.Second
 
-// TracesConfig says what the spans of a command are told by. Where they go, and which, say the variables of
+// TracesConfig says what the spans of a command are labelled with. Where they go, and which, say the variables of
 // OpenTelemetry, which its own packages read.
 type TracesConfig struct {
 	// Version is that of graphscore.
@@ -56,7 +56,7 @@ var carrier propagation.TraceContext
 
 // NewTraces begins to trace where the environment asks for it: OTEL_EXPORTER_OTLP_ENDPOINT or
 // OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is set, or OTEL_TRACES_EXPORTER is otlp, and OTEL_SDK_DISABLED is not true.
-// Else, and where it cannot, which is a warning, it gives nil: nothing is dialed and no goroutine started.
+// Else, and where it cannot, which is a warning, it returns nil: nothing is dialed and no goroutine started.
 // The spans belong to what TRACEPARENT names, if it is set.
 func NewTraces(ctx context.Context, cfg TracesConfig) *Traces {
 	if cfg.Log == nil {
@@ -71,7 +71,7 @@ func NewTraces(ctx context.Context, cfg TracesConfig) *Traces {
 	}}
 	var exporter sdktrace.SpanExporter
 	if err == nil {
-		// The packages of OpenTelemetry tell their troubles to the process as a whole, and in full: a header that they
+		// The packages of OpenTelemetry report errors to the process as a whole, and in full: a header that they
 		// cannot read, which may be a secret, too.
 		otel.SetLogger(logr.Discard())
 		otel.SetErrorHandler(otel.ErrorHandlerFunc(t.fail))
@@ -137,7 +137,7 @@ func about(ctx context.Context, version string) *resource.Resource {
 // fail takes an error of delivery, once.
 func (t *Traces) fail(err error) {
 	t.warn.Do(func() {
-		t.log.Warn("traces were not delivered: nothing else is touched", "error", undelivered(err))
+		t.log.Warn("could not send traces; the run is not affected", "error", undelivered(err))
 	})
 }
 
@@ -229,8 +229,8 @@ func (t *Traces) Shard(ctx context.Context, shard string) (context.Context, func
 	}
 }
 
-// Scorer puts a span around each call of next, and gives the call its trace context as gRPC metadata. Without
-// traces it gives next itself.
+// Scorer puts a span around each call of next, and adds its trace context to the call as gRPC metadata. Without
+// traces it returns next itself.
 func (t *Traces) Scorer(next pipeline.Scorer) pipeline.Scorer {
 	if t == nil {
 		return next

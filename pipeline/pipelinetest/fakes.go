@@ -71,7 +71,7 @@ func Rows(batches []*graph.Batch) int64 {
 	return n
 }
 
-// Scorer gives every node the sum of its features and, with half the weight, of those of its sources: a
+// Scorer scores every node with the sum of its features and, with half the weight, of those of its sources: a
 // function of the graph alone, which differs when nodes, edges, weights or their order do.
 type Scorer struct {
 	// Before is called first; its error is the call's.

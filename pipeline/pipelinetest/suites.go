@@ -98,7 +98,7 @@ func TestSource(t *testing.T, open func(t *testing.T) pipeline.Source, rows int6
 			t.Errorf("Close: %v", err)
 		}
 	})
-	t.Run("gives the same with batches that come back", func(t *testing.T) {
+	t.Run("yields the same with batches that come back", func(t *testing.T) {
 		read := func(recycle func(s pipeline.Source, b *graph.Batch)) (texts []string) {
 			s := open(t)
 			for {
@@ -202,7 +202,7 @@ func TestScorer(t *testing.T, scorer pipeline.Scorer, b *graph.Batch, outputs in
 func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
 
 // TestSink holds a sink to the contract. create makes the same part anew each time for the rows of b, of which
-// the last is rejected; visible tells whether the part stands under its name, left what else is there.
+// the last is rejected; visible reports whether the part exists under its name, left what else exists.
 func TestSink(t *testing.T, create func(t *testing.T) pipeline.Sink, b *graph.Batch, s *graph.Scores, visible func() bool, left func() []string) {
 	fill := func(t *testing.T, sink pipeline.Sink) {
 		t.Helper()

@@ -13,7 +13,7 @@ import (
 )
 
 // call collects what is known of one call beside its answer. It is the codec of the call as well, so that the
-// time of encoding and decoding can be told from that of waiting. gRPC encodes and decodes unary calls in the
+// time of encoding and decoding can be separated from that of waiting. gRPC encodes and decodes unary calls in the
 // goroutine of the caller.
 type call struct {
 	encoding.CodecV2
@@ -29,7 +29,7 @@ func newCall(protocol string, deadline time.Duration) *call {
 	return &call{CodecV2: encoding.GetCodecV2("proto"), protocol: protocol, deadline: deadline}
 }
 
-// begin gives the context and the options of the call.
+// begin returns the context and the options of the call.
 func (c *call) begin(ctx context.Context) (context.Context, context.CancelFunc, []grpc.CallOption) {
 	if end, ends := ctx.Deadline(); ends && time.Until(end) < c.deadline {
 		c.callers = true

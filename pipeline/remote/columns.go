@@ -11,12 +11,12 @@ import (
 
 type number interface{ ~uint32 | ~float32 }
 
-// littleEndian says whether numbers lie in memory as they go over the wire.
+// littleEndian reports whether numbers in memory have the byte order of the wire.
 func littleEndian() bool {
 	return binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 }
 
-// column gives values as they go over the wire. It shares their memory unless portable is set.
+// column returns values as they go over the wire. It shares their memory unless portable is set.
 func column[T number](values []T, portable bool) []byte {
 	if len(values) == 0 {
 		return nil

@@ -30,7 +30,7 @@ type Config struct {
 	Addresses []string
 	// Protocol is ProtocolNative (the default) or ProtocolGCN.
 	Protocol string
-	// ModelVersion stands where the model's digest would, for a protocol that does not describe the model.
+	// ModelVersion is used as the model's digest, for a protocol that does not describe the model.
 	ModelVersion string
 	// MaxMessageBytes bounds requests and answers. Default: DefaultMaxMessageBytes.
 	MaxMessageBytes int
@@ -45,7 +45,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// WithDefaults gives a copy with every default filled in.
+// WithDefaults returns a copy with every default filled in.
 func (c Config) WithDefaults() Config {
 	c.Addresses = unique(c.Addresses)
 	if c.Protocol == "" {
@@ -115,7 +115,7 @@ func validateAddress(address string) error {
 	return nil
 }
 
-// unixPath gives the path of a unix socket's address, also of the form unix:///path.
+// unixPath returns the path of a unix socket's address, also of the form unix:///path.
 func unixPath(address string) (string, bool) {
 	path, unix := strings.CutPrefix(address, "unix:")
 	if strings.HasPrefix(path, "///") {

@@ -140,7 +140,7 @@ func TestDescribeAbsent(t *testing.T) {
 		"no socket":  {[]string{"unix:/nowhere/s"}, "no such file or directory); start the server or correct its address"},
 		"no name":    {[]string{"no-such-host.invalid:1"}, "no-such-host.invalid"},
 		"two":        {[]string{nobody, "unix:/nowhere/s"}, "scorer at " + nobody + ",unix:/nowhere/s: no answer within 300ms (" + nobody + ": it cannot"},
-		"silent":     {[]string{silent(t, "")}, "no answer within 300ms (it does not react)"},
+		"silent":     {[]string{silent(t, "")}, "no answer within 300ms (no response)"},
 		"web server": {[]string{silent(t, "HTTP/1.1 400 Bad Request\r\n\r\n")}, "it cannot be reached: "},
 	}
 	for name, test := range tests {

@@ -80,7 +80,7 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 	return conn, nil
 }
 
-// endpoints gives each address its own name for TLS and for the authority that proxies route by, unless the TLS
+// endpoints returns each address its own name for TLS and for the authority that proxies route by, unless the TLS
 // settings have a name for all.
 func endpoints(cfg Config) []resolver.Endpoint {
 	out := make([]resolver.Endpoint, len(cfg.Addresses))
@@ -103,7 +103,7 @@ func balancing() string {
 	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }
 
-// pings finds peers that are gone without a word.
+// pings finds peers that are gone without closing the connection.
 func pings(protocol string) keepalive.ClientParameters {
 	return keepalive.ClientParameters{Time: TraitsOf(protocol).pingEvery, Timeout: 20 * time.Second}
 }

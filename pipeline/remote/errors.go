@@ -33,7 +33,7 @@ const (
 	Refused
 )
 
-// String gives a word for messages and logs.
+// String returns a word for messages and logs.
 func (k Kind) String() string {
 	switch k {
 	case Unavailable:
@@ -98,7 +98,7 @@ func tooLarge(size, limit int64) *Error {
 	}
 }
 
-// callError says what the failure of a call means. It gives the error of ctx, which is the caller's context and
+// callError says what the failure of a call means. It returns the error of ctx, which is the caller's context and
 // not the one with the deadline of the call, where that has ended.
 func callError(ctx context.Context, err error, c *call) error {
 	if ctx.Err() != nil {
@@ -170,7 +170,7 @@ func sentence(message string) string {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}), " ")
 	if message == "" {
-		return "it gives no reason"
+		return "it gives no reason" // it may land in a quarantine file, whose bytes do not change
 	}
 	if len(message) <= maxSentence {
 		return message

@@ -17,7 +17,7 @@ import (
 	gcnpb "graphscore/proto/gcn"
 )
 
-// GCN scores through GCNService, which takes one graph a call and gives one output, "score". It is safe for
+// GCN scores through GCNService, which takes one graph a call and returns one output, "score". It is safe for
 // concurrent use.
 type GCN struct {
 	client   gcnpb.GCNServiceClient
@@ -169,7 +169,7 @@ func graphData(b *graph.Batch, g int, ids []string) *gcnpb.GraphData {
 	return data
 }
 
-// nodeNames gives the ids of the nodes of graph g as the protocol has them: text, and '0' to 'n-1' where the
+// nodeNames returns the ids of the nodes of graph g as the protocol has them: text, and '0' to 'n-1' where the
 // input has none.
 func nodeNames(b *graph.Batch, g int) ([]string, error) {
 	names := newNodeNames(b, g)

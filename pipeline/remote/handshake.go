@@ -91,7 +91,7 @@ func (c *observedConn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// tlsMistake tells wrong settings from broken connections.
+// tlsMistake reports whether an error means wrong settings, and not a broken connection.
 func tlsMistake(err error) bool {
 	if err == nil {
 		return false

@@ -66,7 +66,7 @@ func (p *probe) attempt(ctx context.Context, patience time.Duration) error {
 	if !errors.As(err, &e) || e.Code == codes.DeadlineExceeded {
 		// The time of this attempt, or of all, is over. What was seen before says more.
 		if p.last == nil {
-			p.last = &Error{Kind: Unavailable, Code: codes.DeadlineExceeded, Message: "it does not react"}
+			p.last = &Error{Kind: Unavailable, Code: codes.DeadlineExceeded, Message: "no response"}
 		}
 		return p.mistake(ctx)
 	}
@@ -83,7 +83,7 @@ func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	c := newCall(p.cfg.Protocol, p.cfg.Deadline)
 	health, err := healthpb.NewHealthClient(p.conn).Check(ctx, new(healthpb.HealthCheckRequest))
 	switch code := status.Code(err); {
-	case code == codes.Unimplemented || code == codes.NotFound: // a server that does not tell
+	case code == codes.Unimplemented || code == codes.NotFound: // a server that does not report health
 	case err != nil:
 		return nil, callError(ctx, err, c)
 	case health.GetStatus() != healthpb.HealthCheckResponse_SERVING:
@@ -123,6 +123,6 @@ func (p *probe) mistake(ctx context.Context) error {
 	}
 	return &Error{
 		Kind: Auth, Address: p.address, Code: codes.Unavailable,
-		Message: "it wants TLS, but the run has no TLS settings; add them",
+		Message: "it requires TLS, but the run has no TLS settings; add them",
 	}
 }

@@ -107,8 +107,8 @@ func TestTLS(t *testing.T) {
 		"no client cert":    {mutual(tls.VersionTLS13), trusting, "the server refuses the client"},
 		"no client cert 12": {mutual(tls.VersionTLS12), trusting, "the server refuses the client"},
 		"wrong client cert": {mutual(tls.VersionTLS13), &tls.Config{RootCAs: ca.pool(), Certificates: []tls.Certificate{foreign}}, "the server refuses the client"},
-		"plaintext to TLS":  {plain(), nil, "it wants TLS, but the run has no TLS settings; add them"},
-		"plain to mutual":   {mutual(tls.VersionTLS12), nil, "it wants TLS, but the run has no TLS settings; add them"},
+		"plaintext to TLS":  {plain(), nil, "it requires TLS, but the run has no TLS settings; add them"},
+		"plain to mutual":   {mutual(tls.VersionTLS12), nil, "it requires TLS, but the run has no TLS settings; add them"},
 		"TLS to plaintext":  {nil, trusting, "the server does not use TLS: leave the TLS settings out"},
 		"too old":           {&tls.Config{Certificates: []tls.Certificate{mine}, MinVersion: tls.VersionTLS13}, &tls.Config{RootCAs: ca.pool(), MaxVersion: tls.VersionTLS12}, "TLS fails: "},
 	}

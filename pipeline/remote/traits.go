@@ -51,8 +51,8 @@ func (t Traits) Carries(m *graph.Model) bool {
 	return t.Outputs == nil || len(m.Outputs) == len(t.Outputs)
 }
 
-// Assumed returns what is known of the model behind a server that does not describe it: version stands where the digest
-// would, the width is 0. m is the model that the server is known to have, nil for none; it is not changed.
+// Assumed returns what is known of the model behind a server that does not describe it: version is its digest,
+// the width is 0. m is the model that the server is known to have, nil for none; it is not changed.
 func (t Traits) Assumed(version string, m *graph.Model) *graph.Model {
 	if m == nil {
 		m = new(graph.Model)

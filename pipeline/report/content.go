@@ -1,6 +1,6 @@
 package report
 
-// Report is what there is to tell. Lists are never nil, so that every key has its value in JSON.
+// Report is the content of a report. Lists are never nil, so that every key has its value in JSON.
 type Report struct {
 	// Output is the folder.
 	Output string `json:"output"`
@@ -14,7 +14,7 @@ type Report struct {
 
 	// Run is nil where no record can be read.
 	Run *Run `json:"run"`
-	// Totals and Outcome speak of the output as it stands.
+	// Totals and Outcome describe the output as it is now.
 	Totals  Totals   `json:"totals"`
 	Outcome []Reason `json:"outcome"`
 	// Refused and Failed are inputs and shards of the run that gave no part; at most ShownProblems each.
@@ -49,7 +49,7 @@ type Report struct {
 	Provenance []Fact `json:"provenance"`
 }
 
-// State says how things stand.
+// State is the state of an output.
 type State string
 
 // The states of an output.
@@ -64,7 +64,7 @@ const (
 	NotEnded State = "not ended"
 )
 
-// Run is the run that is told of.
+// Run is the run that the report describes.
 type Run struct {
 	ID             string  `json:"id"`
 	Started        string  `json:"started"`
@@ -87,7 +87,7 @@ type Run struct {
 	Memory int64 `json:"peak_memory_bytes"`
 }
 
-// Totals are sums over the parts that stand.
+// Totals are sums over the parts that exist.
 type Totals struct {
 	Parts       int64 `json:"parts"`
 	Bytes       int64 `json:"bytes"`

@@ -6,7 +6,7 @@ import "fmt"
 type NotFoundError struct{ Path string }
 
 func (e *NotFoundError) Error() string {
-	return fmt.Sprintf("%q is not there: name an output folder, or a file in its _runs", e.Path)
+	return fmt.Sprintf("%q does not exist: name an output folder, or a file in its _runs", e.Path)
 }
 
 // NotOutputError says that a folder is not the output of a run.

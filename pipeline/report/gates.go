@@ -1,6 +1,6 @@
 package report
 
-// gates tells how the gates of the job ended.
+// gates lists how the gates of the job ended.
 func (b *builder) gates() {
 	if b.record == nil {
 		return

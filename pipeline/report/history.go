@@ -14,7 +14,7 @@ import (
 	"graphscore/writers/record"
 )
 
-// recent lists the run and those before it, and gives the one to compare with.
+// recent lists the run and those before it, and returns the one to compare with.
 func (b *builder) recent(ctx context.Context) (*record.Run, error) {
 	var scored, latest *record.Run
 	for _, file := range b.files[b.at:] {
@@ -82,7 +82,7 @@ func quarantineRate(rec *record.Run) float64 {
 	return float64(n) / float64(max(rec.Counts.RowsIn, 1))
 }
 
-// provenance says what made the output: by the record, and for models and settings by every part that stands.
+// provenance says what made the output: by the record, and for models and settings by every part that exists.
 func (b *builder) provenance() {
 	add := func(name, value string) {
 		if value != "" {

@@ -49,7 +49,7 @@ func openOutput(ctx context.Context, view writers.View, note func(string, ...any
 			o.unreadable++
 			note("%s", sentence(err))
 		case errors.Is(err, fs.ErrNotExist):
-			note("The part %s went away while this report was made.", name)
+			note("The part %s was removed while this report was made.", name)
 		case err != nil:
 			return nil, err
 		default:
@@ -84,7 +84,7 @@ func (o *output) stream(ctx context.Context, note func(string, ...any), see func
 		case part.IsPartError(err):
 			note("%s", sentence(err))
 		case errors.Is(err, fs.ErrNotExist):
-			note("The part %s went away while this report was made.", p.name)
+			note("The part %s was removed while this report was made.", p.name)
 		case err != nil:
 			return err
 		}

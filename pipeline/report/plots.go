@@ -48,7 +48,7 @@ func draw(what string, chart func(canvas, *charts.Painter) error) (plot, error) 
 	return p, nil
 }
 
-// The colours of a drawing stand for those of the page, which change between light and dark.
+// The colours of a drawing are placeholders for those of the page, which change between light and dark.
 var colours = []struct {
 	drawn charts.Color
 	css   string
@@ -68,7 +68,7 @@ func theme() charts.ColorPalette {
 	})
 }
 
-// themed puts the colours and the font of the page into a drawing, and tells readers of the screen what it shows.
+// themed puts the colours and the font of the page into a drawing, and describes it to screen readers.
 func themed(svg, what string) template.HTML {
 	pairs := []string{
 		";font-family:'Roboto Medium',sans-serif", "",
@@ -162,7 +162,7 @@ func stagePlot(list []Stage) (plot, error) {
 		o.Legend.Show = charts.Ptr(false)
 		o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle = labels, font()
 		valueAxis(&o.ValueAxis[0])
-		o.ValueAxis[0].Show, o.ValueAxis[0].SplitLineShow = charts.Ptr(false), charts.Ptr(false) // the bars tell
+		o.ValueAxis[0].Show, o.ValueAxis[0].SplitLineShow = charts.Ptr(false), charts.Ptr(false) // the bars have labels
 		o.ValueAxis[0].Max = charts.Ptr((1 + 110/float64(c.width-120)) * most)                   // room for the longest label
 		o.SeriesList[0].Label = charts.SeriesLabel{
 			Show: charts.Ptr(true), FontStyle: font(), ValueFormatter: display.Duration,

@@ -108,7 +108,7 @@ func (b *builder) withoutScores(before *record.Run) string {
 		"To compare them, keep a copy and name it with --previous, or as gates.drift.against in the job."
 }
 
-// before gives the record to compare with, nil for none: that of the last earlier run which scored anything, for
+// before returns the record to compare with, nil for none: that of the last earlier run which scored anything, for
 // want of one the last earlier run. On the way it lists the recent runs.
 func (b *builder) before(ctx context.Context) (*record.Run, error) {
 	earlier, err := b.recent(ctx)

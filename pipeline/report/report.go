@@ -102,7 +102,7 @@ func (b *builder) note(format string, args ...any) {
 	b.report.Notes = append(b.report.Notes, fmt.Sprintf(format, args...))
 }
 
-// locate finds the output and its records, and reads the one that is told of.
+// locate finds the output and its records, and reads the one to report on.
 func (b *builder) locate(ctx context.Context) error {
 	info, err := os.Stat(b.cfg.Path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -131,7 +131,7 @@ func (b *builder) locate(ctx context.Context) error {
 	if len(b.files) == 0 && len(b.output.parts) == 0 {
 		reason := "it holds neither parts nor run records; of a job with dates, name the folder of one date"
 		if n := b.output.unreadable; n > 0 {
-			reason = "no run record is there, and none of its Parquet files was made by graphscore"
+			reason = "it has no run record, and graphscore made none of its Parquet files"
 		}
 		return &NotOutputError{b.cfg.Path, reason}
 	}
@@ -140,11 +140,11 @@ func (b *builder) locate(ctx context.Context) error {
 
 // strayRecord says why a file is not the record of a run.
 func strayRecord(path string) error {
-	reason := "it does not lie in the _runs of an output"
+	reason := "it is not in the _runs of an output"
 	if rec, err := record.ReadBackfill(path); err == nil {
 		reason = "it is that of a backfill, whose dates have outputs of their own"
 		if rec.ExitCode == record.NotEnded {
-			reason = "it is that of a backfill that never ended (it was killed, or is at work), whose dates have outputs of their own"
+			reason = "it is that of a backfill that never ended (it was killed, or is running), whose dates have outputs of their own"
 		}
 	}
 	return &record.Error{Path: path, Reason: reason}
@@ -157,7 +157,7 @@ func (b *builder) choose(folder bool) error {
 		b.record, err = record.Read(b.cfg.Path)
 		b.at = max(slices.IndexFunc(b.files, func(f string) bool { return filepath.Base(f) == filepath.Base(b.cfg.Path) }), 0)
 		if err == nil && b.at > 0 {
-			b.note("Later runs wrote to this output. What is told of parts, scores and quarantine is how it stands now.")
+			b.note("Later runs wrote to this output. Parts, scores and quarantine are reported as they are now.")
 		}
 		return err
 	}
@@ -190,7 +190,7 @@ func (b *builder) unfinished() {
 	b.holder = h
 }
 
-// run tells of the record.
+// run describes the run of the record.
 func (b *builder) run() {
 	rec := b.record
 	if rec == nil {
@@ -210,7 +210,7 @@ func (b *builder) run() {
 	r.Stages = stages(rec.Stages)
 	r.Slowest = slowest(rec.Shards)
 	if n := rec.Counts.Orphaned; n > 0 {
-		b.note("%s of inputs that are gone still stand and count here.", display.Plural(n, "part"))
+		b.note("%s of missing inputs are kept and count here.", display.Plural(n, "part"))
 	}
 }
 
@@ -271,7 +271,7 @@ func slowest(shards []record.Shard) []Shard {
 	return list[:min(len(list), shownShards)]
 }
 
-// outcome says what became of every graph of the parts that stand.
+// outcome counts what became of every graph of the parts that exist.
 func (b *builder) outcome() {
 	t := &b.output.totals
 	b.report.Totals = *t
@@ -305,11 +305,11 @@ func (b *builder) problems() {
 	}
 }
 
-// state says how things stand, the last thing that is known.
+// state sets the state of the output and its summary. It must come last.
 func (b *builder) state() {
 	r := b.report
 	if h := b.holder; h != nil {
-		b.note("The run %s, which process %d began on %s at %s, left no record: it still goes on, or it was killed. "+
+		b.note("The run %s, which process %d began on %s at %s, left no record: it is still running, or it was killed. "+
 			"The same command continues it.", h.RunID, h.PID, cmp.Or(h.Host, "an unknown host"),
 			h.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
 	}
@@ -319,20 +319,20 @@ func (b *builder) state() {
 	parts := display.Plural(b.output.totals.Parts, "part")
 	switch {
 	case b.record == nil || b.holder != nil:
-		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" stand so far."
+		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" so far."
 	case b.record.ExitCode == exit.Done && b.view().Succeeded():
 		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
 	case b.view().Succeeded():
-		r.State, r.Summary = Partly, fmt.Sprintf("Every part stands, but %s of %s graphs are in quarantine.",
+		r.State, r.Summary = Partly, fmt.Sprintf("Every part is complete, but %s of %s graphs are in quarantine.",
 			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	case r.FailedCount == 0 && len(b.failedGates()) > 0:
 		r.State, r.Summary = Partly, fmt.Sprintf("Gates failed: %s. The scores stay (%s), without a _SUCCESS.",
 			strings.Join(b.failedGates(), ", "), parts)
 	case r.FailedCount == 0 && r.RefusedCount > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s stand, with %s of %s graphs in quarantine.",
+		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s complete, with %s of %s graphs in quarantine.",
 			display.Plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	default:
-		r.State, r.Summary = Broken, fmt.Sprintf("The run did not get through (exit code %d): %s stand so far.",
+		r.State, r.Summary = Broken, fmt.Sprintf("The run failed (exit code %d): %s so far.",
 			b.record.ExitCode, parts)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"graphscore/writers/part"
 )
 
-// shares are the quantiles that are told.
+// shares are the quantiles that are reported.
 var shares = [...]float64{0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1}
 
 // scoreBars is about the number of bars of a histogram of scores: their edges are round numbers. Tails beyond the outermost 1/tailShare of the scores
@@ -91,7 +91,7 @@ type scoreColumn struct {
 	upper  *[halves]int64 // scores by the upper half of their key
 
 	places  [len(shares)]place
-	lower   []*[halves]int64 // scores by the lower half, for the upper halves in which a quantile lies
+	lower   []*[halves]int64 // scores by the lower half, for the upper halves that hold a quantile
 	index   *[halves]uint8   // into lower, from 1
 	squares float64
 	bars    []int64
@@ -101,7 +101,7 @@ type scoreColumn struct {
 	above   int64
 }
 
-// place is where a quantile lies: the rank-th score, from 0, among those with an upper half.
+// place is where a quantile is: the rank-th score, from 0, among those with an upper half.
 type place struct {
 	upper uint16
 	rank  int64
@@ -126,7 +126,7 @@ func (c *scoreColumn) add(values []float32) {
 	}
 }
 
-// locate finds the upper halves in which quantiles lie, and the range of the histogram.
+// locate finds the upper halves that hold quantiles, and the range of the histogram.
 func (c *scoreColumn) locate() {
 	if c.n == 0 {
 		return
@@ -152,7 +152,7 @@ func (c *scoreColumn) locate() {
 	}
 }
 
-// round gives the next 1, 2 or 5 times a power of ten.
+// round returns the next 1, 2 or 5 times a power of ten.
 func round(step float64) float64 {
 	power := math.Pow(10, math.Floor(math.Log10(step)))
 	for _, digit := range []float64{1, 2, 5} {
@@ -163,7 +163,7 @@ func round(step float64) float64 {
 	return 10 * power
 }
 
-// find gives the place of the smallest score that a share of all does not exceed.
+// find returns the place of the smallest score that a share of all does not exceed.
 func (c *scoreColumn) find(share float64) place {
 	rank := min(max(int64(math.Ceil(share*float64(c.n)))-1, 0), c.n-1)
 	for u, n := range c.upper {
@@ -239,7 +239,7 @@ func (c *scoreColumn) quantiles() []Quantile {
 	return list
 }
 
-// compare holds the outputs that two sets share against each other.
+// compare compares the outputs that two sets share.
 func compare(before, now *scoreSet) []ScoreDrift {
 	list := []ScoreDrift{}
 	for _, c := range now.columns {

@@ -38,7 +38,7 @@ func (s *sizes) block(b *part.Block) {
 	}
 }
 
-// same tells whether the first graph of a block goes on from the block before.
+// same reports whether the first graph of a block continues that of the block before.
 func (s *sizes) same(ids *graph.IDs) bool {
 	if ids.Kind == graph.Int64 {
 		return ids.Ints[0] == s.lastN

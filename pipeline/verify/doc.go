@@ -12,7 +12,7 @@
 // Scores of the sample must have the same bits where what scores now (engine, BLAS kernel, versions) is what the
 // newest run record that scored the part names, and else be |a-b| <= 1e-5 max(1,|b|).
 //
-// Without the input, graphs are counted by their rows: that tells parts with too many graphs, but not those with too
+// Without the input, graphs are counted by their rows: that finds parts with too many graphs, but not those with too
 // few, as a graph without nodes has no rows.
 //
 // It runs in one goroutine, holds one block of one part and one batch of the input, and changes nothing.

@@ -42,7 +42,7 @@ type quarantine struct {
 	codes  map[string]int64
 }
 
-// peek gives the next graph in quarantine, nil at the end.
+// peek returns the next graph in quarantine, nil at the end.
 func (q *quarantine) peek() (*graph.Rejection, error) {
 	if q.head != nil || q.ended {
 		return q.head, nil
@@ -105,7 +105,7 @@ func (v *verifier) compare(ctx context.Context, source pipeline.Source, c *curso
 	}
 	if r, err := q.peek(); r != nil || err != nil {
 		if err == nil {
-			err = wrongf("its quarantine file has row %d, which the input has not", r.Row)
+			err = wrongf("its quarantine file has row %d, which the input does not have", r.Row)
 		}
 		return err
 	}
@@ -113,7 +113,7 @@ func (v *verifier) compare(ctx context.Context, source pipeline.Source, c *curso
 	case io.EOF:
 		return v.rescore(ctx, c.part)
 	case nil:
-		return wrongf("it has rows from %d on that the input has not", c.rows)
+		return wrongf("it has rows from %d on that the input does not have", c.rows)
 	default:
 		return err
 	}
@@ -134,14 +134,14 @@ func (q *quarantine) expect(want *graph.Rejection) error {
 	return nil
 }
 
-// graph wants a graph that the reader gives to be in the part, or in quarantine for what only scoring finds.
+// graph requires a graph of the reader to be in the part, or in quarantine for what only scoring finds.
 func (v *verifier) graph(ctx context.Context, c *cursor, q *quarantine, b *graph.Batch, g int) error {
 	r, err := q.peek()
 	if err != nil {
 		return err
 	}
 	if r != nil && r.Row < b.Rows[g] {
-		return wrongf("its quarantine file has row %d, which the input has not", r.Row)
+		return wrongf("its quarantine file has row %d, which the input does not have", r.Row)
 	}
 	if r != nil && r.Row == b.Rows[g] {
 		if !slices.Contains(late, r.Code) {

@@ -36,7 +36,7 @@ func (v *verifier) part(ctx context.Context, name string) error {
 	case errors.As(err, &scorer):
 		return scorer.err
 	case errors.Is(err, part.ErrForeign):
-		v.found(name, "it is Parquet, but no part of graphscore: move it away")
+		v.found(name, "it is Parquet, but not a part written by graphscore: move it away")
 	default:
 		v.found(name, "%v", err)
 	}
@@ -75,10 +75,10 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 		return err
 	}
 	if c.rows != l.Nodes {
-		return wrongf("it has %d rows, its footer speaks of %d nodes", c.rows, l.Nodes)
+		return wrongf("it has %d rows, its footer counts %d nodes", c.rows, l.Nodes)
 	}
 	if quarantine.lines != l.Quarantined || !maps.Equal(quarantine.codes, l.Codes) {
-		return wrongf("its quarantine file has %d graphs %v, its footer speaks of %d %v", quarantine.lines, quarantine.codes, l.Quarantined, l.Codes)
+		return wrongf("its quarantine file has %d graphs %v, its footer counts %d %v", quarantine.lines, quarantine.codes, l.Quarantined, l.Codes)
 	}
 	v.report.Graphs += l.Scored
 	v.report.Nodes += l.Nodes
@@ -188,7 +188,7 @@ func nonFinite(values []float32) int {
 	return -1
 }
 
-// graph reads the next run of rows of one graph id, and gives how many graphs begin in it: where the node id of a
+// graph reads the next run of rows of one graph id, and returns how many graphs begin in it: where the node id of a
 // graph's first row comes again, another graph with the same id begins.
 func (c *cursor) graph() (int64, error) {
 	if err := c.load(); err != nil {
@@ -258,7 +258,7 @@ func (c *cursor) expect(b *graph.Batch, g int, out *[]float32) error {
 	return nil
 }
 
-// node tells whether row i of the block is of node j of the batch, number of its graph.
+// node reports whether row i of the block is of node j of the batch, number of its graph.
 func (c *cursor) node(i int, b *graph.Batch, j, number int) bool {
 	ids := &c.block.NodeIDs
 	switch {

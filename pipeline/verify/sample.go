@@ -13,7 +13,7 @@ import (
 	"graphscore/writers/record"
 )
 
-// drawn tells whether a graph is in the sample. It depends on the place of the graph alone.
+// drawn reports whether a graph is in the sample. It depends on the place of the graph alone.
 func drawn(input string, row int64, share float64) bool {
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, input) // a hash takes everything
@@ -73,7 +73,7 @@ func (v *verifier) rescore(ctx context.Context, p *part.Reader) error {
 	return differences(b, v.sample.scores, got.Values, len(p.Outputs()), exact)
 }
 
-// sameScoring tells whether a part was scored by what scores now, so that its bits must be the same.
+// sameScoring reports whether a part was scored by what scores now, so that its bits must be the same.
 func sameScoring(was, is record.Model) bool {
 	return was.Digest != "" && was.Digest == is.Digest && was.Engine == is.Engine && was.BLAS == is.BLAS && maps.Equal(was.Versions, is.Versions)
 }

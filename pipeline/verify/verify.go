@@ -114,7 +114,7 @@ type Report struct {
 	FoundWrong int       `json:"found_wrong"`
 }
 
-// Add adds what was found in an output that lies in a folder below that of r.
+// Add adds what was found in an output in a folder below that of r.
 func (r *Report) Add(o *Report, dir string) {
 	r.Parts += o.Parts
 	r.Graphs += o.Graphs
@@ -225,37 +225,37 @@ func (v *verifier) leftovers(inv *writers.Inventory) {
 		v.found(name, "a temporary file is left from a run that was killed: the next run removes it")
 	}
 	for _, name := range inv.Foreign {
-		v.found(name, "it is not graphscore's: move it away")
+		v.found(name, "it was not written by graphscore: move it away")
 	}
 	for _, of := range inv.Quarantines {
 		if _, exists := slices.BinarySearch(inv.Parts, of); !exists {
-			v.found(part.QuarantineName(of), "its part is not there: run again")
+			v.found(part.QuarantineName(of), "its part does not exist: run again")
 		}
 	}
 }
 
-// success holds _SUCCESS against the last run that came to an end.
+// success compares _SUCCESS with the last run that came to its end.
 func (v *verifier) success(inv *writers.Inventory) {
 	const name = writers.SuccessName
 	switch {
 	case !inv.Ours():
 		v.found(".", "it holds no part, record or lock of graphscore: name the output folder of a run")
 	case !inv.Success && v.last == nil:
-		v.found(name, "it is not there, and no run came to an end: run again")
+		v.found(name, "it does not exist, and no run completed: run again")
 	case !inv.Success && v.last.ExitCode == exit.Done:
-		v.found(name, "it is not there, though run %s ended with 0: a later run was stopped, run again", v.last.RunID)
+		v.found(name, "it does not exist, though run %s ended with 0: a later run was stopped, run again", v.last.RunID)
 	case !inv.Success:
-		v.found(name, "it is not there: run %s ended with %d (%s)", v.last.RunID, v.last.ExitCode, v.last.Error)
+		v.found(name, "it does not exist: run %s ended with %d (%s)", v.last.RunID, v.last.ExitCode, v.last.Error)
 	}
 	if !inv.Success || v.last == nil {
 		return
 	}
 	for _, f := range v.last.Refused {
-		v.found(name, "it is there, but run %s refused %s", v.last.RunID, f.File)
+		v.found(name, "it exists, but run %s refused %s", v.last.RunID, f.File)
 	}
 	for _, s := range v.last.Shards {
 		if _, there := slices.BinarySearch(inv.Parts, s.Part); !there {
-			v.found(s.Part, "the part is not there, though _SUCCESS is: run again")
+			v.found(s.Part, "the part does not exist, though _SUCCESS does: run again")
 		}
 	}
 }

@@ -58,7 +58,7 @@ func TestInputDiffers(t *testing.T) {
 		"now rejected":  {func(g []one) []one { g[0].read = graph.NodeCount; return g }, "row 0 of the input (graph 1) cannot be scored (node_count), but is not in quarantine"},
 		"another code":  {func(g []one) []one { g[4].read = graph.NodeCount; return g }, "is in quarantine for edge_out_of_range, but should be for node_count"},
 		"now all right": {func(g []one) []one { g[4].read = ""; return g }, "is in quarantine for edge_out_of_range, but nothing is wrong with it"},
-		"end lost":      {func(g []one) []one { g[7].nodes = 0; return g }, "it has rows from 20007 on that the input has not"},
+		"end lost":      {func(g []one) []one { g[7].nodes = 0; return g }, "it has rows from 20007 on that the input does not have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

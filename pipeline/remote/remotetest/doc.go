@@ -1,4 +1,4 @@
-// Package remotetest has scorers on real sockets for tests: a server of the native protocol that can be told to
+// Package remotetest has scorers on real sockets for tests: a server of the native protocol that can be made to
 // misbehave, and a plain server of the older one, as its users have it.
 package remotetest
 
@@ -13,13 +13,13 @@ import (
 	"google.golang.org/grpc"
 )
 
-// Serve runs a server on 127.0.0.1 until the test ends, and gives its address. Services are registered before.
+// Serve runs a server on 127.0.0.1 until the test ends, and returns its address. Services are registered before.
 func Serve(t testing.TB, server *grpc.Server) string {
 	t.Helper()
 	return ServeOn(t, server, "127.0.0.1:0")
 }
 
-// ServeUnix runs a server on a unix socket until the test ends, and gives its address.
+// ServeUnix runs a server on a unix socket until the test ends, and returns its address.
 func ServeUnix(t testing.TB, server *grpc.Server) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("/tmp", "remotetest-") // the test's own folder may be too deep for a socket

@@ -82,7 +82,7 @@ func (l Layer) apply(x [][]float64, edges [][2]int) [][]float64 {
 	degree := make([]float64, len(x))
 	var others [][2]int
 	for _, e := range edges {
-		if e[0] != e[1] { // a self loop is there anyway, with weight 1
+		if e[0] != e[1] { // every node has a self loop anyway, with weight 1
 			others = append(others, e)
 		}
 	}

@@ -16,12 +16,12 @@ import (
 // Digest is that of the model of Native.
 const Digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
-// Native is a server of the native protocol. Its model gives output k of a node as
+// Native is a server of the native protocol. Its model computes output k of a node as
 // (k+1) * (the sum of its features + the sum of weight times first feature over its in-edges, in float32).
 // Fields are set before it serves; it is safe for concurrent use.
 type Native struct {
 	scoringv1.UnimplementedScoringServiceServer
-	// Model is what GetModel gives; NewNative fills it.
+	// Model is what GetModel returns; NewNative fills it.
 	Model *scoringv1.GetModelResponse
 	// Before runs first in each call of Score: an error, or a context that ends, is the answer.
 	Before func(ctx context.Context, request *scoringv1.ScoreRequest) error
