@@ -64,12 +64,12 @@ func TestLoadGatesSaysWhere(t *testing.T) {
 		"gates: {quarantine_rate: NaN%}":    `"NaN%" is not a share`,
 		"gates: {max_input_age: 0s}":        `"0s" is not a time span`,
 		"gates: {max_input_age: a day}":     `"a day" is not a time span`,
-		"gates: {min_graphs: many}":         "it must be a number",
-		"gates: {drift: {psi: much}}":       "it must be a number",
+		"gates: {min_graphs: many}":         "expected a number, got",
+		"gates: {drift: {psi: much}}":       "expected a number, got",
 		"gates: {drift: yes please}":        "mapping is expected",
-		"gates: {drift: {max: [1]}}":        "it must be a number",
+		"gates: {drift: {max: [1]}}":        "expected a number, got",
 		"gates: {drift: {psi: 1, psi: 2}}":  ":1:25: ",
-		"gates: {drift: {against: [a, b]}}": "it must be a text",
+		"gates: {drift: {against: [a, b]}}": "expected a text, got",
 	} {
 		path := write(t, text+"\n")
 		_, err := jobs.Load(path)

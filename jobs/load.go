@@ -77,13 +77,13 @@ func located(path string, err error) error {
 	}
 }
 
-// plainly says in a user's words what the library says in those of Go.
+// plainly says in a user's words what the library says in the words of Go.
 func plainly(err yaml.Error) string {
 	var mismatch *yaml.TypeError
 	if !errors.As(err, &mismatch) {
 		return err.GetMessage()
 	}
-	return fmt.Sprintf("here stands %s, it must be %s", noun(mismatch.SrcType), noun(mismatch.DstType))
+	return fmt.Sprintf("expected %s, got %s", noun(mismatch.DstType), noun(mismatch.SrcType))
 }
 
 func noun(t reflect.Type) string {

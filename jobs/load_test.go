@@ -92,7 +92,7 @@ func TestLoadSaysWhere(t *testing.T) {
 		"path":          {"input: {path: [[x]]}\n", "a path must be a string or {name: ..., path: ...}"},
 		"empty path":    {"input: {path: \"\"}\n", "the path is empty"},
 		"type":          {"workers: many\n", ":1:10: "},
-		"list":          {"workers: [1, 2]\n", ":1:10: here stands a list, it must be a number"},
+		"list":          {"workers: [1, 2]\n", ":1:10: expected a number, got a list"},
 		"twice":         {"name: a\nname: b\n", ":2:1: "},
 		"no YAML":       {"name: [\n", ":1:"},
 	}

@@ -10,7 +10,7 @@ import (
 
 // Input is one root to read.
 type Input struct {
-	// Name stands first in the paths of the parts. It is needed where there are several roots.
+	// Name comes first in the paths of the parts. It is needed where there are several roots.
 	Name string
 	// Path is a file, a folder (with everything below it) or a glob, in which ** stands for any folders.
 	Path string
@@ -51,7 +51,7 @@ type Config struct {
 	MaxRowBytes int64
 }
 
-// WithDefaults gives a copy with the defaults filled in.
+// WithDefaults returns a copy with the defaults filled in.
 func (c Config) WithDefaults() Config {
 	if c.Layout == "" {
 		c.Layout = graph.LayoutAuto
@@ -91,7 +91,7 @@ func (c Config) Validate() error {
 		return err
 	}
 	if c.Fingerprint != FingerprintFast && c.Fingerprint != FingerprintFull {
-		return &ConfigError{"input.fingerprint", fmt.Sprintf("%q is no fingerprint; use fast or full", c.Fingerprint)}
+		return &ConfigError{"input.fingerprint", fmt.Sprintf("unknown fingerprint %q; use fast or full", c.Fingerprint)}
 	}
 	if n := c.Columns; n[graph.InputEdges] != "" && (n[graph.InputSource] != "" || n[graph.InputTarget] != "") {
 		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}

@@ -13,23 +13,31 @@
 //
 // # What is read
 //
-// Files are told by content: Parquet, Arrow IPC file, Arrow IPC stream. Of a folder every file is taken that
+// The format is found by content: Parquet, Arrow IPC file, Arrow IPC stream. Of a folder every file is taken that
 // has the name of such a file (.parquet, .pq, .parq, .arrow, .feather, .ipc, .arrows) or the content of one.
-// Others are listed in [Plan.Ignored]: nothing is skipped in silence, except that names which begin with `_`
+// Others are listed in [Plan.Ignored]: nothing is skipped without a word, except that names that begin with `_`
 // or `.` are not looked at. Files that are named, or matched by a glob, are always taken. A link below a root
 // must not lead out of it; what is named may be a link.
 //
+// The columns of an input have one list, in package graph. A [Config] maps them to names of the files.
+//
 // Ids of bytes that are not UTF-8 come with each bad byte as \xNN.
+//
+// # Where things are
+//
+//   - find.go and walk.go find files, plan.go and part.go make shards of them.
+//   - layout.go says what a layout is: how the graphs of an input are stored in its files. rows.go is the one that
+//     exists; row.go makes graphs of its rows.
+//   - internal/column has the columns that are read, internal/parquet and internal/arrow decode into them.
 //
 // # Decisions
 //
-// Parquet footers are parsed by arrow/go, after a walk over the thrift that holds every length in it against
-// the size of the footer. Pages are read here: of thousands of mutated files arrow/go v15 gave a third wrong
-// values in silence (cut pages, zeroed pages, encodings that it lacks), ended the process in its own goroutines
+// Parquet footers are parsed by arrow/go, after a walk over the thrift that compares every length in it with
+// the size of the footer. Pages are read in internal/parquet: of thousands of mutated files arrow/go v15 read a third with wrong
+// values and no error (cut pages, zeroed pages, encodings that it lacks), ended the process in its own goroutines
 // and allocated what forged lengths claim. Here a page's counts must agree with its levels, its values and the
 // footer, a checksum is checked where there is one, and it runs in the caller's goroutine. It is also three
-// times as fast, as a page of dictionary numbers needs no detour. The price is the code in pages.go, rle.go,
-// delta.go, values.go and levels.go. What arrow/go cannot read is refused all the same, by name, so that a file
+// times as fast, as a page of dictionary numbers needs no detour. The price is the code of that package. What arrow/go cannot read is refused all the same, by name, so that a file
 // that this program takes is one that others take.
 //
 // Arrow IPC is read as streams of buffers, a few rows at a time, for the same reasons and because a record

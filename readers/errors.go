@@ -16,11 +16,12 @@ type FileError struct {
 	Row int64
 	// Reason says what is wrong and what to do.
 	Reason string
-	// Err is the cause, nil where there is no other than Reason.
+	// Err is the cause, nil where there is no other than Reason. Where the contents made a decoder panic, that is the
+	// last error of its chain, for a debug log.
 	Err error
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *FileError) Error() string {
 	place := ""
 	if e.RowGroup >= 0 {
@@ -32,21 +33,24 @@ func (e *FileError) Error() string {
 	return fmt.Sprintf("reading %s%s: %s", column.Printable(e.Path), place, e.Reason)
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// NotFoundError says that a path without wildcard is not there.
+// permissionDenied is the reason of a file that the user of this process may not read.
+const permissionDenied = "permission denied; make it readable for this user"
+
+// NotFoundError says that nothing exists at a path without wildcard.
 type NotFoundError struct {
 	Path string
 	Err  error
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *NotFoundError) Error() string {
 	return fmt.Sprintf("input %s is not there; check the path", column.Printable(e.Path))
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *NotFoundError) Unwrap() error { return e.Err }
 
 // PlanError says that what was asked for cannot be planned: inputs whose parts would collide, names that no
@@ -57,7 +61,7 @@ type PlanError struct {
 	Reason string
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *PlanError) Error() string {
 	return fmt.Sprintf("input %s: %s", column.Printable(e.Path), e.Reason)
 }
@@ -69,5 +73,5 @@ type ConfigError struct {
 	Reason string
 }
 
-// Error gives one sentence.
+// Error returns one sentence.
 func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Reason) }

@@ -39,7 +39,7 @@ type finder struct {
 // dataNames are the ends of names that promise a file of a known format.
 var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc", ".arrows"}
 
-// find gives the files of all inputs, sorted by their path under the roots, each once.
+// find returns the files of all inputs, sorted by their path under the roots, each once.
 func find(ctx context.Context, inputs []Input) (*finder, error) {
 	f := &finder{inputs: inputs, roots: make([]string, len(inputs))}
 	for i := range inputs {
@@ -75,12 +75,12 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
 		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
-		f.refuse(name, "it may not be looked at (permission denied); give the user of this run the right to read it")
+		f.refuse(name, permissionDenied)
 		return nil
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
-	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be looked at (%v); check its name and rights", column.Cause(err))}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be opened (%v); check its name and permissions", column.Cause(err))}
 }
 
 // isLink says whether name is a link, which leads nowhere if nothing exists there: it was meant to lead somewhere.
@@ -93,7 +93,7 @@ func isLink(name string) bool {
 func (f *finder) file(i int, name string, info fs.FileInfo) error {
 	abs, err := filepath.Abs(name)
 	if err != nil {
-		return &PlanError{name, fmt.Sprintf("its folder cannot be told (%v); give the whole path", err)}
+		return &PlanError{name, fmt.Sprintf("its folder cannot be determined (%v); name an absolute path", err)}
 	}
 	f.roots[i] = filepath.Dir(abs)
 	if !info.Mode().IsRegular() {
@@ -128,7 +128,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be looked at (%v); check the link and the rights", column.Cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", column.Cause(err)))
 		return nil
 	}
 	file.real = real
@@ -136,7 +136,7 @@ func (f *finder) add(file found) error {
 	return nil
 }
 
-// name puts the names of the inputs before the paths. It depends on what is asked for, never on what is there
+// name puts the names of the inputs before the paths. It depends on what is asked for, never on what exists
 // today: or parts would move when a root cannot be read, or a second one comes.
 func (f *finder) name() error {
 	several := len(slices.Compact(slices.Sorted(slices.Values(f.roots)))) > 1

@@ -12,7 +12,7 @@ import (
 // edge is how much of each end of a file a fast fingerprint looks at.
 const edge = 64 << 10
 
-// fingerprint gives "fast:<hex>" or "full:<hex>", the sha256 of what the kind looks at. tail is the size of the
+// fingerprint returns "fast:<hex>" or "full:<hex>", the sha256 of what the kind looks at. tail is the size of the
 // footer of a Parquet file with its length and magic, 0 for other formats.
 func fingerprint(ctx context.Context, f *os.File, size int64, kind string, tail int64) (string, error) {
 	h := sha256.New()

@@ -13,7 +13,7 @@ import (
 // Format is how a file is written.
 type Format uint8
 
-// The formats, told by content.
+// The formats, found by content.
 const (
 	Unknown Format = iota
 	Parquet
@@ -21,7 +21,7 @@ const (
 	ArrowStream
 )
 
-// String gives the name of the format.
+// String returns the name of the format.
 func (f Format) String() string {
 	return [...]string{"unknown", "parquet", "arrow file", "arrow stream"}[f]
 }
@@ -30,7 +30,7 @@ func (f Format) String() string {
 type contents interface {
 	// Fields describes the columns.
 	Fields() []column.Field
-	// Groups gives rows and bytes of the groups and refuses what cannot be read of the bound columns.
+	// Groups returns rows and bytes of the groups and refuses what cannot be read of the bound columns.
 	Groups(b column.Binding) ([]column.Group, error)
 	// Open starts a group for columns, which are the same in every call.
 	Open(i int, columns []*column.Column) error
@@ -39,7 +39,7 @@ type contents interface {
 	Close()
 }
 
-// detect tells the format by content. size must be the size of the file.
+// detect finds the format by content. size must be the size of the file.
 func detect(r io.ReaderAt, size int64) (Format, error) {
 	if size == 0 {
 		return Unknown, column.Unsupported("write it again, or remove it", "it is empty (0 bytes)")
@@ -68,7 +68,7 @@ func detect(r io.ReaderAt, size int64) (Format, error) {
 	return Unknown, column.Unsupported("name Parquet or Arrow IPC files only", "it is neither Parquet nor Arrow")
 }
 
-// hasKnownContent looks into a file whose name promises nothing. An error says that nobody can tell.
+// hasKnownContent looks into a file whose name promises nothing. An error means that it could not be read.
 func hasKnownContent(name string) (bool, error) {
 	f, err := os.Open(name)
 	if err != nil {

@@ -4,7 +4,7 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// Group is what a footer tells of one row group or record batch of a shard.
+// Group is what a footer says of one row group or record batch of a shard.
 type Group struct {
 	// Number is its number in the file.
 	Number int
@@ -13,14 +13,14 @@ type Group struct {
 	// Bytes is the size of the needed columns as stored, before compression.
 	Bytes int64
 	// Features and Edges count the values of the features and the edges of its graphs: features are nodes times
-	// width. A row without any counts as one. They are -1 where the footer does not tell, as with features that
+	// width. A row without any counts as one. They are -1 where the footer does not say, as with features that
 	// are bytes in an Arrow file.
 	Features, Edges int64
 	// Counted is false where Features is not a count but a guess from the size of binary features.
 	Counted bool
 }
 
-// Groups gives the groups of the shard, as its footer has them. A group of which a limit leaves rows out has its
+// Groups returns the groups of the shard, as its footer has them. A group of which a limit leaves rows out has its
 // other numbers cut in the same proportion.
 func (s *Shard) Groups() []Group {
 	var out []Group
@@ -60,7 +60,7 @@ func plausible(n int64) int64 {
 	return n
 }
 
-// Sample gives a shard of the first rows of some of the groups of s, for a look at what lies there. It has the
+// Sample returns a shard of the first rows of some of the groups of s, for a look at its contents. It has the
 // part of s and must not be committed.
 func (s *Shard) Sample(first, last int, rows int64) Shard {
 	sample := Shard{File: s.File, Part: s.Part, FirstGroup: first, LastGroup: last, FirstRow: s.FirstRow}

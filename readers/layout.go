@@ -11,7 +11,7 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// layout is how the graphs of an input lie in its files. It has no state: many goroutines use it.
+// layout is how the graphs of an input are stored in its files. It has no state: many goroutines use it.
 type layout interface {
 	// name is that of graph.Layouts.
 	name() string
@@ -45,10 +45,10 @@ func layoutOf(name string) (layout, error) {
 	case "tables":
 		return nil, &ConfigError{"input.layout", "layout tables is not supported yet; use rows"}
 	}
-	return nil, &ConfigError{"input.layout", fmt.Sprintf("%q is no layout; use %s", name, strings.Join(graph.Layouts(), " or "))}
+	return nil, &ConfigError{"input.layout", fmt.Sprintf("unknown layout %q; use %s", name, strings.Join(graph.Layouts(), " or "))}
 }
 
-// isTables tells a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.
+// isTables reports a folder of layout tables: it holds `nodes` and `edges`, folders or files of known names.
 func isTables(entries []fs.DirEntry) bool {
 	has := map[string]bool{}
 	for _, e := range entries {

@@ -15,7 +15,7 @@ import (
 type File struct {
 	// Path is the file as a user would name it.
 	Path string
-	// Rel is the path under the root, with slashes. Where there are several roots, the name of its root stands
+	// Rel is the path under the root, with slashes. Where there are several roots, the name of its root comes
 	// first.
 	Rel    string
 	Format Format
@@ -81,7 +81,7 @@ func (p *Plan) Empty() bool { return len(p.Files) == 0 && len(p.Refused) == 0 }
 
 // NewPlan finds the files and reads their footers (all bytes for full fingerprints), and nothing else.
 //
-// Errors are *ConfigError, *NotFoundError for a path without wildcard that is not there, *PlanError for what
+// Errors are *ConfigError, *NotFoundError for a path without wildcard at which nothing exists, *PlanError for what
 // must be refused before anything is read, or the context's. A file that cannot be read is in Plan.Refused and
 // no error.
 func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
@@ -141,7 +141,7 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.As(err, &d):
 		e.Reason = d.Reason
 	case errors.Is(err, os.ErrPermission):
-		e.Reason = "it may not be read (" + column.Cause(err).Error() + "); give the user of this run the right to read it"
+		e.Reason = permissionDenied
 	default:
 		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", column.Cause(err))
 	}
@@ -252,7 +252,7 @@ func (p *Plan) limit(n int64) {
 }
 
 // Width is the number of features of the first graph that has nodes, for a run that cannot ask a model. It is 0
-// where no graph has nodes. Errors are those of a Source, or say that binary features do not tell.
+// where no graph has nodes. Errors are those of a Source, or say that the width of binary features is unknown.
 func (p *Plan) Width(ctx context.Context) (int, error) {
 	var first error
 	for i := range p.Shards {
@@ -270,7 +270,7 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 	return 0, first
 }
 
-// Present gives the paths under their roots of all files that are there, readable or not.
+// Present returns the paths under their roots of all files that exist, readable or not.
 func (p *Plan) Present() map[string]bool {
 	there := make(map[string]bool, len(p.Files))
 	for _, f := range p.Files {

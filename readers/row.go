@@ -16,7 +16,7 @@ type rowReader struct {
 	rel      string
 	want     int  // the width of features
 	width    int  // the width of the first graph with nodes, 0 before it
-	blind    bool // a graph did not tell its width
+	blind    bool // the width of a graph is unknown
 	graphIDs graph.IDKind
 	nodeIDs  graph.IDKind
 
@@ -98,7 +98,7 @@ func (r *rowReader) read(i int) (graph.Code, string) {
 	return r.readRest(i)
 }
 
-// readID gives the row its id, or says that it is null.
+// readID returns the row its id, or says that it is null.
 func (r *rowReader) readID(i int) bool {
 	c := r.by[graph.InputGraphID]
 	if c == nil {
@@ -130,7 +130,7 @@ func appendInt(dst []byte, c *column.Column, at int) []byte {
 	return strconv.AppendInt(dst, c.Ints.Values[at], 10)
 }
 
-// text gives an id as UTF-8; bad bytes as \xNN.
+// text returns an id as UTF-8; bad bytes as \xNN.
 func (r *rowReader) text(v []byte) []byte {
 	if utf8.Valid(v) {
 		return v[:len(v):len(v)]
@@ -321,7 +321,7 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 	return "", ""
 }
 
-// textIDs gives the texts of a row without copying where they are UTF-8, and with bad bytes as \xNN otherwise.
+// textIDs returns the texts of a row without copying where they are UTF-8, and with bad bytes as \xNN otherwise.
 func (r *rowReader) textIDs(t *column.Texts, from, to int) graph.IDs {
 	valid := true
 	for at := from; at < to && valid; at++ {

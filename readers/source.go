@@ -43,7 +43,7 @@ func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
 	return src, nil
 }
 
-// Next gives the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
+// Next returns the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
 // batch. Errors are *FileError, or the context's; after one there is no more to be had.
 func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 	if s.err == nil {
@@ -119,7 +119,7 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 			return width, nil
 		case unknown:
 			return 0, fileError(s.File.Path, -1, column.Unsupported("name the model, or add num_nodes",
-				"its features are bytes and it has no num_nodes, so nothing tells their width"))
+				"its features are bytes and it has no num_nodes, so their width is unknown"))
 		case err == io.EOF:
 			return 0, nil
 		}

@@ -26,11 +26,11 @@ type walker struct {
 	depth   int // how many elements a path may have, 0: any
 }
 
-// walk takes what lies below root, or of that what matches the pattern.
+// walk takes what is below root, or of that what matches the pattern.
 func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) error {
 	abs, err := filepath.Abs(root)
 	if err != nil {
-		return &PlanError{root, fmt.Sprintf("its folder cannot be told (%v); give the whole path", err)}
+		return &PlanError{root, fmt.Sprintf("its folder cannot be determined (%v); name an absolute path", err)}
 	}
 	f.roots[i] = abs
 	info, err := os.Stat(root)
@@ -38,12 +38,12 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
 		return nil // nothing exists where a glob begins, or at an optional path
 	case err != nil:
-		f.refuse(root, fmt.Sprintf("the folder cannot be looked at (%v); check its rights", column.Cause(err)))
+		f.refuse(root, fmt.Sprintf("the folder cannot be read (%v); check its permissions", column.Cause(err)))
 		return nil
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the rights", column.Cause(err))}
+		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the permissions", column.Cause(err))}
 	}
 	w := &walker{finder: f, input: i, root: root, real: real, pattern: pattern}
 	if pattern != nil && !strings.Contains(*pattern, "**") {
@@ -52,7 +52,7 @@ func (f *finder) walk(ctx context.Context, i int, root string, pattern *string) 
 	return w.folder(ctx, "")
 }
 
-// folder takes what lies in the folder rel under the root, and below.
+// folder takes what is in the folder rel under the root, and below.
 func (w *walker) folder(ctx context.Context, rel string) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (w *walker) folder(ctx context.Context, rel string) error {
 	name := filepath.Join(w.root, filepath.FromSlash(rel))
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		w.refuse(name, fmt.Sprintf("the folder cannot be read (%v); check its rights", column.Cause(err)))
+		w.refuse(name, fmt.Sprintf("the folder cannot be read (%v); check its permissions", column.Cause(err)))
 		return nil
 	}
 	if w.pattern == nil && isTables(entries) {
@@ -114,7 +114,7 @@ func (w *walker) entry(ctx context.Context, rel string, e fs.DirEntry) error {
 	if !data {
 		var err error
 		if data, err = hasKnownContent(name); err != nil {
-			w.refuse(name, fmt.Sprintf("it cannot be read (%v); give the user of this run the right to, or move it away", column.Cause(err)))
+			w.refuse(name, fmt.Sprintf("it cannot be read (%v); make it readable for this user, or move it away", column.Cause(err)))
 			return nil
 		}
 	}

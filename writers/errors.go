@@ -21,7 +21,7 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, holder)
 }
 
-// Mismatch is one part that stands in the way of a run.
+// Mismatch is one part for which a run is refused.
 type Mismatch struct {
 	// Part is its slash-separated path under the output.
 	Part string

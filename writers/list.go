@@ -23,9 +23,9 @@ const (
 
 // Inventory names every file of an output, by slash-separated paths below it, sorted.
 type Inventory struct {
-	// Parts end in .parquet and lie where parts may lie: whether graphscore made them, opening tells.
+	// Parts end in .parquet and lie where parts may lie: only opening one shows whether graphscore made it.
 	Parts []string
-	// Quarantines are the parts that a quarantine file is there for.
+	// Quarantines are the parts that have a quarantine file, whether or not they exist.
 	Quarantines []string
 	// Temporary are files of runs that were killed, or of one that goes on.
 	Temporary []string
@@ -36,11 +36,11 @@ type Inventory struct {
 	Outputs []string
 	// Records is the number of run records.
 	Records int
-	// Success and Lock tell whether _SUCCESS and _lock are there.
+	// Success and Lock report whether _SUCCESS and _lock exist.
 	Success, Lock bool
 }
 
-// Ours tells whether anything in the folder is graphscore's.
+// Ours reports whether anything in the folder is graphscore's.
 func (i *Inventory) Ours() bool {
 	return len(i.Parts)+len(i.Quarantines)+i.Records > 0 || i.Success || i.Lock
 }

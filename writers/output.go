@@ -28,7 +28,7 @@ type Output struct {
 	specs    []part.Spec     // the plan, once reconciled
 }
 
-// Open creates the folder where it is not there, locks it, and removes the temporary files of runs that were
+// Open creates the folder where it does not exist, locks it, and removes the temporary files of runs that were
 // killed. It does not wait: a lock that is held is a *LockedError. A folder that cannot be created or written to
 // is an *atomic.CreateError.
 func Open(ctx context.Context, cfg Config) (*Output, error) {
@@ -81,7 +81,7 @@ func (o *Output) Begin() error {
 }
 
 // Settle leaves in the output what belongs there once the shards are done: it removes the superseded parts of every
-// input whose new parts all stand, and quarantine files without a part. No part may be open.
+// input whose new parts are all complete, and quarantine files without a part. No part may be open.
 func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 	if err := o.supersede(ctx, r); err != nil {
 		return err
@@ -137,7 +137,7 @@ func (o *Output) supersede(ctx context.Context, r *Reconciled) error {
 	return nil
 }
 
-// sweep removes quarantine files whose part is not there: those of superseded parts, and what a process left
+// sweep removes quarantine files whose part does not exist: those of superseded parts, and what a process left
 // that died between giving the two their names.
 func (o *Output) sweep(ctx context.Context) error {
 	everywhere := func(string) bool { return ctx.Err() == nil }

@@ -13,7 +13,7 @@ import (
 // Part takes the scores of one shard in the order of its input. One goroutine uses it.
 //
 // It holds up to some 20 MB: the compressed pages of a row group and the block that is being filled. After an
-// error every call but Close gives that error again.
+// error every call but Close returns that error again.
 type Part struct {
 	out        *Output
 	footer     part.Footer
@@ -81,7 +81,7 @@ func (p *Part) Reject(ctx context.Context, r graph.Rejection) error {
 }
 
 // Commit makes the part and its quarantine file durable and visible, the part last. It looks at ctx only before
-// it begins. A part that did not get all rows of its shard is a *CountError. On any error the part is not there,
+// it begins. A part that did not get all rows of its shard is a *CountError. On any error the part does not exist,
 // and Close removes what is left of it.
 func (p *Part) Commit(ctx context.Context) error {
 	if err := p.ready(ctx); err != nil {
@@ -113,7 +113,7 @@ func (p *Part) Commit(ctx context.Context) error {
 	return nil
 }
 
-// publish gives the files their names in the order that the package doc explains.
+// publish renames the files in the order that the package doc explains.
 func (p *Part) publish() error {
 	folder, old := p.out.folder, part.QuarantineName(p.footer.Part)
 	if p.quarantine != nil || folder.Exists(old) {

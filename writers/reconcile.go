@@ -13,15 +13,15 @@ type Decision uint8
 
 // The decisions.
 const (
-	// Score: the part is not there.
+	// Score: the part does not exist.
 	Score Decision = iota
-	// Skip: the part is there and matches.
+	// Skip: the part exists and matches.
 	Skip
-	// Redo: the part is there, does not match, and the run has Rescore.
+	// Redo: the part exists, does not match, and the run has Rescore.
 	Redo
 )
 
-// String gives the name that the run record uses.
+// String is the name that the run record uses.
 func (d Decision) String() string { return [...]string{"score", "skip", "redo"}[d] }
 
 // Reconciled compares a plan with the parts that exist.

@@ -53,7 +53,7 @@ func checkInput(ctx context.Context, k *known) Finding {
 	case plan.Empty():
 		return warn("%s: a run would have nothing to do", nothingMatches(in))
 	case n > 0:
-		f := fail(scoring, in.Outcome(n, false, nil, 0))
+		f := fail(preflight, in.Outcome(n, false, nil, 0))
 		f.Text = fmt.Sprintf("%d of %s cannot be read: %s", n, files, firstOf(plan.Refused))
 		if run.ExitCode(f.err) == exit.Partly {
 			f.phase = ending
@@ -84,7 +84,7 @@ func checkOutput(_ context.Context, k *known) Finding {
 	exists, err := checkFolder(path)
 	switch {
 	case err != nil && exists: // a run takes the lock before
-		return fail(preflight, err)
+		return fail(entering, err)
 	case err != nil:
 		return fail(opening, err)
 	case !exists:

@@ -35,6 +35,7 @@ type phase int
 
 const (
 	opening   phase = iota // up to the lock of the output
+	entering               // an output that exists
 	preflight              // then, before it scores anything
 	scoring
 	gating // compares the output with its gates

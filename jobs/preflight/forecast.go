@@ -154,6 +154,9 @@ func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit err
 	if in.Plan.Empty() {
 		notes = append(notes, nothingMatches(in))
 	}
+	if in.Unreadable() { // a run asks no scorer then
+		return nothingToCompare(in), nil, notes, nil
+	}
 	served, err := run.Describe(ctx, in.Config)
 	if err == nil {
 		var width int

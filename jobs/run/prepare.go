@@ -48,6 +48,9 @@ type Input struct {
 // Files is the number of files that were found, those that cannot be read included.
 func (in *Input) Files() int { return len(in.Plan.Files) + len(in.Plan.Refused) }
 
+// Unreadable reports whether files were found and none of them can be read, so that there is nothing to score.
+func (in *Input) Unreadable() bool { return len(in.Plan.Shards) == 0 && len(in.Plan.Refused) > 0 }
+
 // Prepare checks the job and plans what there is to read. It returns every refusal that needs no scorer, and changes
 // nothing. Its three steps are for callers that go on after a refusal, or that read without an output.
 func Prepare(ctx context.Context, cfg Config) (*Input, error) {

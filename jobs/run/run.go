@@ -118,6 +118,12 @@ type execution struct {
 
 // score does the work, from the connection to _SUCCESS.
 func (x *execution) score(ctx context.Context, output *writers.Output) (err error) {
+	if x.in.Unreadable() { // no scorer is asked for nothing
+		if err := output.Begin(); err != nil {
+			return err
+		}
+		return x.tryGates(ctx, output)
+	}
 	session, err := x.opt.Lender.Borrow(ctx)
 	if err != nil {
 		return err

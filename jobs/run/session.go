@@ -119,7 +119,11 @@ func manyOutputs(model string, n int) error {
 		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
 }
 
+// startWorkers looks at the model first: a folder that does not load is the user's mistake, whatever else is.
 func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
+	if _, err := local.ReadModel(cfg.Job.Model.Path); err != nil {
+		return nil, err
+	}
 	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
@@ -150,14 +154,14 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 		}
 		return s.Served, s.Close()
 	}
+	m, err := local.ReadModel(job.Model.Path)
+	if err != nil {
+		return Served{}, err
+	}
 	if cfg.Python != "" {
 		if _, err := findPython(cfg); err != nil {
 			return Served{}, err
 		}
-	}
-	m, err := local.ReadModel(job.Model.Path)
-	if err != nil {
-		return Served{}, err
 	}
 	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
 		if !t.Carries(m) {

@@ -19,23 +19,22 @@ import (
 const maxConfig = 16 << 20
 
 // ReadModel reads a model folder without a worker: enough to know what parts it makes. Its digest is "sha256:" and the
-// hash over those of config.json and of model.safetensors, as workers report it; what computes stays unknown. Whether
-// its layers and tensors fit together is for workers to say. Errors are *ModelError.
+// hash over those of config.json and of model.safetensors, as workers report it; what computes stays unknown. Tensors
+// that config.json does not name are refused, and so is a file of another length than its header says, before the file
+// is read. Whether layers and tensors fit together is for workers to say. Errors are *ModelError.
 func ReadModel(dir string) (*graph.Model, error) {
-	config, configSum, err := digest(filepath.Join(dir, "config.json"), true)
+	content, err := readConfig(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, unreadable(dir, "config.json", err)
-	}
-	_, weightsSum, err := digest(filepath.Join(dir, "model.safetensors"), false)
-	if err != nil {
-		return nil, unreadable(dir, "model.safetensors", err)
 	}
 	var c struct {
 		Name       string   `json:"name"`
 		InFeatures int      `json:"in_features"`
 		Outputs    []string `json:"outputs"`
+		Ignored    []string `json:"ignored"`
 	}
-	if err := json.Unmarshal(config, &c); err != nil {
+	var all map[string]any
+	if err := errors.Join(json.Unmarshal(content, &c), json.Unmarshal(content, &all)); err != nil {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it does not say what a model is: %v", err)}
 	}
 	if c.InFeatures < 1 || len(c.Outputs) == 0 {
@@ -44,34 +43,69 @@ func ReadModel(dir string) (*graph.Model, error) {
 	if i := graph.BadOutput(c.Outputs); i >= 0 {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: outputs[%d]: %q is empty, there twice, or the name of an id column; rename it", i, c.Outputs[i])}
 	}
-	sum := sha256.Sum256(slices.Concat(configSum, weightsSum))
+	weightsSum, err := readWeights(dir, func(names []string) error { return checkTensors(all, c.Ignored, names) })
+	if err != nil {
+		return nil, err
+	}
+	configSum := sha256.Sum256(content)
+	sum := sha256.Sum256(slices.Concat(configSum[:], weightsSum))
 	return &graph.Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
 }
 
-// digest hashes a file, and gives its content too where that is wanted.
-func digest(path string, keep bool) (content, sum []byte, err error) {
-	info, err := os.Stat(path)
+func readConfig(path string) ([]byte, error) {
+	f, _, err := open(path)
 	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, errors.New("it is not a file") // opening a pipe blocks
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer f.Close()
-	h := sha256.New()
-	if !keep {
-		_, err = io.Copy(h, f)
-		return nil, h.Sum(nil), err
-	}
-	content, err = io.ReadAll(io.LimitReader(io.TeeReader(f, h), maxConfig+1))
+	content, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err == nil && len(content) > maxConfig {
 		err = errors.New("it is larger than 16 MiB")
 	}
-	return content, h.Sum(nil), err
+	return content, err
+}
+
+// readWeights hashes model.safetensors once check accepts the names of its tensors.
+func readWeights(dir string, check func(names []string) error) ([]byte, error) {
+	const name = "model.safetensors"
+	path := filepath.Join(dir, name)
+	f, size, err := open(path)
+	if err != nil {
+		return nil, unreadable(dir, name, err)
+	}
+	defer f.Close()
+	names, err := tensorNames(f, size)
+	if err == nil {
+		err = check(names)
+	}
+	var reading *fs.PathError
+	if errors.As(err, &reading) {
+		return nil, unreadable(dir, name, err)
+	}
+	if err != nil {
+		return nil, &ModelError{Model: dir, Message: path + err.Error()}
+	}
+	h := sha256.New()
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, unreadable(dir, name, err)
+	}
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, unreadable(dir, name, err)
+	}
+	return h.Sum(nil), nil
+}
+
+// open opens a regular file and returns its length too.
+func open(path string) (*os.File, uint64, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, 0, errors.New("it is not a file") // opening a pipe blocks
+	}
+	f, err := os.Open(path)
+	return f, uint64(info.Size()), err
 }
 
 func unreadable(dir, name string, err error) error {

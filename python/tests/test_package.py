@@ -47,7 +47,8 @@ def imports(path: Path) -> set[str]:
 FLOORS = (
     ("_version", "_arrays", "_malloc", "_sparse", "_proto"),
     ("_batch", "_config", "_edges", "_products", "_rows"),
-    ("_activations", "_tensors"),
+    ("_activations", "_header"),
+    ("_tensors",),
     ("_layers._spec",),
     ("_layers._base",),
     ("_layers.gcn", "_layers.sage"),

@@ -12,7 +12,7 @@ import (
 // Disk is every step that changes a folder, under slash-separated names within it. Tests put one between that fails
 // or dies at a step of their choice. It is safe for concurrent use.
 type Disk interface {
-	// Create makes a file that is not there yet, with mode 0666 less the umask.
+	// Create makes a file that does not exist yet, with mode 0666 less the umask.
 	Create(name string) (Handle, error)
 	Mkdir(name string) error
 	Rename(from, to string) error

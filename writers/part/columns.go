@@ -83,14 +83,14 @@ func (c *chunk) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, grou
 	return meta.Contents().MetaData.GetTotalUncompressedSize(), nil
 }
 
-// mixed says whether plain pages stand beside those that have a dictionary.
+// mixed reports whether plain pages lie beside those that have a dictionary.
 func (c *chunk) mixed() bool {
 	return c.dict != nil && slices.ContainsFunc(c.pages, func(p page) bool { return p.encoding == parquet.Encodings.Plain })
 }
 
 // column is one column of a part.
 type column interface {
-	// cut ends a block of that many rows. It gives scratch back.
+	// cut ends a block of that many rows. It returns scratch.
 	cut(z *zstd.Encoder, scratch []byte, rows int) []byte
 	// size is the plain size of the current block.
 	size() int
@@ -113,7 +113,7 @@ func emptySpan() span { return span{math.MaxInt64, math.MinInt64} }
 
 func (s *span) add(lo, hi int64) { s.lo, s.hi = min(s.lo, lo), max(s.hi, hi) }
 
-// bounds gives both as statistics hold them.
+// bounds returns both as statistics hold them.
 func (s *span) bounds() (lo, hi []byte) {
 	return binary.LittleEndian.AppendUint64(nil, uint64(s.lo)), binary.LittleEndian.AppendUint64(nil, uint64(s.hi))
 }

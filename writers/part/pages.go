@@ -37,7 +37,7 @@ func (c *chunkPages) dictionary(ids *graph.IDs, kind graph.IDKind) error {
 	return plainIDs(ids, kind, page.Data(), int(page.NumValues()))
 }
 
-// data gives the values of the next page as they are stored, and their number. Its encoding must be one of those
+// data returns the values of the next page as they are stored, and their number. Its encoding must be one of those
 // given.
 func (c *chunkPages) data(encodings ...parquet.Encoding) ([]byte, int, parquet.Encoding, error) {
 	if !c.pages.Next() {
@@ -238,7 +238,7 @@ func (c *graphPages) next() (int, error) {
 	return n, nil
 }
 
-// resize gives a slice of n elements of any content.
+// resize returns a slice of n elements of any content.
 func resize[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)

@@ -87,7 +87,7 @@ func OpenQuarantine(path, input string) (*QuarantineReader, error) {
 	return q, nil
 }
 
-// Next gives the next graph, io.EOF at the end. Rows ascend. A graph id is an int64, a string or nil.
+// Next returns the next graph, io.EOF at the end. Rows ascend. A graph id is an int64, a string or nil.
 func (q *QuarantineReader) Next() (graph.Rejection, error) {
 	if q.f == nil {
 		return graph.Rejection{}, io.EOF
@@ -122,7 +122,7 @@ func (q *QuarantineReader) Next() (graph.Rejection, error) {
 	return r, nil
 }
 
-// read gives a line without its end.
+// read returns a line without its end.
 func (q *QuarantineReader) read() ([]byte, error) {
 	q.line++
 	var line []byte

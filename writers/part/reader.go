@@ -70,7 +70,7 @@ type Reader struct {
 type valuePages interface {
 	// begin starts the column chunk, which may have a dictionary.
 	begin(pages file.PageReader, dictionary bool) error
-	// next decodes one page and gives the number of its rows.
+	// next decodes one page and returns the number of its rows.
 	next() (int, error)
 }
 
@@ -178,7 +178,7 @@ func columnText(s *schema.Schema, i int) string {
 	return text
 }
 
-// checkGroups holds the sizes that the footer claims against the file, before anything is allocated for them.
+// checkGroups compares the sizes that the footer claims with the file, before anything is allocated for them.
 func (p *Reader) checkGroups() error {
 	var rows int64
 	for i := range len(p.meta.RowGroups) {
@@ -257,7 +257,7 @@ func (p *Reader) Outputs() []string { return p.outputs }
 func (p *Reader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
 
 // Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
-// say, as in a part without rows. Nothing holds it against the values.
+// say, as in a part without rows. It is not compared with the values.
 func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
 	lo, hi = math.MaxFloat32, -math.MaxFloat32
 	err := p.guard(func() error {
@@ -281,7 +281,7 @@ func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
 	return lo, hi, err == nil && lo <= hi
 }
 
-// Next gives the next rows, io.EOF at the end.
+// Next returns the next rows, io.EOF at the end.
 func (p *Reader) Next() (*Block, error) {
 	if p.err == nil {
 		if err := p.guard(p.advance); err != nil {

@@ -35,7 +35,7 @@ type Settings struct {
 	Outputs []string `json:"outputs"`
 	// Protocol is the one that the scores came over.
 	Protocol string `json:"protocol"`
-	// ScoringVersion rises whenever a new version of graphscore gives other scores or other rejections.
+	// ScoringVersion rises whenever a new version of graphscore makes other scores or other rejections.
 	ScoringVersion int `json:"scoring_version"`
 }
 

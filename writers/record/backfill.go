@@ -19,9 +19,9 @@ import (
 const (
 	// DateScored: its run ended with exit code 0 or 3.
 	DateScored = "scored"
-	// DateDone: it was not run, as its _SUCCESS is there or its parts match.
+	// DateDone: it was not run, as its _SUCCESS exists or its parts match.
 	DateDone = "done"
-	// DateNoInput: its input is not there.
+	// DateNoInput: its input does not exist.
 	DateNoInput = "no_input"
 	// DateNotSelected: it is not one of those asked for.
 	DateNotSelected = "not_selected"
@@ -99,7 +99,7 @@ func (r *Backfill) Encode(w io.Writer) error {
 	return e.Encode(full)
 }
 
-// backfillPrefix stands before the id in the name of a backfill's record: the folder may be an output as well,
+// backfillPrefix comes before the id in the name of a backfill's record: the folder may be an output as well,
 // whose run records are counted and listed for themselves.
 const backfillPrefix = "backfill-"
 

@@ -60,7 +60,7 @@ func List(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// OutputOf gives the output folder of a record by the path of its file; ok is false for a file that does not
+// OutputOf returns the output folder of a record by the path of its file; ok is false for a file that does not
 // lie in the _runs of an output under the name of a record.
 func OutputOf(file string) (dir string, ok bool) {
 	runs := filepath.Dir(file)
@@ -68,14 +68,14 @@ func OutputOf(file string) (dir string, ok bool) {
 }
 
 // Read reads the record of a run. Keys that it does not know are ignored, as a later version of graphscore
-// may write more, and keys that are not there are zero. The error is an *atomic.IOError, or a *Error for anything
+// may write more, and keys that are missing are zero. The error is an *atomic.IOError, or a *Error for anything
 // that is not a record.
 func Read(file string) (*Run, error) {
 	content, err := readSmall(file, sizeLimit)
 	if err != nil {
 		return nil, err
 	}
-	// The fields of the same name that lie less deep tell whether the keys were there.
+	// The fields of the same name that lie less deep show whether the keys were present.
 	var doc struct {
 		Run
 		RunID  *string  `json:"run_id"`

@@ -120,7 +120,10 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if c.Scored > 0 && working > 0 {
 		fmt.Fprintf(&b, "; then %s graphs/s", humanize.Comma(int64(float64(c.Scored)/working)))
 	}
-	fmt.Fprintf(&b, " with %s\n", display.Plural(int64(rec.Workers), "worker"))
+	if rec.Workers > 0 {
+		fmt.Fprintf(&b, " with %s", display.Plural(int64(rec.Workers), "worker"))
+	}
+	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }

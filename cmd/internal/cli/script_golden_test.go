@@ -172,7 +172,7 @@ func setAddress(ts *testscript.TestScript, variable, address string) {
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, neg, args)
 	t := transcriptOf(ts)
-	names := strings.NewReplacer(append(t.addresses, ts.Getenv("FIXTURES"), "$FIXTURES", ts.Getenv("WORK"), "$WORK")...)
+	names := strings.NewReplacer(append(t.addresses, ts.Getenv("FIXTURES"), "$FIXTURES", ts.Getenv("EXAMPLE"), "$EXAMPLE", ts.Getenv("WORK"), "$WORK")...)
 	words := make([]string, len(args)-1)
 	for i, word := range args[1:] {
 		if words[i] = names.Replace(word); word == "" || strings.ContainsAny(word, " '*\"") {

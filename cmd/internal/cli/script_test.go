@@ -55,6 +55,7 @@ func (l leakless) Run() int {
 // TestScripts runs testdata/script: the command line as its users have it, without Python. Beside the commands of
 // testscript there are, each explained at its function:
 //
+//	agree CODE ARGS...             weights DIR
 //	exits CODE COMMAND...          shows CODE COMMAND...          graphs FILE COUNT [options]
 //	scorer NAME [options]          holds DIR                      watcher NAME FILE [options]
 //	rows FILE                      sums DIR                       cut FILE BYTES           narrow FILE
@@ -75,6 +76,10 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { golden.finish(t) })
+	molecules, err := filepath.Abs("../../../jobs/examples/molecules")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -83,11 +88,12 @@ func TestScripts(t *testing.T) {
 		UpdateScripts:       update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", fixtures)
+			env.Setenv("EXAMPLE", molecules)
 			golden.setup(env, strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"agree": agree, "weights": weights, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},
@@ -101,25 +107,33 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	got := 0
-	var failed *exec.ExitError
-	switch err := ts.Exec(args[1], args[2:]...); {
-	case errors.As(err, &failed):
-		got = failed.ExitCode()
-	case err != nil:
-		ts.Fatalf("%v", err)
-	}
-	if got != want {
+	if got := exitCode(ts, args[1], args[2:]...); got != want {
 		ts.Fatalf("exit code %d, expected %d", got, want)
 	}
 	checkSpeech(ts, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
 }
 
+// exitCode runs a command and returns its exit code.
+func exitCode(ts *testscript.TestScript, command string, args ...string) int {
+	var failed *exec.ExitError
+	switch err := ts.Exec(command, args...); {
+	case errors.As(err, &failed):
+		return failed.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	return 0
+}
+
 // agree CODE ARGS...: run ends with CODE over a job, and before it doctor does too, and plan, unless such a run begins
-// to score: then plan ends with 0.
+// to score: then plan ends with 0. CODE may be "same": then it is that of plan.
 func agree(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: agree CODE ARGS ...")
+	}
+	if args[0] == "same" {
+		code := exitCode(ts, "graphscore", append([]string{"plan"}, args[1:]...)...)
+		args = append([]string{strconv.Itoa(code)}, args[1:]...)
 	}
 	code, err := strconv.Atoi(args[0])
 	ts.Check(err)

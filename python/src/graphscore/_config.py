@@ -66,6 +66,22 @@ class Section:
         """Return a list of one or more such strings."""
         return tuple(self._text(f"{key}[{index}]", value) for index, value in enumerate(self.items(key)))
 
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return a list of different strings, whatever their characters; an absent one is empty."""
+        value = self._value(key, _ABSENT)
+        if value is None and key not in self._entry:
+            return ()
+        if not isinstance(value, list):
+            raise self.error(f"{key}: expected a list of names, got {show(value)}")
+        seen: dict[str, None] = {}
+        for index, name in enumerate(value):
+            if not isinstance(name, str):
+                raise self.error(f"{key}[{index}]: expected a name, got {show(name)}")
+            if name in seen:
+                raise self.error(f"{key}[{index}]: {show(name)} occurs twice; names must be unique")
+            seen[name] = None
+        return tuple(seen)
+
     def items(self, key: str) -> list[object]:
         """Return a list that is not empty."""
         value = self._value(key, None)
@@ -130,10 +146,20 @@ class Section:
 def parse(path: Path, data: bytes) -> Section:
     """Return the content of config.json. Raises ModelError, also for a key that occurs twice in one object."""
     try:
-        config = json.loads(data, object_pairs_hook=_object, parse_constant=_constant)
+        config = decode(data)
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not JSON: {one_line(error)}") from None
     return Section(path, "", config)
+
+
+def decode(data: bytes | str) -> object:
+    """Return parsed JSON. Raises ValueError, also for a key that occurs twice in one object, and RecursionError."""
+    return json.loads(data, object_pairs_hook=_object, parse_constant=_constant)
+
+
+def printable(name: str) -> str:
+    """Return a name for a message: itself, or as `show` has it where it is long or not printable."""
+    return name if name and len(name) <= _SHOWN and name.isprintable() else show(name)
 
 
 def show(value: object) -> str:
@@ -156,11 +182,11 @@ def _range(minimum: float, maximum: float) -> str:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"key {twice!r} occurs twice in one object")
+    result: dict[str, object] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"key {show(key)} occurs twice in one object")
+        result[key] = value
     return result
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from safetensors import SafetensorError, safe_open
-
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from graphscore._config import ModelError, Section, one_line, parse, show
-from graphscore._layers import LAYER_TYPES, Layer, LayerSpec
+from graphscore._config import ModelError, Section, parse, printable, show
+from graphscore._layers import LAYER_TYPES, Layer, LayerSpec, Width
 from graphscore._tensors import Tensors
 
 FORMAT: Final = "graphscore/1"
@@ -19,11 +19,13 @@ CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 
 _CONFIG_BYTES: Final = 1 << 20
-_KEYS: Final = frozenset({"format", "in_features", "layers", "name", "output_activation", "outputs"})
-_OPTIONAL_KEYS: Final = frozenset({"output_activation"})
+_KEYS: Final = frozenset({"format", "ignored", "in_features", "layers", "name", "output_activation", "outputs"})
+_OPTIONAL_KEYS: Final = frozenset({"ignored", "output_activation"})
 _LAYER_KEYS: Final = frozenset({"type", "activation"})
 _RESERVED_OUTPUTS: Final = frozenset({"graph_id", "node_id"})
 _PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,24 +69,24 @@ def load_model(folder: str | Path) -> Model:
     config_path, weights_path = folder / CONFIG, folder / WEIGHTS
     try:
         config_bytes = _read_config(config_path)
+        config = parse(config_path, config_bytes)
+        if config.get("format") != FORMAT:
+            raise config.error(f"format is {show(config.get('format'))}, only {FORMAT!r} can be read")
+        config.check_keys(_KEYS, _OPTIONAL_KEYS)
+        name, in_features, outputs = config.text("name"), config.count("in_features"), _outputs(config)
+        output_activation = config.choice("output_activation", OUTPUT_ACTIVATIONS, default="none")
+        entries, ignored = config.items("layers"), config.names("ignored")
+        # The whole file is read last, by its digest: by then it is as long as a header that fits config.json says.
         with weights_path.open("rb") as file:
+            tensors = Tensors(weights_path, file)
+            layers = _layers(config_path, entries, in_features, tensors)
+            _check_outputs(config, layers, outputs)
+            tensors.check_used(ignored)
+            file.seek(0)
             weights_digest = hashlib.file_digest(file, "sha256").digest()
     except OSError as error:
         raise ModelError(f"{error.filename or folder}: {error.strerror or error}") from None
-    config = parse(config_path, config_bytes)
-    if config.get("format") != FORMAT:
-        raise config.error(f"format is {show(config.get('format'))}, only {FORMAT!r} can be read")
-    config.check_keys(_KEYS, _OPTIONAL_KEYS)
-    name, in_features, outputs = config.text("name"), config.count("in_features"), _outputs(config)
-    output_activation = config.choice("output_activation", OUTPUT_ACTIVATIONS, default="none")
-    entries = config.items("layers")
-    try:
-        with safe_open(weights_path, framework="np") as opened:
-            tensors = Tensors(weights_path, opened)
-            layers = tuple(_layer(config_path, index, entry, tensors) for index, entry in enumerate(entries))
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{weights_path} is not a whole safetensors file: {one_line(error)}; save it again") from None
-    _check_widths(config, in_features, layers, outputs)
+    _warn_of_transposes(weights_path, tensors)
     digest = hashlib.sha256(hashlib.sha256(config_bytes).digest() + weights_digest).hexdigest()
     return Model(name, f"sha256:{digest}", in_features, outputs, layers, output_activation)
 
@@ -135,23 +137,44 @@ def _outputs(config: Section) -> tuple[str, ...]:
     return names
 
 
-def _layer(path: Path, index: int, entry: object, tensors: Tensors) -> ModelLayer:
+def _layers(path: Path, entries: list[object], in_features: int, tensors: Tensors) -> tuple[ModelLayer, ...]:
+    layers = []
+    width = Width(in_features, f"in_features is {in_features}")
+    for index, entry in enumerate(entries):
+        layers.append(_layer(path, index, entry, tensors, width))
+        width = Width(layers[-1].out_width, f"{_where(layers)} returns {layers[-1].out_width}")
+    return tuple(layers)
+
+
+def _layer(path: Path, index: int, entry: object, tensors: Tensors, width: Width) -> ModelLayer:
     kind = Section(path, f"layer {index}", entry).choice("type", LAYER_TYPES)
     layer_type = LAYER_TYPES[kind]
-    spec = LayerSpec(path, f"layer {index} ({kind})", entry, tensors)
+    spec = LayerSpec(path, f"layer {index} ({kind})", entry, tensors, width)
     spec.check_keys(_LAYER_KEYS | layer_type.keys, layer_type.keys)
     activation = spec.choice("activation", ACTIVATIONS)
-    return ModelLayer(kind, layer_type.read(spec), activation)
+    layer = ModelLayer(kind, layer_type.read(spec), activation)
+    spec.check_width(layer.in_width)
+    return layer
 
 
-def _check_widths(config: Section, in_features: int, layers: tuple[ModelLayer, ...], outputs: tuple[str, ...]) -> None:
-    """Compare what each layer takes with what the one before it returns."""
-    width, before = in_features, f"in_features is {in_features}"
-    last = ""
-    for index, layer in enumerate(layers):
-        last = f"layer {index} ({layer.type})"
-        if layer.in_width != width:
-            raise config.error(f"{last} takes {layer.in_width} values a node, but {before}")
-        width, before = layer.out_width, f"{last} returns {layer.out_width}"
+def _where(layers: Sequence[ModelLayer]) -> str:
+    """Return the last layer for a message."""
+    return f"layer {len(layers) - 1} ({layers[-1].type})"
+
+
+def _check_outputs(config: Section, layers: Sequence[ModelLayer], outputs: tuple[str, ...]) -> None:
+    width = layers[-1].out_width
     if width != len(outputs):
-        raise config.error(f"{last} returns {width} values a node, but outputs names {len(outputs)}")
+        raise config.error(f"{_where(layers)} returns {width} values a node, but outputs names {len(outputs)}")
+
+
+def _warn_of_transposes(path: Path, tensors: Tensors) -> None:
+    names = tensors.maybe_transposed()
+    if names:
+        _log.warning(
+            "%s: %s is square and may be [in, out], as PyG stored weights before they were called lin.weight;"
+            " scores are right only if it is [out, in]: compare some, and rename it to end in lin.weight%s",
+            path,
+            printable(names[0]),
+            f" (and {len(names) - 1} more like it)" if len(names) > 1 else "",
+        )

@@ -22,7 +22,7 @@ type bufferReader struct {
 // bufferWindow is how much of a buffer is held.
 const bufferWindow = 32 << 10
 
-// begin starts buffer i and gives its length, decompressed.
+// begin starts buffer i and returns its length, decompressed.
 func (s *bufferReader) begin(f io.ReaderAt, b *recordBatch, i int) (int64, error) {
 	at, length, err := b.buffer(i)
 	if err != nil {
@@ -90,7 +90,7 @@ func (s *bufferReader) close() {
 	}
 }
 
-// peek gives the next n bytes, at most streamWindow, without passing them.
+// peek returns the next n bytes, at most streamWindow, without passing them.
 func (s *bufferReader) peek(n int) ([]byte, error) {
 	b, err := s.r.Peek(n)
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *bufferReader) offset(wide bool) (int64, error) {
 	return v, s.pass(int64(size))
 }
 
-// validity tells which values are there. One goroutine uses it.
+// validity reports which values exist. One goroutine uses it.
 type validity struct {
 	bufferReader
 	all  bool

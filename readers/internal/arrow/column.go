@@ -118,7 +118,7 @@ func (l *listReader) skip(n int64) error {
 	return err
 }
 
-// next gives the place of the elements of list number i, which is not before the last one.
+// next returns the place of the elements of list number i, which is not before the last one.
 func (l *listReader) next(i int64) (from, n int64, there bool, err error) {
 	if err := l.skip(i - l.at); err != nil {
 		return 0, 0, false, err
@@ -185,7 +185,7 @@ func (a *columnReader) row(c *column.Column, i int64) error {
 	return a.inner(c, from, n)
 }
 
-// inner decodes the inner lists of a row. Their values mostly stand one behind the other: they are read at once.
+// inner decodes the inner lists of a row. Their values are mostly one behind the other: they are read at once.
 func (a *columnReader) inner(c *column.Column, from, n int64) error {
 	var first, values int64 // those not yet read
 	for j := range n {

@@ -51,7 +51,7 @@ type field struct {
 	leaf     column.Leaf
 	size     int // of lists or values of fixed size
 	dense    bool
-	coded    bool // a dictionary stands for the values
+	coded    bool // the values are in a dictionary
 	dict     int64
 	index    column.Leaf // the type of its numbers
 	children []field
@@ -94,7 +94,7 @@ func Open(r io.ReaderAt, size int64, random bool, limit int64) (*File, error) {
 // Fields describes the columns.
 func (a *File) Fields() []column.Field { return a.cols }
 
-// FooterSize is 0: what stands at the end of an Arrow file says nothing that the rest does not.
+// FooterSize is 0: the footer of an Arrow file says nothing that the rest does not.
 func (a *File) FooterSize() int64 { return 0 }
 
 // Close frees what the decompressors hold. It does not close the file.
@@ -270,7 +270,7 @@ func (p footprint) plus(q footprint) footprint {
 	return footprint{p.nodes + q.nodes, p.buffers + q.buffers, p.variadic + q.variadic, p.unknown || q.unknown}
 }
 
-// Groups gives rows and bytes of the record batches.
+// Groups returns rows and bytes of the record batches.
 func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 	for r := range graph.NumInputColumns {
 		for i := range b[r] {
@@ -286,7 +286,7 @@ func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 	return groups, nil
 }
 
-// Open starts record batch i for the columns in use.
+// Open starts record batch i for the columns being read.
 func (a *File) Open(i int, columns []*column.Column) error {
 	for len(a.columns) < len(columns) {
 		c := columns[len(a.columns)]
@@ -315,7 +315,7 @@ func (a *File) Open(i int, columns []*column.Column) error {
 // cursor is a place in the nodes and buffers of a record batch.
 type cursor struct{ node, buffer, variadic int }
 
-// before gives where a column begins.
+// before returns where a column begins.
 func (a *File) before(place int, b *recordBatch) cursor {
 	var p footprint
 	for i := range place {

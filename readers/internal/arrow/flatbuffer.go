@@ -4,17 +4,17 @@ import "encoding/binary"
 
 var le = binary.LittleEndian
 
-// fbTable is a table of a flatbuffer. Its methods go out of the range of a slice where the bytes make no sense,
+// fbTable is a table of a flatbuffer. Its methods go out of the range of a slice where the bytes are invalid,
 // which guard turns into an error; nothing is allocated for a length that the bytes claim.
 type fbTable struct {
 	b  []byte
 	at int
 }
 
-// rootTable gives the table that a flatbuffer begins with.
+// rootTable returns the table that a flatbuffer begins with.
 func rootTable(b []byte) fbTable { return fbTable{b, int(le.Uint32(b))} }
 
-// place gives where field i is, 0 where it is not set.
+// place returns where field i is, 0 where it is not set.
 func (t fbTable) place(i int) int {
 	v := t.at - int(int32(le.Uint32(t.b[t.at:])))
 	if size := int(le.Uint16(t.b[v:])); 4+2*i+2 > size {
@@ -54,7 +54,7 @@ func (t fbTable) long(i int) int64 {
 	return 0
 }
 
-// table gives the table that field i points to.
+// table returns the table that field i points to.
 func (t fbTable) table(i int) (fbTable, bool) {
 	p := t.place(i)
 	if p == 0 {
@@ -63,7 +63,7 @@ func (t fbTable) table(i int) (fbTable, bool) {
 	return fbTable{t.b, p + int(le.Uint32(t.b[p:]))}, true
 }
 
-// vector gives the bytes of a vector of n elements of one size.
+// vector returns the bytes of a vector of n elements of one size.
 func (t fbTable) vector(i, size int) (b []byte, n int) {
 	p := t.place(i)
 	if p == 0 {
@@ -74,7 +74,7 @@ func (t fbTable) vector(i, size int) (b []byte, n int) {
 	return t.b[p+4 : p+4+n*size : p+4+n*size], n
 }
 
-// tables gives element k of a vector of tables.
+// tables returns element k of a vector of tables.
 func (t fbTable) tables(i, k int) fbTable {
 	p := t.place(i)
 	p += int(le.Uint32(t.b[p:])) + 4 + 4*k

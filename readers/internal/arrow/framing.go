@@ -28,16 +28,16 @@ type message struct {
 	meta, body int64 // places
 	metaLen    int64
 	bodyLen    int64
-	after      int // of a dictionary: how many record batches stand before it
+	after      int // of a dictionary: how many record batches are before it
 }
 
-// framing walks over the messages between two places of a file and holds every length against them.
+// framing walks over the messages between two places of a file and compares every length with them.
 type framing struct {
 	r       io.ReaderAt
 	at, end int64
 }
 
-// next gives the next message and its description, io.EOF at the end. The description is the caller's.
+// next returns the next message and its description, io.EOF at the end. The description is the caller's.
 func (f *framing) next() (message, []byte, error) {
 	var m message
 	var head [8]byte
@@ -71,7 +71,7 @@ func (f *framing) next() (message, []byte, error) {
 	return m, meta, nil
 }
 
-// length reads what stands before a message.
+// length reads the size before a message.
 func (f *framing) length(head *[8]byte) (int64, error) {
 	n := min(8, f.end-f.at)
 	if _, err := f.r.ReadAt(head[:n], f.at); err != nil {
@@ -124,7 +124,7 @@ func (a *File) streamMessages(size int64) error {
 			return column.Damaged("an Arrow message is empty")
 		}
 		if (m.kind == messageSchema) != (a.schema == nil) {
-			return column.Damaged("its schema does not stand first, or twice")
+			return column.Damaged("its schema is not the first message, or it has two")
 		}
 		if m.kind == messageSchema {
 			err = a.readSchema(header)
@@ -136,12 +136,12 @@ func (a *File) streamMessages(size int64) error {
 		}
 	}
 	if f.at != f.end {
-		return column.Unsupported("cut it, or write each stream into a file of its own", "%d bytes stand behind its end", f.end-f.at)
+		return column.Unsupported("cut it, or write each stream into a file of its own", "%d bytes follow its end", f.end-f.at)
 	}
 	return nil
 }
 
-// fileMessages finds schema, dictionaries and record batches of a file through its footer. What stands between
+// fileMessages finds schema, dictionaries and record batches of a file through its footer. What is between
 // them need not look like a stream: Polars leaves the length of the schema out.
 func (a *File) fileMessages(size int64) error {
 	footer, end, err := readFooter(a.r, size)
@@ -171,7 +171,7 @@ func (a *File) fileMessages(size int64) error {
 				header, ok = rootTable(meta).table(2)
 			}
 			if !ok || m.kind != kind {
-				return column.Damaged("its footer names an Arrow message that is another, or not there")
+				return column.Damaged("its footer points to an Arrow message that is missing or of another kind")
 			}
 			if err := a.file(m, header); err != nil {
 				return err
@@ -181,7 +181,7 @@ func (a *File) fileMessages(size int64) error {
 	return nil
 }
 
-// readFooter gives the footer of a file, and where it begins.
+// readFooter returns the footer of a file, and where it begins.
 func readFooter(r io.ReaderAt, size int64) (footer fbTable, at int64, err error) {
 	var end [10]byte
 	if size < 18 {
@@ -192,7 +192,7 @@ func readFooter(r io.ReaderAt, size int64) (footer fbTable, at int64, err error)
 	}
 	length := int64(int32(le.Uint32(end[:])))
 	if string(end[4:]) != "ARROW1" {
-		return fbTable{}, 0, column.Damaged("it begins like an Arrow file, but its footer is not there")
+		return fbTable{}, 0, column.Damaged("it begins like an Arrow file, but its footer is missing")
 	}
 	if length < 8 || length > size-18 {
 		return fbTable{}, 0, column.Damaged("its footer claims %d bytes of a file of %d", length, size)
@@ -221,7 +221,7 @@ func (a *File) file(m message, header fbTable) error {
 	return nil
 }
 
-// recordBatch is the description of a record batch, with every buffer held against its body.
+// recordBatch is the description of a record batch, with the place of every buffer compared with its body.
 type recordBatch struct {
 	message
 	table    fbTable
@@ -252,12 +252,12 @@ func newRecordBatch(m message, t fbTable) (*recordBatch, error) {
 	return b, nil
 }
 
-// node gives length and number of nulls of an array.
+// node returns length and number of nulls of an array.
 func (b *recordBatch) node(i int) (length, nulls int64) {
 	return int64(le.Uint64(b.nodes[16*i:])), int64(le.Uint64(b.nodes[16*i+8:]))
 }
 
-// buffer gives the place of a buffer in the file.
+// buffer returns the place of a buffer in the file.
 func (b *recordBatch) buffer(i int) (at, length int64, err error) {
 	at, length = int64(le.Uint64(b.buffers[16*i:])), int64(le.Uint64(b.buffers[16*i+8:]))
 	if at < 0 || length < 0 || at > b.bodyLen || length > b.bodyLen-at {

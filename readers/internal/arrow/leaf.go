@@ -55,7 +55,7 @@ func (l *leafReader) begin(file *File, b *recordBatch, at cursor) error {
 	}
 	if l.field.coded {
 		if l.dict = file.dicts[l.field.dict]; l.dict == nil {
-			return column.Damaged("dictionary %d of column %s is not there", l.field.dict, l.field.name)
+			return column.Damaged("dictionary %d of column %s is missing", l.field.dict, l.field.name)
 		}
 	}
 	if !l.variable() {
@@ -100,7 +100,7 @@ func (l *leafReader) loadViews(file *File, b *recordBatch, at cursor) error {
 	return nil
 }
 
-// width is the size of what stands in the values buffer for each value.
+// width is the size of each value in the values buffer.
 func (l *leafReader) width() int {
 	switch {
 	case l.field.coded:
@@ -247,7 +247,7 @@ func (l *leafReader) readFixed(c *column.Column, n int64) error {
 	return nil
 }
 
-// view gives the bytes that a view stands for.
+// view returns the bytes that a view stands for.
 func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	size := int(int32(le.Uint32(b)))
 	if size >= 0 && size <= 12 {
@@ -255,12 +255,12 @@ func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
 	}
 	k, at := int(int32(le.Uint32(b[8:]))), int(int32(le.Uint32(b[12:])))
 	if size < 0 || k < 0 || k >= len(l.views) || at < 0 || at > len(l.views[k]) || size > len(l.views[k])-at {
-		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that is not there", c.Field.Name, at, at+size)
+		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that does not exist", c.Field.Name, at, at+size)
 	}
 	return l.views[k][at : at+size], nil
 }
 
-// readCoded reads values that stand in a dictionary.
+// readCoded reads values that are in a dictionary.
 func (l *leafReader) readCoded(c *column.Column, n int64) error {
 	l.index.Values = l.index.Values[:0]
 	if err := readNumbers(&l.values, l.index, n); err != nil {

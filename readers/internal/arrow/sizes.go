@@ -5,7 +5,7 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// sizes reads the lengths of the values of features and edges. What makes no sense is for the reader to refuse.
+// sizes reads the lengths of the values of features and edges. What is invalid is for the reader to refuse.
 func (a *File) sizes(m message, b column.Binding) (s column.Sizes) {
 	unknown := column.Sizes{Features: -1, Edges: -1}
 	err := column.Guard(func() error {

@@ -40,7 +40,7 @@ func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 	return b, b.check(fields)
 }
 
-// lookUp gives the place of a column, -1 where there is none.
+// lookUp returns the place of a column, -1 where there is none.
 func lookUp(fields []Field, name string) (int, error) {
 	at := -1
 	for i, f := range fields {

@@ -143,7 +143,7 @@ func (c *Column) Finish() error {
 	return nil
 }
 
-// Span gives the place of row i: in inner for lists of lists, else in the values.
+// Span returns the place of row i: in inner for lists of lists, else in the values.
 func (c *Column) Span(i int) (from, to int) {
 	if i+1 < len(c.Starts) {
 		return int(c.Starts[i]), int(c.Starts[i+1])
@@ -154,7 +154,7 @@ func (c *Column) Span(i int) (from, to int) {
 	return int(c.Starts[i]), c.Values.Len()
 }
 
-// List gives the place of inner list j in the values.
+// List returns the place of inner list j in the values.
 func (c *Column) List(j int) (from, to int) {
 	if j+1 < len(c.Inner) {
 		return int(c.Inner[j]), int(c.Inner[j+1])
@@ -162,7 +162,7 @@ func (c *Column) List(j int) (from, to int) {
 	return int(c.Inner[j]), c.Values.Len()
 }
 
-// Within gives how many of the first n rows take about so many bytes, at least one.
+// Within returns how many of the first n rows take about so many bytes, at least one.
 func (c *Column) Within(n, bytes int) int {
 	if c.Size() <= bytes {
 		return n

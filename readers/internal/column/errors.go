@@ -4,16 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 )
 
-// FormatError is a fault in the contents of a file: what, and what to do.
-type FormatError struct{ Reason string }
+// FormatError is a fault in the contents of a file.
+type FormatError struct {
+	// Reason says what is wrong and what to do.
+	Reason string
+	// Err is the cause, for a log: nil, or the panic that the contents caused.
+	Err error
+}
 
-func (d *FormatError) Error() string { return d.Reason }
+// Error returns the reason.
+func (e *FormatError) Error() string { return e.Reason }
+
+// Unwrap returns the cause.
+func (e *FormatError) Unwrap() error { return e.Err }
 
 const (
 	hintDamaged = "the file is damaged or was cut, write or copy it again"
@@ -22,12 +30,12 @@ const (
 
 // Damaged is the usual fault: something does not fit.
 func Damaged(format string, args ...any) error {
-	return &FormatError{fmt.Sprintf(format, args...) + "; " + hintDamaged}
+	return &FormatError{Reason: fmt.Sprintf(format, args...) + "; " + hintDamaged}
 }
 
 // Unsupported is a fault that comes with its own advice.
 func Unsupported(advice, format string, args ...any) error {
-	return &FormatError{fmt.Sprintf(format, args...) + "; " + advice}
+	return &FormatError{Reason: fmt.Sprintf(format, args...) + "; " + advice}
 }
 
 // Guard runs f and turns a panic that the contents of a file caused into an error. It runs in the caller's
@@ -38,10 +46,11 @@ func Guard(f func() error) (err error) {
 		if r == nil {
 			return
 		}
-		err = Damaged("its contents make no sense")
-		if cause, ok := r.(runtime.Error); ok {
-			err = &FormatError{err.Error() + " (" + cause.Error() + ")"}
+		cause, ok := r.(error)
+		if !ok {
+			cause = fmt.Errorf("%v", r)
 		}
+		err = &FormatError{Reason: "invalid data; " + hintDamaged, Err: cause}
 	}()
 	return f()
 }

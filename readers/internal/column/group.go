@@ -6,7 +6,7 @@ type Group struct {
 	Sizes       Sizes
 }
 
-// Sizes is what a footer tells of the graphs of a group, -1 where it does not.
+// Sizes is what a footer says of the graphs of a group, -1 where it does not.
 type Sizes struct {
 	Features, Edges int64
 	Guessed         bool

@@ -107,7 +107,7 @@ func NewFloats(l Leaf) *Numbers[float32] {
 	return n
 }
 
-// native says whether numbers lie in memory as they do in files.
+// native says whether numbers have the same bytes in memory as in files.
 var native = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 // DecodeFloats decodes little-endian float32.

@@ -8,8 +8,8 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// Groups gives rows and bytes of the row groups, after holding the chunks of the needed columns against the
-// size of the file and against what can be read.
+// Groups returns rows and bytes of the row groups, after comparing the chunks of the needed columns with the
+// size of the file and with what can be read.
 func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 	groups := make([]column.Group, len(p.meta.RowGroups))
 	var rows int64
@@ -26,7 +26,7 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 			}
 			chunk, err := rg.ColumnChunk(p.cols[b[r]].Place)
 			if err != nil {
-				return nil, column.Damaged("row group %d cannot be told (%v)", i, err)
+				return nil, column.Damaged("row group %d: invalid metadata (%v)", i, err)
 			}
 			if err := p.checkChunk(chunk, p.cols[b[r]], rg.NumRows()); err != nil {
 				return nil, err
@@ -41,7 +41,7 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 	return groups, nil
 }
 
-// extent gives the place of a column chunk.
+// extent returns the place of a column chunk.
 func extent(c *metadata.ColumnChunkMetaData) (offset, length int64) {
 	offset = c.DataPageOffset()
 	if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
@@ -65,7 +65,7 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 	case values < rows || values > 0 && length == 0 || f.Depth == 0 && values != rows:
 		return column.Damaged("the footer announces %d values of column %s for %d rows", values, f.Name, rows)
 	case int(col.MaxRepetitionLevel()) != f.Depth || col.MaxDefinitionLevel() > column.MaxDepth:
-		return column.Damaged("the lists of column %s make no sense", f.Name)
+		return column.Damaged("column %s: invalid nesting of lists", f.Name)
 	case col.PhysicalType() == parquet.Types.FixedLenByteArray && col.TypeLength() <= 0:
 		return column.Damaged("the values of column %s have %d bytes", f.Name, col.TypeLength())
 	}
@@ -88,7 +88,7 @@ func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
 	return nil
 }
 
-// Open starts row group i for the columns in use.
+// Open starts row group i for the columns being read.
 func (p *File) Open(i int, columns []*column.Column) error {
 	rg := p.meta.RowGroup(i)
 	for len(p.chunks) < len(columns) {
@@ -98,7 +98,7 @@ func (p *File) Open(i int, columns []*column.Column) error {
 	for k, c := range columns {
 		chunk, err := rg.ColumnChunk(c.Field.Place)
 		if err != nil {
-			return column.Damaged("the row group cannot be told (%v)", err)
+			return column.Damaged("invalid metadata of the row group (%v)", err)
 		}
 		offset, length := extent(chunk)
 		if p.meta.WriterVersion().LessThan(metadata.Parquet816FixedVersion) {

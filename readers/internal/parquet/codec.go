@@ -16,7 +16,7 @@ type decompressor struct {
 	zstd *zstd.Decoder
 }
 
-// codecName gives the name that users know, and whether arrow/go reads it.
+// codecName returns the name that users know, and whether arrow/go reads it.
 func codecName(c compress.Compression) (name string, readable bool) {
 	switch c {
 	case compress.Codecs.Uncompressed, compress.Codecs.Snappy, compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd:

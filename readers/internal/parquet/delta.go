@@ -23,7 +23,7 @@ type delta struct {
 	wide   bool
 }
 
-var errDelta = column.Damaged("a page of DELTA_BINARY_PACKED numbers makes no sense")
+var errDelta = column.Damaged("invalid page of DELTA_BINARY_PACKED numbers")
 
 func (d *delta) varint() (uint64, bool) {
 	v, n := binary.Uvarint(d.data)
@@ -52,7 +52,7 @@ func (d *delta) reset(data []byte, limit int, wide bool) error {
 
 func unzigzag(v uint64) uint64 { return v>>1 ^ -(v & 1) }
 
-// next gives the next number.
+// next returns the next number.
 func (d *delta) next() (int64, error) {
 	if d.left == 0 {
 		return 0, column.Damaged("a page has fewer numbers than it says")
@@ -96,7 +96,7 @@ func (d *delta) miniblock() error {
 	return nil
 }
 
-// packed gives the next number of width bits of the miniblock.
+// packed returns the next number of width bits of the miniblock.
 func (d *delta) packed() uint64 {
 	if d.width == 0 {
 		return 0
@@ -115,5 +115,5 @@ func (d *delta) packed() uint64 {
 	return v
 }
 
-// rest gives the bytes after the numbers, once all of them were taken.
+// rest returns the bytes after the numbers, once all of them were taken.
 func (d *delta) rest() []byte { return d.data }

@@ -21,7 +21,7 @@ type File struct {
 	cols         []column.Field
 	limit        int64
 	decompressor decompressor
-	chunks       []*chunkReader // one a column in use, kept from row group to row group
+	chunks       []*chunkReader // one a column being read, kept from row group to row group
 }
 
 // Open parses the footer of a file of that size. limit is how many bytes one page or row may take. The file stays the
@@ -39,7 +39,7 @@ func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	case "PARE":
 		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
 	default:
-		return nil, column.Damaged("it begins like Parquet, but its footer is not there")
+		return nil, column.Damaged("it begins like Parquet, but its footer is missing")
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	if length > size-12 {
@@ -117,7 +117,7 @@ func describeNode(n schema.Node, f *column.Field) {
 	f.Type = "list<" + f.Type + ">"
 }
 
-// listElement gives what a list holds: the element in the three-level form, or the repeated node itself in the
+// listElement returns what a list holds: the element in the three-level form, or the repeated node itself in the
 // two-level form. nil: it is no list.
 func listElement(g *schema.GroupNode) schema.Node {
 	if !isList(g) || g.NumFields() != 1 || g.Field(0).RepetitionType() != parquet.Repetitions.Repeated {
@@ -143,7 +143,7 @@ func isMap(g *schema.GroupNode) bool {
 	return g.ConvertedType() == schema.ConvertedTypes.Map || g.ConvertedType() == schema.ConvertedTypes.MapKeyValue
 }
 
-// leafOf gives name and kind of a primitive type.
+// leafOf returns name and kind of a primitive type.
 func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 	none := n.LogicalType() == nil || n.LogicalType().IsNone()
 	switch n.PhysicalType() {

@@ -59,7 +59,7 @@ func (l *chunkReader) Fill(c *column.Column) error {
 }
 
 // next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
-// is there.
+// exists.
 func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
 	for l.left == 0 {
 		if l.chunk == 0 {
@@ -126,7 +126,7 @@ func (l *chunkReader) page() error {
 
 func width(level uint8) uint { return uint(bits.Len8(level)) }
 
-// levelsV1 finds the levels of one kind in a page of version 1 and gives what follows them.
+// levelsV1 finds the levels of one kind in a page of version 1 and returns what follows them.
 func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body []byte) ([]byte, error) {
 	if level == 0 {
 		return body, nil
@@ -142,14 +142,14 @@ func (l *chunkReader) levelsV1(h *rleDecoder, level uint8, encoding int64, body 
 	return body[size:], nil
 }
 
-// present gets the next n definition levels, unless they are not needed. full: every value is there.
+// present gets the next n definition levels, unless they are not needed. full: every value exists.
 func (l *chunkReader) present(n int) (full bool, err error) {
 	if l.maxDef == 0 {
 		return true, nil
 	}
 	if level, same := l.def.uniform(n); same {
 		if level > uint32(l.maxDef) {
-			return false, l.senseless()
+			return false, l.invalid()
 		}
 		if full = level == uint32(l.maxDef); !full || l.maxRep < 2 {
 			repeat(l.defs[:n], uint8(level))
@@ -159,18 +159,18 @@ func (l *chunkReader) present(n int) (full bool, err error) {
 	return false, decode(&l.def, l.defs[:n])
 }
 
-func (l *chunkReader) senseless() error {
-	return column.Damaged("the levels of column %s make no sense", l.pages.name)
+func (l *chunkReader) invalid() error {
+	return column.Damaged("column %s: invalid levels", l.pages.name)
 }
 
-// fullLists assembles lists of lists in which every value is there, the usual case of features and edges.
+// fullLists assembles lists of lists in which every value exists, the usual case of features and edges.
 func (l *chunkReader) fullLists(c *column.Column, n int) error {
 	marks, err := l.rep.listStarts(l.listStarts[:0], n)
 	if err != nil {
 		return err
 	}
 	if len(c.Inner) == 0 && (len(marks) == 0 || marks[0] != 0) { // values before the first list
-		return l.senseless()
+		return l.invalid()
 	}
 	first := c.Values.Len()
 	for _, m := range marks {
@@ -181,10 +181,10 @@ func (l *chunkReader) fullLists(c *column.Column, n int) error {
 			}
 		case 1:
 			if len(c.Starts) == 0 {
-				return l.senseless()
+				return l.invalid()
 			}
 		default:
-			return l.senseless()
+			return l.invalid()
 		}
 		c.Inner = append(c.Inner, int32(first+m.place()))
 	}
@@ -208,7 +208,7 @@ func (l *chunkReader) assemble(c *column.Column, n int) error {
 			d = l.defs[i]
 		}
 		if r > l.maxRep || d > l.maxDef || r > 0 && (len(c.Starts) == 0 || d < l.element[r]) {
-			return l.senseless()
+			return l.invalid()
 		}
 		if r == 0 || c.Field.Depth == 2 && r == 1 {
 			if err := l.values.take(present); err != nil {

@@ -71,7 +71,7 @@ func (p *pages) reset(f io.ReaderAt, offset, length int64, codec compress.Compre
 	p.left, p.codec = length, codec
 }
 
-// next gives header and uncompressed bytes of the next page that holds data or a dictionary. The bytes are valid
+// next returns header and uncompressed bytes of the next page that holds data or a dictionary. The bytes are valid
 // until the next call.
 func (p *pages) next() (*header, []byte, error) {
 	for {
@@ -129,7 +129,7 @@ func (p *pages) header() (*header, error) {
 			continue
 		}
 		if c.err != nil || !h.hasSizes || !h.hasContents {
-			return nil, column.Damaged("a page header of column %s makes no sense", p.name)
+			return nil, column.Damaged("column %s: invalid page header", p.name)
 		}
 		if _, err := p.r.Discard(c.at); err != nil {
 			return nil, p.broken(err)

@@ -116,7 +116,7 @@ func repeat[T any](dst []T, v T) {
 	}
 }
 
-// bits64 gives at least 57 bits of src from a bit on. Beyond the end they are 0.
+// bits64 returns at least 57 bits of src from a bit on. Beyond the end they are 0.
 func bits64(src []byte, bit uint) uint64 {
 	if at := bit / 8; at+8 <= uint(len(src)) {
 		return binary.LittleEndian.Uint64(src[at:]) >> (bit % 8)
@@ -133,7 +133,7 @@ func lastBits64(src []byte, bit uint) uint64 {
 // maxPackedWidth is the widest number of which every word has 8: those of 8 bits begin at whole bytes.
 const maxPackedWidth = 8
 
-// unpack reads numbers of width bits from src, beginning at a bit. The caller made sure that they are there.
+// unpack reads numbers of width bits from src, beginning at a bit. The caller made sure that they exist.
 func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
 	mask := uint64(1)<<width - 1
 	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {

@@ -25,7 +25,7 @@ const (
 
 var (
 	errShort  = errors.New("the bytes end too early")
-	errThrift = errors.New("the bytes make no sense")
+	errThrift = errors.New("invalid thrift")
 )
 
 // compact reads thrift's compact protocol. It allocates nothing and keeps its first error.
@@ -69,7 +69,7 @@ func (c *compact) int() int64 {
 	return int64(v>>1) ^ -int64(v&1)
 }
 
-// field gives number and type of the next field of a struct, type 0 at its end or after an error.
+// field returns number and type of the next field of a struct, type 0 at its end or after an error.
 func (c *compact) field(last int16) (id int16, typ byte) {
 	b := c.byte()
 	typ = b & 0xf
@@ -82,7 +82,7 @@ func (c *compact) field(last int16) (id int16, typ byte) {
 	return int16(c.int()), typ
 }
 
-// list gives size and element type of a list. Every element takes at least a byte, so a forged size shows.
+// list returns size and element type of a list. Every element takes at least a byte, so a forged size shows.
 func (c *compact) list() (n int, typ byte) {
 	b := c.byte()
 	size := uint64(b >> 4)
@@ -165,7 +165,7 @@ func (c *compact) fields(f func(id int16, typ byte)) {
 	}
 }
 
-// checkFooter holds every length in a Parquet footer against its size and its schema against a depth, so that
+// checkFooter compares every length in a Parquet footer with its size and its schema with a depth, so that
 // the library can parse it without allocating what a forged length claims.
 func checkFooter(b []byte) error {
 	c := &compact{b: b}

@@ -17,13 +17,13 @@ type decoder interface {
 	page(encoding int64, body []byte, n int) error
 	// take adds the next n values to the column.
 	take(n int) error
-	// end says whether the values of the page are used up, as far as that can be told.
+	// end says whether the values of the page are used up, as far as that is known.
 	end() error
 	// reset forgets the dictionary.
 	reset()
 }
 
-// encodingName gives the name that users know, and whether this package reads it for the type.
+// encodingName returns the name that users know, and whether this package reads it for the type.
 func encodingName(e int64, l column.Leaf) (name string, readable bool) {
 	switch e {
 	case encPlain:
@@ -69,13 +69,13 @@ func (h *rleDecoder) numbered(body []byte) error {
 	return nil
 }
 
-// indices gives numbers of dictionary entries, a few at a time.
+// indices returns numbers of dictionary entries, a few at a time.
 type indices struct {
 	rleDecoder
 	buf [1024]uint32
 }
 
-// take gives the next n numbers, or fewer, all below size.
+// take returns the next n numbers, or fewer, all below size.
 func (x *indices) take(n, size int) ([]uint32, error) {
 	buf := x.buf[:min(n, len(x.buf))]
 	if err := decode(&x.rleDecoder, buf); err != nil {
@@ -245,7 +245,7 @@ func (d *textDecoder) page(encoding int64, body []byte, n int) error {
 	return cannotDecode(d.name, encoding)
 }
 
-// deltas decodes the lengths that stand before the values. A page has few bytes for many of them: what they add
+// deltas decodes the lengths before the values. A page has few bytes for many of them: what they add
 // up to is bounded where they are used.
 func (d *textDecoder) deltas(to *[]int32, n int) error {
 	const most = 16 << 20
@@ -336,7 +336,7 @@ func (d *textDecoder) takeDelta() error {
 		return d.add(d.out, suffix)
 	}
 	if len(d.prefixes) == 0 || int(d.prefixes[0]) > len(d.last) {
-		return column.Damaged("a page of column %s begins a value like one that is shorter", d.name)
+		return column.Damaged("a page of column %s repeats more bytes of a value than that has", d.name)
 	}
 	d.last = append(d.last[:d.prefixes[0]], suffix...)
 	d.prefixes = d.prefixes[1:]

@@ -6,9 +6,9 @@ from typing import Final
 
 from graphscore._layers import gcn, sage
 from graphscore._layers._base import Forward, Layer, LayerType, MakeProduct
-from graphscore._layers._spec import LayerSpec
+from graphscore._layers._spec import LayerSpec, Width
 
-__all__ = ["LAYER_TYPES", "Forward", "Layer", "LayerSpec", "LayerType", "MakeProduct"]
+__all__ = ["LAYER_TYPES", "Forward", "Layer", "LayerSpec", "LayerType", "MakeProduct", "Width"]
 
 LAYER_TYPES: Final[dict[str, LayerType]] = {"gcn": gcn.TYPE, "sage": sage.TYPE}
 """What a layer's `type` in config.json may be."""
