@@ -12,6 +12,14 @@ import (
 	"graphscore/jobs/jobtest"
 )
 
+// weights FILE NAME...: writes the weights of a model, see jobtest.Weights.
+func weights(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 1 {
+		ts.Fatalf("usage: weights FILE NAME ...")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), jobtest.Weights(args[1:]...), 0o600))
+}
+
 // graphs FILE COUNT [options] writes an input, see jobtest.Graphs.
 func graphs(ts *testscript.TestScript, _ bool, args []string) {
 	in := jobtest.NewGraphs()
