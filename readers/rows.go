@@ -45,7 +45,7 @@ func fitsInt64(l column.Leaf) bool { return l.Integer() && l != column.LeafUint6
 func (rows) open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, error) {
 	r := &rowsShard{shard: s, at: s.FirstGroup - 1, row: s.FirstRow}
 	if err := r.open(p.cfg); err != nil {
-		r.close()
+		_ = r.close() // what open says comes first
 		return nil, err
 	}
 	r.rows = newRowReader(r.by, b, s.File.Rel, width, p.GraphIDs, p.NodeIDs)

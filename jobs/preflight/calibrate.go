@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync/atomic"
 
@@ -38,6 +39,9 @@ func calibrate(ctx context.Context, c *comparison, opts PlanOptions) (found *Cal
 	if len(samples) == 0 {
 		return nil, []string{"nothing is to be scored, so nothing was sampled"}, nil
 	}
+	if cfg.Job.Model.Path == "" { // what is to be said of servers was logged when they were asked for the model
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	session, err := run.Connect(ctx, cfg, cfg.Job.Workers)
 	if err != nil {
 		return nil, nil, err
@@ -45,7 +49,7 @@ func calibrate(ctx context.Context, c *comparison, opts PlanOptions) (found *Cal
 	defer func() { err = errors.Join(err, session.Close()) }()
 	startup := cfg.Now().Sub(cfg.Start)
 	workers := session.Workers(cfg.Job)
-	cfg.Log.InfoContext(ctx, "calibrating", "seconds", opts.Sample.Seconds(), "workers", workers)
+	c.in.Log.InfoContext(ctx, "calibrating", "seconds", opts.Sample.Seconds(), "workers", workers)
 	s := &sampler{comparison: c, session: session, samples: samples}
 	if s.emptyPart, err = s.sizeOfEmptyPart(ctx, todo[0]); err != nil {
 		return nil, nil, err

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"graphscore/jobs"
+	"graphscore/jobs/jobtest"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
@@ -75,7 +76,7 @@ func (s *situation) holds() {
 func (s *situation) local(features int) {
 	s.job.Server, s.job.Model.Path, s.job.Workers = jobs.Server{}, filepath.Join(s.dir, "model"), 1
 	s.write("model/config.json", fmt.Appendf(nil, `{"name": "m", "in_features": %d, "outputs": ["score"]}`, features))
-	s.write("model/model.safetensors", []byte("weights"))
+	s.write("model/model.safetensors", jobtest.NoTensors())
 }
 
 func (s *situation) config() run.Config {

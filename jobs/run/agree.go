@@ -74,7 +74,7 @@ func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, err
 			return true, nil
 		}
 	}
-	return len(found.Mismatches) > 0, nil
+	return len(found.Mismatches)+len(found.Superseded) > 0, nil
 }
 
 // parts are the names of the planned parts.

@@ -21,12 +21,8 @@ import (
 	"graphscore/writers/record"
 )
 
-// Where the secrets of what watches a run come from: see observe.Secret.
-const (
-	pingVariable, pingCredential         = "GRAPHSCORE_PING_URL", "ping_url"
-	pushUserVariable                     = "GRAPHSCORE_PUSHGATEWAY_USER"
-	pushPassVariable, pushPassCredential = "GRAPHSCORE_PUSHGATEWAY_PASSWORD", "pushgateway_password"
-)
+// pushUserVariable is the environment variable of the user of the Pushgateway, which is no secret.
+const pushUserVariable = "GRAPHSCORE_PUSHGATEWAY_USER"
 
 // watchHelp ends the help of commands that others may watch.
 const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is told\n" +
@@ -129,7 +125,7 @@ func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading) error
 func (m *monitor) connected(s *run.Session) { m.scorer.Store(s) }
 
 func (m *monitor) pinger(ctx context.Context) *observe.Pinger {
-	url, err := observe.Secret(os.Getenv, pingVariable, pingCredential)
+	url, err := observe.PingURL(os.Getenv)
 	if err != nil {
 		m.log.WarnContext(ctx, "no ping is sent", "error", err)
 	}
@@ -146,7 +142,7 @@ func (m *monitor) publish(ctx context.Context, ended error) {
 		m.delivered(ctx, observe.WriteTextfile(observe.TextfilePath(path, last.Job), last))
 	}
 	if url := m.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
-		password, err := observe.Secret(os.Getenv, pushPassVariable, pushPassCredential)
+		password, err := observe.PushgatewayPassword(os.Getenv)
 		if err == nil {
 			gateway := observe.Pushgateway{URL: url, User: os.Getenv(pushUserVariable), Password: password}
 			err = gateway.Push(ctx, last)

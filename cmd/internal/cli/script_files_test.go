@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -62,4 +63,9 @@ func rows(ts *testscript.TestScript, _ bool, args []string) {
 // sums DIR prints the sha256 of every part and quarantine file.
 func sums(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(jobtest.PrintSums(ts.Stdout(), ts.MkAbs(args[0])))
+}
+
+// weights DIR writes a model.safetensors without tensors beside the config.json of a model folder.
+func weights(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "model.safetensors"), jobtest.NoTensors(), 0o666))
 }

@@ -12,14 +12,14 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/diff"
-	"graphscore/writers"
+	"graphscore/writers/record"
 )
 
 // objects are what tables of keys describe, by the name in their mark.
 func objects() map[string]reflect.Type {
 	return map[string]reflect.Type{
-		"run record": reflect.TypeFor[writers.RunRecord](), "counts": reflect.TypeFor[writers.Counts](),
-		"backfill record": reflect.TypeFor[writers.BackfillRecord](), "comparison": reflect.TypeFor[diff.Report](),
+		"run record": reflect.TypeFor[record.Run](), "counts": reflect.TypeFor[record.Counts](),
+		"backfill record": reflect.TypeFor[record.Backfill](), "comparison": reflect.TypeFor[diff.Report](),
 	}
 }
 
