@@ -75,8 +75,8 @@ func (s *situation) holds() {
 // local names a model folder in place of the server, with a model of so many features.
 func (s *situation) local(features int) {
 	s.job.Server, s.job.Model.Path, s.job.Workers = jobs.Server{}, filepath.Join(s.dir, "model"), 1
-	s.write("model/config.json", fmt.Appendf(nil, `{"name": "m", "in_features": %d, "outputs": ["score"]}`, features))
-	s.write("model/model.safetensors", jobtest.NoTensors())
+	s.write("model/config.json", fmt.Appendf(nil, `{"name": "m", "in_features": %d, "outputs": ["score"], "layers": ["w"]}`, features))
+	s.write("model/model.safetensors", jobtest.Weights("w"))
 }
 
 func (s *situation) config() run.Config {

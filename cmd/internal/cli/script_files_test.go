@@ -4,7 +4,6 @@ import (
 	"context"
 	"flag"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -12,6 +11,14 @@ import (
 
 	"graphscore/jobs/jobtest"
 )
+
+// weights FILE NAME...: writes the weights of a model, see jobtest.Weights.
+func weights(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) < 1 {
+		ts.Fatalf("usage: weights FILE NAME ...")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), jobtest.Weights(args[1:]...), 0o600))
+}
 
 // graphs FILE COUNT [options] writes an input, see jobtest.Graphs.
 func graphs(ts *testscript.TestScript, _ bool, args []string) {
@@ -63,9 +70,4 @@ func rows(ts *testscript.TestScript, _ bool, args []string) {
 // sums DIR prints the sha256 of every part and quarantine file.
 func sums(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(jobtest.PrintSums(ts.Stdout(), ts.MkAbs(args[0])))
-}
-
-// weights DIR writes a model.safetensors without tensors beside the config.json of a model folder.
-func weights(ts *testscript.TestScript, _ bool, args []string) {
-	ts.Check(os.WriteFile(filepath.Join(ts.MkAbs(args[0]), "model.safetensors"), jobtest.NoTensors(), 0o666))
 }

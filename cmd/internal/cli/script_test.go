@@ -55,7 +55,7 @@ func (l leakless) Run() int {
 // TestScripts runs testdata/script: the command line as its users have it, without Python. Beside the commands of
 // testscript there are, each explained at its function:
 //
-//	agree CODE ARGS...             weights DIR
+//	agree CODE ARGS...             weights FILE [TENSOR...]
 //	exits CODE COMMAND...          shows CODE COMMAND...          graphs FILE COUNT [options]
 //	scorer NAME [options]          holds DIR                      watcher NAME FILE [options]
 //	rows FILE                      sums DIR                       cut FILE BYTES           narrow FILE
@@ -93,7 +93,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agree": agree, "weights": weights, "exits": exits, "shows": shows, "graphs": graphs, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "weights": weights, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
 		},

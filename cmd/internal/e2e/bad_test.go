@@ -169,6 +169,16 @@ func TestBrokenModels(t *testing.T) {
 			broken[0].Weight[3][5] = math.NaN()
 			writeModel(t, folder, broken)
 		}},
+		{"weights of in and out", 65, "its transpose would fit", func(t *testing.T, folder string) {
+			turned := layers(8, 16) // 16 x 8: what a layer of 16 features and 8 outputs has, transposed
+			turned[0].Bias = turned[0].Bias[:8]
+			writeModel(t, folder, append(turned, layers(8, 1)...))
+			config, err := os.ReadFile(filepath.Join(folder, "config.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(folder, "config.json"), strings.Replace(string(config), `"in_features":8`, `"in_features":16`, 1))
+		}},
 		{"layers that do not fit", 65, "returns 8", func(t *testing.T, folder string) {
 			writeModel(t, folder, append(layers(16, 8), layers(9, 1)...))
 		}},

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"graphscore/pipeline/remote/remotetest"
@@ -83,4 +85,83 @@ func outputs(layers []remotetest.Layer) []string {
 		names = append(names, fmt.Sprintf("score%d", i))
 	}
 	return names
+}
+
+// addTensors adds vectors of ones to the weights of a model, which its config.json does not name.
+func addTensors(t *testing.T, folder string, width int, names ...string) {
+	t.Helper()
+	path := filepath.Join(folder, "model.safetensors")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := 8 + binary.LittleEndian.Uint64(content)
+	head, data := map[string]any{}, content[end:]
+	if err := json.Unmarshal(content[8:end], &head); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		from := len(data)
+		for range width {
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(1))
+		}
+		head[name] = map[string]any{"dtype": "F32", "shape": []int{width}, "data_offsets": []int{from, len(data)}}
+	}
+	header, err := json.Marshal(head)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	write(t, path, string(size)+string(header)+string(data))
+}
+
+// TestModelsThatScoreWrongly: plan, doctor and run refuse a model that would score, but not as it was trained, or
+// that no machine could read. Nothing is written.
+func TestModelsThatScoreWrongly(t *testing.T) {
+	t.Parallel()
+	norm := []string{"norms.0.module.bias", "norms.0.module.running_mean", "norms.0.module.running_var", "norms.0.module.weight"}
+	for _, test := range []struct {
+		name, says string
+		make       func(t *testing.T, folder string)
+	}{
+		{
+			"a BatchNorm without a layer", "no layer uses 4 tensors: " + strings.Join(norm, ", ") + "; norms.0.module.running_mean looks like a BatchNorm",
+			func(t *testing.T, folder string) { addTensors(t, writeModel(t, folder, layers(16, 8, 1)), 8, norm...) },
+		},
+		{"a terabyte", "bytes, the file has 1099511627776; save it again", func(t *testing.T, folder string) {
+			writeModel(t, folder, layers(16, 8, 1))
+			if err := os.Truncate(filepath.Join(folder, "model.safetensors"), 1<<40); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			model, output := filepath.Join(folder, "model"), filepath.Join(folder, "out")
+			test.make(t, model)
+			for _, command := range []string{"plan", "doctor", "run"} {
+				o := run(t, 65, command, "--input", absolute(t, example+"/data"), "--output", output, "--model", model)
+				if said := strings.Join(strings.Fields(o.stdout+o.stderr), " "); !strings.Contains(said, test.says) {
+					t.Errorf("%s says %q", command, said)
+				}
+			}
+			same(t, sums(t, output), nil)
+		})
+	}
+}
+
+// TestIgnoredTensors: what config.json says no score depends on changes no score, and the counter of a BatchNorm passes.
+func TestIgnoredTensors(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	model := writeModel(t, filepath.Join(folder, "model"), layers(16, 8, 1))
+	addTensors(t, model, 3, "scaler", "norms.0.num_batches_tracked")
+	path := filepath.Join(model, "config.json")
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, strings.Replace(string(content), "{", `{"ignored":["scaler"],`, 1))
+	run(t, 0, "run", "--input", absolute(t, example+"/data"), "--output", filepath.Join(folder, "out"), "--model", model)
 }
