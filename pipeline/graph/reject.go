@@ -13,7 +13,7 @@ const (
 	NonFiniteFeature Code = "non_finite_feature"
 	// NonFiniteWeight: an edge weight is NaN or infinite.
 	NonFiniteWeight Code = "non_finite_weight"
-	// EdgeOutOfRange: an edge names a node that is not there.
+	// EdgeOutOfRange: an edge names a node that does not exist.
 	EdgeOutOfRange Code = "edge_out_of_range"
 	// MalformedEdges: edge_index is not two lists of one length, or weights do not match the edges.
 	MalformedEdges Code = "malformed_edges"

@@ -23,7 +23,7 @@ func (e *ModelError) Error() string {
 	return fmt.Sprintf("the model %s does not load: %s", e.Model, e.Message)
 }
 
-// PythonError is an interpreter that is not there or cannot run workers.
+// PythonError is an interpreter that was not found or cannot run workers.
 type PythonError struct {
 	Python string
 	// Message says what is wrong with it.

@@ -329,7 +329,7 @@ func (b *builder) state() {
 		r.State, r.Summary = Partly, fmt.Sprintf("Gates failed: %s. The scores stay (%s), without a _SUCCESS.",
 			strings.Join(b.failedGates(), ", "), parts)
 	case r.FailedCount == 0 && r.RefusedCount > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s complete, with %s of %s graphs in quarantine.",
+		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s written, with %s of %s graphs in quarantine.",
 			display.Plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	default:
 		r.State, r.Summary = Broken, fmt.Sprintf("The run failed (exit code %d): %s so far.",
