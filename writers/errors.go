@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"graphscore/pipeline/display"
 )
 
 // LockedError says that another run holds the output. PID is 0 where the lock does not say who.
@@ -44,7 +46,7 @@ const mismatchesNamed = 3
 
 func (e *MismatchError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the output %q has %s of something else: ", e.Dir, count(len(e.Parts), "part"))
+	fmt.Fprintf(&b, "the output %q has %s of something else: ", e.Dir, display.Plural(int64(len(e.Parts)), "part"))
 	remedy := "give --rescore to score them again, or choose another output"
 	for i, m := range e.Parts {
 		if m.Foreign {
@@ -76,11 +78,4 @@ type CountError struct {
 func (e *CountError) Error() string {
 	return fmt.Sprintf("the part %q got %d scored and %d quarantined graphs, but its shard has %d rows: the input changed while it was read, or this is a bug",
 		e.Part, e.Scored, e.Quarantined, e.Rows)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -1,7 +1,6 @@
 package writers
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers/atomic"
 )
 
@@ -47,17 +47,16 @@ func (o *Output) lock() error {
 	}
 	o.flock = l
 	host, _ := os.Hostname() // a message without a host is still a message
-	var content bytes.Buffer
-	e := json.NewEncoder(&content)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(Holder{os.Getpid(), host, o.cfg.Now().UTC(), o.cfg.RunID, o.cfg.Version}); err != nil {
+	content, err := display.CompactJSON(Holder{os.Getpid(), host, o.cfg.Now().UTC(), o.cfg.RunID, o.cfg.Version})
+	if err != nil {
 		return fmt.Errorf("locking the output %q: %w", o.cfg.Dir, err)
 	}
+	content = append(content, '\n')
 	if err := f.Truncate(0); err != nil {
 		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err}
 	}
-	if _, err := f.WriteAt(content.Bytes(), 0); err != nil {
-		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err, Need: int64(content.Len())}
+	if _, err := f.WriteAt(content, 0); err != nil {
+		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err, Need: int64(len(content))}
 	}
 	return nil
 }

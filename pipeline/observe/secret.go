@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"graphscore/pipeline/display"
 )
 
 // maxSecretBytes is more than any secret has: what is larger is another file by mistake.
@@ -60,13 +62,13 @@ var errEmpty = errors.New("is empty")
 func readSecret(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("cannot be read: %w", cause(err))
+		return "", fmt.Errorf("cannot be read: %w", display.Cause(err))
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("cannot be read: %w", cause(err))
+		return "", fmt.Errorf("cannot be read: %w", display.Cause(err))
 	case len(text) > maxSecretBytes:
 		return "", errors.New("is larger than 64 KiB: it holds something else")
 	}
@@ -75,15 +77,6 @@ func readSecret(path string) (string, error) {
 		return "", errEmpty
 	}
 	return value, nil
-}
-
-// cause leaves out the operation and the path, which the caller names.
-func cause(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
-		return at.Err
-	}
-	return err
 }
 
 // masked is what of a URL may be shown.

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 
+	"graphscore/pipeline/display"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -39,7 +41,7 @@ func WriteTextfile(path string, l *LastRun) error {
 		return fmt.Errorf("collecting metrics: %w", err)
 	}
 	if err := prometheus.WriteToTextfile(path, registry); err != nil {
-		return fmt.Errorf("writing %s: %w", path, cause(err))
+		return fmt.Errorf("writing %s: %w", path, display.Cause(err))
 	}
 	return nil
 }

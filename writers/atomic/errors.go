@@ -4,8 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"syscall"
+
+	"graphscore/pipeline/display"
 
 	"github.com/dustin/go-humanize"
 )
@@ -17,7 +18,7 @@ type CreateError struct {
 }
 
 func (e *CreateError) Error() string {
-	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, cause(e.Err))
+	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, display.Cause(e.Err))
 }
 
 func (e *CreateError) Unwrap() error { return e.Err }
@@ -46,7 +47,7 @@ type IOError struct {
 }
 
 func (e *IOError) Error() string {
-	at := fmt.Sprintf("%s %q: %v", e.Op, e.Path, cause(e.Err))
+	at := fmt.Sprintf("%s %q: %v", e.Op, e.Path, display.Cause(e.Err))
 	if errors.Is(e.Err, syscall.ENOSPC) || errors.Is(e.Err, syscall.EDQUOT) {
 		if e.Need > 0 {
 			at += fmt.Sprintf(" after %s, at least %s more are needed",
@@ -61,19 +62,3 @@ func (e *IOError) Error() string {
 }
 
 func (e *IOError) Unwrap() error { return e.Err }
-
-// cause strips the operation and path that the os package adds: our errors name them in their own way.
-func cause(err error) error {
-	var p *fs.PathError
-	var l *os.LinkError
-	var c *os.SyscallError
-	switch {
-	case errors.As(err, &p):
-		return p.Err
-	case errors.As(err, &l):
-		return l.Err
-	case errors.As(err, &c):
-		return c.Err
-	}
-	return err
-}

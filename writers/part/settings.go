@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 )
 
@@ -160,13 +161,11 @@ func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // plainJSON encodes without escaping <, > and &. The values it is used for always encode.
 func plainJSON(v any) []byte {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	b, err := display.CompactJSON(v)
+	if err != nil {
 		return []byte("null")
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return b
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"graphscore/pipeline/display"
 	"graphscore/writers/atomic"
 )
 
@@ -93,10 +94,7 @@ type BackfillDate struct {
 func (r *Backfill) Encode(w io.Writer) error {
 	full := *r
 	full.Inputs, full.Dates = list(r.Inputs), list(r.Dates)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(full)
+	return display.JSON(w, full)
 }
 
 // backfillPrefix comes before the id in the name of a backfill's record: the folder may be an output as well,

@@ -2,13 +2,13 @@ package record
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"io"
 	"path"
 	"strings"
 	"time"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
@@ -195,10 +195,7 @@ func (r *Run) Encode(w io.Writer) error {
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
 	full.Gates = list(r.Gates)
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(full)
+	return display.JSON(w, full)
 }
 
 func list[T any](s []T) []T {
