@@ -119,11 +119,20 @@ func manyOutputs(model string, n int) error {
 		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
 }
 
-// startWorkers looks at the model first: a folder that does not load is the user's mistake, whatever else is.
+// startWorkers starts so many workers. Where no interpreter can run them, a model folder that does not load is said
+// first: it is what the user must mend whatever runs it.
 func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
-	if _, err := local.ReadModel(cfg.Job.Model.Path); err != nil {
-		return nil, err
+	pool, err := startPool(ctx, cfg, workers)
+	var python *local.PythonError
+	if errors.As(err, &python) {
+		if _, broken := local.ReadModel(cfg.Job.Model.Path); broken != nil {
+			return nil, broken
+		}
 	}
+	return pool, err
+}
+
+func startPool(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
 	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
