@@ -36,7 +36,7 @@ func mutate(rng *rand.Rand, data []byte) []byte {
 
 // TestMutatedFiles shows that no contents end the process, take much memory, or leave a row out in silence.
 func TestMutatedFiles(t *testing.T) { // not parallel: it measures what is allocated
-	const copies, most = 400, 1 << 30
+	const copies, most = 250, 1 << 30
 	dir := t.TempDir()
 	for _, base := range []string{
 		"v1_zstd.parquet", "plain_v2.parquet", "v1_gzip.parquet", "v2_snappy.parquet", "delta.parquet", "polars.parquet",

@@ -7,6 +7,7 @@ Files below good/ hold the graphs of graphs.json, in one form each. Files below 
 bad.json beside them says which words each message must have. rows.parquet has rows that are no graphs.
 """
 
+import base64
 import datetime
 import json
 import pathlib
@@ -21,6 +22,7 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 
 HERE = pathlib.Path(__file__).parent
 GOOD, BAD, TRUTHS = HERE / "good", HERE / "bad", HERE / "truths"
@@ -166,7 +168,7 @@ def make_encodings(rows):
     parquet("half", half)
     con = duckdb.connect()
     con.register("t", pa.concat_tables([table(rows)]))
-    for codec in ("snappy", "zstd", "lz4_raw", "lz4"):
+    for codec in ("snappy", "zstd", "lz4"):
         con.execute(f"COPY t TO '{GOOD}/duckdb_v2_{codec}.parquet' (FORMAT parquet, COMPRESSION {codec}, PARQUET_VERSION v2, "
                     "STRING_DICTIONARY_PAGE_SIZE_LIMIT 1, DICTIONARY_SIZE_LIMIT 0)")
     con.execute(f"COPY (select * replace (num_nodes::double as num_nodes) from t) TO '{GOOD}/duckdb_lz4.parquet' (FORMAT parquet, COMPRESSION lz4)")
@@ -343,7 +345,11 @@ def make_bad(rows):
              t.set_column(0, "node_feat", pa.array([[[1]]] * len(rows), pa.list_(pa.list_(pa.decimal128(9, 2))))))
     times = pa.array([datetime.datetime(2025, 1, 1)] * len(rows), pa.timestamp("ns"))
     pq.write_table(t.set_column(4, "graph_id", times), bad("id_int96.parquet", ["graph_id", "int96"]), use_deprecated_int96_timestamps=True)
+    make_encrypted(rows, bad)
     good = (GOOD / "v1_zstd.parquet").read_bytes()
+    raw = (GOOD / "lz4_raw_v1.parquet").read_bytes()
+    foot = len(raw) - 8 - struct.unpack("<I", raw[-8:-4])[0]
+    bad("lzo.parquet", ["node_feat", "LZO", "zstd"], raw[:foot] + raw[foot:].replace(b"\x15\x0e", b"\x15\x06"))
     bad("cut_half.parquet", ["footer is missing"], good[:len(good) // 2])
     bad("cut_end.parquet", ["footer is missing"], good[:-1])
     bad("zeros.parquet", ["neither Parquet nor Arrow"], bytes(2000))
@@ -357,6 +363,51 @@ def make_bad(rows):
     bad("cut.arrow", ["damaged"], file[:len(file) * 3 // 4])
     bad("feather1.feather", ["Feather version 1"], b"FEA1" + bytes(100) + b"FEA1")
     (HERE / "bad.json").write_text(json.dumps(says, indent=1, sort_keys=True) + "\n")
+
+
+class Keys(pe.KmsClient):
+    """Wraps keys by saying them: these files hide nothing."""
+
+    def wrap_key(self, key_bytes, master_key_identifier):
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key, master_key_identifier):
+        return base64.b64decode(wrapped_key)
+
+
+def encrypted(path, t, column, plaintext_footer):
+    """Encrypts one column and, where it is not plain, the footer."""
+    factory = pe.CryptoFactory(lambda _: Keys())
+    config = pe.EncryptionConfiguration(footer_key="foot", column_keys={"key": [column]}, plaintext_footer=plaintext_footer)
+    properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), config)
+    with pq.ParquetWriter(path, t.schema, encryption_properties=properties, store_schema=False) as w:
+        w.write_table(t)
+
+
+def make_encrypted(rows, bad):
+    t = table(rows, extra=True)
+    encrypted(bad("encrypted_footer.parquet", ["encrypted", "decrypt it"]), t, "y", False)
+    encrypted(bad("encrypted_features.parquet", ["node_feat", "encrypted", "decrypt it"]), t, LEAVES["node_feat"], True)
+    encrypted(str(GOOD / "encrypted_other.parquet"), t, "y", True)
+
+
+def make_counts():
+    """Numbers of nodes as doubles, and dictionaries that hold a null."""
+    n = 6
+    base = {"node_feat": [[[1.0, 2.0, 3.0]] * 2] * n, "edge_index": [[[0], [1]]] * n, "edge_weight": [[1.0]] * n, "graph_id": list("abcdef")}
+    t = pa.table({**base, "num_nodes": pa.array([2.0, 2.5, float("nan"), -1.0, None, 1e300], pa.float64())})
+    pq.write_table(t, HERE / "counts.parquet")
+    with ipc.new_file(str(HERE / "counts.arrow"), t.schema) as w:
+        w.write_table(t)
+    ids = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 2, 1, 2], pa.int8()), pa.array(["a", None, "b"]))
+    weights = pa.DictionaryArray.from_arrays(pa.array([0, 0, 1, 0, 0, 1], pa.int8()), pa.array([1.5, None]))
+    t = pa.table({**base, "graph_id": ids, "edge_weight": pa.ListArray.from_arrays(pa.array(range(n + 1), pa.int32()), weights)})
+    for name, view in (("dictionary_nulls.arrow", False), ("dictionary_nulls.arrows", True)):
+        new = ipc.new_stream if view else ipc.new_file
+        if view:
+            t = t.set_column(2, "edge_weight", pa.ListViewArray.from_arrays(pa.array(range(n), pa.int32()), pa.array([1] * n, pa.int32()), weights))
+        with new(str(HERE / name), t.schema) as w:
+            w.write_table(t)
 
 
 def make_rows():
@@ -414,6 +465,7 @@ def main():
     make_truths(rows)
     make_bad(rows)
     make_rows()
+    make_counts()
 
 
 if __name__ == "__main__":
