@@ -344,7 +344,7 @@ def make_bad(rows):
     ipc_file("features_decimal.arrow", ["node_feat", "decimal"],
              t.set_column(0, "node_feat", pa.array([[[1]]] * len(rows), pa.list_(pa.list_(pa.decimal128(9, 2))))))
     times = pa.array([datetime.datetime(2025, 1, 1)] * len(rows), pa.timestamp("ns"))
-    pq.write_table(t.set_column(4, "graph_id", times), bad("id_int96.parquet", ["graph_id", "int96"]), use_deprecated_int96_timestamps=True)
+    pq.write_table(t.set_column(4, "graph_id", times), bad("id_int96.parquet", ["graph_id", "INT96"]), use_deprecated_int96_timestamps=True)
     make_encrypted(rows, bad)
     good = (GOOD / "v1_zstd.parquet").read_bytes()
     raw = (GOOD / "lz4_raw_v1.parquet").read_bytes()
