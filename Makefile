@@ -74,6 +74,7 @@ test-python: $(VENV)/.test ## run the Python tests
 
 test-e2e: build $(VENV)/.test ## run the tests of the built binary with real workers
 	go test -tags e2e -count=1 ./cmd/internal/e2e/...
+	go test -tags e2e -count=1 -run TestMatrix ./readers
 
 test-browser: ## open reports in a real Chromium (needs chromium; pictures in .cache/screenshots)
 	go test -tags browser -count=1 ./pipeline/report

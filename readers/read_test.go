@@ -38,7 +38,7 @@ type fixture struct {
 
 func readJSON[T any](t *testing.T, name string) T {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", name))
+	data, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +52,14 @@ func readJSON[T any](t *testing.T, name string) T {
 // wantGraphs are the graphs of every file below testdata/good.
 func wantGraphs(t *testing.T) []plain {
 	t.Helper()
+	return graphsOf(t, filepath.Join("testdata", "graphs.json"))
+}
+
+// graphsOf are the graphs of a list of fixtures.
+func graphsOf(t *testing.T, name string) []plain {
+	t.Helper()
 	var want []plain
-	for i, f := range readJSON[[]fixture](t, "graphs.json") {
+	for i, f := range readJSON[[]fixture](t, name) {
 		g := plain{ID: fmt.Sprint(f.GraphID), Features: f.NodeFeat, Row: int64(i)}
 		for node, id := range f.NodeIDs {
 			g.NodeIDs = append(g.NodeIDs, fmt.Sprint(id))
@@ -182,7 +188,7 @@ func TestGoodFiles(t *testing.T) {
 
 func TestBadFiles(t *testing.T) {
 	t.Parallel()
-	for base, words := range readJSON[map[string][]string](t, "bad.json") {
+	for base, words := range readJSON[map[string][]string](t, filepath.Join("testdata", "bad.json")) {
 		t.Run(base, func(t *testing.T) {
 			t.Parallel()
 			name := filepath.Join("testdata", "bad", base)
@@ -213,7 +219,7 @@ func checkMessage(t *testing.T, err error, words ...string) {
 
 func TestRejections(t *testing.T) {
 	t.Parallel()
-	codes := readJSON[[]graph.Code](t, "rows.json")
+	codes := readJSON[[]graph.Code](t, filepath.Join("testdata", "rows.json"))
 	for _, name := range []string{"rows.parquet", "rows_v2.parquet", "rows.arrow"} {
 		name = filepath.Join("testdata", name)
 		t.Run(filepath.Base(name), func(t *testing.T) {

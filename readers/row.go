@@ -169,7 +169,12 @@ func (r *rowReader) readSizes(i int) (graph.Code, string) {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
-		if r.row.NumNodes = c.Ints.Values[i]; r.row.NumNodes < 0 {
+		n, text := c.Count(i)
+		if r.row.NumNodes = n; text != "" {
+			r.row.NumNodes = -1
+			return graph.NodeCount, fmt.Sprintf("%s is %s, not a number of nodes", c.Field.Name, text)
+		}
+		if n < 0 {
 			return graph.NodeCount, fmt.Sprintf("%s is %d", c.Field.Name, r.row.NumNodes)
 		}
 	}

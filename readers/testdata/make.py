@@ -7,6 +7,8 @@ Files below good/ hold the graphs of graphs.json, in one form each. Files below 
 bad.json beside them says which words each message must have. rows.parquet has rows that are no graphs.
 """
 
+import base64
+import datetime
 import json
 import pathlib
 import random
@@ -20,9 +22,10 @@ import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 
 HERE = pathlib.Path(__file__).parent
-GOOD, BAD = HERE / "good", HERE / "bad"
+GOOD, BAD, TRUTHS = HERE / "good", HERE / "bad", HERE / "truths"
 WIDTH = 3
 
 
@@ -138,6 +141,131 @@ def make_parquet(rows):
     pl.from_arrow(table(rows)).write_parquet(GOOD / "polars.parquet", compression="zstd")
 
 
+LEAVES = {"node_feat": "node_feat.list.element.list.element", "edge_index": "edge_index.list.element.list.element",
+          "edge_weight": "edge_weight.list.element", "node_ids": "node_ids.list.element", "num_nodes": "num_nodes", "graph_id": "graph_id"}
+
+
+def make_encodings(rows):
+    """Codecs and encodings of Parquet that came later than its first readers."""
+    t = table(rows)
+    fixed = pa.array([str(r["graph_id"]).encode() for r in rows], pa.binary(4))
+    for version in ("1.0", "2.0"):
+        parquet(f"lz4_raw_v{version[0]}", t, compression="lz4", data_page_version=version)
+    raw = (GOOD / "lz4_raw_v1.parquet").read_bytes()
+    foot = len(raw) - 8 - struct.unpack("<I", raw[-8:-4])[0]
+    assert raw[foot:].count(b"\x15\x0e") == 6 * 2, "codec 7, once a column chunk"
+    (GOOD / "lz4_raw_blocks.parquet").write_bytes(raw[:foot] + raw[foot:].replace(b"\x15\x0e", b"\x15\x0a"))  # as old Arrow C++ wrote
+    split = dict.fromkeys(LEAVES.values(), "BYTE_STREAM_SPLIT")
+    narrow = table(rows, nid=pa.list_(pa.int64())).set_column(4, "graph_id", fixed)
+    wide = table(rows, pa.list_(pa.list_(pa.float64())), pa.list_(pa.list_(pa.int32())), nid=pa.list_(pa.uint32()),
+                 weight=pa.list_(pa.float64())).set_column(4, "graph_id", fixed)
+    half = table(rows, pa.list_(pa.list_(pa.float16())), gid=pa.int64(), nid=pa.list_(pa.uint64()), weight=pa.list_(pa.float16()))
+    half = half.set_column(3, "num_nodes", pa.array(column(rows, "num_nodes"), pa.float64()))
+    for name, t in (("narrow", narrow), ("wide", wide), ("half", half)):
+        parquet(f"split_{name}", t, use_dictionary=False, column_encoding=split, data_page_version="2.0" if name == "wide" else "1.0")
+        parquet(f"split_{name}_pages", t, use_dictionary=False, column_encoding=split, compression="lz4", data_page_size=64,
+                write_batch_size=3, row_group_size=len(rows))
+    parquet("half", half)
+    con = duckdb.connect()
+    con.register("t", pa.concat_tables([table(rows)]))
+    for codec in ("snappy", "zstd", "lz4"):
+        con.execute(f"COPY t TO '{GOOD}/duckdb_v2_{codec}.parquet' (FORMAT parquet, COMPRESSION {codec}, PARQUET_VERSION v2, "
+                    "STRING_DICTIONARY_PAGE_SIZE_LIMIT 1, DICTIONARY_SIZE_LIMIT 0)")
+    con.execute(f"COPY (select * replace (num_nodes::double as num_nodes) from t) TO '{GOOD}/duckdb_lz4.parquet' (FORMAT parquet, COMPRESSION lz4)")
+    pl.from_arrow(table(rows)).write_parquet(GOOD / "polars_lz4.parquet", compression="lz4")
+
+
+def runs(values, typ=None):
+    """Values as runs of equal ones."""
+    ends, kept = [], []
+    for i, v in enumerate(values):
+        if not kept or kept[-1] != v:
+            ends.append(i)
+            kept.append(v)
+    return pa.RunEndEncodedArray.from_arrays(pa.array(ends[1:] + [len(values)], pa.int32()), pa.array(kept, typ))
+
+
+def lists(values, child, large=False, view=False):
+    """A list array of lengths taken from values over child, in reverse order where it is of views."""
+    kind = {(False, False): pa.ListArray, (True, False): pa.LargeListArray, (False, True): pa.ListViewArray, (True, True): pa.LargeListViewArray}
+    places = pa.int64() if large else pa.int32()
+    ends = [0]
+    for v in values:
+        ends.append(ends[-1] + len(v))
+    if not view:
+        return kind[large, view].from_arrays(pa.array(ends, places), child)
+    return kind[large, view].from_arrays(pa.array(ends[:-1], places), pa.array([len(v) for v in values], places), child)
+
+
+def reversed_views(values, typ, large=False):
+    """List views whose elements are stored from the last list to the first."""
+    places, child, sizes = {}, [], [len(v) for v in values]
+    for i in reversed(range(len(values))):
+        places[i] = len(child)
+        child += values[i]
+    kind, offset = (pa.LargeListViewArray, pa.int64()) if large else (pa.ListViewArray, pa.int32())
+    inner = reversed_views(child, typ, large) if child and isinstance(child[0], list) else pa.array(child, typ)
+    return kind.from_arrays(pa.array([places[i] for i in range(len(values))], offset), pa.array(sizes, offset), inner)
+
+
+def make_layouts(rows):
+    """Layouts of Arrow that came later than its first readers."""
+    def write(name, cols, stream=False, chunk=10, **kw):
+        t = pa.table({**{n: table(rows).column(n) for n in ("node_feat", "edge_index", "edge_weight", "num_nodes", "graph_id", "node_ids")}, **cols})
+        new = ipc.new_stream if stream else ipc.new_file
+        with new(str(GOOD / name), t.schema, options=ipc.IpcWriteOptions(**kw)) as w:
+            w.write_table(t, max_chunksize=chunk)
+    ids, texts = [str(r["graph_id"]) for r in rows], [[str(v) for v in r["node_ids"]] for r in rows]
+    feat, edge, weight, nodes = (column(rows, n) for n in ("node_feat", "edge_index", "edge_weight", "num_nodes"))
+    write("half.arrow", {"node_feat": pa.array(feat, pa.list_(pa.list_(pa.float16()))), "edge_weight": pa.array(weight, pa.list_(pa.float16())),
+                         "num_nodes": pa.array(nodes, pa.float16())}, compression="zstd")
+    for name, large in (("list_view", False), ("large_list_view", True)):
+        views = {"node_feat": reversed_views(feat, pa.float32(), large), "edge_index": reversed_views(edge, pa.int64(), large),
+                 "edge_weight": reversed_views(weight, pa.float32(), large), "node_ids": reversed_views(texts, pa.string_view(), large)}
+        write(f"{name}.arrow", views, chunk=1000, compression="lz4")
+        write(f"{name}.arrows", views, stream=True, chunk=5)
+    list_of_views = pa.list_(pa.string_view())
+    write("views_everywhere.arrow", {"graph_id": pa.array([v.encode() for v in ids], pa.binary()).cast(pa.binary_view()),
+                                     "node_ids": pa.array(texts, list_of_views)}, compression="zstd")
+    flat = [w for r in weight for w in r]
+    rowsof = [v for r in feat for v in r]
+    write("run_end.arrow", {"graph_id": runs(ids), "num_nodes": runs(nodes), "edge_weight": lists(weight, runs(flat, pa.float32())),
+                            "node_feat": lists(feat, runs(rowsof, pa.list_(pa.float32()))),
+                            "edge_index": runs(edge, pa.list_(pa.list_(pa.int64()))),
+                            "node_ids": lists(texts, runs([v for r in texts for v in r]))}, chunk=1000, compression="zstd")
+    write("run_end.arrows", {"graph_id": runs(ids), "edge_index": runs(edge, pa.list_view(pa.list_view(pa.int64()))),
+                             "num_nodes": runs(nodes)}, stream=True, chunk=1000)
+    def coded(values, typ):
+        return pa.array(values, typ).dictionary_encode()
+    write("dictionary_everywhere.arrow", {
+        "graph_id": pa.DictionaryArray.from_arrays(pa.array(range(len(ids)), pa.uint8()), pa.array(ids, pa.string_view())),
+        "num_nodes": coded(nodes, pa.float64()), "edge_weight": lists(weight, coded(flat, pa.float64())),
+        "node_feat": lists(feat, lists(rowsof, coded([v for r in rowsof for v in r], pa.float32())), large=True),
+        "edge_index": lists(edge, lists([v for r in edge for v in r], coded([v for r in edge for w in r for v in w], pa.uint16())), view=True),
+        "node_ids": lists(texts, coded([v for r in texts for v in r], pa.large_binary()))}, chunk=1000, compression="lz4")
+    t = pl.from_arrow(table(rows)).with_columns(pl.col("graph_id").cast(pl.Categorical))
+    t.write_ipc(GOOD / "polars_newest.arrow", compat_level=pl.CompatLevel.newest())
+
+
+def make_truths(rows):
+    """The features of graphs.json as whether they are above 0."""
+    truth = [[[v > 0 for v in node] for node in r["node_feat"]] for r in rows]
+    t = table(rows).set_column(0, "node_feat", pa.array(truth, pa.list_(pa.list_(pa.bool_()))))
+    kw = {"store_schema": False, "write_statistics": False}
+    pq.write_table(t, TRUTHS / "plain.parquet", data_page_size=64, write_batch_size=3, **kw)
+    pq.write_table(t, TRUTHS / "runs.parquet", use_dictionary=False, data_page_version="2.0", compression="lz4",
+                   column_encoding={LEAVES["node_feat"]: "RLE"}, **kw)
+    pl.from_arrow(t).write_parquet(TRUTHS / "polars.parquet")
+    con = duckdb.connect()
+    con.register("t", t)
+    con.execute(f"COPY t TO '{TRUTHS}/duckdb.parquet' (FORMAT parquet, PARQUET_VERSION v2)")
+    with ipc.new_file(str(TRUTHS / "bits.arrow"), t.schema, options=ipc.IpcWriteOptions(compression="zstd")) as w:
+        w.write_table(t, max_chunksize=5)
+    coded = table(rows).set_column(0, "node_feat", pa.array(truth, pa.list_view(pa.list_(pa.bool_()))))
+    with ipc.new_stream(str(TRUTHS / "bits.arrows"), coded.schema) as w:
+        w.write_table(coded, max_chunksize=5)
+
+
 def make_arrow(rows):
     t = table(rows)
     def write(name, t, stream=False, chunk=10, **kw):
@@ -203,14 +331,6 @@ def make_bad(rows):
         with ipc.new_file(bad(name, words), t.schema, options=ipc.IpcWriteOptions(**kw)) as w:
             w.write_table(t)
 
-    pq.write_table(t, bad("lz4_raw.parquet", ["node_feat", "LZ4_RAW", "zstd"]), compression="lz4")
-    pq.write_table(t, bad("byte_stream_split.parquet", ["node_feat", "BYTE_STREAM_SPLIT"]), use_dictionary=False,
-                   column_encoding={"node_feat.list.element.list.element": "BYTE_STREAM_SPLIT"})
-    con = duckdb.connect()
-    con.register("t", pa.concat_tables([t] * 3))
-    con.execute("create table u as select * replace (list_transform(node_feat, lambda v: list_transform(v, lambda w: w + random()))"
-                "::float[][] as node_feat) from t")
-    con.execute(f"COPY u TO '{bad('duckdb_v2.parquet', ['node_feat', 'BYTE_STREAM_SPLIT'])}' (FORMAT parquet, PARQUET_VERSION v2)")
     pq.write_table(t.drop_columns(["node_feat"]), bad("no_features.parquet", ["node_feat or x", "edge_index", "columns:"]))
     pq.write_table(t.drop_columns(["edge_index"]), bad("no_edges.parquet", ["edge_index", "source and target", "node_feat"]))
     pq.write_table(t.set_column(0, "node_feat", pa.array(["a"] * len(rows))),
@@ -219,23 +339,75 @@ def make_bad(rows):
     pq.write_table(t.set_column(1, "edge_index", pa.array([[[1.0], [1.0]]] * len(rows))),
                    bad("edges_float.parquet", ["edge_index", "list<list<double>>", "list<list<integer>>"]))
     pq.write_table(t.set_column(4, "graph_id", pa.array([1.5] * len(rows))), bad("id_double.parquet", ["graph_id", "double"]))
-    ipc_file("list_view.arrow", ["edge_weight", "list_view"], t.set_column(2, "edge_weight", pa.array([[1.0]] * len(rows), pa.list_view(pa.float32()))))
-    ree = pa.RunEndEncodedArray.from_arrays([len(rows)], ["a"])
-    ipc_file("run_end.arrow", ["graph_id", "run_end_encoded"], t.set_column(4, "graph_id", ree))
+    pq.write_table(t.set_column(1, "edge_index", pa.array([[[1, 1], [0, 0]]] * len(rows), pa.list_(pa.list_(pa.decimal128(9, 2))))),
+                   bad("edges_decimal.parquet", ["edge_index", "decimal"]))
+    ipc_file("features_decimal.arrow", ["node_feat", "decimal"],
+             t.set_column(0, "node_feat", pa.array([[[1]]] * len(rows), pa.list_(pa.list_(pa.decimal128(9, 2))))))
+    times = pa.array([datetime.datetime(2025, 1, 1)] * len(rows), pa.timestamp("ns"))
+    pq.write_table(t.set_column(4, "graph_id", times), bad("id_int96.parquet", ["graph_id", "INT96"]), use_deprecated_int96_timestamps=True)
+    make_encrypted(rows, bad)
     good = (GOOD / "v1_zstd.parquet").read_bytes()
-    bad("cut_half.parquet", ["footer is not there"], good[:len(good) // 2])
-    bad("cut_end.parquet", ["footer is not there"], good[:-1])
+    raw = (GOOD / "lz4_raw_v1.parquet").read_bytes()
+    foot = len(raw) - 8 - struct.unpack("<I", raw[-8:-4])[0]
+    bad("lzo.parquet", ["node_feat", "LZO", "zstd"], raw[:foot] + raw[foot:].replace(b"\x15\x0e", b"\x15\x06"))
+    bad("cut_half.parquet", ["footer is missing"], good[:len(good) // 2])
+    bad("cut_end.parquet", ["footer is missing"], good[:-1])
     bad("zeros.parquet", ["neither Parquet nor Arrow"], bytes(2000))
     bad("empty.parquet", ["empty"], b"")
     bad("text.parquet", ["neither Parquet nor Arrow"], b"graph_id,x\n1,2\n")
     bad("magic.parquet", ["Parquet"], b"PAR1PAR1")
     bad("footer.parquet", ["footer"], good[:-8] + struct.pack("<I", 1 << 31) + b"PAR1")
     stream, file = (GOOD / "stream_zstd.arrows").read_bytes(), (GOOD / "file_zstd.arrow").read_bytes()
-    bad("doubled.arrows", ["behind its end"], stream + stream)
+    bad("doubled.arrows", ["follow its end"], stream + stream)
     bad("cut.arrows", ["damaged"], stream[:len(stream) * 3 // 4])
     bad("cut.arrow", ["damaged"], file[:len(file) * 3 // 4])
     bad("feather1.feather", ["Feather version 1"], b"FEA1" + bytes(100) + b"FEA1")
     (HERE / "bad.json").write_text(json.dumps(says, indent=1, sort_keys=True) + "\n")
+
+
+class Keys(pe.KmsClient):
+    """Wraps keys by saying them: these files hide nothing."""
+
+    def wrap_key(self, key_bytes, master_key_identifier):
+        return base64.b64encode(key_bytes)
+
+    def unwrap_key(self, wrapped_key, master_key_identifier):
+        return base64.b64decode(wrapped_key)
+
+
+def encrypted(path, t, column, plaintext_footer):
+    """Encrypts one column and, where it is not plain, the footer."""
+    factory = pe.CryptoFactory(lambda _: Keys())
+    config = pe.EncryptionConfiguration(footer_key="foot", column_keys={"key": [column]}, plaintext_footer=plaintext_footer)
+    properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), config)
+    with pq.ParquetWriter(path, t.schema, encryption_properties=properties, store_schema=False) as w:
+        w.write_table(t)
+
+
+def make_encrypted(rows, bad):
+    t = table(rows, extra=True)
+    encrypted(bad("encrypted_footer.parquet", ["encrypted", "decrypt it"]), t, "y", False)
+    encrypted(bad("encrypted_features.parquet", ["node_feat", "encrypted", "decrypt it"]), t, LEAVES["node_feat"], True)
+    encrypted(str(GOOD / "encrypted_other.parquet"), t, "y", True)
+
+
+def make_counts():
+    """Numbers of nodes as doubles, and dictionaries that hold a null."""
+    n = 6
+    base = {"node_feat": [[[1.0, 2.0, 3.0]] * 2] * n, "edge_index": [[[0], [1]]] * n, "edge_weight": [[1.0]] * n, "graph_id": list("abcdef")}
+    t = pa.table({**base, "num_nodes": pa.array([2.0, 2.5, float("nan"), -1.0, None, 1e300], pa.float64())})
+    pq.write_table(t, HERE / "counts.parquet")
+    with ipc.new_file(str(HERE / "counts.arrow"), t.schema) as w:
+        w.write_table(t)
+    ids = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0, 2, 1, 2], pa.int8()), pa.array(["a", None, "b"]))
+    weights = pa.DictionaryArray.from_arrays(pa.array([0, 0, 1, 0, 0, 1], pa.int8()), pa.array([1.5, None]))
+    t = pa.table({**base, "graph_id": ids, "edge_weight": pa.ListArray.from_arrays(pa.array(range(n + 1), pa.int32()), weights)})
+    for name, view in (("dictionary_nulls.arrow", False), ("dictionary_nulls.arrows", True)):
+        new = ipc.new_stream if view else ipc.new_file
+        if view:
+            t = t.set_column(2, "edge_weight", pa.ListViewArray.from_arrays(pa.array(range(n), pa.int32()), pa.array([1] * n, pa.int32()), weights))
+        with new(str(HERE / name), t.schema) as w:
+            w.write_table(t)
 
 
 def make_rows():
@@ -281,15 +453,19 @@ def make_rows():
 
 
 def main():
-    for folder in (GOOD, BAD):
+    for folder in (GOOD, BAD, TRUTHS):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
     rows = graphs(*map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (7, 12))
     (HERE / "graphs.json").write_text(json.dumps(rows, separators=(",", ":")) + "\n")
     make_parquet(rows)
+    make_encodings(rows)
     make_arrow(rows)
+    make_layouts(rows)
+    make_truths(rows)
     make_bad(rows)
     make_rows()
+    make_counts()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,25 @@ import (
 	"graphscore/readers/internal/column"
 )
 
+// batchReader fills a column from record batches.
+type batchReader interface {
+	column.Filler
+	// begin starts a record batch, with the column's nodes and buffers at the cursor.
+	begin(b *recordBatch, at cursor) error
+	// coded is the field below lists and runs, whose values may be in a dictionary.
+	coded() *field
+	// close frees what the decompressors hold.
+	close()
+}
+
+// newBatchReader returns what reads the layout of a column.
+func newBatchReader(c *column.Column, f *field, file *File) batchReader {
+	if f.inOrder() {
+		return newColumnReader(c, f, file)
+	}
+	return newHeldReader(f, file)
+}
+
 // columnReader fills a column from the buffers of a record batch, a few rows at a time: lists from the outside
 // to the inside, then the values.
 type columnReader struct {
@@ -34,6 +53,8 @@ func newColumnReader(c *column.Column, f *field, file *File) *columnReader {
 	a.leaf = newLeafReader(f)
 	return a
 }
+
+func (a *columnReader) coded() *field { return a.leaf.field }
 
 func (a *columnReader) close() {
 	for _, l := range a.lists {

@@ -55,7 +55,7 @@ func (a *File) applyDictionary(m message) error {
 	}
 	plain := *f
 	plain.coded = false
-	in := newColumnReader(d.values, &plain, a)
+	in := newBatchReader(d.values, &plain, a)
 	defer in.close()
 	if err := in.begin(b, cursor{}); err != nil {
 		return err
@@ -65,7 +65,7 @@ func (a *File) applyDictionary(m message) error {
 }
 
 // read appends the values of one dictionary message.
-func (d *dictionary) read(in *columnReader, rows int64) error {
+func (d *dictionary) read(in batchReader, rows int64) error {
 	c := d.values
 	c.More(in, rows)
 	for !c.Ended {
@@ -79,11 +79,36 @@ func (d *dictionary) read(in *columnReader, rows int64) error {
 	return nil
 }
 
+// add adds the values of those numbers to a column. Its row gets the flag if one of them is null.
+func (d *dictionary) add(c *column.Column, numbers []int64, flag uint8) error {
+	there := d.size()
+	for _, v := range numbers {
+		switch {
+		case c.Flags[len(c.Flags)-1] != 0: // the number of a null means nothing, and the row is lost anyway
+			c.Values.AddNull()
+		case v < 0 || v >= there:
+			return column.Damaged("column %s names entry %d of a dictionary of %d", c.Field.Name, v, there)
+		case d.values.Flags[v] != 0:
+			c.SetFlag(flag)
+			c.Values.AddNull()
+		case c.Texts != nil:
+			if err := addText(c, d.values.Texts.At(int(v))); err != nil {
+				return err
+			}
+		case c.Floats != nil:
+			c.Floats.Values = append(c.Floats.Values, d.values.Field.Leaf.ToFloat(d.values.Ints.Values[v]))
+		default:
+			c.Ints.Values = append(c.Ints.Values, d.values.Ints.Values[v])
+		}
+	}
+	return nil
+}
+
 // coded finds the needed column with a dictionary.
 func (a *File) coded(id int64) *field {
 	for _, c := range a.columns {
-		if c.leaf.field.coded && c.leaf.field.dict == id {
-			return c.leaf.field
+		if f := c.coded(); f.coded && f.dict == id {
+			return f
 		}
 	}
 	return nil

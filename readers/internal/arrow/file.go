@@ -67,7 +67,7 @@ type File struct {
 	batches      []message
 	dictionaries []message
 
-	columns []*columnReader
+	columns []batchReader
 	applied int // dictionary messages applied
 	dicts   map[int64]*dictionary
 }
@@ -152,11 +152,15 @@ func (f *field) parseType(t fbTable) {
 		f.leaf = intType(t)
 	case typeFloat:
 		switch t.short(0) {
+		case 0:
+			f.leaf = column.LeafFloat16
 		case 1:
 			f.leaf = column.LeafFloat32
 		case 2:
 			f.leaf = column.LeafFloat64
 		}
+	case typeBool:
+		f.leaf = column.LeafBool
 	case typeUtf8, typeLargeUtf8, typeUtf8View:
 		f.leaf = column.LeafText
 	case typeBinary, typeLargeBinary, typeBinaryView:
@@ -187,18 +191,50 @@ func intType(t fbTable) column.Leaf {
 // describe finds type, depth of lists and leaf of a column.
 func (f *field) describe(to *column.Field) {
 	to.Type = f.typeName()
-	for f.isList() && !f.coded {
+	for !f.coded && (f.isList() || f.isRuns()) {
+		if f.isRuns() {
+			f = &f.children[1]
+			continue
+		}
 		to.Depth++
 		f = &f.children[0]
 	}
 	to.Leaf = f.leaf
-	if f.coded && (!f.leaf.Integer() && !f.leaf.Bytes() || f.viewed() || f.index == column.LeafOther) {
+	if f.coded && f.index == column.LeafOther {
 		to.Leaf = column.LeafOther
 	}
 }
 
+// leafField is the field below lists and runs.
+func (f *field) leafField() *field {
+	for !f.coded && (f.isList() || f.isRuns()) {
+		f = &f.children[len(f.children)-1]
+	}
+	return f
+}
+
+// inOrder says whether the buffers of a column can be read from their beginning to their end.
+func (f *field) inOrder() bool {
+	for !f.coded && f.isList() && !f.listView() {
+		f = &f.children[0]
+	}
+	return f.coded || !f.listView() && !f.isRuns() && f.leaf != column.LeafBool
+}
+
 func (f *field) isList() bool {
-	return (f.kind == typeList || f.kind == typeLargeList || f.kind == typeFixedList) && len(f.children) == 1
+	return (f.kind == typeList || f.kind == typeLargeList || f.kind == typeFixedList || f.listView()) && len(f.children) == 1
+}
+
+// listView says whether lists have a place and a size each.
+func (f *field) listView() bool { return f.kind == typeListView || f.kind == typeLargeListView }
+
+// isRuns says whether values are stored once a run, after the ends of the runs.
+func (f *field) isRuns() bool {
+	if f.kind != typeRunEnd || len(f.children) != 2 || f.children[0].coded {
+		return false
+	}
+	ends := f.children[0].leaf
+	return ends == column.LeafInt16 || ends == column.LeafInt32 || ends == column.LeafInt64
 }
 
 func (f *field) viewed() bool { return f.kind == typeBinaryView || f.kind == typeUtf8View }
@@ -211,10 +247,12 @@ func (f *field) typeName() string {
 		name = typeNames[f.kind]
 	}
 	switch {
-	case f.leaf.Number():
-		name = leafNames[f.leaf]
-	case f.kind == typeFloat:
+	case f.leaf == column.LeafFloat16:
 		name = "halffloat"
+	case int(f.leaf) < len(leafNames) && leafNames[f.leaf] != "":
+		name = leafNames[f.leaf]
+	case f.isRuns():
+		name = fmt.Sprintf("%s<%s>", name, f.children[1].typeName())
 	case f.kind == typeFixedBinary:
 		name = fmt.Sprintf("%s[%d]", name, f.size)
 	case f.isList():
@@ -290,7 +328,7 @@ func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 func (a *File) Open(i int, columns []*column.Column) error {
 	for len(a.columns) < len(columns) {
 		c := columns[len(a.columns)]
-		a.columns = append(a.columns, newColumnReader(c, &a.schema[c.Field.Place], a))
+		a.columns = append(a.columns, newBatchReader(c, &a.schema[c.Field.Place], a))
 	}
 	if err := a.applyDictionaries(i); err != nil {
 		return err

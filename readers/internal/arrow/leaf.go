@@ -140,7 +140,7 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 	case l.variable():
 		return l.readTexts(c, n)
 	case l.field.coded:
-		return l.readCoded(c, n)
+		return l.readCoded(c, n, flag)
 	case l.field.viewed() || l.field.kind == typeFixedBinary:
 		return l.readFixed(c, n)
 	case c.Floats != nil:
@@ -232,7 +232,7 @@ func (l *leafReader) readFixed(c *column.Column, n int64) error {
 		if err != nil {
 			return err
 		}
-		v, err := l.view(c, b)
+		v, err := viewed(c, l.views, b)
 		if err != nil {
 			return err
 		}
@@ -247,41 +247,24 @@ func (l *leafReader) readFixed(c *column.Column, n int64) error {
 	return nil
 }
 
-// view returns the bytes that a view stands for.
-func (l *leafReader) view(c *column.Column, b []byte) ([]byte, error) {
+// viewed returns the bytes that a view stands for.
+func viewed(c *column.Column, views [][]byte, b []byte) ([]byte, error) {
 	size := int(int32(le.Uint32(b)))
 	if size >= 0 && size <= 12 {
 		return b[4 : 4+size], nil
 	}
 	k, at := int(int32(le.Uint32(b[8:]))), int(int32(le.Uint32(b[12:])))
-	if size < 0 || k < 0 || k >= len(l.views) || at < 0 || at > len(l.views[k]) || size > len(l.views[k])-at {
+	if size < 0 || k < 0 || k >= len(views) || at < 0 || at > len(views[k]) || size > len(views[k])-at {
 		return nil, column.Damaged("a text of column %s is at bytes %d to %d of a buffer that does not exist", c.Field.Name, at, at+size)
 	}
-	return l.views[k][at : at+size], nil
+	return views[k][at : at+size], nil
 }
 
 // readCoded reads values that are in a dictionary.
-func (l *leafReader) readCoded(c *column.Column, n int64) error {
+func (l *leafReader) readCoded(c *column.Column, n int64, flag uint8) error {
 	l.index.Values = l.index.Values[:0]
 	if err := readNumbers(&l.values, l.index, n); err != nil {
 		return err
 	}
-	there := l.dict.size()
-	for _, v := range l.index.Values {
-		switch {
-		case c.Flags[len(c.Flags)-1] != 0: // the number of a null means nothing, and the row is lost anyway
-			c.Values.AddNull()
-		case v < 0 || v >= there:
-			return column.Damaged("column %s names entry %d of a dictionary of %d", c.Field.Name, v, there)
-		case c.Texts != nil:
-			if c.Texts.Add(l.dict.values.Texts.At(int(v))); len(c.Texts.Data) > c.Limit {
-				return c.TooLarge()
-			}
-		case c.Floats != nil:
-			c.Floats.Values = append(c.Floats.Values, float32(l.dict.values.Ints.Values[v]))
-		default:
-			c.Ints.Values = append(c.Ints.Values, l.dict.values.Ints.Values[v])
-		}
-	}
-	return nil
+	return l.dict.add(c, l.index.Values, flag)
 }

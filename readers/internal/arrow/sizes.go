@@ -31,7 +31,7 @@ func (a *File) sizes(m message, b column.Binding) (s column.Sizes) {
 
 // leafLength is the number of values below the lists of a column, -1 where it has no lists.
 func (a *File) leafLength(b *recordBatch, place int) int64 {
-	if place < 0 || a.cols[place].Depth == 0 {
+	if place < 0 || a.cols[place].Depth == 0 || !a.schema[place].inOrder() {
 		return -1
 	}
 	length, _ := b.node(a.before(place, b).node + a.cols[place].Depth)

@@ -25,7 +25,7 @@ func (f Field) fits(r graph.InputColumn) bool {
 	case graph.InputWeights:
 		return f.Depth == 1 && f.Leaf.Number()
 	case graph.InputNumNodes:
-		return f.Depth == 0 && f.Leaf.Integer()
+		return f.Depth == 0 && f.Leaf.Count()
 	case graph.InputNodeIDs:
 		return f.Depth == 1 && (f.Leaf.Integer() || f.Leaf.Bytes())
 	}

@@ -18,23 +18,31 @@ const (
 	LeafFloat64
 	LeafText   // UTF-8
 	LeafBinary // bytes, of any or of one length
+	LeafFloat16
+	LeafBool // a byte of 0 or 1 each
 )
 
 // Integer says whether the values are integers.
 func (l Leaf) Integer() bool { return l >= LeafInt8 && l <= LeafUint64 }
 
-// Number says whether the values are integers or floats.
-func (l Leaf) Number() bool { return l >= LeafInt8 && l <= LeafFloat64 }
+// Float says whether the values are floats.
+func (l Leaf) Float() bool { return l == LeafFloat32 || l == LeafFloat64 || l == LeafFloat16 }
+
+// Number says whether the values are integers, floats or truth values, which are 0 and 1.
+func (l Leaf) Number() bool { return l.Integer() || l.Float() || l == LeafBool }
+
+// Count says whether the values can be counts: integers, or floats that are whole numbers, as pandas writes them.
+func (l Leaf) Count() bool { return l.Integer() || l.Float() }
 
 // Bytes says whether the values are texts or bytes.
 func (l Leaf) Bytes() bool { return l == LeafText || l == LeafBinary }
 
-// Width is the size of a value in Arrow memory.
+// Width is the size of a stored value in bytes.
 func (l Leaf) Width() int {
 	switch l {
-	case LeafInt8, LeafUint8:
+	case LeafInt8, LeafUint8, LeafBool:
 		return 1
-	case LeafInt16, LeafUint16:
+	case LeafInt16, LeafUint16, LeafFloat16:
 		return 2
 	case LeafInt32, LeafUint32, LeafFloat32:
 		return 4

@@ -46,7 +46,7 @@ func convert[S, T any](width int, get func([]byte) S, to func(S) T) func([]T, []
 
 var le = binary.LittleEndian
 
-// NewInts returns no integers yet, of a type that files store as l.
+// NewInts returns no integers yet, of a type that files store as l. Floats are the bits of a float64: see [Column.Count].
 func NewInts(l Leaf) *Numbers[int64] {
 	n := &Numbers[int64]{Width: l.Width()}
 	switch l {
@@ -56,7 +56,7 @@ func NewInts(l Leaf) *Numbers[int64] {
 				dst[i] = int64(int8(src[i]))
 			}
 		}
-	case LeafUint8:
+	case LeafUint8, LeafBool:
 		n.Convert = func(dst []int64, src []byte) {
 			for i := range dst {
 				dst[i] = int64(src[i])
@@ -74,6 +74,10 @@ func NewInts(l Leaf) *Numbers[int64] {
 		}
 	case LeafUint32:
 		n.Convert = convert(4, le.Uint32, func(v uint32) int64 { return int64(v) })
+	case LeafFloat16:
+		n.Convert = convert(2, le.Uint16, func(v uint16) int64 { return floatBits(halfFloat(v)) })
+	case LeafFloat32:
+		n.Convert = convert(4, le.Uint32, func(v uint32) int64 { return floatBits(math.Float32frombits(v)) })
 	default:
 		n.Convert = func(dst []int64, src []byte) {
 			for i := range dst {
@@ -92,6 +96,8 @@ func NewFloats(l Leaf) *Numbers[float32] {
 		n.Convert = DecodeFloats
 	case LeafFloat64:
 		n.Convert = convert(8, le.Uint64, func(v uint64) float32 { return float32(math.Float64frombits(v)) })
+	case LeafFloat16:
+		n.Convert = convert(2, le.Uint16, halfFloat)
 	case LeafUint64:
 		n.Convert = convert(8, le.Uint64, func(v uint64) float32 { return float32(v) })
 	default:

@@ -24,6 +24,9 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 			if b[r] < 0 || rg.NumRows() == 0 { // an empty row group has chunks that are nowhere
 				continue
 			}
+			if p.encrypted(i, p.cols[b[r]].Place) {
+				return nil, column.Unsupported("decrypt it first", "column %s is encrypted, which cannot be read", p.cols[b[r]].Name)
+			}
 			chunk, err := rg.ColumnChunk(p.cols[b[r]].Place)
 			if err != nil {
 				return nil, column.Damaged("row group %d: invalid metadata (%v)", i, err)
@@ -41,6 +44,12 @@ func (p *File) Groups(b column.Binding) ([]column.Group, error) {
 	return groups, nil
 }
 
+// encrypted says whether a column chunk is. The others of a file with a plain footer can be read.
+func (p *File) encrypted(group, place int) bool {
+	columns := p.meta.RowGroups[group].Columns
+	return place < len(columns) && columns[place].IsSetCryptoMetadata()
+}
+
 // extent returns the place of a column chunk.
 func extent(c *metadata.ColumnChunkMetaData) (offset, length int64) {
 	offset = c.DataPageOffset()
@@ -56,8 +65,6 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 	values := c.NumValues()
 	col := p.meta.Schema.Column(f.Place)
 	switch {
-	case c.CryptoMetadata() != nil:
-		return column.Unsupported("decrypt it first", "column %s is encrypted, which cannot be read", f.Name)
 	case c.FilePath() != "":
 		return column.Unsupported("write the data into one file", "column %s is in another file, which cannot be read", f.Name)
 	case c.Type() != col.PhysicalType() || offset < 4 || length < 0 || offset > end || length > end-offset || c.TotalUncompressedSize() < 0:
@@ -78,7 +85,7 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 // checkEncodings refuses what cannot be decoded. The list has the encodings of levels as well.
 func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
 	for _, e := range c.Encodings() {
-		if e == encRLE || e == 4 {
+		if e == encRLE || e == encBitPacked {
 			continue
 		}
 		if _, readable := encodingName(int64(e), f.Leaf); !readable {

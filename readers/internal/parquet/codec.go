@@ -16,17 +16,20 @@ type decompressor struct {
 	zstd *zstd.Decoder
 }
 
-// codecName returns the name that users know, and whether arrow/go reads it.
+// codecLZ4Raw is the number of LZ4_RAW in parquet.thrift.
+const codecLZ4Raw compress.Compression = 7
+
+// codecName returns the name that users know, and whether this package reads it.
 func codecName(c compress.Compression) (name string, readable bool) {
 	switch c {
 	case compress.Codecs.Uncompressed, compress.Codecs.Snappy, compress.Codecs.Gzip, compress.Codecs.Brotli, compress.Codecs.Zstd:
 		return c.String(), true
 	case compress.Codecs.Lz4:
-		return "LZ4", false
+		return "LZ4", true
+	case codecLZ4Raw:
+		return "LZ4_RAW", true
 	case compress.Codecs.Lzo:
 		return "LZO", false
-	case 7:
-		return "LZ4_RAW", false
 	}
 	return "of an unknown kind", false
 }
@@ -55,6 +58,10 @@ func (z *decompressor) decompress(codec compress.Compression, dst, src []byte) e
 		return nil
 	case compress.Codecs.Zstd:
 		return z.decompressZstd(dst, src)
+	case codecLZ4Raw:
+		return decompressLZ4Raw(dst, src)
+	case compress.Codecs.Lz4:
+		return decompressLZ4(dst, src)
 	}
 	return decompressStream(codec, dst, src)
 }

@@ -57,9 +57,6 @@ func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
 	p := &File{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
-	if meta.IsSetEncryptionAlgorithm() {
-		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
-	}
 	p.cols = fieldsOf(meta.Schema)
 	return p, nil
 }
@@ -148,7 +145,9 @@ func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 	none := n.LogicalType() == nil || n.LogicalType().IsNone()
 	switch n.PhysicalType() {
 	case parquet.Types.Boolean:
-		return "bool", column.LeafOther
+		if none {
+			return "bool", column.LeafBool
+		}
 	case parquet.Types.Float:
 		return "float", column.LeafFloat32
 	case parquet.Types.Double:
@@ -164,6 +163,9 @@ func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 			return "binary", column.LeafBinary
 		}
 	case parquet.Types.FixedLenByteArray:
+		if _, half := n.LogicalType().(schema.Float16LogicalType); half && n.TypeLength() == 2 {
+			return "halffloat", column.LeafFloat16
+		}
 		if none {
 			return fmt.Sprintf("fixed_size_binary[%d]", n.TypeLength()), column.LeafBinary
 		}

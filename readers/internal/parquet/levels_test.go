@@ -235,6 +235,9 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 			}
 			encoding = encDictionary
 			body = append(append(body, 3), rleOf(t, numbers, 3)...)
+		} else if rapid.Bool().Draw(t, "split") {
+			encoding = encSplit
+			body = append(body, splitOf(values[:present])...)
 		} else {
 			for _, v := range values[:present] {
 				body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
@@ -242,6 +245,17 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 		}
 		out = append(append(out, pageHeader(pageV1, 5, len(body), int64(k), encoding, encRLE, encRLE)...), body...)
 		values, at = values[present:], at+k
+	}
+	return out
+}
+
+// splitOf writes floats as BYTE_STREAM_SPLIT.
+func splitOf(values []float32) []byte {
+	var out []byte
+	for k := range 4 {
+		for _, v := range values {
+			out = append(out, byte(math.Float32bits(v)>>(8*k)))
+		}
 	}
 	return out
 }

@@ -24,10 +24,12 @@ const (
 	encPlain           = 0
 	encPlainDictionary = 2
 	encRLE             = 3
+	encBitPacked       = 4 // of levels, before 2013
 	encDelta           = 5
 	encDeltaLength     = 6
 	encDeltaBytes      = 7
 	encDictionary      = 8
+	encSplit           = 9
 )
 
 // window is how much of a column chunk is read at once, and the most that a page header may take.

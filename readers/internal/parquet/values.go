@@ -39,17 +39,17 @@ func encodingName(e int64, l column.Leaf) (name string, readable bool) {
 	case encDeltaBytes:
 		return "DELTA_BYTE_ARRAY", l.Bytes()
 	case encRLE:
-		return "RLE", false
-	case 4:
+		return "RLE", l == column.LeafBool
+	case encBitPacked:
 		return "BIT_PACKED", false
-	case 9:
-		return "BYTE_STREAM_SPLIT", false
+	case encSplit:
+		return "BYTE_STREAM_SPLIT", l != column.LeafBool
 	}
 	return fmt.Sprintf("number %d", e), false
 }
 
 // hintRewrite is what to do about an encoding that is not read.
-const hintRewrite = "rewrite it with zstd or snappy and dictionary or plain encoding"
+const hintRewrite = "rewrite it with dictionary or plain encoding"
 
 func cannotDecode(name string, e int64) error {
 	encoding, _ := encodingName(e, column.LeafOther)
@@ -100,6 +100,8 @@ type numberDecoder[T float32 | int64] struct {
 	plain    []byte
 	indices  rleDecoder
 	delta    delta
+	split    split
+	bools    bools
 }
 
 func newNumberDecoder[T float32 | int64](name string, l column.Leaf, out *column.Numbers[T]) *numberDecoder[T] {
@@ -125,6 +127,9 @@ func (d *numberDecoder[T]) dictionary(body []byte, n int) error {
 func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 	d.encoding, d.plain = encoding, nil
 	switch {
+	case d.leaf == column.LeafBool && (encoding == encPlain || encoding == encRLE):
+		d.encoding = encRLE
+		return d.bools.reset(encoding, body, n)
 	case encoding == encPlain:
 		d.plain = body
 		return nil
@@ -134,6 +139,8 @@ func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 		return column.Damaged("column %s lacks its dictionary", d.name)
 	case encoding == encDelta && d.leaf.Integer():
 		return d.delta.reset(body, n, d.out.Width == 8)
+	case encoding == encSplit && d.leaf != column.LeafBool:
+		return d.split.reset(body, d.out.Width, n)
 	}
 	return cannotDecode(d.name, encoding)
 }
@@ -143,15 +150,33 @@ func (d *numberDecoder[T]) take(n int) error {
 	case encPlain:
 		size := n * d.out.Width
 		if size > len(d.plain) {
-			return column.Damaged("a page of column %s has fewer values than levels", d.name)
+			return d.fewer()
 		}
 		d.out.Add(d.plain[:size])
 		d.plain = d.plain[size:]
 		return nil
 	case encDelta:
 		return d.takeDelta(n)
+	case encSplit:
+		plain, ok := d.split.next(n)
+		if !ok {
+			return d.fewer()
+		}
+		d.out.Add(plain)
+		return nil
+	case encRLE:
+		truths, err := d.bools.next(n)
+		if err != nil {
+			return err
+		}
+		d.out.Add(truths)
+		return nil
 	}
 	return lookup(&d.indices, d.out.Extend(n), d.dict.Values)
+}
+
+func (d *numberDecoder[T]) fewer() error {
+	return column.Damaged("a page of column %s has fewer values than levels", d.name)
 }
 
 func (d *numberDecoder[T]) takeDelta(n int) error {
@@ -180,7 +205,7 @@ func (d *numberDecoder[T]) takeDelta(n int) error {
 func isFloat[T float32 | int64]() bool { return T(1)/2 != 0 }
 
 func (d *numberDecoder[T]) end() error {
-	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 {
+	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 || d.encoding == encSplit && d.split.at < d.split.count {
 		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
 	return nil
@@ -200,6 +225,7 @@ type textDecoder struct {
 	lengths  []int32
 	prefixes []int32
 	last     []byte
+	split    split
 }
 
 func newTextDecoder(name string, fixed, limit int, out *column.Texts) *textDecoder {
@@ -241,6 +267,13 @@ func (d *textDecoder) page(encoding int64, body []byte, n int) error {
 			return err
 		}
 		return d.deltas(&d.lengths, n)
+	case encoding == encSplit && d.fixed > 0:
+		if err := d.split.reset(body, d.fixed, n); err != nil {
+			return err
+		}
+		d.encoding = encPlain
+		d.plain, _ = d.split.next(d.split.count)
+		return nil
 	}
 	return cannotDecode(d.name, encoding)
 }
