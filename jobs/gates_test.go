@@ -66,7 +66,7 @@ func TestLoadGatesSaysWhere(t *testing.T) {
 		"gates: {max_input_age: a day}":     `"a day" is not a time span`,
 		"gates: {min_graphs: many}":         "expected a number, got",
 		"gates: {drift: {psi: much}}":       "expected a number, got",
-		"gates: {drift: yes please}":        "mapping is expected",
+		"gates: {drift: yes please}":        "expected a mapping",
 		"gates: {drift: {max: [1]}}":        "expected a number, got",
 		"gates: {drift: {psi: 1, psi: 2}}":  ":1:25: ",
 		"gates: {drift: {against: [a, b]}}": "expected a text, got",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 )
 
@@ -143,11 +144,12 @@ type Error struct {
 	Reason string
 }
 
+// Error returns the reason behind the path, with control characters escaped.
 func (e *Error) Error() string {
 	if e.Path == "" {
-		return e.Reason
+		return display.Harmless(e.Reason)
 	}
-	return e.Path + ": " + e.Reason
+	return display.Harmless(e.Path + ": " + e.Reason)
 }
 
 // Validate names the first key that is missing or out of range. It is for a Job with defaults.

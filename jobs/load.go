@@ -2,14 +2,18 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"graphscore/pipeline/display"
@@ -19,9 +23,6 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// maxJobBytes is far more than any job: what is larger is another file by mistake.
-const maxJobBytes = 1 << 20
-
 // Load reads a job file. It fills no defaults and validates nothing but the form: flags come in between. The
 // error is an *Error.
 func Load(path string) (*Job, error) {
@@ -30,20 +31,20 @@ func Load(path string) (*Job, error) {
 		return nil, unreadable(path, err)
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxJobBytes+1))
+	content, err := io.ReadAll(io.LimitReader(f, maxJobBytes+1))
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
-	if len(text) > maxJobBytes {
-		return nil, &Error{Path: path, Reason: "is larger than 1 MiB: name a job file"}
+	text, err := newSource(path, content)
+	if err != nil {
+		return nil, err
 	}
-	job := &Job{}
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := decoder.Decode(job); err != nil && !errors.Is(err, io.EOF) {
-		return nil, located(path, err)
+	if len(content) > maxJobBytes {
+		return nil, &Error{Path: path, Reason: "is larger than 256 KiB: name a job file"}
 	}
-	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
-		return nil, &Error{Path: path, Reason: "holds several documents (---): a job file is one"}
+	job, err := decode(text)
+	if err != nil {
+		return nil, err
 	}
 	job.Path = path
 	dir, err := filepath.Abs(filepath.Dir(path))
@@ -54,10 +55,40 @@ func Load(path string) (*Job, error) {
 	return job, nil
 }
 
+// decode reads the text of a job. The error is an *Error.
+func decode(s *source) (*Job, error) {
+	if err := s.unquoted(); err != nil {
+		return nil, err
+	}
+	job := &Job{}
+	decoder := yaml.NewDecoder(bytes.NewReader(s.text), yaml.Strict())
+	if err := decoder.Decode(job); err != nil && !errors.Is(err, io.EOF) {
+		var syntax *yaml.SyntaxError
+		var mismatch *yaml.TypeError
+		if line := s.tabbed(); line > 0 && errors.As(err, &syntax) && syntax.GetToken().Position.Line == line {
+			return nil, s.at(line, 1, "the line is indented with a tab, which YAML does not allow: indent with spaces")
+		}
+		if errors.As(err, &mismatch) { // the library has no word for a null where a text is wanted
+			err = cmp.Or(checkValues(s.text), err)
+		}
+		return nil, located(s.path, err)
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, &Error{Path: s.path, Reason: "holds several documents (---): a job file is one"}
+	}
+	if err := checkValues(s.text); err != nil {
+		return nil, located(s.path, err)
+	}
+	return job, nil
+}
+
 func unreadable(path string, err error) error {
 	var cause *fs.PathError
 	if errors.As(err, &cause) {
 		err = cause.Err
+	}
+	if errors.Is(err, syscall.EISDIR) {
+		err = fmt.Errorf("%w: name data with --input", err)
 	}
 	return &Error{Path: path, Reason: fmt.Sprintf("the job file cannot be read: %v", err)}
 }
@@ -80,10 +111,19 @@ func located(path string, err error) error {
 // plainly says in a user's words what the library says in the words of Go.
 func plainly(err yaml.Error) string {
 	var mismatch *yaml.TypeError
-	if !errors.As(err, &mismatch) {
-		return err.GetMessage()
+	var node *yaml.UnexpectedNodeTypeError
+	var overflow *yaml.OverflowError
+	switch {
+	case errors.As(err, &mismatch):
+		return fmt.Sprintf("expected %s, got %s", noun(mismatch.DstType), noun(mismatch.SrcType))
+	case errors.As(err, &overflow):
+		return fmt.Sprintf("%s is out of the range of a number here", overflow.SrcNum)
+	case errors.As(err, &node) && node.Expected == ast.MappingType:
+		return "expected a mapping, as in `key: value`"
+	case errors.As(err, &node) && node.Expected == ast.SequenceType:
+		return "expected a list, as in [a, b]"
 	}
-	return fmt.Sprintf("expected %s, got %s", noun(mismatch.DstType), noun(mismatch.SrcType))
+	return err.GetMessage()
 }
 
 func noun(t reflect.Type) string {
@@ -121,6 +161,9 @@ func (s *Size) UnmarshalYAML(node ast.Node) error {
 // ParseSize reads a size as in a job file.
 func ParseSize(v string) (Size, error) {
 	n, err := humanize.ParseBytes(v)
+	if number, parsed := strconv.ParseFloat(v, 64); err == nil && parsed == nil && number != math.Trunc(number) {
+		return 0, fmt.Errorf("%q is not a whole number of bytes: write 1048576, 64MiB or 1GiB", v)
+	}
 	if err != nil || n > 1<<62 || n == 0 {
 		return 0, fmt.Errorf("%q is not a size: write 1048576, 64MiB or 1GiB", v)
 	}

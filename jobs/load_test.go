@@ -128,8 +128,8 @@ func TestLoadUnreadable(t *testing.T) {
 	if _, err := jobs.Load(write(t, "name: a\n---\nname: b\n")); err == nil || !strings.Contains(err.Error(), "several documents") {
 		t.Errorf("two documents: %v", err)
 	}
-	_, err := jobs.Load(write(t, strings.Repeat("# not a job\n", 1<<17)))
-	if err == nil || !strings.Contains(err.Error(), "larger than 1 MiB") {
+	_, err := jobs.Load(write(t, strings.Repeat("# not a job\n", 1<<15)))
+	if err == nil || !strings.Contains(err.Error(), "larger than 256 KiB") {
 		t.Errorf("a large file: %v", err)
 	}
 }

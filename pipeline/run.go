@@ -92,6 +92,9 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 	case ctx.Err() == nil && errors.As(err, &refused):
 		result.Outcome, result.Err = RefusedInput, refused.err
 		r.cfg.Log.WarnContext(ctx, "input refused", "shard", sh.Name, "error", refused.err)
+		for cause := errors.Unwrap(refused.err); cause != nil; cause = errors.Unwrap(cause) {
+			r.cfg.Log.DebugContext(ctx, "refused because of", "shard", sh.Name, "cause", cause)
+		}
 		err = nil
 	default:
 		result.Err = err

@@ -20,6 +20,7 @@ type comparison struct {
 	served   run.Served
 	contract *run.Contract
 	found    *writers.Comparison
+	misfit   bool // the width of the model is not that of the data
 }
 
 func compare(ctx context.Context, in *run.Input, served run.Served, width int) (*comparison, error) {
@@ -27,7 +28,7 @@ func compare(ctx context.Context, in *run.Input, served run.Served, width int) (
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{in, served, contract, found}, nil
+	return &comparison{in: in, served: served, contract: contract, found: found}, nil
 }
 
 // nothingToCompare is the comparison of a plan without shards, with what does not answer.
@@ -124,7 +125,7 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 	out := make([]estimate.Group, len(groups))
 	for i, g := range groups {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
-		if g.Features >= 0 && g.Edges >= 0 && width > 0 {
+		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
 			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
 			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(c.served.Model.Outputs)))

@@ -164,7 +164,9 @@ func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit err
 		if width, note, misfit = detectWidth(ctx, in, served); note != "" {
 			notes = append(notes, note)
 		}
-		c, err = compare(ctx, in, served, width)
+		if c, err = compare(ctx, in, served, width); err == nil {
+			c.misfit = misfit != nil
+		}
 	}
 	if err != nil && idle(in) && ctx.Err() == nil { // such a run ends before it needs a scorer or the output
 		return nothingToCompare(in), nil, append(notes, err.Error()), nil

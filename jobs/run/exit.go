@@ -12,6 +12,7 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
@@ -42,11 +43,19 @@ func noInput() error {
 func partly(files int, graphs int64) error {
 	switch {
 	case files > 0:
-		return &OutcomeError{Code: exit.Partly, Message: fmt.Sprintf("%d files were refused", files), Said: true}
+		return &OutcomeError{Code: exit.Partly, Message: were(int64(files), "file") + " refused", Said: true}
 	case graphs > 0:
-		return &OutcomeError{Code: exit.Partly, Message: fmt.Sprintf("%d graphs were quarantined", graphs), Said: true}
+		return &OutcomeError{Code: exit.Partly, Message: were(graphs, "graph") + " quarantined", Said: true}
 	}
 	return nil
+}
+
+// were counts something that had something done to it: "1 file was", "2 files were".
+func were(n int64, noun string) string {
+	if n == 1 {
+		return display.Plural(n, noun) + " was"
+	}
+	return display.Plural(n, noun) + " were"
 }
 
 // GatesFailed is how a run ends because of its gates, nil where none failed.

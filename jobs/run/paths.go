@@ -19,22 +19,41 @@ func (c Config) CheckPaths() error {
 		return err
 	}
 	for _, in := range job.Input.Path {
-		base, _ := doublestar.SplitPattern(filepath.ToSlash(in.Path))
+		base, pattern := doublestar.SplitPattern(filepath.ToSlash(in.Path))
 		if _, err := os.Stat(in.Path); err == nil || !readers.IsGlob(in.Path) { // a name may hold brackets of its own
-			base = in.Path
+			base, pattern = in.Path, ""
 		}
 		input, err := realPath(filepath.FromSlash(base))
 		if err != nil {
 			return err
 		}
 		switch {
-		case within(output, input):
+		case within(output, input) && reaches(pattern, input, output):
 			return &OverlapError{"output " + job.Output.Path + " lies inside input " + in.Path}
 		case within(input, output):
 			return &OverlapError{"input " + in.Path + " lies inside output " + job.Output.Path}
 		}
 	}
 	return nil
+}
+
+// reaches reports whether a pattern below a folder may match a path below it, what is above that path, or what is in
+// it. An empty pattern takes the whole folder. Where it is not known, the answer is yes.
+func reaches(pattern, folder, path string) bool {
+	rel, err := filepath.Rel(folder, path)
+	if err != nil || rel == "." || pattern == "" || strings.Contains(pattern, "{") { // alternatives may have slashes
+		return true
+	}
+	names := strings.Split(filepath.ToSlash(rel), "/")
+	for i, element := range strings.Split(pattern, "/") {
+		if element == "**" || i == len(names) {
+			return true
+		}
+		if matches, err := doublestar.Match(element, names[i]); err == nil && !matches {
+			return false
+		}
+	}
+	return true // a folder that matches is read whole
 }
 
 // realPath follows the links of the longest part of path that exists.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers/record"
@@ -122,16 +124,29 @@ func (in *Input) LogPlan(ctx context.Context) {
 	p := in.Plan
 	in.Log.InfoContext(ctx, "planned", "files", len(p.Files), "shards", len(p.Shards), "graphs", p.Rows,
 		"refused", len(p.Refused), "ignored", len(p.Ignored))
+	for _, f := range p.Refused {
+		if cause := rootCause(f); cause != nil {
+			in.Log.DebugContext(ctx, "refused because of", "file", f.Path, "cause", cause)
+		}
+	}
 	for _, path := range p.Ignored {
 		in.Log.WarnContext(ctx, "ignored: neither its name nor its content is that of Parquet or Arrow", "file", path)
 	}
+}
+
+// rootCause is the last error of a chain, nil where there is no other.
+func rootCause(err error) (cause error) {
+	for err = errors.Unwrap(err); err != nil; err = errors.Unwrap(err) {
+		cause = err
+	}
+	return cause
 }
 
 // PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them.
 func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
 	files := refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
 	for _, f := range files {
-		fmt.Fprintf(w, "graphscore: refused: %s\n", f.Reason)
+		fmt.Fprintf(w, "graphscore: refused: %s\n", display.Harmless(f.Reason))
 	}
 	return len(files)
 }

@@ -72,6 +72,8 @@ type Ended struct {
 	// Stages is how busy each stage was; Streamed is false where no shard was to be scored.
 	Stages   pipeline.StageReport
 	Streamed bool
+	// Hint is a likely reason for which graphs are in quarantine, "" for none.
+	Hint string
 }
 
 // Execute scores what in plans and is not scored yet. It owns the output from the lock to its release; a record is
@@ -111,6 +113,8 @@ type execution struct {
 	calls    int // at most under way
 	gates    []record.Gate
 	previous string // output that the scores can be compared with, "" where there is none
+
+	numbering numbering
 
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput
@@ -231,7 +235,7 @@ func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 
 func (x *execution) end(ctx context.Context, err error) Ended {
 	return Ended{
-		Record: x.record(ctx, err), Streamed: x.streamed,
+		Record: x.record(ctx, err), Streamed: x.streamed, Hint: x.numbering.hint(),
 		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: x.served.Workers(x.in.Job)},
 	}
 }

@@ -50,7 +50,11 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 			return x.in.Plan.Open(ctx, sh, x.contract.Width)
 		},
 		Create: func(ctx context.Context) (pipeline.Sink, error) {
-			return output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())
+			sink, err := output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())
+			if err != nil {
+				return nil, err
+			}
+			return x.numbering.of(sh.File, sink), nil
 		},
 	}
 }

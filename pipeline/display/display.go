@@ -13,7 +13,9 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/dustin/go-humanize"
@@ -151,6 +153,28 @@ func Cause(err error) error {
 // WithoutUser masks users and passwords in the URLs of a text: "http://***@host".
 func WithoutUser(text string) string {
 	return regexp.MustCompile(`://[^/@\s]*@`).ReplaceAllString(text, "://***@")
+}
+
+// Harmless returns a text in which what a terminal could take as a command is escaped as in Go: control characters but
+// newline and tab, marks that turn the direction of writing, and bytes that are not UTF-8.
+func Harmless(text string) string {
+	harmless := func(r rune) bool {
+		return r == '\n' || r == '\t' || !unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+	}
+	var b strings.Builder
+	for i, r := range text {
+		_, size := utf8.DecodeRuneInString(text[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			fmt.Fprintf(&b, "\\x%02x", text[i])
+		case harmless(r):
+			b.WriteRune(r)
+		default:
+			quoted := strconv.QuoteRuneToASCII(r)
+			b.WriteString(quoted[1 : len(quoted)-1])
+		}
+	}
+	return b.String()
 }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)

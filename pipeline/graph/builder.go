@@ -136,11 +136,21 @@ func (b *Builder) Add(r *Row) {
 	if code, message := b.check(r); code != "" {
 		b.Reject(Rejection{
 			GraphID: b.id(r), RowGroup: r.RowGroup, Row: r.Row, Code: code, Message: message,
-			Nodes: int64(r.Nodes), Edges: int64(len(r.Sources)),
+			Nodes: int64(r.Nodes), Edges: int64(len(r.Sources)), FromOne: code == EdgeOutOfRange && fromOne(r),
 		})
 		return
 	}
 	b.take(r)
+}
+
+// fromOne reports whether the edges of a row are between 1 and its number of nodes.
+func fromOne(r *Row) bool {
+	for i, s := range r.Sources {
+		if t := r.Targets[i]; s < 1 || t < 1 || int64(s) > int64(r.Nodes) || int64(t) > int64(r.Nodes) {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *Builder) id(r *Row) any {

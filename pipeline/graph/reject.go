@@ -45,4 +45,7 @@ type Rejection struct {
 	Message  string
 	// Nodes and Edges are the size of the graph as far as it is known.
 	Nodes, Edges int64
+	// FromOne is set with EdgeOutOfRange where all edges go from and to 1 to Nodes: they seem to count nodes from 1. It
+	// is for messages, and is written nowhere.
+	FromOne bool
 }

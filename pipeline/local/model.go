@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"graphscore/pipeline/graph"
 )
@@ -37,6 +38,9 @@ func ReadModel(dir string) (*graph.Model, error) {
 	if err := errors.Join(json.Unmarshal(content, &c), json.Unmarshal(content, &all)); err != nil {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it does not say what a model is: %v", err)}
 	}
+	if key := foreignKey(all); key != "" {
+		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it is the configuration of another program (it has the key %s), not of a model for graphscore: graphscore/1 needs the keys format, name, in_features, outputs and layers", key)}
+	}
 	if c.InFeatures < 1 || len(c.Outputs) == 0 {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: in_features is %d and outputs has %d names; both must be given", c.InFeatures, len(c.Outputs))}
 	}
@@ -50,6 +54,23 @@ func ReadModel(dir string) (*graph.Model, error) {
 	configSum := sha256.Sum256(content)
 	sum := sha256.Sum256(slices.Concat(configSum[:], weightsSum))
 	return &graph.Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
+}
+
+// foreignKey is a key that the config.json of another program has, such as transformers, diffusers or PyG; "" where
+// there is none, or where the file says its format. python/src/graphscore/_model.py has the same keys.
+func foreignKey(config map[string]any) string {
+	if config["format"] != nil {
+		return ""
+	}
+	for _, key := range []string{
+		"model_type", "architectures", "transformers_version", "_class_name", "model_name", "model_config",
+		"in_channels", "hidden_channels", "num_layers",
+	} {
+		if config[key] != nil {
+			return key
+		}
+	}
+	return ""
 }
 
 func readConfig(path string) ([]byte, error) {
@@ -110,7 +131,7 @@ func open(path string) (*os.File, uint64, error) {
 
 func unreadable(dir, name string, err error) error {
 	if info, statErr := os.Stat(dir); statErr != nil || !info.IsDir() {
-		return &ModelError{Model: dir, Message: "it is not a folder with config.json and model.safetensors"}
+		return &ModelError{Model: dir, Message: "it is not a folder with config.json and model.safetensors" + remedy(dir, statErr == nil)}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return &ModelError{Model: dir, Message: name + " does not exist"}
@@ -120,4 +141,19 @@ func unreadable(dir, name string, err error) error {
 		err = cause.Err
 	}
 	return &ModelError{Model: dir, Message: fmt.Sprintf("%s cannot be read: %v", name, err)}
+}
+
+// remedy says what to do about a file that is named where a model folder is wanted.
+func remedy(path string, exists bool) string {
+	ending := strings.ToLower(filepath.Ext(path))
+	switch {
+	case !exists:
+		return ""
+	case slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}, ending):
+		return fmt.Sprintf("; nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load(%q, weights_only=True), \"model.safetensors\"), "+
+			"write config.json beside it, and name the folder of both", filepath.Base(path))
+	case ending == ".safetensors" || filepath.Base(path) == "config.json":
+		return ": name " + filepath.Dir(path)
+	}
+	return ""
 }

@@ -73,6 +73,8 @@ func TestReadModelFails(t *testing.T) {
 			name := filepath.Join(dir, "model.safetensors")
 			return errors.Join(os.Remove(name), syscall.Mkfifo(name, 0o600))
 		}, "model.safetensors cannot be read: it is not a file"},
+		{"of transformers", `{"architectures": ["BertModel"], "model_type": "bert"}`, nothing, "config.json: it is the configuration of another program (it has the key model_type), not of a model for graphscore: graphscore/1 needs the keys format, name, in_features, outputs and layers"},
+		{"of PyG", `{"in_channels": 3, "hidden_channels": 16, "num_layers": 2}`, nothing, "(it has the key in_channels)"},
 		{"no JSON", "{", nothing, "it does not say what a model is"},
 		{"another type", `{"in_features": "2"}`, nothing, "it does not say what a model is"},
 		{"no width", `{"outputs": ["a"]}`, nothing, "in_features is 0"},
@@ -97,3 +99,28 @@ func TestReadModelFails(t *testing.T) {
 }
 
 func nothing(string) error { return nil }
+
+// A file where a folder is wanted says which folder, and nothing is unpickled.
+func TestReadModelOfAFile(t *testing.T) {
+	t.Parallel()
+	dir := modelFolder(t, goodConfig)
+	for name, want := range map[string]string{
+		"model.safetensors": "it is not a folder with config.json and model.safetensors: name " + dir,
+		"config.json":       "it is not a folder with config.json and model.safetensors: name " + dir,
+		"gcn.pt":            `nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load("gcn.pt", weights_only=True), "model.safetensors")`,
+		"gcn.pkl":           "nothing is unpickled here",
+		"README.md":         "it is not a folder with config.json and model.safetensors",
+	} {
+		path := filepath.Join(dir, name)
+		f, err := os.OpenFile(path, os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadModel(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/writers/part"
 )
@@ -78,12 +79,21 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 		return wrongf("it has %d rows, its footer counts %d nodes", c.rows, l.Nodes)
 	}
 	if quarantine.lines != l.Quarantined || !maps.Equal(quarantine.codes, l.Codes) {
-		return wrongf("its quarantine file has %d graphs %v, its footer counts %d %v", quarantine.lines, quarantine.codes, l.Quarantined, l.Codes)
+		return wrongf("its quarantine file has %s, its footer counts %s", counted(quarantine.lines, quarantine.codes), counted(l.Quarantined, l.Codes))
 	}
 	v.report.Graphs += l.Scored
 	v.report.Nodes += l.Nodes
 	v.report.Quarantined += l.Quarantined
 	return nil
+}
+
+// counted says how many graphs are in quarantine, and for what.
+func counted(graphs int64, codes map[string]int64) string {
+	text := display.Plural(graphs, "graph")
+	if len(codes) > 0 {
+		text += " (" + display.Counts(codes) + ")"
+	}
+	return text
 }
 
 // open opens the input of a part, nil where there is none to compare with.

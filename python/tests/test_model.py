@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,12 @@ def top(**changes: Any) -> Callable[[dict[str, Any]], object]:
 CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "format": (top(format="graphscore/2"), "format is 'graphscore/2', only 'graphscore/1' can be read"),
     "no format": (lambda c: c.pop("format"), "format is None"),
+    "of transformers": (
+        lambda c: (c.clear(), c.update(architectures=["BertModel"], model_type="bert")),
+        r"it is the configuration of another program \(model_type is 'bert'\), not of a model for graphscore:"
+        " graphscore/1 needs the keys format, name, in_features, outputs and layers",
+    ),
+    "of PyG": (lambda c: (c.clear(), c.update(in_channels=3)), r"of another program \(in_channels is 3\)"),
     "unknown key": (top(ouputs=["a"]), "unknown key 'ouputs'; known are format, ignored, in_features"),
     "missing key": (lambda c: c.pop("name"), "key 'name' is missing"),
     "name": (top(name=""), "name: expected a string that is not empty, got ''"),
@@ -228,6 +235,20 @@ def test_pickles_are_never_read(name: str, tmp_path: Path) -> None:
     # Unpickled, this would create a file.
     (folder / name).write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "ran") + b"'\ntR.")
     refused(folder, f"only {name}, which is never unpickled; convert it with safetensors.torch.save_file")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_file_of_a_model_folder_names_the_folder(name: str, tmp_path: Path) -> None:
+    folder = write_model(tmp_path)
+    refused(folder / name, f"is not a folder; a model is a folder with .*: name {re.escape(str(folder))}$")
+
+
+@pytest.mark.parametrize("name", ["gcn.pt", "gcn.pkl", "pytorch_model.bin"])
+def test_a_pickle_as_model_is_never_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"cos\nsystem\n(S'touch " + bytes(tmp_path / "ran") + b"'\ntR.")
+    refused(path, "is not a folder; nothing is unpickled here: convert it with safetensors.torch.save_file")
     assert not (tmp_path / "ran").exists()
 
 

@@ -94,6 +94,9 @@ func (f *jobFlags) bindScorer(cmd *cobra.Command) {
 // job loads the job file, if one is named, and puts the flags over it. It has defaults and is not validated.
 func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
 	job := &jobs.Job{}
+	if err := expanded(cmd, f.inputs, args); err != nil {
+		return nil, err
+	}
 	if len(args) > 1 {
 		return nil, usagef("%s takes one job file, not %d arguments: see %s --help", cmd.CommandPath(), len(args), cmd.CommandPath())
 	}

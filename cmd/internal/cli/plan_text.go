@@ -17,7 +17,7 @@ import (
 // printForecast prints what a run would do, and on stderr what it would not read.
 func printForecast(stdout, stderr io.Writer, f *preflight.Forecast, format string) error {
 	for _, file := range f.Refused {
-		fmt.Fprintf(stderr, "graphscore: refused: %s\n", file.Reason)
+		fmt.Fprintf(stderr, "graphscore: refused: %s\n", display.Harmless(file.Reason))
 	}
 	if format == "json" {
 		return display.JSON(stdout, f)

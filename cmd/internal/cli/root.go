@@ -18,6 +18,7 @@ import (
 
 	"graphscore/jobs/run"
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 )
 
@@ -58,7 +59,7 @@ func (e *env) report(err error) {
 	if errors.As(err, &bug) && e.log != nil {
 		e.log.Debug("recovered", "stack", string(bug.Stack))
 	}
-	fmt.Fprintf(e.stderr, "graphscore: error: %s\n", strings.TrimSpace(err.Error()))
+	fmt.Fprintf(e.stderr, "graphscore: error: %s\n", display.Harmless(strings.TrimSpace(err.Error())))
 }
 
 func (e *env) root() *cobra.Command {

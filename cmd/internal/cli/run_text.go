@@ -25,11 +25,14 @@ type runPrinter struct {
 func (p runPrinter) ended(r *run.Ended) error {
 	rec := &r.Record
 	for _, f := range rec.Refused {
-		fmt.Fprintf(p.stderr, "graphscore: refused: %s\n", f.Reason)
+		fmt.Fprintf(p.stderr, "graphscore: refused: %s\n", display.Harmless(f.Reason))
 	}
 	if n := sum(rec.QuarantinedByCode); n > 0 {
 		fmt.Fprintf(p.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
 			display.Plural(n, "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
+	}
+	if r.Hint != "" {
+		fmt.Fprintf(p.stderr, "graphscore: %s\n", display.Harmless(r.Hint))
 	}
 	p.printFailedGates(rec.Gates)
 	stages := p.stages && r.Streamed
@@ -95,7 +98,7 @@ func gatesSummary(b *strings.Builder, verdicts []record.Gate) {
 func printSummary(w io.Writer, rec *record.Run) error {
 	c := rec.Counts
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", rec.Name, rec.Output)
+	fmt.Fprintf(&b, "%s: %s\n", display.Harmless(rec.Name), display.Harmless(rec.Output))
 	note := ""
 	if c.Files == 0 {
 		note = "nothing to do: the input holds no file"

@@ -25,6 +25,18 @@ _LAYER_KEYS: Final = frozenset({"type", "activation"})
 _RESERVED_OUTPUTS: Final = frozenset({"graph_id", "node_id"})
 _PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 
+_FOREIGN_KEYS: Final = (
+    "model_type",
+    "architectures",
+    "transformers_version",
+    "_class_name",
+    "model_name",
+    "model_config",
+    "in_channels",
+    "hidden_channels",
+    "num_layers",
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +83,7 @@ def load_model(folder: str | Path) -> Model:
         config_bytes = _read_config(config_path)
         config = parse(config_path, config_bytes)
         if config.get("format") != FORMAT:
+            _check_own(config)
             raise config.error(f"format is {show(config.get('format'))}, only {FORMAT!r} can be read")
         config.check_keys(_KEYS, _OPTIONAL_KEYS)
         name, in_features, outputs = config.text("name"), config.count("in_features"), _outputs(config)
@@ -98,7 +111,7 @@ def _check_folder(folder: Path) -> None:
         if not folder.exists():
             raise ModelError(f"model folder {folder} does not exist; {wanted}")
         if not folder.is_dir():
-            raise ModelError(f"{folder} is not a folder; {wanted}")
+            raise ModelError(f"{folder} is not a folder; {_remedy(folder, wanted)}")
         if not (folder / WEIGHTS).exists():
             if (folder / f"{WEIGHTS}.index.json").exists():
                 raise ModelError(f"{folder} has its weights in several files; save them as one {WEIGHTS}")
@@ -117,6 +130,30 @@ def _check_folder(folder: Path) -> None:
                 raise ModelError(f"{folder / name} is not a regular file; {wanted}")
     except OSError as error:
         raise ModelError(f"{folder}: {error.strerror or error}") from None
+
+
+def _remedy(file: Path, wanted: str) -> str:
+    """Return what to do about a file that is named where a model folder is wanted."""
+    if any(file.match(pattern) for pattern in _PICKLES):
+        return (
+            f"nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load({file.name!r},"
+            f" weights_only=True), {WEIGHTS!r}), write {CONFIG} beside it, and name the folder of both"
+        )
+    if file.name == CONFIG or file.suffix == ".safetensors":
+        return f"{wanted}: name {file.parent}"
+    return wanted
+
+
+def _check_own(config: Section) -> None:
+    """Refuse the configuration of another program: transformers, diffusers and PyG have a config.json as well."""
+    if config.get("format") is None:
+        for key in _FOREIGN_KEYS:
+            value = config.get(key)
+            if value is not None:
+                raise config.error(
+                    f"it is the configuration of another program ({key} is {show(value)}), not of a model for graphscore:"
+                    f" {FORMAT} needs the keys format, name, in_features, outputs and layers"
+                )
 
 
 def _read_config(path: Path) -> bytes:
