@@ -18,13 +18,20 @@ const (
 	LeafFloat64
 	LeafText   // UTF-8
 	LeafBinary // bytes, of any or of one length
+	LeafNull   // no value exists
+	// LeafDecimal is an integer that is stored as a decimal of scale 0, of a width of bytes that the type says.
+	LeafDecimal
 )
 
 // Integer says whether the values are integers.
-func (l Leaf) Integer() bool { return l >= LeafInt8 && l <= LeafUint64 }
+func (l Leaf) Integer() bool {
+	return l >= LeafInt8 && l <= LeafUint64 || l == LeafDecimal
+}
 
 // Number says whether the values are integers or floats.
-func (l Leaf) Number() bool { return l >= LeafInt8 && l <= LeafFloat64 }
+func (l Leaf) Number() bool {
+	return l >= LeafInt8 && l <= LeafFloat64 || l == LeafDecimal
+}
 
 // Bytes says whether the values are texts or bytes.
 func (l Leaf) Bytes() bool { return l == LeafText || l == LeafBinary }
