@@ -50,6 +50,9 @@ func (l *leafReader) begin(file *File, b *recordBatch, at cursor) error {
 	var nulls int64
 	l.length, nulls = b.node(at.node)
 	l.at, l.end, l.passed, l.size = 0, 0, 0, 0
+	if l.field.kind == typeNull && !l.field.coded {
+		return nil
+	}
 	if err := l.valid.begin(file.r, b, at.buffer, nulls); err != nil {
 		return err
 	}
@@ -107,7 +110,7 @@ func (l *leafReader) width() int {
 		return l.field.index.Width()
 	case l.field.viewed():
 		return 16
-	case l.field.kind == typeFixedBinary:
+	case l.field.kind == typeFixedBinary || l.field.kind == typeDecimal:
 		return l.field.size
 	}
 	return l.field.leaf.Width()
@@ -124,6 +127,10 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 	}
 	if n > math.MaxInt32 || n*4 > int64(c.Limit) {
 		return c.TooLarge()
+	}
+	if l.field.kind == typeNull && !l.field.coded {
+		l.readNulls(c, n, flag)
+		return nil
 	}
 	if err := l.skip(from - l.at); err != nil {
 		return err
@@ -143,6 +150,8 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 		return l.readCoded(c, n)
 	case l.field.viewed() || l.field.kind == typeFixedBinary:
 		return l.readFixed(c, n)
+	case l.field.kind == typeDecimal:
+		return l.readDecimals(c, n, there)
 	case c.Floats != nil:
 		return readNumbers(&l.values, c.Floats, n)
 	}

@@ -22,6 +22,8 @@ type Hint struct {
 	UUID bool
 	// Fixed: the values are as many bytes each, of which the type does not say what they are.
 	Fixed bool
+	// Tensor: a part of the type is a tensor of a fixed shape.
+	Tensor bool
 	// Rows and Width are the shape of a tensor of two dimensions that each row of the file has, stored as one list.
 	// They are 0 for other types.
 	Rows, Width int
