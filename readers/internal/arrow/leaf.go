@@ -95,6 +95,9 @@ func (l *leafReader) loadViews(file *File, b *recordBatch, at cursor) error {
 			return column.Unsupported("write smaller record batches", "the texts of column %s take more than %d bytes in a record batch", l.field.name, file.limit)
 		}
 		view, err := l.data.append(nil, int(size))
+		if err == nil {
+			err = l.data.finish()
+		}
 		if err != nil {
 			return err
 		}
