@@ -96,6 +96,9 @@ func (c Config) Validate() error {
 	if n := c.Columns; n[graph.InputEdges] != "" && (n[graph.InputSource] != "" || n[graph.InputTarget] != "") {
 		return &ConfigError{"input.columns", "edges and source or target are both given; use one way"}
 	}
+	if err := c.Columns.Check(); err != nil {
+		return &ConfigError{"input.columns", err.Error()}
+	}
 	return c.validateSizes()
 }
 

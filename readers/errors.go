@@ -19,6 +19,8 @@ type FileError struct {
 	// Err is the cause, nil where there is no other than Reason. Where the contents made a decoder panic, that is the
 	// last error of its chain, for a debug log.
 	Err error
+	// Whole: graphs of the file that were read before are wrong as well. Nothing of it may stay in an output.
+	Whole bool
 }
 
 // Error returns one sentence.

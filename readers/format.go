@@ -96,6 +96,9 @@ func openContents(r io.ReaderAt, size int64, format Format, limit int64) (c cont
 			if err != nil {
 				return err
 			}
+			if fields, err := arrow.ReadSchema(p.ArrowSchema()); err == nil {
+				p.Hint(fields) // it is not needed, and says nothing where it is damaged
+			}
 			c = p
 		default:
 			a, err := arrow.Open(r, size, format == ArrowFile, limit)

@@ -29,9 +29,8 @@ type shardReader interface {
 	block(limit int64, bytes int) (rows int64, err error)
 	// group is the number of the group that is read, -1 before the first one.
 	group() int
-	// width is the number of features of the first graph with nodes, 0 before it. unknown: nothing said how many
-	// features the nodes of a graph have.
-	width() (n int, unknown bool)
+	// width is the number of features of the first graph with nodes, 0 before it.
+	width() int
 	// close closes the files. It is called once.
 	close() error
 }

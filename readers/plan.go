@@ -33,6 +33,8 @@ type File struct {
 	binding column.Binding
 
 	hasNodeIDs, intNodeIDs, intGraphIDs bool
+
+	edges edgeForm
 }
 
 // Shard is a run of groups of one file: the unit of reading, retry and commit.
@@ -139,7 +141,7 @@ func fileError(path string, group int, err error) *FileError {
 	var d *column.FormatError
 	switch {
 	case errors.As(err, &d):
-		e.Reason = d.Reason
+		e.Reason, e.Whole = d.Reason, d.Whole
 	case errors.Is(err, os.ErrPermission):
 		e.Reason = permissionDenied
 	default:

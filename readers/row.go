@@ -1,8 +1,10 @@
 package readers
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
+	"unicode"
 	"unicode/utf8"
 
 	"graphscore/pipeline/graph"
@@ -14,9 +16,9 @@ type rowReader struct {
 	by       [graph.NumInputColumns]*column.Column
 	builder  *graph.Builder
 	rel      string
-	want     int  // the width of features
-	width    int  // the width of the first graph with nodes, 0 before it
-	blind    bool // the width of a graph is unknown
+	form     *edgeForm // of the file
+	want     int       // the width of features
+	width    int       // the width of the first graph with nodes, 0 before it
 	graphIDs graph.IDKind
 	nodeIDs  graph.IDKind
 
@@ -25,18 +27,24 @@ type rowReader struct {
 	id    []byte    // scratch
 	ids   graph.IDs // scratch
 	plain []float32 // scratch for binary features
+	pairs []int64   // scratch for edges that are pairs
+	err   error     // the file cannot be read
 }
 
-func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, rel string, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
-	return rowReader{by: by, builder: b, rel: rel, want: width, graphIDs: graphIDs, nodeIDs: nodeIDs}
+func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f *File, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
+	return rowReader{by: by, builder: b, rel: f.Rel, form: &f.edges, want: width, graphIDs: graphIDs, nodeIDs: nodeIDs}
 }
 
-// take puts the first n rows of the columns into the batch. first is the place of the first one in the file.
-func (r *rowReader) take(group int, first int64, n int) {
+// take puts the first n rows of the columns into the batch. first is the place of the first one in the file. An error
+// says that the file cannot be read.
+func (r *rowReader) take(group int, first int64, n int) error {
 	r.grow(n)
 	for i := range n {
 		r.row = graph.Row{RowGroup: group, Row: first + int64(i), NumNodes: -1}
 		code, message := r.read(i)
+		if r.err != nil {
+			return r.err
+		}
 		if code == "" {
 			r.builder.Add(&r.row)
 			continue
@@ -46,6 +54,7 @@ func (r *rowReader) take(group int, first int64, n int) {
 			Nodes: int64(r.row.Nodes), Edges: int64(len(r.row.Sources)),
 		})
 	}
+	return nil
 }
 
 // grow makes room for what the first n rows hold.
@@ -54,6 +63,8 @@ func (r *rowReader) grow(n int) {
 	last := func(c *column.Column) int { _, to := c.Span(n - 1); return to }
 	nodes := 0
 	switch {
+	case f.Field.Rows > 0:
+		nodes = n * f.Field.Rows
 	case f.Texts == nil:
 		nodes = last(f)
 	case r.want > 0:
@@ -61,7 +72,7 @@ func (r *rowReader) grow(n int) {
 	}
 	edges := 0
 	if e := r.by[graph.InputEdges]; e != nil {
-		if at := last(e); at > 0 {
+		if at := last(e); at > 0 && len(e.Inner) > 0 {
 			_, to := e.List(at - 1)
 			edges = to / 2
 		}
@@ -112,7 +123,7 @@ func (r *rowReader) readID(i int) bool {
 	}
 	switch {
 	case c.Texts != nil:
-		r.row.TextID = r.text(c.Texts.At(i))
+		r.row.TextID = r.text(c, c.Texts.At(i))
 	case r.graphIDs == graph.Int64:
 		r.row.IntID = c.Ints.Values[i]
 	default:
@@ -131,12 +142,36 @@ func appendInt(dst []byte, c *column.Column, at int) []byte {
 }
 
 // text returns an id as UTF-8; bad bytes as \xNN.
-func (r *rowReader) text(v []byte) []byte {
-	if utf8.Valid(v) {
+func (r *rowReader) text(c *column.Column, v []byte) []byte {
+	if asItIs(c.Field, v) {
 		return v[:len(v):len(v)]
 	}
-	r.id = appendValid(r.id[:0], v)
+	r.id = r.appendText(r.id[:0], c, v)
 	return r.id
+}
+
+// asItIs says whether the bytes of an id are its text.
+func asItIs(f column.Field, v []byte) bool {
+	return utf8.Valid(v) && !f.UUID && (!f.Fixed || printable(v))
+}
+
+// printable says whether bytes are UTF-8 without control characters.
+func printable(v []byte) bool {
+	return utf8.Valid(v) && bytes.IndexFunc(v, unicode.IsControl) < 0
+}
+
+// appendText appends the text of an id. Bytes of a fixed size that are no text have a meaning that the type does not
+// say: the file is refused.
+func (r *rowReader) appendText(dst []byte, c *column.Column, v []byte) []byte {
+	switch {
+	case c.Field.UUID && len(v) == 16:
+		return fmt.Appendf(dst, "%x-%x-%x-%x-%x", v[:4], v[4:6], v[6:8], v[8:10], v[10:])
+	case c.Field.Fixed && !printable(v):
+		r.err = column.Unsupported("write it with the type UUID, or as strings",
+			"column %s has type %s, whose bytes are no text", c.Field.Name, c.Field.Type)
+		return dst
+	}
+	return appendValid(dst, v)
 }
 
 func appendValid(dst, v []byte) []byte {
@@ -187,6 +222,9 @@ func (r *rowReader) readSizes(i int) (graph.Code, string) {
 	if code, message := null(c, i); code != "" {
 		return code, message
 	}
+	if c.Field.Rows > 0 {
+		return r.readTensor(c, from, to)
+	}
 	if from == to {
 		return "", ""
 	}
@@ -215,45 +253,6 @@ func (r *rowReader) note(width int) {
 	}
 }
 
-// readBinary reads features that are the bytes of float32.
-func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
-	if code, message := null(c, i); code != "" {
-		return code, message
-	}
-	b := c.Texts.At(i)
-	if len(b)%4 != 0 {
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d bytes, which are no whole number of float32", c.Field.Name, len(b))
-	}
-	values := int64(len(b) / 4)
-	nodes, width := r.row.NumNodes, int64(r.want)
-	switch {
-	case values == 0 && max(nodes, 0) == 0:
-		return "", ""
-	case nodes > 0:
-		if values%nodes != 0 {
-			return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d nodes do not divide", c.Field.Name, values, nodes)
-		}
-		width = values / nodes
-	case width == 0:
-		r.blind = true
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, and nothing says of how many nodes", c.Field.Name, values)
-	case values%width != 0:
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, which %d features a node do not divide", c.Field.Name, values, width)
-	default:
-		nodes = values / width
-	}
-	if cap(r.plain) < int(values) {
-		r.plain = make([]float32, values)
-	}
-	r.plain = r.plain[:values]
-	column.DecodeFloats(r.plain, b)
-	r.row.Nodes, r.row.Width, r.row.Features = int(nodes), int(width), r.plain
-	if r.row.NumNodes > 0 {
-		r.note(int(width))
-	}
-	return "", ""
-}
-
 // readEdges reads edge_index, or source and target.
 func (r *rowReader) readEdges(i int) (graph.Code, string) {
 	c := r.by[graph.InputEdges]
@@ -268,34 +267,10 @@ func (r *rowReader) readEdges(i int) (graph.Code, string) {
 		}
 		return null(target, i)
 	}
-	from, to := c.Span(i)
 	if code, message := null(c, i); code != "" {
 		return code, message
 	}
-	if to-from == 2 {
-		first, middle := c.List(from)
-		_, end := c.List(from + 1)
-		r.row.Sources, r.row.Targets = c.Ints.Values[first:middle], c.Ints.Values[middle:end]
-		return "", ""
-	}
-	if from == to {
-		return "", ""
-	}
-	advice := ""
-	if isPairs(c, from, to) {
-		advice = ": it is stored as edges x 2, transpose it"
-	}
-	return graph.MalformedEdges, fmt.Sprintf("%s has %d lists, not 2 (sources and targets)%s", c.Field.Name, to-from, advice)
-}
-
-// isPairs says whether all inner lists have two values.
-func isPairs(c *column.Column, from, to int) bool {
-	for j := from; j < to; j++ {
-		if a, b := c.List(j); b-a != 2 {
-			return false
-		}
-	}
-	return true
+	return r.readIndex(c, i)
 }
 
 // readRest reads weights and node ids.
@@ -304,8 +279,9 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 		if code, message := null(c, i); code != "" {
 			return code, message
 		}
-		from, to := c.Span(i)
-		r.row.Weights = c.Floats.Values[from:to]
+		if code, message := r.readWeights(c, i); code != "" {
+			return code, message
+		}
 	}
 	c := r.by[graph.InputNodeIDs]
 	if c == nil {
@@ -319,7 +295,7 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 	case r.nodeIDs == graph.Int64:
 		r.row.NodeIDs = graph.IDs{Kind: graph.Int64, Ints: c.Ints.Values[from:to]}
 	case c.Texts != nil:
-		r.row.NodeIDs = r.textIDs(c.Texts, from, to)
+		r.row.NodeIDs = r.textIDs(c, from, to)
 	default:
 		r.row.NodeIDs = r.makeIDs(from, to, func(dst []byte, at int) []byte { return appendInt(dst, c, at) })
 	}
@@ -327,15 +303,16 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 }
 
 // textIDs returns the texts of a row without copying where they are UTF-8, and with bad bytes as \xNN otherwise.
-func (r *rowReader) textIDs(t *column.Texts, from, to int) graph.IDs {
+func (r *rowReader) textIDs(c *column.Column, from, to int) graph.IDs {
+	t := c.Texts
 	valid := true
 	for at := from; at < to && valid; at++ {
-		valid = utf8.Valid(t.At(at))
+		valid = asItIs(c.Field, t.At(at))
 	}
 	if valid {
 		return graph.IDs{Kind: graph.String, Bytes: t.Data, Offsets: t.Offsets[from : to+1]}
 	}
-	return r.makeIDs(from, to, func(dst []byte, at int) []byte { return appendValid(dst, t.At(at)) })
+	return r.makeIDs(from, to, func(dst []byte, at int) []byte { return r.appendText(dst, c, t.At(at)) })
 }
 
 // makeIDs returns ids whose texts are appended one by one. They are valid until the next row.

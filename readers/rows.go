@@ -39,8 +39,10 @@ func (rows) describe(f *File, c contents, names graph.ColumnNames) error {
 	return nil
 }
 
-// fitsInt64 says whether every id of a type fits into int64.
-func fitsInt64(l column.Leaf) bool { return l.Integer() && l != column.LeafUint64 }
+// fitsInt64 says whether every id of a type fits into int64. Where there is none, they do.
+func fitsInt64(l column.Leaf) bool {
+	return l.Integer() && l != column.LeafUint64 || l == column.LeafNull
+}
 
 func (rows) open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, error) {
 	r := &rowsShard{shard: s, at: s.FirstGroup - 1, row: s.FirstRow}
@@ -48,7 +50,7 @@ func (rows) open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, e
 		_ = r.close() // what open says comes first
 		return nil, err
 	}
-	r.rows = newRowReader(r.by, b, s.File.Rel, width, p.GraphIDs, p.NodeIDs)
+	r.rows = newRowReader(r.by, b, s.File, width, p.GraphIDs, p.NodeIDs)
 	return r, nil
 }
 
@@ -101,7 +103,7 @@ func (s *rowsShard) open(cfg Config) error {
 
 func (s *rowsShard) group() int { return s.at }
 
-func (s *rowsShard) width() (n int, unknown bool) { return s.rows.width, s.rows.blind }
+func (s *rowsShard) width() int { return s.rows.width }
 
 func (s *rowsShard) close() error {
 	if s.in != nil {
@@ -138,7 +140,9 @@ func (s *rowsShard) block(limit int64, bytes int) (int64, error) {
 	for _, c := range s.columns {
 		want = c.Within(want, bytes)
 	}
-	s.rows.take(s.at, s.row, want)
+	if err := s.rows.take(s.at, s.row, want); err != nil {
+		return 0, err
+	}
 	for _, c := range s.columns {
 		c.Drop(want)
 	}

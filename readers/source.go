@@ -111,15 +111,12 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 			return 0, err
 		}
 		_, err := src.Next(ctx)
-		width, unknown := src.in.width()
+		width := src.in.width()
 		switch {
 		case err != nil && err != io.EOF:
 			return 0, err
 		case width > 0:
 			return width, nil
-		case unknown:
-			return 0, fileError(s.File.Path, -1, column.Unsupported("name the model, or add num_nodes",
-				"its features are bytes and it has no num_nodes, so their width is unknown"))
 		case err == io.EOF:
 			return 0, nil
 		}

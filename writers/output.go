@@ -110,6 +110,21 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	return nil
 }
 
+// Withdraw removes a part of the plan and its quarantine file, where they exist: what they were made from was read
+// wrongly. The part must not be open.
+func (o *Output) Withdraw(name string) error {
+	if err := o.Begin(); err != nil {
+		return err
+	}
+	o.mu.Lock()
+	delete(o.complete, name)
+	o.mu.Unlock()
+	if err := o.folder.Remove(name); err != nil {
+		return err
+	}
+	return o.folder.Remove(part.QuarantineName(name))
+}
+
 // supersede removes old ranges whose inputs have all their new parts.
 func (o *Output) supersede(ctx context.Context, r *Reconciled) error {
 	if r == nil || len(r.superseded) == 0 {

@@ -143,9 +143,10 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 	if err := x.reconcile(ctx, output); err != nil {
 		return err
 	}
-	if err := x.stream(ctx, session, output); err != nil {
+	if err := cmp.Or(x.stream(ctx, session, output), x.withdraw(output)); err != nil {
 		return err
 	}
+	x.in.WarnUndecided(ctx)
 	if err := x.accounted(); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ func (in *Input) Scan(ctx context.Context, width int, limits pipeline.Config, se
 	}
 	limits.Outputs, limits.Log = 1, in.Log
 	result, err := pipeline.Run(ctx, limits, shards, noScorer{})
+	in.WarnUndecided(ctx)
 	return &Scanned{Result: result}, err
 }
 

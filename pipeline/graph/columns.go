@@ -1,5 +1,10 @@
 package graph
 
+import (
+	"fmt"
+	"strings"
+)
+
 // InputColumn is what a column of an input is read for.
 type InputColumn uint8
 
@@ -71,8 +76,21 @@ func (c InputColumn) index() int {
 	return len(inputColumns) // out of range: there is no such column
 }
 
+// NoColumn, as the name of a column that an input may lack, turns the column off: it is not read though it exists.
+// A column that really has the name is written with a backslash before it, and so on.
+const NoColumn = "none"
+
+// Optional says whether an input may lack the column.
+func (c InputColumn) Optional() bool {
+	switch c {
+	case InputWeights, InputNumNodes, InputGraphID, InputNodeIDs:
+		return true
+	}
+	return false
+}
+
 // ColumnNames are the names that the columns of an input have in its files, by InputColumn. "" means one of the usual
-// names.
+// names, NoColumn that the column is not read.
 type ColumnNames [NumInputColumns]string
 
 // ColumnNamesOf returns the names of a map by key. Other keys count for nothing.
@@ -93,6 +111,31 @@ func (c *ColumnNames) Set(key, name string) bool {
 		}
 	}
 	return false
+}
+
+// Off says whether a column is turned off.
+func (c *ColumnNames) Off(column InputColumn) bool { return c[column] == NoColumn }
+
+// Name returns the name that the user gave to a column, "" for one of the usual names or none.
+func (c *ColumnNames) Name(column InputColumn) string {
+	name := c[column]
+	if bare := strings.TrimLeft(name, `\`); bare == NoColumn && len(name) > len(bare) {
+		return name[1:]
+	}
+	if name == NoColumn {
+		return ""
+	}
+	return name
+}
+
+// Check returns an error for a column that cannot be turned off and is.
+func (c *ColumnNames) Check() error {
+	for _, column := range inputColumns {
+		if c.Off(column.column) && !column.column.Optional() {
+			return fmt.Errorf(`%s cannot be none, as every graph needs it: name a column, one that is named none as \none`, column.key)
+		}
+	}
+	return nil
 }
 
 // Map returns the names that are not empty, by key. It is never nil.

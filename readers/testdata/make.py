@@ -426,7 +426,7 @@ def make_rows():
         ("non_finite_feature", {"node_feat": [[1, 2, 3], [nan, 2, 3]]}), ("non_finite_feature", {"node_feat": [[1, 2, 3], [inf, 2, 3]]}),
         ("non_finite_weight", {"edge_weight": [inf, 1]}), ("edge_out_of_range", {"edge_index": [[0, 2], [1, 0]]}),
         ("edge_out_of_range", {"edge_index": [[0, -1], [1, 0]]}), ("malformed_edges", {"edge_index": [[0, 1], [1]]}),
-        ("malformed_edges", {"edge_index": [[0, 1]]}), ("malformed_edges", {"edge_index": [[0, 1], [1, 0], [0, 0]]}),
+        ("malformed_edges", {"edge_index": [[0, 1, 0]]}), ("malformed_edges", {"edge_index": [[0, 1], [1, 0], [0]]}),
         ("malformed_edges", {"edge_weight": [1]}), ("node_count", {"num_nodes": 3}), ("node_count", {"num_nodes": -1}),
         ("node_count", {"node_ids": ["a"]}), ("duplicate_node_id", {"node_ids": ["a", "a"]}),
         ("", {"edge_index": [], "edge_weight": []}), ("", {"edge_index": [[], []], "edge_weight": []}),

@@ -17,6 +17,23 @@ type bufferReader struct {
 	r    *bufio.Reader
 	zstd *zstd.Decoder
 	lz4  *lz4.Reader
+
+	inflated counter // what came out of a compressed buffer
+	claims   bool    // it is compressed, and finish has not come yet
+	claimed  int64   // what it says that it holds
+}
+
+// counter counts the bytes that are read.
+type counter struct {
+	r io.Reader
+	n int64
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += int64(n)
+	return n, err
 }
 
 // bufferWindow is how much of a buffer is held.
@@ -24,6 +41,7 @@ const bufferWindow = 32 << 10
 
 // begin starts buffer i and returns its length, decompressed.
 func (s *bufferReader) begin(f io.ReaderAt, b *recordBatch, i int) (int64, error) {
+	s.claims = false
 	at, length, err := b.buffer(i)
 	if err != nil {
 		return 0, err
@@ -47,14 +65,38 @@ func (s *bufferReader) compressed(f io.ReaderAt, codec int, at, length int64) (i
 	if size == -1 { // not worth compressing
 		return length - 8, s.reset(section)
 	}
-	if size < 0 {
-		return 0, column.Damaged("a compressed buffer claims %d bytes", size)
+	if size < 0 || size/most(codec) > length {
+		return 0, column.Damaged("a compressed buffer of %d bytes claims %d bytes", length, size)
 	}
 	r, err := s.decompressor(codec, section)
 	if err != nil {
 		return 0, err
 	}
-	return size, s.reset(io.LimitReader(r, size))
+	s.claims, s.claimed, s.inflated = true, size, counter{r: r}
+	return size, s.reset(io.LimitReader(&s.inflated, size+1))
+}
+
+// most is more bytes than a codec can make of one.
+func most(codec int) int64 {
+	if codec == codecLZ4 {
+		return 1 << 8
+	}
+	return 1 << 16
+}
+
+// finish reads what is left of the buffer, and compares what a compressed one held with what it claimed.
+func (s *bufferReader) finish() error {
+	if !s.claims {
+		return nil
+	}
+	s.claims = false
+	if _, err := io.Copy(io.Discard, s.r); err != nil {
+		return brokenBuffer(err)
+	}
+	if s.inflated.n != s.claimed {
+		return column.Damaged("a compressed buffer claims %d bytes and holds another number", s.claimed)
+	}
+	return nil
 }
 
 func (s *bufferReader) decompressor(codec int, r io.Reader) (io.Reader, error) {
@@ -161,7 +203,7 @@ type validity struct {
 
 // begin starts the validity of node and buffer i.
 func (v *validity) begin(f io.ReaderAt, b *recordBatch, i int, nulls int64) error {
-	v.all, v.left = nulls == 0, 0
+	v.all, v.left, v.claims = nulls == 0, 0, false
 	if v.all {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package arrow
 
 import (
+	"errors"
+
 	"graphscore/readers/internal/column"
 )
 
@@ -180,8 +182,15 @@ func (a *columnReader) Fill(c *column.Column) error {
 		}
 		a.left--
 	}
-	c.Ended = a.left <= 0
-	return nil
+	if c.Ended = a.left <= 0; !c.Ended {
+		return nil
+	}
+	for _, l := range a.lists {
+		if err := errors.Join(l.valid.finish(), l.offsets.finish()); err != nil {
+			return err
+		}
+	}
+	return errors.Join(a.leaf.valid.finish(), a.leaf.offsets.finish(), a.leaf.values.finish(), a.leaf.data.finish())
 }
 
 // row decodes one row.

@@ -55,6 +55,8 @@ type field struct {
 	dict     int64
 	index    column.Leaf // the type of its numbers
 	children []field
+	ext      extension
+	scale    int // of a decimal
 }
 
 // File is the framing of an Arrow IPC file or stream and the file behind it.
@@ -83,12 +85,18 @@ func Open(r io.ReaderAt, size int64, random bool, limit int64) (*File, error) {
 	if err := read(size); err != nil {
 		return nil, err
 	}
-	a.cols = make([]column.Field, len(a.schema))
-	for i := range a.schema {
-		a.cols[i] = column.Field{Name: a.schema[i].name, Place: i}
-		a.schema[i].describe(&a.cols[i])
-	}
+	a.cols = a.describe()
 	return a, nil
+}
+
+// describe describes the columns of the schema.
+func (a *File) describe() []column.Field {
+	fields := make([]column.Field, len(a.schema))
+	for i := range a.schema {
+		fields[i] = column.Field{Name: a.schema[i].name, Place: i}
+		a.schema[i].describe(&fields[i])
+	}
+	return fields
 }
 
 // Fields describes the columns.
@@ -122,7 +130,7 @@ func (a *File) readSchema(t fbTable) error {
 }
 
 func parseField(t fbTable, depth int) (field, error) {
-	f := field{name: t.string(0), kind: int(t.byte(2, 0))}
+	f := field{name: t.string(0), kind: int(t.byte(2, 0)), ext: extensionOf(t)}
 	if depth > column.MaxDepth {
 		return f, column.Damaged("its columns are nested too deep")
 	}
@@ -148,6 +156,10 @@ func parseField(t fbTable, depth int) (field, error) {
 
 func (f *field) parseType(t fbTable) {
 	switch f.kind {
+	case typeNull:
+		f.leaf = column.LeafNull
+	case typeDecimal:
+		f.parseDecimal(t)
 	case typeInt:
 		f.leaf = intType(t)
 	case typeFloat:
@@ -174,6 +186,17 @@ func (f *field) parseType(t fbTable) {
 	}
 }
 
+// parseDecimal takes decimals of scale 0 for integers.
+func (f *field) parseDecimal(t fbTable) {
+	f.size, f.scale = 16, t.int(1)
+	if bits := t.int(2); bits != 0 {
+		f.size = bits / 8
+	}
+	if f.scale == 0 && (f.size == 4 || f.size == 8 || f.size == 16 || f.size == 32) {
+		f.leaf = column.LeafDecimal
+	}
+}
+
 func intType(t fbTable) column.Leaf {
 	signed := t.byte(1, 0) != 0
 	for i, bits := range []int{8, 16, 32, 64} {
@@ -191,6 +214,7 @@ func intType(t fbTable) column.Leaf {
 // describe finds type, depth of lists and leaf of a column.
 func (f *field) describe(to *column.Field) {
 	to.Type = f.typeName()
+	top := f
 	for !f.coded && (f.isList() || f.isRuns()) {
 		if f.isRuns() {
 			f = &f.children[1]
@@ -199,6 +223,7 @@ func (f *field) describe(to *column.Field) {
 		to.Depth++
 		f = &f.children[0]
 	}
+	defer top.hints(to)
 	to.Leaf = f.leaf
 	if f.coded && f.index == column.LeafOther {
 		to.Leaf = column.LeafOther
@@ -246,7 +271,11 @@ func (f *field) typeName() string {
 	if f.kind > 0 && f.kind < len(typeNames) {
 		name = typeNames[f.kind]
 	}
-	switch {
+	switch ext := f.extensionName(); {
+	case ext != "":
+		name = ext
+	case f.kind == typeDecimal:
+		name = fmt.Sprintf("decimal(scale %d)", f.scale)
 	case f.leaf == column.LeafFloat16:
 		name = "halffloat"
 	case int(f.leaf) < len(leafNames) && leafNames[f.leaf] != "":

@@ -50,6 +50,9 @@ func (l *leafReader) begin(file *File, b *recordBatch, at cursor) error {
 	var nulls int64
 	l.length, nulls = b.node(at.node)
 	l.at, l.end, l.passed, l.size = 0, 0, 0, 0
+	if l.field.kind == typeNull && !l.field.coded {
+		return nil
+	}
 	if err := l.valid.begin(file.r, b, at.buffer, nulls); err != nil {
 		return err
 	}
@@ -92,6 +95,9 @@ func (l *leafReader) loadViews(file *File, b *recordBatch, at cursor) error {
 			return column.Unsupported("write smaller record batches", "the texts of column %s take more than %d bytes in a record batch", l.field.name, file.limit)
 		}
 		view, err := l.data.append(nil, int(size))
+		if err == nil {
+			err = l.data.finish()
+		}
 		if err != nil {
 			return err
 		}
@@ -107,7 +113,7 @@ func (l *leafReader) width() int {
 		return l.field.index.Width()
 	case l.field.viewed():
 		return 16
-	case l.field.kind == typeFixedBinary:
+	case l.field.kind == typeFixedBinary || l.field.kind == typeDecimal:
 		return l.field.size
 	}
 	return l.field.leaf.Width()
@@ -124,6 +130,10 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 	}
 	if n > math.MaxInt32 || n*4 > int64(c.Limit) {
 		return c.TooLarge()
+	}
+	if l.field.kind == typeNull && !l.field.coded {
+		l.readNulls(c, n, flag)
+		return nil
 	}
 	if err := l.skip(from - l.at); err != nil {
 		return err
@@ -143,6 +153,8 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 		return l.readCoded(c, n, flag)
 	case l.field.viewed() || l.field.kind == typeFixedBinary:
 		return l.readFixed(c, n)
+	case l.field.kind == typeDecimal:
+		return l.readDecimals(c, n, there)
 	case c.Floats != nil:
 		return readNumbers(&l.values, c.Floats, n)
 	}

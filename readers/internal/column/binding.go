@@ -14,9 +14,12 @@ type Binding [graph.NumInputColumns]int
 func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 	var b Binding
 	for r := range graph.NumInputColumns {
-		names := r.Names()
-		if mapped[r] != "" {
-			names = []string{mapped[r]}
+		if b[r] = -1; mapped.Off(r) {
+			continue
+		}
+		names, given := r.Names(), mapped.Name(r)
+		if given != "" {
+			names = []string{given}
 		}
 		for _, name := range names {
 			var err error
@@ -27,8 +30,8 @@ func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 				break
 			}
 		}
-		if b[r] < 0 && mapped[r] != "" {
-			return b, missing(fields, r, mapped[r])
+		if b[r] < 0 && given != "" {
+			return b, missing(fields, r, given)
 		}
 	}
 	if mapped[graph.InputSource] != "" || mapped[graph.InputTarget] != "" {
@@ -78,7 +81,18 @@ func (b Binding) check(fields []Field) error {
 				f.Name, r, f.Type, r.Type())
 		}
 	}
-	return nil
+	return b.checkBytes(fields)
+}
+
+// checkBytes refuses features that are bytes where nothing in the file says of how many nodes they are: whatever
+// bytes are of a length that fits would be scored.
+func (b Binding) checkBytes(fields []Field) error {
+	f := fields[b[graph.InputFeatures]]
+	if !f.Leaf.Bytes() || b[graph.InputNumNodes] >= 0 || b[graph.InputNodeIDs] >= 0 {
+		return nil
+	}
+	return Unsupported("add num_nodes or node_ids, or write list<list<float>>; "+hintColumns,
+		"column %q for features is bytes, and no column num_nodes or node_ids says of how many nodes they are", f.Name)
 }
 
 func missing(fields []Field, r graph.InputColumn, name string) error {

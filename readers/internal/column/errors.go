@@ -15,6 +15,8 @@ type FormatError struct {
 	Reason string
 	// Err is the cause, for a log: nil, or the panic that the contents caused.
 	Err error
+	// Whole: what was read of the file before is wrong as well.
+	Whole bool
 }
 
 // Error returns the reason.
@@ -36,6 +38,11 @@ func Damaged(format string, args ...any) error {
 // Unsupported is a fault that comes with its own advice.
 func Unsupported(advice, format string, args ...any) error {
 	return &FormatError{Reason: fmt.Sprintf(format, args...) + "; " + advice}
+}
+
+// Misread is the fault of a file of which the graphs that were read before are wrong as well.
+func Misread(advice, format string, args ...any) error {
+	return &FormatError{Reason: fmt.Sprintf(format, args...) + "; " + advice, Whole: true}
 }
 
 // Guard runs f and turns a panic that the contents of a file caused into an error. It runs in the caller's

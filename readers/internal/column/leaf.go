@@ -20,10 +20,15 @@ const (
 	LeafBinary // bytes, of any or of one length
 	LeafFloat16
 	LeafBool // a byte of 0 or 1 each
+	LeafNull // no value exists
+	// LeafDecimal is an integer that is stored as a decimal of scale 0, of a width of bytes that the type says.
+	LeafDecimal
 )
 
 // Integer says whether the values are integers.
-func (l Leaf) Integer() bool { return l >= LeafInt8 && l <= LeafUint64 }
+func (l Leaf) Integer() bool {
+	return l >= LeafInt8 && l <= LeafUint64 || l == LeafDecimal
+}
 
 // Float says whether the values are floats.
 func (l Leaf) Float() bool { return l == LeafFloat32 || l == LeafFloat64 || l == LeafFloat16 }

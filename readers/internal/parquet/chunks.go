@@ -84,11 +84,18 @@ func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows 
 
 // checkEncodings refuses what cannot be decoded. The list has the encodings of levels as well.
 func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
+	leaf := f.Leaf
+	switch leaf {
+	case column.LeafNull:
+		return nil
+	case column.LeafDecimal:
+		leaf = column.LeafBinary
+	}
 	for _, e := range c.Encodings() {
 		if e == encRLE || e == encBitPacked {
 			continue
 		}
-		if _, readable := encodingName(int64(e), f.Leaf); !readable {
+		if _, readable := encodingName(int64(e), leaf); !readable {
 			return cannotDecode(f.Name, int64(e))
 		}
 	}
@@ -124,12 +131,18 @@ func (p *File) newChunkReader(c *column.Column) *chunkReader {
 	col := p.meta.Schema.Column(c.Field.Place)
 	l := &chunkReader{nesting: nestingOf(col)}
 	l.pages.name, l.pages.decompressor, l.pages.limit = c.Field.Name, &p.decompressor, p.limit
+	fixed := -1
+	if col.PhysicalType() == parquet.Types.FixedLenByteArray {
+		fixed = col.TypeLength()
+	}
 	switch {
+	case c.Field.Leaf == column.LeafNull:
+		l.values = nullDecoder{c.Field.Name}
+	case c.Field.Leaf == column.LeafDecimal && c.Floats != nil:
+		l.values = newDecimalDecoder(c.Field.Name, fixed, c.Limit, c.Floats)
+	case c.Field.Leaf == column.LeafDecimal:
+		l.values = newDecimalDecoder(c.Field.Name, fixed, c.Limit, c.Ints)
 	case c.Texts != nil:
-		fixed := -1
-		if col.PhysicalType() == parquet.Types.FixedLenByteArray {
-			fixed = col.TypeLength()
-		}
 		l.values = newTextDecoder(c.Field.Name, fixed, c.Limit, c.Texts)
 	case c.Floats != nil:
 		l.values = newNumberDecoder(c.Field.Name, c.Field.Leaf, c.Floats)

@@ -52,12 +52,13 @@ func Open(r io.ReaderAt, size, limit int64) (*File, error) {
 	if err := checkFooter(footer); err != nil {
 		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
+	footer, unknown := known(footer)
 	meta, err := metadata.NewFileMetaData(footer, nil)
 	if err != nil {
 		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
 	p := &File{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
-	p.cols = fieldsOf(meta.Schema)
+	p.cols = fieldsOf(meta.Schema, nodeNames(meta.Schema.Root(), unknown))
 	return p, nil
 }
 
@@ -70,8 +71,9 @@ func (p *File) FooterSize() int64 { return p.tail }
 // Close frees what the decompressors hold. It does not close the file.
 func (p *File) Close() { p.decompressor.close() }
 
-// fieldsOf describes the top-level columns. place is that of the first leaf.
-func fieldsOf(s *schema.Schema) []column.Field {
+// fieldsOf describes the top-level columns. place is that of the first leaf. unknown has the types that the library
+// does not know.
+func fieldsOf(s *schema.Schema, unknown map[schema.Node]string) []column.Field {
 	root := s.Root()
 	fields := make([]column.Field, root.NumFields())
 	leaves := make(map[schema.Node]int, len(fields))
@@ -81,20 +83,23 @@ func fieldsOf(s *schema.Schema) []column.Field {
 	for i := range fields {
 		n := root.Field(i)
 		fields[i] = column.Field{Name: n.Name(), Place: leaves[n]}
-		describeNode(n, &fields[i])
+		describeNode(n, &fields[i], unknown)
 	}
 	return fields
 }
 
 // describeNode finds type, depth of lists and leaf of a column.
-func describeNode(n schema.Node, f *column.Field) {
+func describeNode(n schema.Node, f *column.Field, unknown map[schema.Node]string) {
 	if n.RepetitionType() == parquet.Repetitions.Repeated { // a list without a group around it
 		f.Depth++
 		defer func() { f.Type = "list<" + f.Type + ">" }()
 	}
+	if f.Type = unknown[n]; f.Type != "" {
+		return
+	}
 	g, isGroup := n.(*schema.GroupNode)
 	if !isGroup {
-		f.Type, f.Leaf = leafOf(n.(*schema.PrimitiveNode))
+		describeLeaf(n.(*schema.PrimitiveNode), f)
 		return
 	}
 	inner := listElement(g)
@@ -106,11 +111,11 @@ func describeNode(n schema.Node, f *column.Field) {
 		return
 	}
 	if inner.RepetitionType() == parquet.Repetitions.Repeated { // two levels
-		describeNode(inner, f)
+		describeNode(inner, f, unknown)
 		return
 	}
 	f.Depth++
-	describeNode(inner, f)
+	describeNode(inner, f, unknown)
 	f.Type = "list<" + f.Type + ">"
 }
 
@@ -140,9 +145,26 @@ func isMap(g *schema.GroupNode) bool {
 	return g.ConvertedType() == schema.ConvertedTypes.Map || g.ConvertedType() == schema.ConvertedTypes.MapKeyValue
 }
 
+// describeLeaf finds type, leaf and hint of a primitive type.
+func describeLeaf(n *schema.PrimitiveNode, f *column.Field) {
+	f.Type, f.Leaf = leafOf(n)
+	const size = 16
+	_, uuid := n.LogicalType().(schema.UUIDLogicalType)
+	f.UUID = uuid && n.TypeLength() == size
+	f.Fixed = n.PhysicalType() == parquet.Types.FixedLenByteArray && !f.UUID
+}
+
 // leafOf returns name and kind of a primitive type.
 func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 	none := n.LogicalType() == nil || n.LogicalType().IsNone()
+	switch t := n.LogicalType().(type) {
+	case schema.NullLogicalType:
+		return "null", column.LeafNull
+	case *schema.DecimalLogicalType:
+		return decimalLeaf(n, t)
+	case schema.UUIDLogicalType:
+		return "uuid", column.LeafBinary
+	}
 	switch n.PhysicalType() {
 	case parquet.Types.Boolean:
 		if none {
@@ -174,6 +196,20 @@ func leafOf(n *schema.PrimitiveNode) (string, column.Leaf) {
 		return fmt.Sprintf("%s (%s)", n.PhysicalType(), n.LogicalType()), column.LeafOther
 	}
 	return n.PhysicalType().String(), column.LeafOther
+}
+
+// decimalLeaf takes decimals of scale 0 for integers.
+func decimalLeaf(n *schema.PrimitiveNode, t *schema.DecimalLogicalType) (string, column.Leaf) {
+	name := fmt.Sprintf("decimal(%d, %d)", t.Precision(), t.Scale())
+	switch {
+	case t.Scale() != 0:
+		return name, column.LeafOther
+	case n.PhysicalType() == parquet.Types.Int32:
+		return name, column.LeafInt32
+	case n.PhysicalType() == parquet.Types.Int64:
+		return name, column.LeafInt64
+	}
+	return name, column.LeafDecimal
 }
 
 func intLeaf(n *schema.PrimitiveNode, none bool) (string, column.Leaf) {

@@ -1,0 +1,41 @@
+package arrow
+
+import "graphscore/readers/internal/column"
+
+// readNulls adds values of the type that has none.
+func (l *leafReader) readNulls(c *column.Column, n int64, flag uint8) {
+	l.at += n
+	c.SetFlag(flag)
+	for range n {
+		c.Values.AddNull()
+	}
+}
+
+// readDecimals reads little-endian integers that are stored as decimals. there is false where some of them are null,
+// whose bytes mean nothing.
+func (l *leafReader) readDecimals(c *column.Column, n int64, there bool) error {
+	width := l.width()
+	for range n {
+		b, err := l.values.peek(width)
+		if err != nil {
+			return err
+		}
+		var big [32]byte
+		for i, x := range b {
+			big[width-1-i] = x
+		}
+		v, fits := column.Decimal(big[:width])
+		switch {
+		case !fits && there:
+			return column.DecimalTooLarge(c.Field.Name)
+		case c.Floats != nil:
+			c.Floats.Values = append(c.Floats.Values, float32(v))
+		default:
+			c.Ints.Values = append(c.Ints.Values, v)
+		}
+		if err := l.values.pass(int64(width)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
