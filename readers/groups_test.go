@@ -42,14 +42,14 @@ func TestGroupsCount(t *testing.T) {
 				t.Errorf("%d rows of %d", rows, p.Rows)
 			}
 			binary := strings.HasPrefix(filepath.Base(file), "binary_features") || strings.HasPrefix(filepath.Base(file), "binary_no")
-			if counted == binary {
+			if counted == (binary || shared(p.Files[0].Columns, "features")) {
 				t.Errorf("counted: %v", counted)
 			}
 			// Rows without features or edges leave a placeholder each in Parquet.
-			if !binary && (gotFeatures < features || gotFeatures > features+empty) {
+			if counted && (gotFeatures < features || gotFeatures > features+empty) {
 				t.Errorf("%d features, %d were read", gotFeatures, features)
 			}
-			if gotEdges < edges || gotEdges > edges+edgeless {
+			if !shared(p.Files[0].Columns, "edges") && (gotEdges < edges || gotEdges > edges+edgeless) {
 				t.Errorf("%d edges, %d were read", gotEdges, edges)
 			}
 		})
@@ -116,4 +116,14 @@ func TestPresentHasRefusedFiles(t *testing.T) {
 	if d := cmp.Diff(map[string]bool{"a.parquet": true, "b.arrow": true}, p.Present()); d != "" {
 		t.Error(d)
 	}
+}
+
+// shared says whether the type of a column lets rows share values, so that their number says nothing of the rows.
+func shared(columns []readers.Column, role string) bool {
+	for _, c := range columns {
+		if c.Role == role {
+			return strings.Contains(c.Type, "list_view") || strings.Contains(c.Type, "run_end_encoded")
+		}
+	}
+	return false
 }

@@ -19,7 +19,9 @@ func (a *File) sizes(m message, b column.Binding) (s column.Sizes) {
 		}
 		s = column.Sizes{Features: a.leafLength(rb, b[graph.InputFeatures]), Edges: a.leafLength(rb, b[graph.InputTarget])}
 		if b[graph.InputEdges] >= 0 {
-			s.Edges = a.leafLength(rb, b[graph.InputEdges]) / 2
+			if s.Edges = a.leafLength(rb, b[graph.InputEdges]); s.Edges > 0 {
+				s.Edges /= 2
+			}
 		}
 		return nil
 	})
@@ -29,7 +31,8 @@ func (a *File) sizes(m message, b column.Binding) (s column.Sizes) {
 	return s
 }
 
-// leafLength is the number of values below the lists of a column, -1 where it has no lists.
+// leafLength is the number of values below the lists of a column, -1 where it has no lists, and where views or runs
+// may take some of them more than once, or never.
 func (a *File) leafLength(b *recordBatch, place int) int64 {
 	if place < 0 || a.cols[place].Depth == 0 || !a.schema[place].inOrder() {
 		return -1
