@@ -172,7 +172,10 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 
 func (f *jobFlags) applyColumns(c *jobs.Columns) error {
 	for key, name := range f.columns {
-		if name == "" || !c.Set(key, name) {
+		if name == "" {
+			return usagef("--column %s= names no column: write %s=none for an optional column that is not to be read", key, key)
+		}
+		if !c.Set(key, name) {
 			return usagef("--column %s=%s: the keys are %s", key, name, strings.Join(graph.InputColumnKeys(), ", "))
 		}
 	}
