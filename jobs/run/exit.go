@@ -12,6 +12,7 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/observe"
@@ -47,6 +48,15 @@ func partly(files int, graphs int64) error {
 		return &OutcomeError{Code: exit.Partly, Message: fmt.Sprintf("%d graphs were quarantined", graphs), Said: true}
 	}
 	return nil
+}
+
+// unfinished is the end of a run whose input has files that their writers have not finished, nil where it has none.
+func unfinished(files int) error {
+	if files == 0 {
+		return nil
+	}
+	return &OutcomeError{Code: exit.Locked, Message: "the input is not finished: by their names, the writers of " +
+		display.Plural(int64(files), "file") + " are still at work; the same command scores them later"}
 }
 
 // GatesFailed is how a run ends because of its gates, nil where none failed.
@@ -124,7 +134,7 @@ func classes() []func(error) (int, bool) {
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
 		of[*readers.PlanError](exit.Config), of[*readers.FileError](exit.NoInput),
 		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
-		of[*writers.LockedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
+		of[*writers.LockedError](exit.Locked), of[*readers.UnfinishedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
 		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*SpaceError](exit.IO),
 		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
 		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),

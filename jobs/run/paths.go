@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"graphscore/readers"
 )
 
@@ -19,11 +17,11 @@ func (c Config) CheckPaths() error {
 		return err
 	}
 	for _, in := range job.Input.Path {
-		base, _ := doublestar.SplitPattern(filepath.ToSlash(in.Path))
-		if _, err := os.Stat(in.Path); err == nil || !readers.IsGlob(in.Path) { // a name may hold brackets of its own
-			base = in.Path
+		base := in.Path
+		if _, err := os.Stat(in.Path); err != nil && readers.IsGlob(in.Path) { // a name may hold brackets of its own
+			base, _ = readers.SplitGlob(in.Path)
 		}
-		input, err := realPath(filepath.FromSlash(base))
+		input, err := realPath(base)
 		if err != nil {
 			return err
 		}
