@@ -65,7 +65,7 @@ func Table() []Entry {
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},
 		{IO, "reading or writing failed"},
-		{Locked, "nothing is wrong, try again later: another run holds the output, or the input is not finished"},
+		{Locked, "try again later: another run has the output, or input is not finished"},
 		{Contract, "the scorer broke its contract"},
 		{Auth, "TLS or credentials"},
 		{Config, "the job cannot be run, or resuming is refused"},

@@ -128,8 +128,8 @@ func forecastVerdict(f *preflight.Forecast) string {
 		return "a run can start\n"
 	case f.ExitCode == exit.CheckFailed:
 		return fmt.Sprintf("a run can start, and would end with %d: a gate would fail\n", exit.CheckFailed)
-	case f.ExitCode == exit.Partly || f.ExitCode == exit.Locked && f.Starts():
-		return fmt.Sprintf("a run can start, and would end with %d: %s\n", exit.Partly, f.Error)
+	case f.Starts():
+		return fmt.Sprintf("a run can start, and would end with %d: %s\n", f.ExitCode, f.Error)
 	default:
 		return fmt.Sprintf("a run would end with %d before it scores anything\n", f.ExitCode)
 	}
