@@ -142,11 +142,6 @@ func (g *glob) matches(at []place) bool {
 	return slices.ContainsFunc(at, func(p place) bool { return p.at == len(g.ways[p.way]) })
 }
 
-// more reports whether a path below one that led to these places can match.
-func (g *glob) more(at []place) bool {
-	return slices.ContainsFunc(at, func(p place) bool { return p.at < len(g.ways[p.way]) })
-}
-
 // ends reports whether the pattern itself ends with the end of a name.
 func (g *glob) ends(end string) bool {
 	return g != nil && end != "" && slices.ContainsFunc(g.ways, func(way []string) bool {
