@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ type Input struct {
 	Columns Columns `yaml:"columns"`
 	// Fingerprint is "fast" (default) or "full".
 	Fingerprint string `yaml:"fingerprint"`
+	// Require is the name of a file that every folder has, or one above it in the input, once its writer has finished,
+	// such as _SUCCESS. Default: none.
+	Require string `yaml:"require"`
 	// ShardBytes is about how much input makes a shard. Default 256 MiB.
 	ShardBytes Size `yaml:"shard_bytes"`
 }
@@ -212,9 +216,14 @@ func (j Job) validateAddresses() error {
 // maxWorkers is more than any machine has processors for.
 const maxWorkers = 1024
 
-// validatePaths refuses what a shell would have made a home folder of.
+// scheme returns the scheme of a path that is a URL, "" for one of this machine.
+func scheme(path string) string {
+	return regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9+.-]*)://)?`).FindStringSubmatch(path)[1]
+}
+
+// validatePaths refuses paths that are not of this machine, and what a shell would have made a home folder of.
 func (j Job) validatePaths() error {
-	paths := map[string]string{"output.path": j.Output.Path, "model.path": j.Model.Path}
+	paths := map[string]string{"output.path": j.Output.Path, "model.path": j.Model.Path, "metrics.textfile": j.Metrics.Textfile}
 	if d := j.Gates.Drift; d != nil {
 		paths["gates.drift.against"] = d.Against
 	}
@@ -222,11 +231,22 @@ func (j Job) validatePaths() error {
 		paths[fmt.Sprintf("input.path[%d]", i)] = p.Path
 	}
 	for _, key := range slices.Sorted(maps.Keys(paths)) {
+		if s := scheme(paths[key]); s != "" {
+			return fmt.Errorf("%s is %q, and %s:// is not supported: %s", key, display.WithoutUser(paths[key]), s, instead(s))
+		}
 		if path := filepath.ToSlash(paths[key]); path == "~" || strings.HasPrefix(path, "~/") || strings.Contains(path, "/~/") {
 			return fmt.Errorf("%s is %q: ~ is not expanded here, write the path in full", key, paths[key])
 		}
 	}
 	return nil
+}
+
+// instead says what to do in place of a path with a scheme.
+func instead(scheme string) string {
+	if strings.EqualFold(scheme, "file") {
+		return "write the path alone, as in /data/graphs"
+	}
+	return "copy or mount what it names, and write its path on this machine"
 }
 
 func (j Job) validateRoots() error {
@@ -275,6 +295,9 @@ func (j Job) validateValues() error {
 			return fmt.Errorf("%s is %d: it must be at least %d", f.key, f.value, f.minimum)
 		}
 	}
+	if r := j.Input.Require; strings.ContainsAny(r, "/*?[") || r == "." || r == ".." {
+		return fmt.Errorf("input.require is %q: it must be the name of a file, such as _SUCCESS", r)
+	}
 	if j.Workers > maxWorkers {
 		return fmt.Errorf("workers is %d: at most %d", j.Workers, maxWorkers)
 	}
@@ -306,7 +329,7 @@ func (j *Job) resolve(dir string) {
 }
 
 func absolute(dir string, path *string) {
-	if *path != "" && !filepath.IsAbs(*path) {
+	if *path != "" && !filepath.IsAbs(*path) && scheme(*path) == "" {
 		*path = filepath.Join(dir, *path)
 	}
 }

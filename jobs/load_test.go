@@ -35,6 +35,7 @@ input:
   columns: {features: x, graph_id: id}
   fingerprint: full
   shard_bytes: 128MiB
+  require: _SUCCESS
 output: {path: out}
 model: {version: v7}
 server:
@@ -54,7 +55,7 @@ on_change: rescore
 		Path: path, Name: "molecules",
 		Input: jobs.Input{
 			Path:   jobs.Paths{{Name: "a", Path: filepath.Join(dir, "data")}, {Name: "b", Path: "/srv/**/*.parquet"}},
-			Layout: "rows", Columns: jobs.Columns{ColumnNames: graph.ColumnNames{graph.InputFeatures: "x", graph.InputGraphID: "id"}}, Fingerprint: "full", ShardBytes: 128 << 20,
+			Layout: "rows", Columns: jobs.Columns{ColumnNames: graph.ColumnNames{graph.InputFeatures: "x", graph.InputGraphID: "id"}}, Fingerprint: "full", ShardBytes: 128 << 20, Require: "_SUCCESS",
 		},
 		Output: jobs.Output{Path: filepath.Join(dir, "out")},
 		Model:  jobs.Model{Version: "v7"},
@@ -215,6 +216,29 @@ func TestProtocolsAreSpoken(t *testing.T) {
 		known := remote.Config{Addresses: []string{"a:1"}, Protocol: protocol}.WithDefaults().Validate() == nil
 		if (err == nil) != known {
 			t.Errorf("protocol %q: spoken is %v, and a job with it: %v", protocol, known, err)
+		}
+	}
+}
+
+// TestPathsOfElsewhere: a path with a scheme is an error wherever it is, and is no folder of that name beside the job.
+func TestPathsOfElsewhere(t *testing.T) {
+	t.Parallel()
+	const rest = "\nmodel: {path: m}\n"
+	for text, want := range map[string]string{
+		"input: {path: 's3://b/in'}\noutput: {path: out}" + rest:                                            `input.path[0] is "s3://b/in", and s3:// is not supported`,
+		"input: {path: [{name: a, path: in}, {name: b, path: 'abfss://c@h/in'}]}\noutput: {path: o}" + rest: `and abfss:// is not supported`,
+		"input: {path: in}\noutput: {path: 'gs://b/out'}" + rest:                                            `output.path is "gs://b/out"`,
+		"input: {path: in}\noutput: {path: out}\nmodel: {path: 'hdfs://h/m'}\n":                             `model.path is "hdfs://h/m"`,
+		"input: {path: 'FILE:///in'}\noutput: {path: out}" + rest:                                           "write the path alone",
+		"input: {path: in, require: a/b}\noutput: {path: out}" + rest:                                       `input.require is "a/b"`,
+	} {
+		job, err := jobs.Load(write(t, text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var mistake *jobs.Error
+		if err := job.WithDefaults().Validate(); !errors.As(err, &mistake) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Config struct {
 	Columns graph.ColumnNames
 	// Layout is one of graph.Layouts: LayoutAuto (the default) and LayoutRows are the same until there is another layout.
 	Layout string
+	// Require is the name of a file that a folder has once its writer has finished, such as _SUCCESS: a folder without
+	// it, and without it in a folder above up to the root, is an *UnfinishedError. Empty requires none.
+	Require string
 	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
 	Fingerprint string
 	// ShardBytes is about how much of the stored bytes of needed columns, uncompressed, makes a shard: 256 MiB.
@@ -83,7 +86,7 @@ func (c Config) Validate() error {
 		if in.Name == "" {
 			continue
 		}
-		if why := badElement(in.Name); why != "" || strings.Contains(in.Name, "/") {
+		if why := badElement(in.Name); why != "" || strings.Contains(in.Name, "/") || strings.ContainsAny(in.Name[:1], "_.") {
 			return &ConfigError{"input.name", fmt.Sprintf("%q cannot be a folder's name; take letters and digits", in.Name)}
 		}
 	}

@@ -15,9 +15,9 @@
 //
 // The format is found by content: Parquet, Arrow IPC file, Arrow IPC stream. Of a folder every file is taken that
 // has the name of such a file (.parquet, .pq, .parq, .arrow, .feather, .ipc, .arrows) or the content of one.
-// Others are listed in [Plan.Ignored]: nothing is skipped without a word, except that names that begin with `_`
-// or `.` are not looked at. Files that are named, or matched by a glob, are always taken. A link below a root
-// must not lead out of it; what is named may be a link.
+// A folder that a glob matches is taken like one that is named. Files that are named, or matched by a glob, are always
+// taken. Nothing is skipped without a word: [LeftOut] has what a rule left out. Links are followed inside a root; what
+// is named may be any link. Tables with a log are a [PlanError], folders that are not finished an [UnfinishedError].
 //
 // The columns of an input have one list, in package graph. A [Config] maps them to names of the files.
 //
@@ -25,7 +25,8 @@
 //
 // # Where things are
 //
-//   - find.go and walk.go find files, plan.go and part.go make shards of them.
+//   - find.go and walk.go find files, with the globs of glob.go, the tables of logs.go and what unfinished.go knows of
+//     writers; plan.go and part.go make shards of them.
 //   - layout.go says what a layout is: how the graphs of an input are stored in its files. rows.go is the one that
 //     exists; row.go makes graphs of its rows.
 //   - internal/column has the columns that are read, internal/parquet and internal/arrow decode into them.

@@ -68,6 +68,18 @@ func (e *PlanError) Error() string {
 	return fmt.Sprintf("input %s: %s", column.Printable(e.Path), e.Reason)
 }
 
+// UnfinishedError says that nothing is wrong with an input but that its writer has not finished it: try again later.
+type UnfinishedError struct {
+	// Path is the folder or the file that it is about.
+	Path   string
+	Reason string
+}
+
+// Error returns one sentence.
+func (e *UnfinishedError) Error() string {
+	return fmt.Sprintf("input %s: %s", column.Printable(e.Path), e.Reason)
+}
+
 // ConfigError says that a setting is out of its range.
 type ConfigError struct {
 	// Field is the name of the setting in the job file.

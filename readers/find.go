@@ -12,8 +12,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/bmatcuk/doublestar/v4"
-
 	"graphscore/readers/internal/column"
 )
 
@@ -23,25 +21,27 @@ type found struct {
 	rel   string // under its root, with slashes
 	input int    // the number of the input
 	real  string // absolute, links resolved
-	link  bool
-	named bool // by the user, not found below a folder or by a glob
+	links int    // 0: none led to it, 1: it is one, 2: it is below a linked folder, 3: both
+	named bool   // by the user, not found below a folder or by a glob
 }
 
 // finder collects the files of all inputs.
 type finder struct {
 	inputs  []Input
+	require string   // the file that a finished folder has, "" for none
 	roots   []string // [inputs], absolute
 	files   []found
 	refused []*FileError
-	ignored []string
+	left    LeftOut
+	pending []found // files that their writers have not finished
 }
 
 // dataNames are the ends of names that promise a file of a known format.
 var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc", ".arrows"}
 
 // find returns the files of all inputs, sorted by their path under the roots, each once.
-func find(ctx context.Context, inputs []Input) (*finder, error) {
-	f := &finder{inputs: inputs, roots: make([]string, len(inputs))}
+func find(ctx context.Context, inputs []Input, require string) (*finder, error) {
+	f := &finder{inputs: inputs, require: require, roots: make([]string, len(inputs))}
 	for i := range inputs {
 		if err := f.input(ctx, i); err != nil {
 			return nil, err
@@ -53,12 +53,18 @@ func find(ctx context.Context, inputs []Input) (*finder, error) {
 	f.unique()
 	slices.SortFunc(f.files, func(a, b found) int { return cmp.Compare(a.rel, b.rel) })
 	slices.SortFunc(f.refused, func(a, b *FileError) int { return cmp.Compare(a.Path, b.Path) })
-	slices.Sort(f.ignored)
+	f.left.sort()
+	if len(f.files)+len(f.refused) == 0 && len(f.pending) > 0 {
+		return nil, &UnfinishedError{f.pending[0].path, "its writer has not finished it, and there is no other input; try again later"}
+	}
 	return f, nil
 }
 
 // input collects one input.
 func (f *finder) input(ctx context.Context, i int) error {
+	if scheme, _, remote := strings.Cut(f.inputs[i].Path, "://"); remote && isScheme(scheme) {
+		return &PlanError{f.inputs[i].Path, scheme + ":// is not supported; copy or mount the files, and name their path on this machine"}
+	}
 	name := filepath.Clean(f.inputs[i].Path)
 	info, err := os.Stat(name)
 	switch {
@@ -67,11 +73,12 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case err == nil:
 		return f.file(i, name, info)
 	case errors.Is(err, fs.ErrNotExist) && IsGlob(name):
-		base, pattern := doublestar.SplitPattern(filepath.ToSlash(name))
-		if !doublestar.ValidatePattern(pattern) {
+		base, pattern := SplitGlob(name)
+		g := newGlob(pattern)
+		if g == nil {
 			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
 		}
-		return f.walk(ctx, i, filepath.FromSlash(base), &pattern)
+		return f.walk(ctx, i, base, g)
 	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
 		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
@@ -81,6 +88,18 @@ func (f *finder) input(ctx context.Context, i int) error {
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
 	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be opened (%v); check its name and permissions", column.Cause(err))}
+}
+
+// isScheme reports whether what is before a :// is that of a URL.
+func isScheme(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("+-.", r)
+	})
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // isLink says whether name is a link, which leads nowhere if nothing exists there: it was meant to lead somewhere.
@@ -96,6 +115,9 @@ func (f *finder) file(i int, name string, info fs.FileInfo) error {
 		return &PlanError{name, fmt.Sprintf("its folder cannot be determined (%v); name an absolute path", err)}
 	}
 	f.roots[i] = filepath.Dir(abs)
+	if f.require != "" && !exists(filepath.Join(f.roots[i], f.require)) {
+		return unmarked(filepath.Dir(name), f.require)
+	}
 	if !info.Mode().IsRegular() {
 		f.refuse(name, notRegular(info.Mode()))
 		return nil
@@ -145,16 +167,18 @@ func (f *finder) name() error {
 			return &PlanError{in.Path, "there are several roots, so each input needs a `name`, which becomes the first folder of its parts"}
 		}
 	}
-	for i := range f.files {
-		f.files[i].rel = path.Join(f.inputs[f.files[i].input].Name, f.files[i].rel)
+	for _, files := range [][]found{f.files, f.pending} {
+		for i := range files {
+			files[i].rel = path.Join(f.inputs[files[i].input].Name, files[i].rel)
+		}
 	}
 	return nil
 }
 
-// unique keeps each file once: that of the first input, named rather than linked.
+// unique keeps each file once: that of the first input, with as few links as there are.
 func (f *finder) unique() {
 	slices.SortStableFunc(f.files, func(a, b found) int {
-		return cmp.Or(cmp.Compare(a.real, b.real), cmp.Compare(a.input, b.input), compareBool(a.link, b.link), cmp.Compare(a.rel, b.rel))
+		return cmp.Or(cmp.Compare(a.real, b.real), cmp.Compare(a.input, b.input), cmp.Compare(a.links, b.links), cmp.Compare(a.rel, b.rel))
 	})
 	named := make(map[string]bool)
 	for _, file := range f.files {
@@ -164,15 +188,4 @@ func (f *finder) unique() {
 	for i := range f.files {
 		f.files[i].named = named[f.files[i].real]
 	}
-	f.ignored = slices.Compact(slices.Sorted(slices.Values(f.ignored)))
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

@@ -20,8 +20,6 @@ func badElement(e string) string {
 	switch {
 	case e == "" || e == "." || e == "..":
 		return "has an element without a name"
-	case e[0] == '_' || e[0] == '.':
-		return fmt.Sprintf("has an element that begins with %q, which is kept for what is not data", e[:1])
 	case len(e) > maxElement:
 		return fmt.Sprintf("has a name of %d bytes, more than the %d that leave room for the names of its outputs", len(e), maxElement)
 	case !utf8.ValidString(e):
@@ -32,18 +30,33 @@ func badElement(e string) string {
 	return ""
 }
 
-// checkRel refuses what cannot be the path of a part.
-func checkRel(file found) error {
-	for e := range strings.SplitSeq(file.rel, "/") {
+// checkRel says why the part of a file cannot be named, or "".
+func checkRel(rel string) string {
+	for e := range strings.SplitSeq(visible(rel), "/") {
 		if why := badElement(e); why != "" {
-			return &PlanError{file.path, fmt.Sprintf("the path of its part %s; rename it", why)}
+			return fmt.Sprintf("the path of its part %s; rename it", why)
 		}
 	}
-	return nil
+	return ""
+}
+
+// visible writes an underscore or a dot that an element begins with as %5F or %2E: readers of outputs skip such names.
+func visible(rel string) string {
+	elements := strings.Split(rel, "/")
+	for i, e := range elements {
+		switch {
+		case strings.HasPrefix(e, "_"):
+			elements[i] = "%5F" + e[1:]
+		case strings.HasPrefix(e, "."):
+			elements[i] = "%2E" + e[1:]
+		}
+	}
+	return strings.Join(elements, "/")
 }
 
 // partOf is the part of a file that is one shard.
 func partOf(rel string) string {
+	rel = visible(rel)
 	if strings.HasSuffix(rel, ".parquet") {
 		return rel
 	}

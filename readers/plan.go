@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 
 	"graphscore/pipeline/graph"
@@ -60,8 +61,8 @@ type Plan struct {
 	Shards []Shard
 	// Refused are the files that cannot be read.
 	Refused []*FileError
-	// Ignored are the files found below a folder that have neither name nor content of a known format.
-	Ignored []string
+	// LeftOut are the names below a folder or a glob that are not read, by rule.
+	LeftOut LeftOut
 	// Rows is the number of rows of all shards.
 	Rows int64
 	// GraphIDs and NodeIDs are the kinds of ids for the whole run.
@@ -72,40 +73,66 @@ type Plan struct {
 	// Layout is the name of the layout that is read: graph.LayoutRows.
 	Layout string
 
-	cfg     Config
-	layout  layout
-	refused map[string]bool // the Rel of refused files
-	used    *sync.Pool      // batches that nobody uses any more
+	cfg    Config
+	layout layout
+	unread map[string]bool // the Rel of files that are refused or not finished
+	used   *sync.Pool      // batches that nobody uses any more
 }
 
 // Empty says whether nothing matched: there is no file, not even a refused one.
 func (p *Plan) Empty() bool { return len(p.Files) == 0 && len(p.Refused) == 0 }
 
+// LeftOut are names that are not read, by the rule that left them out. Each list is sorted.
+type LeftOut struct {
+	// Underscore and Dot are the files and folders whose names begin so, where the path of the input does not say so.
+	Underscore, Dot []string
+	// Other are the files that have neither the name nor the content of a known format.
+	Other []string
+	// Unfinished are the files, and folders, whose names say that they are not whole yet. They are to be read later.
+	Unfinished []string
+}
+
+// sort sorts every list and keeps each name once.
+func (l *LeftOut) sort() {
+	for _, names := range []*[]string{&l.Underscore, &l.Dot, &l.Other, &l.Unfinished} {
+		slices.Sort(*names)
+		*names = slices.Compact(*names)
+	}
+}
+
 // NewPlan finds the files and reads their footers (all bytes for full fingerprints), and nothing else.
 //
 // Errors are *ConfigError, *NotFoundError for a path without wildcard at which nothing exists, *PlanError for what
-// must be refused before anything is read, or the context's. A file that cannot be read is in Plan.Refused and
+// must be refused before anything is read, *UnfinishedError for an input that is to be read later, or the context's. A file that cannot be read is in Plan.Refused and
 // no error.
 func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	cfg = cfg.WithDefaults()
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	f, err := find(ctx, cfg.Inputs)
+	f, err := find(ctx, cfg.Inputs, cfg.Require)
 	if err != nil {
 		return nil, err
-	}
-	for _, file := range f.files {
-		if err := checkRel(file); err != nil {
-			return nil, err
-		}
 	}
 	l, err := layoutOf(cfg.Layout)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &sync.Pool{}}
+	for _, file := range f.pending {
+		p.unread[file.rel] = true
+	}
+	named := make([]found, 0, len(f.files))
 	for _, file := range f.files {
+		if why := checkRel(file.rel); why != "" {
+			f.refuse(file.path, why)
+			p.unread[file.rel] = true
+			continue
+		}
+		named = append(named, file)
+	}
+	p.Refused = f.refused
+	for _, file := range named {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -115,7 +142,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		}
 		if err != nil {
 			p.Refused = append(p.Refused, fileError(file.path, -1, err))
-			p.refused[file.rel] = true
+			p.unread[file.rel] = true
 			continue
 		}
 		p.Files = append(p.Files, planned)
@@ -124,7 +151,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	for _, file := range p.Files {
 		p.Shards = append(p.Shards, cutShards(file, cfg.ShardBytes)...)
 	}
-	if err := checkParts(f.files, p.Shards); err != nil {
+	if err := checkParts(named, p.Shards); err != nil {
 		return nil, err
 	}
 	p.limit(cfg.Limit)
@@ -272,13 +299,13 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 	return 0, first
 }
 
-// Present returns the paths under their roots of all files that exist, readable or not.
+// Present returns the paths under their roots of all files that exist, readable and finished or not.
 func (p *Plan) Present() map[string]bool {
 	there := make(map[string]bool, len(p.Files))
 	for _, f := range p.Files {
 		there[f.Rel] = true
 	}
-	for rel := range p.refused {
+	for rel := range p.unread {
 		there[rel] = true
 	}
 	return there

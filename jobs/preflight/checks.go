@@ -59,9 +59,14 @@ func checkInput(ctx context.Context, k *known) Finding {
 			f.phase = ending
 		}
 		return f
-	case len(plan.Ignored) > 0:
-		return warn("%s, %s; %s beside them is neither Parquet nor Arrow and is ignored", files,
-			display.Plural(plan.Rows, "graph"), display.Plural(int64(len(plan.Ignored)), "file"))
+	case len(plan.LeftOut.Unfinished) > 0:
+		f := fail(ending, in.Outcome(0, false, nil, 0))
+		f.Text += ": " + plan.LeftOut.Unfinished[0]
+		return f
+	case len(plan.LeftOut.Other) > 0:
+		return warn("%s, %s; left out: %s", files, display.Plural(plan.Rows, "graph"), in.LeftOut())
+	case in.LeftOut().Sum() > 0:
+		return ok("%s, %s; left out: %s", files, display.Plural(plan.Rows, "graph"), in.LeftOut())
 	}
 	return ok("%s, %s", files, display.Plural(plan.Rows, "graph"))
 }

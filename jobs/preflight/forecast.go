@@ -27,6 +27,8 @@ type Forecast struct {
 	InputBytes int64                `json:"input_bytes"`
 	Refused    []record.RefusedFile `json:"refused"`
 	Ignored    []string             `json:"ignored"`
+	Unfinished []string             `json:"unfinished"`
+	LeftOut    record.LeftOut       `json:"left_out"`
 
 	Workloads
 	Mismatches  []Mismatch `json:"mismatches"`
@@ -63,7 +65,9 @@ type Mismatch struct {
 
 // Starts reports whether a run would score, or would end with nothing left to score.
 func (f *Forecast) Starts() bool {
-	return f.ExitCode == exit.Done || f.ExitCode == exit.Partly || f.ExitCode == exit.CheckFailed
+	var ended *run.OutcomeError
+	return f.ExitCode == exit.Done || f.ExitCode == exit.Partly || f.ExitCode == exit.CheckFailed ||
+		f.ExitCode == exit.Locked && errors.As(f.Ends, &ended)
 }
 
 // PlanOptions are what a plan does beside reading footers.
@@ -195,7 +199,8 @@ func (c *comparison) forecast() *Forecast {
 	f := &Forecast{
 		Name: in.Job.Name, Date: in.Date, Inputs: list(in.Job.Input.Path.Strings()), Output: in.Job.Output.Path,
 		OutputThere: c.found.Exists, Model: Model{m.Name, m.Digest, c.contract.Width, list(m.Outputs)},
-		Files: in.Files(), Refused: []record.RefusedFile{}, Ignored: list(in.Plan.Ignored),
+		Files: in.Files(), Refused: []record.RefusedFile{}, Ignored: list(in.Plan.LeftOut.Other),
+		Unfinished: list(in.Plan.LeftOut.Unfinished), LeftOut: in.LeftOut(),
 		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: list(c.found.Orphaned), Superseded: list(c.found.Superseded),
 		Quarantined: c.quarantined(), Estimates: c.estimates(), Gates: []record.Gate{}, Notes: []string{},
 	}

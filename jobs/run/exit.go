@@ -58,6 +58,15 @@ func were(n int64, noun string) string {
 	return display.Plural(n, noun) + " were"
 }
 
+// unfinished is the end of a run whose input has files that their writers have not finished, nil where it has none.
+func unfinished(files int) error {
+	if files == 0 {
+		return nil
+	}
+	return &OutcomeError{Code: exit.Locked, Message: "the input is not finished: by their names, the writers of " +
+		display.Plural(int64(files), "file") + " are still at work; the same command scores them later"}
+}
+
 // GatesFailed is how a run ends because of its gates, nil where none failed.
 func GatesFailed(all []record.Gate) error {
 	if failed := gates.Failed(all); len(failed) > 0 {
@@ -133,7 +142,7 @@ func classes() []func(error) (int, bool) {
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
 		of[*readers.PlanError](exit.Config), of[*readers.FileError](exit.NoInput),
 		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
-		of[*writers.LockedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
+		of[*writers.LockedError](exit.Locked), of[*readers.UnfinishedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
 		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*SpaceError](exit.IO),
 		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
 		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),

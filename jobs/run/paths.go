@@ -19,11 +19,11 @@ func (c Config) CheckPaths() error {
 		return err
 	}
 	for _, in := range job.Input.Path {
-		base, pattern := doublestar.SplitPattern(filepath.ToSlash(in.Path))
-		if _, err := os.Stat(in.Path); err == nil || !readers.IsGlob(in.Path) { // a name may hold brackets of its own
-			base, pattern = in.Path, ""
+		base, pattern := in.Path, ""
+		if _, err := os.Stat(in.Path); err != nil && readers.IsGlob(in.Path) { // a name may hold brackets of its own
+			base, pattern = readers.SplitGlob(in.Path)
 		}
-		input, err := realPath(filepath.FromSlash(base))
+		input, err := realPath(base)
 		if err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (in *Input) carriesWeights() error {
 func (c Config) reader() readers.Config {
 	in := c.Job.Input
 	cfg := readers.Config{
-		Columns: in.Columns.ColumnNames, Layout: in.Layout, Fingerprint: in.Fingerprint,
+		Columns: in.Columns.ColumnNames, Layout: in.Layout, Fingerprint: in.Fingerprint, Require: in.Require,
 		ShardBytes: int64(in.ShardBytes), Limit: c.Limit,
 	}
 	for _, p := range in.Path {
@@ -123,13 +123,16 @@ func (in *Input) Newest() (path string, written time.Time) {
 func (in *Input) LogPlan(ctx context.Context) {
 	p := in.Plan
 	in.Log.InfoContext(ctx, "planned", "files", len(p.Files), "shards", len(p.Shards), "graphs", p.Rows,
-		"refused", len(p.Refused), "ignored", len(p.Ignored))
+		"refused", len(p.Refused), "left_out", in.LeftOut().String())
 	for _, f := range p.Refused {
 		if cause := rootCause(f); cause != nil {
 			in.Log.DebugContext(ctx, "refused because of", "file", f.Path, "cause", cause)
 		}
 	}
-	for _, path := range p.Ignored {
+	for _, path := range p.LeftOut.Unfinished {
+		in.Log.WarnContext(ctx, "left out: its writer has not finished it, by its name", "file", path)
+	}
+	for _, path := range p.LeftOut.Other {
 		in.Log.WarnContext(ctx, "ignored: neither its name nor its content is that of Parquet or Arrow", "file", path)
 	}
 }
@@ -142,11 +145,15 @@ func rootCause(err error) (cause error) {
 	return cause
 }
 
-// PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them.
+// PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them. It
+// writes one on each that is not finished as well.
 func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
 	files := refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
 	for _, f := range files {
 		fmt.Fprintf(w, "graphscore: refused: %s\n", display.Harmless(f.Reason))
+	}
+	for _, path := range in.Plan.LeftOut.Unfinished {
+		fmt.Fprintf(w, "graphscore: not finished: %s\n", path)
 	}
 	return len(files)
 }

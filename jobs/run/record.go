@@ -25,7 +25,7 @@ func (x *execution) record(ctx context.Context, err error) record.Run {
 		ArrowVersion: ModuleVersion(ArrowModule), GRPCVersion: ModuleVersion(GRPCModule),
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
-		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
+		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), LeftOut: in.LeftOut(), Shards: x.shardRecords(),
 		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: record.NewModel(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {
@@ -126,6 +126,15 @@ func (x *execution) quarantined() int64 {
 // refused lists every file that could not be read, by planning or later, with the first reason.
 func (x *execution) refused() []record.RefusedFile {
 	return refusedFiles(x.in.Plan, x.work.todo, &x.result)
+}
+
+// LeftOut counts the names of the input that no rule lets a run read.
+func (in *Input) LeftOut() record.LeftOut {
+	left := &in.Plan.LeftOut
+	return record.LeftOut{
+		Underscore: int64(len(left.Underscore)), Dot: int64(len(left.Dot)), Other: int64(len(left.Other)),
+		Unfinished: int64(len(left.Unfinished)),
+	}
 }
 
 // refusedFiles lists the files of a plan that could not be read, in the order of their paths. The shards of result

@@ -194,7 +194,7 @@ func (x *execution) reconcile(ctx context.Context, output *writers.Output) error
 
 // whole reports whether every planned shard has its part.
 func (x *execution) whole() bool {
-	return len(x.in.Plan.Refused) == 0 &&
+	return len(x.in.Plan.Refused)+len(x.in.Plan.LeftOut.Unfinished) == 0 &&
 		!slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome != pipeline.Scored })
 }
 
@@ -246,12 +246,16 @@ func (x *execution) outcome() error {
 	return x.in.Outcome(len(x.refused()), x.anyDone(), x.gates, x.quarantined())
 }
 
-// Outcome is how a run ends that nothing stops: nil, or an *OutcomeError for the gates or for what is not scored.
+// Outcome is how a run ends that nothing stops: nil, or an *OutcomeError for the gates or for what is not scored or not
+// finished by its writer.
 // refused counts the files that cannot be read, anyDone is true where a part exists, and quarantined counts the graphs
 // in quarantine, now or since an earlier run.
 func (in *Input) Outcome(refused int, anyDone bool, verdicts []record.Gate, quarantined int64) error {
 	if refused > 0 && refused == in.Files() && !anyDone {
 		return noInput()
+	}
+	if err := unfinished(len(in.Plan.LeftOut.Unfinished)); err != nil { // all else is judged once the input is whole
+		return err
 	}
 	if err := GatesFailed(verdicts); err != nil {
 		return err

@@ -31,7 +31,7 @@ const (
 	CannotCreate = 73
 	// IO: reading or writing failed.
 	IO = 74
-	// Locked: nothing is wrong, but another run holds the output.
+	// Locked: nothing is wrong, try again later: another run holds the output, or the input is not finished.
 	Locked = 75
 	// Contract: the scorer answered with something that it must not.
 	Contract = 76
@@ -65,7 +65,7 @@ func Table() []Entry {
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},
 		{IO, "reading or writing failed"},
-		{Locked, "another run holds the output"},
+		{Locked, "try again later: another run has the output, or input is not finished"},
 		{Contract, "the scorer broke its contract"},
 		{Auth, "TLS or credentials"},
 		{Config, "the job cannot be run, or resuming is refused"},

@@ -58,6 +58,7 @@ type Run struct {
 	Counts            Counts           `json:"counts"`
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
 	Refused           []RefusedFile    `json:"refused"`
+	LeftOut           LeftOut          `json:"left_out"`
 	Stages            Stages           `json:"stages"`
 	// Throughput says how many graphs were done when, at most SamplesKept times, the last at the end of the run.
 	// It is empty where the run scored nothing.

@@ -73,6 +73,9 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 		return err
 	}
 	printFiles(e.stdout, in.Plan)
+	if left := in.LeftOut(); left.Sum() > 0 {
+		fmt.Fprintf(e.stdout, "left out: %s\n", left)
+	}
 	printSizes(e.stdout, in.Plan, found.Result, width, &nodes, &edges)
 	if refused := in.PrintRefused(e.stderr, found); refused > 0 {
 		code := exit.Partly
@@ -81,7 +84,7 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 		}
 		return &run.OutcomeError{Code: code, Message: "files were refused", Said: true}
 	}
-	return nil
+	return in.Outcome(0, true, nil, 0) // what is not finished
 }
 
 // printFiles tells of every file, and of the schema wherever it differs from that of the file before.
@@ -103,7 +106,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 			fmt.Fprint(w, before)
 		}
 	}
-	for _, path := range plan.Ignored {
+	for _, path := range plan.LeftOut.Other {
 		fmt.Fprintf(w, "%s\n  ignored: neither Parquet nor Arrow\n", path)
 	}
 }

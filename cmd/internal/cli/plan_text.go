@@ -19,6 +19,9 @@ func printForecast(stdout, stderr io.Writer, f *preflight.Forecast, format strin
 	for _, file := range f.Refused {
 		fmt.Fprintf(stderr, "graphscore: refused: %s\n", display.Harmless(file.Reason))
 	}
+	for _, path := range f.Unfinished {
+		fmt.Fprintf(stderr, "graphscore: not finished: %s\n", path)
+	}
 	if format == "json" {
 		return display.JSON(stdout, f)
 	}
@@ -40,7 +43,7 @@ func forecastText(b *strings.Builder, f *preflight.Forecast) {
 	fmt.Fprintf(b, "%s: %s\n", title, where)
 	line(b, "files", int64(f.Files), humanize.IBytes(uint64(f.InputBytes)))
 	some(b, "refused", int64(len(f.Refused)), "files that cannot be read")
-	some(b, "ignored", int64(len(f.Ignored)), "files that are neither Parquet nor Arrow")
+	some(b, "left out", f.LeftOut.Sum(), f.LeftOut.String())
 	line(b, "shards", int64(f.All.Shards), workloadText(f.All))
 	line(b, "to score", int64(f.Score.Shards), workloadText(f.Score))
 	some(b, "to redo", int64(f.Redo.Shards), workloadText(f.Redo))
@@ -125,8 +128,8 @@ func forecastVerdict(f *preflight.Forecast) string {
 		return "a run can start\n"
 	case f.ExitCode == exit.CheckFailed:
 		return fmt.Sprintf("a run can start, and would end with %d: a gate would fail\n", exit.CheckFailed)
-	case f.ExitCode == exit.Partly:
-		return fmt.Sprintf("a run can start, and would end with %d: %s\n", exit.Partly, f.Error)
+	case f.Starts():
+		return fmt.Sprintf("a run can start, and would end with %d: %s\n", f.ExitCode, f.Error)
 	default:
 		return fmt.Sprintf("a run would end with %d before it scores anything\n", f.ExitCode)
 	}

@@ -107,6 +107,9 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if c.FilesRefused > 0 {
 		line(&b, "refused", c.FilesRefused, "files that could not be read")
 	}
+	if n := rec.LeftOut.Sum(); n > 0 {
+		line(&b, "left out", n, rec.LeftOut.String())
+	}
 	line(&b, "scored", c.Scored, fmt.Sprintf("graphs, %s nodes", humanize.Comma(c.Nodes)))
 	if c.Skipped > 0 {
 		line(&b, "skipped", c.Skipped, fmt.Sprintf("graphs that were done before, in %s", display.Plural(c.ShardsSkipped, "part")))

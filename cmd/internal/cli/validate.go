@@ -68,7 +68,10 @@ func (e *env) validate(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	return e.verdict(found, in.Files(), in.PrintRefused(e.stderr, found))
+	if err := e.verdict(found, in.Files(), in.PrintRefused(e.stderr, found)); err != nil {
+		return err
+	}
+	return in.Outcome(0, true, nil, 0) // what is not finished
 }
 
 // checkable is the job with an output and a model, which need not be named here, so that the rest of it is checked
