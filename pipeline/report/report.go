@@ -325,6 +325,9 @@ func (b *builder) state() {
 	case b.view().Succeeded():
 		r.State, r.Summary = Partly, fmt.Sprintf("Every part is complete, but %s of %s graphs are in quarantine.",
 			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
+	case r.FailedCount == 0 && b.record.ExitCode == exit.Locked && b.record.LeftOut.Unfinished > 0:
+		r.State, r.Summary = Partly, fmt.Sprintf("The writers of %s of the input had not finished; the others were scored (%s).",
+			display.Plural(b.record.LeftOut.Unfinished, "file"), parts)
 	case r.FailedCount == 0 && len(b.failedGates()) > 0:
 		r.State, r.Summary = Partly, fmt.Sprintf("Gates failed: %s. The scores stay (%s), without a _SUCCESS.",
 			strings.Join(b.failedGates(), ", "), parts)

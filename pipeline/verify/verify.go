@@ -200,7 +200,8 @@ func (v *verifier) records() error {
 			v.found(rel(v.cfg.Dir, path), "the run record cannot be read: %v", err)
 			continue
 		}
-		if exit.Ended(r.ExitCode) && v.last == nil {
+		ended := exit.Ended(r.ExitCode) || r.LeftOut.Unfinished > 0 && r.ExitCode == exit.Locked
+		if ended && v.last == nil {
 			v.last = r
 		}
 		for _, s := range r.Shards {

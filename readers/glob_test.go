@@ -1,0 +1,29 @@
+package readers
+
+import (
+	"path"
+	"strings"
+	"testing"
+
+	"github.com/bmatcuk/doublestar/v4"
+	"pgregory.net/rapid"
+)
+
+// TestGlobByElements: matched element by element, a path matches what doublestar matches as a whole.
+func TestGlobByElements(t *testing.T) {
+	t.Parallel()
+	piece := rapid.SampledFrom([]string{"a", "b", "ab", "*", "?", "a*", "*b", "**", "[ab]", "[^a]*", "{a,b}", "{a,b/a}", "{a,{b,ab}}*", `\*`})
+	name := rapid.SampledFrom([]string{"a", "b", "ab", "ba", "*"})
+	rapid.Check(t, func(rt *rapid.T) {
+		pattern := strings.Join(rapid.SliceOfN(piece, 1, 4).Draw(rt, "pattern"), "/")
+		elements := rapid.SliceOfN(name, 1, 4).Draw(rt, "path")
+		g := newGlob(pattern)
+		at := g.start()
+		for _, e := range elements {
+			at = g.step(at, e, false)
+		}
+		if got, want := g.matches(at), doublestar.MatchUnvalidated(pattern, path.Join(elements...)); got != want {
+			rt.Errorf("%s on %s: %t", pattern, path.Join(elements...), got)
+		}
+	})
+}
