@@ -342,6 +342,8 @@ def make_kinds():
     two = [[[0, 1], [1, 2]]] * 3
     write("edges_two", edge_index=pa.array(two, pa.list_(pa.list_(pa.int64()))))
     write("bad_pairs", edge_index=pa.array([two[0], pairs[0], []], pa.list_(pa.list_(pa.int64()))))
+    late = {**base, "edge_index": pa.array([two[0], two[0], pairs[0]], pa.list_(pa.list_(pa.int64())))}
+    pq.write_table(pa.table(late), KINDS / "late_pairs.parquet", row_group_size=1)
     write("bad_ids_fixed", graph_id=raw)
     write("bad_decimal_scale", num_nodes=decimals([4, 4, 4], 2))
     write("bad_decimal_large", num_nodes=decimals([4, 10**19, 4]))
