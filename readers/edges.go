@@ -13,8 +13,9 @@ import (
 type edgeForm struct{ seen atomic.Uint32 }
 
 const (
-	twoEdges = 1 // a graph of two lists of two values: edges either way
-	twoLists = 2 // a graph that can only be sources and targets
+	twoEdges  = 1 // a graph of two lists of two values: edges either way
+	twoLists  = 2 // a graph that can only be sources and targets
+	somePairs = 4 // a graph that can only be pairs
 	// pairsHint is what to do about pairs of which the type says nothing.
 	pairsHint = "write one list of sources and one of targets, or the type fixed_size_list<integer>[2] for pairs"
 )
@@ -60,6 +61,7 @@ func (r *rowReader) readIndex(c *column.Column, i int) (graph.Code, string) {
 		}
 		return "", ""
 	case pairsOnly(c, from, to):
+		r.form.saw(somePairs)
 		r.err = column.Misread(pairsHint, "column %s has edges as pairs (row %d has %d lists of 2 values), where a graph of "+
 			"two edges cannot be told from two lists of sources and targets", c.Field.Name, r.row.Row, to-from)
 		return "", ""

@@ -25,7 +25,8 @@ func (x *execution) record(ctx context.Context, err error) record.Run {
 		ArrowVersion: ModuleVersion(ArrowModule), GRPCVersion: ModuleVersion(GRPCModule),
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
-		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), LeftOut: in.LeftOut(), Shards: x.shardRecords(),
+		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
+		LeftOut: in.LeftOut(), ColumnsRead: in.Plan.ColumnsRead(),
 		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: record.NewModel(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {

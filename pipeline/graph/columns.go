@@ -132,7 +132,7 @@ func (c *ColumnNames) Name(column InputColumn) string {
 func (c *ColumnNames) Check() error {
 	for _, column := range inputColumns {
 		if c.Off(column.column) && !column.column.Optional() {
-			return fmt.Errorf(`%s cannot be none, as every graph needs it: name a column, one that is named none as \none`, column.key)
+			return fmt.Errorf(`%s cannot be none, as every graph needs it; name a column, one that is named none as \none`, column.key)
 		}
 	}
 	return nil

@@ -110,6 +110,7 @@ func (b *builder) provenance() {
 		add("protocol", rec.Protocol)
 		add("workers", fmt.Sprintf("%d", rec.Workers))
 		add("inputs", strings.Join(rec.Inputs, ", "))
+		add("columns read", strings.Join(record.ColumnNames(rec.ColumnsRead), ", "))
 		add("settings", string(rec.Settings.JSON()))
 	}
 	digests := func(name string, counts map[string]int64) {

@@ -452,6 +452,87 @@ def make_rows():
     (HERE / "rows.json").write_text(json.dumps([code for code, _ in cases]) + "\n")
 
 
+KINDS = HERE / "kinds"
+
+
+def make_kinds():
+    """The same three graphs, with one column of another type each: kinds/ok_* are read, the others say why not.
+
+    variant.parquet and length.arrows beside them are of other makers: a column of type VARIANT that nobody needs, and a
+    compressed buffer that claims 2^40 bytes.
+    """
+    import decimal
+    import io
+    import pickle
+    import uuid
+
+    import numpy as np
+
+    KINDS.mkdir(exist_ok=True)
+    x = [[[i, -i, 2 * i] for i in range(4)] for _ in range(3)]
+    edges = [[[0, 1, 2], [1, 2, 3]], [[3], [0]], []]
+    pairs = [[[s, t] for s, t in zip(*e)] for e in edges]
+    base = {
+        "graph_id": pa.array(["a", "b", "c"]), "node_feat": pa.array(x, pa.list_(pa.list_(pa.float32()))),
+        "edge_index": pa.array(edges, pa.list_(pa.list_(pa.int64()))), "num_nodes": pa.array([4, 4, 4]),
+    }
+
+    def write(name, **columns):
+        t = {k: v for k, v in {**base, **columns}.items() if v is not None}
+        pq.write_table(pa.table(t), KINDS / f"{name}.parquet")
+        with ipc.new_file(str(KINDS / f"{name}.arrow"), pa.table(t).schema) as w:
+            w.write_table(pa.table(t))
+
+    def tensor(values, shape, typ, permutation=None):
+        flat = pa.list_(typ, shape[0] * shape[1])
+        kind = pa.fixed_shape_tensor(typ, shape, permutation=permutation)
+        return pa.ExtensionArray.from_storage(kind, pa.array([np.ravel(v).tolist() for v in values], flat))
+
+    def decimals(values, scale=0):
+        return pa.array([None if v is None else decimal.Decimal(v) for v in values], pa.decimal128(20, scale))
+
+    same = [edges[0]] * 3
+    ids = [uuid.UUID(int=(k + 1) << 100 | 5) for k in range(3)]
+    raw = pa.array([u.bytes for u in ids], pa.binary(16))
+    write("ok_base")
+    write("ok_pairs_by_type", edge_index=pa.array(pairs, pa.list_(pa.list_(pa.int64(), 2))))
+    write("ok_features_tensor", node_feat=tensor(x, [4, 3], pa.float32()))
+    write("ok_features_decimal", node_feat=pa.array([[[decimal.Decimal(v) for v in n] for n in g] for g in x],
+                                                    pa.list_(pa.list_(pa.decimal128(20, 0)))))
+    write("ok_num_nodes_decimal", num_nodes=decimals([4, 4, 4]))
+    write("ok_num_nodes_null_type", num_nodes=None, extra=pa.nulls(3))
+    write("edges_tensor", edge_index=tensor(same, [2, 3], pa.int64()))
+    write("edges_tensor_pairs", edge_index=tensor([np.transpose(e) for e in same], [3, 2], pa.int64()))
+    write("uuid", graph_id=pa.ExtensionArray.from_storage(pa.uuid(), raw))
+    write("edges_null", edge_index=pa.array([[[], []], [], [[], []]], pa.list_(pa.list_(pa.null()))))
+    write("edges_null_flat", edge_index=pa.array([[], [], []], pa.list_(pa.null())))
+    write("weights_null", edge_index=pa.array([[], [], []], pa.list_(pa.null())), edge_weight=pa.array([[], [], []], pa.list_(pa.null())))
+    write("all_null", graph_id=pa.nulls(3))
+    write("counts_null", num_nodes=pa.nulls(3))
+    write("weights_rows", edge_weight=pa.array([[[1], [2], [3]], [[4]], []], pa.list_(pa.list_(pa.float32()))))
+    write("weights_flat", edge_weight=pa.array([[1, 2, 3], [4], []], pa.list_(pa.float32())))
+    two = [[[0, 1], [1, 2]]] * 3
+    write("edges_two", edge_index=pa.array(two, pa.list_(pa.list_(pa.int64()))))
+    write("bad_pairs", edge_index=pa.array([two[0], pairs[0], []], pa.list_(pa.list_(pa.int64()))))
+    late = {**base, "edge_index": pa.array([two[0], two[0], pairs[0]], pa.list_(pa.list_(pa.int64())))}
+    pq.write_table(pa.table(late), KINDS / "late_pairs.parquet", row_group_size=1)
+    write("bad_ids_fixed", graph_id=raw)
+    write("bad_decimal_scale", num_nodes=decimals([4, 4, 4], 2))
+    write("bad_decimal_large", num_nodes=decimals([4, 10**19, 4]))
+    write("bad_tensor_permuted", node_feat=tensor([np.transpose(g) for g in x], [3, 4], pa.float32(), [1, 0]))
+    arrays = [np.array(g, "<f4") for g in x]
+    npy, npz = io.BytesIO(), io.BytesIO()
+    np.save(npy, arrays[0])
+    np.savez(npz, a=arrays[0])
+    heads = {"npy": npy.getvalue(), "zip": npz.getvalue(), "pickle": pickle.dumps(arrays[0])}
+    for name, value in heads.items():
+        write(f"bad_bytes_{name}", node_feat=pa.array([arrays[0].tobytes(), value, arrays[0].tobytes()], pa.binary()))
+    write("ok_bytes", node_feat=pa.array([a.tobytes() for a in arrays], pa.binary()))
+    write("bad_bytes_no_count", node_feat=pa.array([a.tobytes() for a in arrays], pa.binary()), num_nodes=None)
+    for name, typ in (("float64", "<f8"), ("float16", "<f2")):
+        write(f"bytes_{name}", node_feat=pa.array([a.astype(typ).tobytes() for a in arrays], pa.binary()))
+
+
 def main():
     for folder in (GOOD, BAD, TRUTHS):
         shutil.rmtree(folder, ignore_errors=True)
@@ -466,6 +547,7 @@ def main():
     make_bad(rows)
     make_rows()
     make_counts()
+    make_kinds()
 
 
 if __name__ == "__main__":

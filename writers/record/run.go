@@ -44,10 +44,12 @@ type Run struct {
 	Addresses []string `json:"addresses"`
 
 	// Inputs are the roots of the input.
-	Inputs         []string      `json:"inputs"`
-	Output         string        `json:"output"`
-	Settings       part.Settings `json:"settings"`
-	SettingsDigest string        `json:"settings_digest"`
+	Inputs []string `json:"inputs"`
+	// ColumnsRead are the names of the columns that are read, by what they are read for: most often one each.
+	ColumnsRead    map[string][]string `json:"columns_read"`
+	Output         string              `json:"output"`
+	Settings       part.Settings       `json:"settings"`
+	SettingsDigest string              `json:"settings_digest"`
 
 	// Previous is the output that scores can be compared with: what gates.drift names, or that of an earlier date.
 	// It is empty where there was none with a _SUCCESS.
@@ -195,7 +197,7 @@ func (r *Run) Encode(w io.Writer) error {
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
-	full.Gates = list(r.Gates)
+	full.Gates, full.ColumnsRead = list(r.Gates), object(r.ColumnsRead)
 	return display.JSON(w, full)
 }
 

@@ -110,6 +110,9 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if n := rec.LeftOut.Sum(); n > 0 {
 		line(&b, "left out", n, rec.LeftOut.String())
 	}
+	if read := record.ColumnNames(rec.ColumnsRead); len(read) > 0 {
+		line(&b, "columns", int64(len(read)), "read: "+strings.Join(read, ", "))
+	}
 	line(&b, "scored", c.Scored, fmt.Sprintf("graphs, %s nodes", humanize.Comma(c.Nodes)))
 	if c.Skipped > 0 {
 		line(&b, "skipped", c.Skipped, fmt.Sprintf("graphs that were done before, in %s", display.Plural(c.ShardsSkipped, "part")))
