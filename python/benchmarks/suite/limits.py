@@ -14,7 +14,7 @@ from suite.machine import ROOT, cores
 from suite.processes import CommandError, environment, execute
 from suite.results import Row, Section, Side
 from suite.sides import HERE, Setting, graphscore, side
-from suite.workloads import WORKLOADS, shape
+from suite.workloads import STORED, WORKLOADS, Workload, shape
 
 # Models of the limit, with the most that end to end may take of it, and their share of the molecules: the widest
 # one takes long.
@@ -79,7 +79,15 @@ def in_memory(setting: Setting, kind: str, source: Path, widths: Sequence[int]) 
 
 def reading(setting: Setting) -> Section:
     """Reading alone on one core, against pyarrow reading the same columns."""
-    source = setting.molecules()
+    rows = read_alone(setting, WORKLOADS["molecules"], "read", at_least=1.3)
+    for stored in STORED.values():
+        rows += read_alone(setting, stored, f"read {stored.title}", at_least=1)
+    return Section("read", "Reading alone, one core", rows)
+
+
+def read_alone(setting: Setting, workload: Workload, name: str, *, at_least: float) -> list[Row]:
+    """The rows of an input that is read alone."""
+    source = setting.input(workload)
     first = {min(os.sched_getaffinity(0))}
     test = go_test(setting, "readers")
     mine, theirs = [], []
@@ -93,7 +101,7 @@ def reading(setting: Setting) -> Section:
         mine.append(metric(done.outputs[0], "graphs/s"))
         done = execute([sys.executable, str(HERE / "columns.py"), "read", str(source), str(BATCH)], cores=first)
         theirs.append(float(done.outputs[0]))
-    return alone("read", "Reading alone, one core", mine, theirs, at_least=1.3)
+    return alone(name, mine, theirs, at_least=at_least)
 
 
 def writing(setting: Setting) -> Section:
@@ -113,18 +121,17 @@ def writing(setting: Setting) -> Section:
         target = setting.work / "columns.parquet"
         done = execute([sys.executable, str(HERE / "columns.py"), "write", str(target), str(graphs)], cores=first)
         theirs.append(float(done.outputs[0]))
-    return alone("write", "Writing alone, one core", mine, theirs, at_least=1)
+    return Section("write", "Writing alone, one core", alone("write", mine, theirs, at_least=1))
 
 
-def alone(name: str, title: str, mine: list[float], theirs: list[float], *, at_least: float) -> Section:
+def alone(name: str, mine: list[float], theirs: list[float], *, at_least: float) -> list[Row]:
     """A stage of graphscore against the same in pyarrow."""
     each = [a / b for a, b in zip(mine, theirs, strict=True)]
-    rows = [
+    return [
         Row(f"{name} alone, one core: graphscore / pyarrow, speed", each, at_least=at_least),
         Row(f"{name} alone: graphscore", mine, "graphs/s"),
         Row(f"{name} alone: pyarrow", theirs, "graphs/s"),
     ]
-    return Section(name, title, rows)
 
 
 def go_test(setting: Setting, package: str) -> Path:

@@ -10,16 +10,13 @@ func (a *held) read(c *column.Column, from, n int64, flag uint8) error {
 		return c.TooLarge()
 	}
 	for n > 0 {
-		k := n
+		k := int64(1)
 		leaf, at, there, err := a.find(from)
 		if err != nil {
 			return err
 		}
-		if leaf != a || !there { // one after the other
-			k = 1
-		} else {
-			for k = 1; k < n && leaf.exists(at+k); k++ {
-			}
+		for leaf == a && there && k < n && leaf.exists(at+k) { // those of runs are read one after the other
+			k++
 		}
 		if there {
 			err = leaf.add(c, at, k, flag)
@@ -93,7 +90,6 @@ func (a *held) truths(c *column.Column, at, n int64) error {
 
 // text adds a text.
 func (a *held) text(c *column.Column, i int64) error {
-	from, end := int64(0), int64(0)
 	switch {
 	case a.field.viewed():
 		b, err := a.values.slice(i, 1)
@@ -116,7 +112,8 @@ func (a *held) text(c *column.Column, i int64) error {
 	if err != nil {
 		return err
 	}
-	if end, err = a.places.offset(i + 1); err != nil {
+	end, err := a.places.offset(i + 1)
+	if err != nil {
 		return err
 	}
 	if from < 0 || end < from || end > int64(len(a.data)) {

@@ -228,17 +228,18 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 			present += int(d / defValue)
 		}
 		encoding := int64(encPlain)
-		if coded && rapid.Bool().Draw(t, "coded") {
+		switch {
+		case coded && rapid.Bool().Draw(t, "coded"):
 			numbers := make([]uint32, present)
 			for i, v := range values[:present] {
 				numbers[i] = uint32(v)
 			}
 			encoding = encDictionary
 			body = append(append(body, 3), rleOf(t, numbers, 3)...)
-		} else if rapid.Bool().Draw(t, "split") {
+		case rapid.Bool().Draw(t, "split"):
 			encoding = encSplit
 			body = append(body, splitOf(values[:present])...)
-		} else {
+		default:
 			for _, v := range values[:present] {
 				body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
 			}
