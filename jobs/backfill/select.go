@@ -118,6 +118,9 @@ func (b *Backfill) list() error {
 		}})
 	}
 	b.Since, b.Until = since.String(), until.String()
+	if folders := b.Run.Job.NoDates(b.calendar, since, until); len(folders) > 0 {
+		b.Run.Log.Warn("left out: no dates of the job's timezone, whose clocks skip them", "timezone", b.calendar.Location.String(), "folders", folders)
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ type Graphs struct {
 	Text     bool           // graph ids are texts, "graph-7"
 	Names    bool           // nodes have names, "a", "b", ...
 	Weights  bool           // edges have weights, all 1
+	First    int64          // what edges call the first node
 	Arrow    bool           // the file is Arrow, not Parquet
 	Features string         // name of the column with the features
 	Bad      map[int]string // row -> what is wrong with it: nan, edge, width, count, null or twice
@@ -140,7 +141,7 @@ func (g *Graphs) add(b *array.RecordBuilder, row int) {
 		for side := range 2 {
 			sides.Append(true)
 			for node := range nodes {
-				end := int64((node + side) % nodes)
+				end := g.First + int64((node+side)%nodes)
 				if bad == "edge" && node == 0 {
 					end = 99
 				}

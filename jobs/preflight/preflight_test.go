@@ -264,3 +264,19 @@ func TestPhases(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where the model does not fit, footers do not say how many nodes there are.
+func TestPlanOfAMisfitCountsNoNodes(t *testing.T) {
+	t.Parallel()
+	for features, known := range map[int]bool{3: true, 16: false, 6: false} {
+		s := situated(t)
+		s.local(features)
+		f, err := Plan(t.Context(), s.config(), PlanOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (f.All.Nodes >= 0) != known || (f.ExitCode == exit.Config) == known || f.All.Graphs == 0 {
+			t.Errorf("%d features: %+v, exit %d", features, f.All, f.ExitCode)
+		}
+	}
+}

@@ -180,10 +180,10 @@ func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, width int) 
 	if err != nil {
 		return nil, false
 	}
-	if b.Graphs() > 0 {
+	if b.Nodes() > 0 {
 		return nil, true
 	}
-	for i := range b.Rejected { // graphs that are bad in other ways say nothing
+	for i := range b.Rejected { // graphs without nodes, and those that are bad in other ways, say nothing
 		if b.Rejected[i].Code == graph.FeatureWidth {
 			return &b.Rejected[i], false
 		}

@@ -146,7 +146,7 @@ func (b *Builder) Add(r *Row) {
 // fromOne reports whether the edges of a row are between 1 and its number of nodes.
 func fromOne(r *Row) bool {
 	for i, s := range r.Sources {
-		if t := r.Targets[i]; s < 1 || t < 1 || int64(s) > int64(r.Nodes) || int64(t) > int64(r.Nodes) {
+		if t := r.Targets[i]; s < 1 || t < 1 || s > int64(r.Nodes) || t > int64(r.Nodes) {
 			return false
 		}
 	}

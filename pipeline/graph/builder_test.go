@@ -68,6 +68,30 @@ func TestBuilderRejects(t *testing.T) {
 	}
 }
 
+// Edges that are all between 1 and the number of nodes are marked.
+func TestBuilderMarksEdgesThatCountFromOne(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		sources, targets []int64
+		code             graph.Code
+		fromOne          bool
+	}{
+		"from 1":      {[]int64{1, 2, 3}, []int64{2, 3, 1}, graph.EdgeOutOfRange, true},
+		"one from 0":  {[]int64{1, 2, 3, 0}, []int64{2, 3, 1, 1}, graph.EdgeOutOfRange, false},
+		"to 0 at end": {[]int64{3, 1}, []int64{1, 0}, graph.EdgeOutOfRange, false},
+		"far out":     {[]int64{3, 4}, []int64{1, 1}, graph.EdgeOutOfRange, false},
+		"negative":    {[]int64{-1, 3}, []int64{1, 1}, graph.EdgeOutOfRange, false},
+		"unequal":     {[]int64{1, 3}, []int64{1}, graph.MalformedEdges, false},
+	} {
+		b := graph.NewBuilder(graph.BuilderConfig{Width: 1})
+		b.Add(&graph.Row{Nodes: 3, Width: 1, NumNodes: -1, Features: make([]float32, 3), Sources: test.sources, Targets: test.targets})
+		rejected := b.Batch().Rejected
+		if len(rejected) != 1 || rejected[0].Code != test.code || rejected[0].FromOne != test.fromOne {
+			t.Errorf("%s: %+v", name, rejected)
+		}
+	}
+}
+
 func TestBuilderGroupsByTarget(t *testing.T) {
 	t.Parallel()
 	b := graph.NewBuilder(graph.BuilderConfig{Width: 2, Weighted: true, NodeIDs: kindOf(graph.Int64)})

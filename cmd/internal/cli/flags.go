@@ -243,6 +243,9 @@ func (e *env) onDate(f *jobFlags, job *jobs.Job) (*jobs.Job, string, error) {
 			return nil, "", usagef("--date: %s does not exist in %s (skipped by a clock change)", date, calendar.Location)
 		}
 	}
+	if folders := job.NoDatesBefore(calendar, date); len(folders) > 0 {
+		e.log.Warn("left out: no dates of the job's timezone, whose clocks skip them", "timezone", calendar.Location.String(), "folders", folders)
+	}
 	dated := job.On(date)
 	return &dated, date.String(), nil
 }

@@ -151,8 +151,8 @@ def _check_own(config: Section) -> None:
             value = config.get(key)
             if value is not None:
                 raise config.error(
-                    f"it is the configuration of another program ({key} is {show(value)}), not of a model for graphscore:"
-                    f" {FORMAT} needs the keys format, name, in_features, outputs and layers"
+                    f"it is the configuration of another program ({key} is {show(value)}), not of a model for"
+                    f" graphscore: {FORMAT} needs the keys format, name, in_features, outputs and layers"
                 )
 
 
