@@ -58,6 +58,12 @@ type Plan struct {
 	Shards []Shard
 	// Refused are the files that cannot be read.
 	Refused []*FileError
+	// Unseen are files, and folders of files, of which nobody can say whether they exist, in the form of File.Rel: what
+	// could not be looked at. "." is everything. All of them are in Refused as well.
+	Unseen []string
+	// Unmatched are the inputs, as they were named, that led to no file, not even to one that cannot be read; Absent
+	// has the folders that their files would have in File.Rel.
+	Unmatched, Absent []string
 	// Ignored are the files found below a folder that have neither name nor content of a known format.
 	Ignored []string
 	// Rows is the number of rows of all shards.
@@ -103,6 +109,8 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, Ignored: f.ignored, refused: map[string]bool{}, used: &sync.Pool{}}
+	p.Unseen = f.unseen()
+	p.Unmatched, p.Absent = f.unmatched()
 	for _, file := range f.files {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -21,7 +21,7 @@ const (
 	Usage = 64
 	// NoInput: no input could be read, or the model folder does not load.
 	NoInput = 65
-	// NotThere: the input does not exist, or nothing matches and the user required something.
+	// NotThere: the input does not exist, or nothing matches and the job does not say that input is optional.
 	NotThere = 66
 	// NoScorer: no server or worker answers.
 	NoScorer = 69
@@ -31,7 +31,7 @@ const (
 	CannotCreate = 73
 	// IO: reading or writing failed.
 	IO = 74
-	// Locked: nothing is wrong, but another run holds the output.
+	// Locked: nothing is wrong, try again later: another run holds the output.
 	Locked = 75
 	// Contract: the scorer answered with something that it must not.
 	Contract = 76
@@ -60,12 +60,12 @@ func Table() []Entry {
 		{CheckFailed, "a gate of the job or a check failed (validate, verify, diff with findings)"},
 		{Usage, "wrong usage"},
 		{NoInput, "no input could be read, or the model folder does not load"},
-		{NotThere, "the input does not exist, or nothing matches and --require-input is set"},
+		{NotThere, "the input does not exist, or nothing matches (see input.optional)"},
 		{NoScorer, "the scorer is unavailable after retries, or no worker can be started"},
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},
 		{IO, "reading or writing failed"},
-		{Locked, "another run holds the output"},
+		{Locked, "nothing is wrong, try again later: another run holds the output"},
 		{Contract, "the scorer broke its contract"},
 		{Auth, "TLS or credentials"},
 		{Config, "the job cannot be run, or resuming is refused"},

@@ -58,7 +58,10 @@ type Run struct {
 	Counts            Counts           `json:"counts"`
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
 	Refused           []RefusedFile    `json:"refused"`
-	Stages            Stages           `json:"stages"`
+	// Orphaned are the parts that were kept though their input does not exist any more, Pruned those that were removed.
+	Orphaned []string `json:"orphaned"`
+	Pruned   []string `json:"pruned"`
+	Stages   Stages   `json:"stages"`
 	// Throughput says how many graphs were done when, at most SamplesKept times, the last at the end of the run.
 	// It is empty where the run scored nothing.
 	Throughput []Sample   `json:"throughput"`
@@ -194,7 +197,7 @@ func (r *Run) Encode(w io.Writer) error {
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
-	full.Gates = list(r.Gates)
+	full.Gates, full.Orphaned, full.Pruned = list(r.Gates), list(r.Orphaned), list(r.Pruned)
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
