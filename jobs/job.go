@@ -29,6 +29,8 @@ type Job struct {
 	// Workers is the number of local workers. Default: what the CPUs of the cgroup leave busy.
 	Workers int    `yaml:"workers"`
 	Limits  Limits `yaml:"limits"`
+	// OnOrphan is "keep" (default), "refuse" or "prune": what to do with parts whose input does not exist any more.
+	OnOrphan string `yaml:"on_orphan"`
 	// OnChange is "refuse" (default) or "rescore": what to do with parts of another input, model or setting.
 	OnChange string `yaml:"on_change"`
 	// Partition is the length of a {date}: "day" (default), "hour", "week" or "month".
@@ -48,6 +50,8 @@ type Job struct {
 type Input struct {
 	// Path is a file, a folder, a ** glob, or a list of them; in a list of several, each has a name.
 	Path Paths `yaml:"path"`
+	// Optional lets a run end with 0 where nothing matches, instead of 66.
+	Optional bool `yaml:"optional"`
 	// Layout is "auto" (default) or "rows".
 	Layout string `yaml:"layout"`
 	// Columns has the names of the columns in the files. A name that is empty means one of the usual names.
@@ -60,6 +64,13 @@ type Input struct {
 	// ShardBytes is about how much input makes a shard. Default 256 MiB.
 	ShardBytes Size `yaml:"shard_bytes"`
 }
+
+// What on_orphan may be.
+const (
+	OrphanKeep   = "keep"
+	OrphanRefuse = "refuse"
+	OrphanPrune  = "prune"
+)
 
 // Output says where the parts go.
 type Output struct {
@@ -125,6 +136,7 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.Input.ShardBytes, 256<<20)
 	setDefault(&j.Server.Protocol, protocolNative)
 	setDefault(&j.OnChange, "refuse")
+	setDefault(&j.OnOrphan, OrphanKeep)
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
 	setDefault(&j.Limits.RequestBytes, 2<<20)
@@ -275,6 +287,7 @@ func (j Job) validateValues() error {
 		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
 		{"server.protocol", j.Server.Protocol, []string{protocolNative, protocolGCN}},
 		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
+		{"on_orphan", j.OnOrphan, []string{OrphanKeep, OrphanRefuse, OrphanPrune}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {
 			return fmt.Errorf("%s is %q: it must be one of %s", f.key, f.value, strings.Join(f.allowed, ", "))

@@ -33,7 +33,8 @@ type finder struct {
 	files   []found
 	refused []*FileError
 	left    LeftOut
-	pending []found // files that their writers have not finished
+	pending []found      // files that their writers have not finished
+	led     map[int]bool // inputs that led to a file
 }
 
 // dataNames are the ends of names that promise a file of a known format.
@@ -41,7 +42,7 @@ var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc
 
 // find returns the files of all inputs, sorted by their path under the roots, each once.
 func find(ctx context.Context, inputs []Input, require string) (*finder, error) {
-	f := &finder{inputs: inputs, require: require, roots: make([]string, len(inputs))}
+	f := &finder{inputs: inputs, require: require, roots: make([]string, len(inputs)), led: map[int]bool{}}
 	for i := range inputs {
 		if err := f.input(ctx, i); err != nil {
 			return nil, err
@@ -154,6 +155,7 @@ func (f *finder) add(file found) error {
 		return nil
 	}
 	file.real = real
+	f.led[file.input] = true
 	f.files = append(f.files, file)
 	return nil
 }

@@ -61,6 +61,12 @@ type Plan struct {
 	Shards []Shard
 	// Refused are the files that cannot be read.
 	Refused []*FileError
+	// Unseen are files, and folders of files, of which nobody can say whether they exist, in the form of File.Rel: what
+	// could not be looked at. "." is everything. All of them are in Refused as well.
+	Unseen []string
+	// Unmatched are the inputs, as they were named, that led to no file, not even to one that cannot be read; Absent
+	// has the folders that their files would have in File.Rel.
+	Unmatched, Absent []string
 	// LeftOut are the names below a folder or a glob that are not read, by rule.
 	LeftOut LeftOut
 	// Rows is the number of rows of all shards.
@@ -119,6 +125,8 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &sync.Pool{}}
+	p.Unseen = f.unseen()
+	p.Unmatched, p.Absent = f.unmatched()
 	for _, file := range f.pending {
 		p.unread[file.rel] = true
 	}

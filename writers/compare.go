@@ -167,14 +167,11 @@ func footerOf(root *os.Root, dir, name string) (*part.Footer, error) {
 
 // others looks at parts that are not planned: orphaned, superseded, or of inputs that this run leaves out.
 func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Reconciled) ([]Mismatch, error) {
+	orphans := newOrphans(c.plan)
 	type place struct{ dir, input string }
 	shards := make(map[place]bool, len(c.plan.Specs))
 	for _, s := range c.plan.Specs {
 		shards[place{path.Dir(s.Part), part.Text(s.Input)}] = true
-	}
-	known := make(map[string]bool, len(c.plan.Inputs))
-	for input, exists := range c.plan.Inputs {
-		known[part.Text(input)] = exists
 	}
 	var bad []Mismatch
 	visible := func(name string) bool { return !strings.ContainsAny(path.Base(name)[:1], "._") && ctx.Err() == nil }
@@ -196,8 +193,10 @@ func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Recon
 		case shards[place{path.Dir(name), f.Input}]:
 			reason := fmt.Sprintf("row groups %s of %q are cut in another way now", f.Groups(), f.Input)
 			bad = append(bad, Mismatch{Part: name, Reasons: []string{reason}})
-		case !known[f.Input]:
-			r.Orphaned = append(r.Orphaned, name)
+		default:
+			if refused := orphans.take(name, f, r); refused != nil {
+				bad = append(bad, *refused)
+			}
 		}
 		return nil
 	})

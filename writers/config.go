@@ -61,6 +61,16 @@ type Plan struct {
 	Specs []part.Spec
 	// Inputs has a key for every input that exists now, in the form of Spec.Input, planned or not.
 	Inputs map[string]bool
+	// Unseen are inputs, and folders of inputs, of which nobody can say whether they exist: what could not be read.
+	// They have the form of Spec.Input; "." is every input. The parts of what is there are no orphans.
+	Unseen []string
+	// Absent are folders of inputs, in the same form, in which nothing was found at all. The parts of what was there
+	// are orphans, which are not pruned: a disk may be missing.
+	Absent []string
+	// Incomplete says that a part of the input could not be read, so that nothing is pruned.
+	Incomplete bool
+	// OnOrphan says what becomes of parts whose input does not exist any more. The zero value is KeepOrphans.
+	OnOrphan OnOrphan
 	// Rescore redoes parts that do not match instead of refusing them.
 	Rescore bool
 }

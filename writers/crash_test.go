@@ -225,23 +225,39 @@ type death struct {
 	// lose makes it a power failure, and says what of the folders is lost that was not synced; it may depend on
 	// the step.
 	lose func(step int) func(dir string) bool
+	// onOrphan is what becomes of parts of the run before whose input is gone.
+	onOrphan OnOrphan
+}
+
+// planGone is planOne after its first input was renamed and its last one removed: both parts have quarantine files.
+func planGone(cfg setup) []shard {
+	all := planOne(cfg)
+	renamed := makeShard("renamed", 30, cfg, false)
+	renamed.spec.Fingerprint = all[0].spec.Fingerprint
+	return []shard{renamed, all[1], all[2]}
 }
 
 func TestDeathAtEveryStep(t *testing.T) {
 	t.Parallel()
 	everything := func(int) func(string) bool { return func(string) bool { return true } }
+	some := func(step int) func(string) bool {
+		r := rand.New(rand.NewPCG(uint64(step), 1))
+		return func(string) bool { return r.IntN(2) == 0 }
+	}
+	quarantine := func(int) func(string) bool {
+		return func(dir string) bool { return strings.HasPrefix(dir, part.QuarantineDir) }
+	}
 	for _, tc := range []death{
-		{"killed in a first run", nil, planOne, nil},
-		{"killed while it rescores", planOne, planTwo, nil},
-		{"power lost in a first run", nil, planOne, everything},
-		{"power lost while it rescores", planOne, planTwo, everything},
-		{"power lost with some folders", planOne, planTwo, func(step int) func(string) bool {
-			r := rand.New(rand.NewPCG(uint64(step), 1))
-			return func(string) bool { return r.IntN(2) == 0 }
-		}},
-		{"power lost with the quarantine", planOne, planTwo, func(int) func(string) bool {
-			return func(dir string) bool { return strings.HasPrefix(dir, part.QuarantineDir) }
-		}},
+		{name: "killed in a first run", after: planOne},
+		{name: "killed while it rescores", before: planOne, after: planTwo},
+		{name: "killed while it prunes", before: planOne, after: planGone, onOrphan: PruneOrphans},
+		{name: "power lost in a first run", after: planOne, lose: everything},
+		{name: "power lost while it rescores", before: planOne, after: planTwo, lose: everything},
+		{name: "power lost while it prunes", before: planOne, after: planGone, lose: everything, onOrphan: PruneOrphans},
+		{name: "power lost with some folders", before: planOne, after: planTwo, lose: some},
+		{name: "power lost with some folders while it prunes", before: planOne, after: planGone, lose: some, onOrphan: PruneOrphans},
+		{name: "power lost with the quarantine", before: planOne, after: planTwo, lose: quarantine},
+		{name: "power lost with the quarantine while it prunes", before: planOne, after: planGone, lose: quarantine, onOrphan: PruneOrphans},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -251,7 +267,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 			at := 1
 			for ; tc.at(t, at, want); at++ {
 			}
-			if at < 40 {
+			if at < 25 {
 				t.Errorf("only %d steps", at)
 			}
 		})
@@ -262,7 +278,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 func (tc death) at(t *testing.T, at int, want map[string]string) bool {
 	t.Helper()
 	cfg := crashConfig(t)
-	cfg.Rescore = true
+	cfg.Rescore, cfg.OnOrphan = true, tc.onOrphan
 	complete := []map[string]string{want}
 	if tc.before != nil {
 		must(t, job(t.Context(), cfg, tc.before(cfg)))

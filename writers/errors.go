@@ -33,6 +33,8 @@ type Mismatch struct {
 	Foreign bool
 	// Trial: the run takes the first graphs only, and the part holds all. Rescore does not help either.
 	Trial bool
+	// Orphan: the input of the part does not exist any more. A run with PruneOrphans removes it.
+	Orphan bool
 }
 
 // MismatchError says that the output has parts of another input, model, setting or range.
@@ -46,8 +48,8 @@ const mismatchesNamed = 3
 
 func (e *MismatchError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "the output %q has %s of something else: ", e.Dir, display.Plural(int64(len(e.Parts)), "part"))
-	remedy := "give --rescore to score them again, or choose another output"
+	what, remedy := e.kind()
+	fmt.Fprintf(&b, "the output %q has %s %s: ", e.Dir, display.Plural(int64(len(e.Parts)), "part"), what)
 	for i, m := range e.Parts {
 		if m.Foreign {
 			remedy = "move what is not graphscore's away, or choose another output"
@@ -67,6 +69,26 @@ func (e *MismatchError) Error() string {
 		fmt.Fprintf(&b, "; and %d more", more)
 	}
 	return b.String() + ": " + remedy
+}
+
+// kind says what the parts are, and what a user can do.
+func (e *MismatchError) kind() (what, remedy string) {
+	orphans := 0
+	for _, m := range e.Parts {
+		if m.Orphan {
+			orphans++
+		}
+	}
+	switch orphans {
+	case 0:
+		return "of something else", "give --rescore to score them again, or choose another output"
+	case len(e.Parts):
+		return "whose input is gone or was renamed",
+			"give --prune to remove such parts once all others exist, or choose another output"
+	default:
+		return "of something else, or whose input is gone or was renamed",
+			"give --rescore to score parts again and --prune to remove those whose input is gone, or choose another output"
+	}
 }
 
 // CountError says that a part did not get every graph of its shard exactly once.

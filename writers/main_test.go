@@ -57,12 +57,13 @@ func testConfig(dir string) setup {
 type setup struct {
 	Config
 	part.Contents
-	Rescore bool
+	Rescore  bool
+	OnOrphan OnOrphan
 }
 
 // plan is the plan of these parts.
 func (s setup) plan(specs []part.Spec, inputs map[string]bool) Plan {
-	return Plan{Contents: s.Contents, Specs: specs, Inputs: inputs, Rescore: s.Rescore}
+	return Plan{Contents: s.Contents, Specs: specs, Inputs: inputs, Rescore: s.Rescore, OnOrphan: s.OnOrphan}
 }
 
 // opened is an output with its setup.

@@ -81,9 +81,13 @@ func (o *Output) Begin() error {
 }
 
 // Settle leaves in the output what belongs there once the shards are done: it removes the superseded parts of every
-// input whose new parts are all complete, and quarantine files without a part. No part may be open.
+// input whose new parts are all complete, the prunable parts once all planned ones are, and quarantine files without a
+// part. No part may be open.
 func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 	if err := o.supersede(ctx, r); err != nil {
+		return err
+	}
+	if err := o.prune(ctx, r); err != nil {
 		return err
 	}
 	return o.sweep(ctx)

@@ -30,8 +30,12 @@ type Reconciled struct {
 	Decisions []Decision
 	// Footers has one entry per spec, nil unless its decision is Skip.
 	Footers []*part.Footer
-	// Orphaned lists parts whose input is gone. They stay.
+	// Orphaned lists parts whose input does not exist any more and that exist.
 	Orphaned []string
+	// Prunable lists those of Orphaned that Settle removes once every planned part is complete.
+	Prunable []string
+	// Pruned lists the parts that Settle has removed because their input does not exist any more.
+	Pruned []string
 	// Superseded lists parts of planned inputs with ranges that are no longer planned. Finish removes those of
 	// every input whose new parts are all complete.
 	Superseded []string

@@ -260,7 +260,7 @@ func TestPartNames(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"a b.parquet", "a\nb.parquet", "ü/é.parquet", "\xff.parquet", `a\b.parquet`} {
-		s := shard{spec: part.Spec{Part: name, Input: name}}
+		s := shard{spec: part.Spec{Part: name, Input: name, Fingerprint: "fast:" + name}}
 		must(t, s.commit(t.Context(), o, false))
 		r, err := o.Reconcile(t.Context(), []part.Spec{s.spec}, nil)
 		must(t, err)

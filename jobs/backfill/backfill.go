@@ -253,8 +253,25 @@ func (b *Backfill) outcome() error {
 		}
 	case incomplete && !b.DryRun:
 		return &run.OutcomeError{Code: exit.Partly, Message: "some graphs or files were not scored", Said: true}
+	case b.nothing() && !b.Run.Job.Input.Optional:
+		return &run.OutcomeError{Code: exit.NotThere, Message: "nothing matches " + b.Run.Job.Input.Path.String() + " on any date"}
 	}
 	return nil
+}
+
+// nothing reports whether dates were looked at and none of them has input.
+func (b *Backfill) nothing() bool {
+	without := 0
+	for i := range b.dates {
+		switch b.dates[i].Outcome {
+		case record.DateNoInput:
+			without++
+		case record.DateNotSelected:
+		default:
+			return false
+		}
+	}
+	return without > 0
 }
 
 func (b *Backfill) ended(err error) Ended {

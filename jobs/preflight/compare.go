@@ -33,7 +33,8 @@ func compare(ctx context.Context, in *run.Input, served run.Served, width int) (
 
 // nothingToCompare is the comparison of a plan without shards, with what does not answer.
 func nothingToCompare(in *run.Input) *comparison {
-	return &comparison{in: in, contract: in.Agree(run.Served{}, 0, run.IDTypes{}), found: &writers.Comparison{}}
+	exists, _ := checkFolder(in.Job.Output.Path) // that it cannot be written to is said elsewhere
+	return &comparison{in: in, contract: in.Agree(run.Served{}, 0, run.IDTypes{}), found: &writers.Comparison{Exists: exists}}
 }
 
 // blockedParts are the names of the parts that were made from something else.

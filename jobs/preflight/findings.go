@@ -84,7 +84,7 @@ type check struct {
 	// needs is what must be known to look; lacking says what is missing where it is not.
 	needs   fact
 	lacking string
-	// idle: a run of a date without input needs it as well.
+	// idle: a run without input needs it as well.
 	idle bool
 	look func(context.Context, *known) Finding
 }
@@ -113,7 +113,7 @@ type known struct {
 
 func (k *known) knows(facts fact) bool { return k.have&facts == facts }
 
-// idle reports whether a run would end before it takes the output: its date has no input.
+// idle reports whether a run would end before it takes the output: nothing matches.
 func (k *known) idle() bool { return k.knows(haveInput) && idle(k.in) }
 
 // checks come in the order in which a run meets what they look at, but for the rights to an output that exists: a
@@ -152,7 +152,7 @@ func Check(ctx context.Context, cfg run.Config, jobErr error) (*Findings, error)
 			return nil, err
 		}
 		if f.err != nil && k.idle() && !c.idle {
-			f = warn("%s (this date has no input, so a run ends before)", f.Text)
+			f = warn("%s (there is no input, so a run ends before)", f.Text)
 		}
 		f.Check, f.ExitCode = c.name, run.ExitCode(f.err)
 		found.Checks = append(found.Checks, f)

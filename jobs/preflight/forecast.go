@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"graphscore/jobs/gates"
@@ -32,7 +33,8 @@ type Forecast struct {
 
 	Workloads
 	Mismatches  []Mismatch `json:"mismatches"`
-	Orphaned    []string   `json:"orphaned"`
+	Orphaned    []string   `json:"orphaned"` // parts whose input is gone, and that stay
+	Prunable    []string   `json:"prunable"` // those that a run would remove at its end
 	Superseded  []string   `json:"superseded"`
 	Quarantined int64      `json:"quarantined"` // in parts that exist
 
@@ -84,6 +86,9 @@ type PlanOptions struct {
 func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, error) {
 	in, err := prepare(ctx, cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err := in.Missing(); err != nil {
 		return nil, err
 	}
 	taken := takesOutput(in)
@@ -139,8 +144,9 @@ func prepare(ctx context.Context, cfg run.Config) (*run.Input, error) {
 	return run.Prepare(ctx, cfg)
 }
 
-// idle reports whether a run would end at once, without a lock and without a scorer: its date has no input.
-func idle(in *run.Input) bool { return in.Plan.Empty() && in.Date != "" }
+// idle reports whether a run would end at once, without a lock and without a scorer: nothing matches, and the job says
+// that this is right.
+func idle(in *run.Input) bool { return in.Plan.Empty() }
 
 func nothingMatches(in *run.Input) string { return "nothing matches " + in.Job.Input.Path.String() }
 
@@ -155,10 +161,10 @@ func takesOutput(in *run.Input) error {
 // compareParts finds out what would score and compares the plan with the parts that exist. misfit is the error of a
 // run whose model does not fit the data; notes are what else is to be known of input and model.
 func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit error, notes []string, err error) {
-	if in.Plan.Empty() {
-		notes = append(notes, nothingMatches(in))
+	for _, path := range in.Plan.Unmatched {
+		notes = append(notes, "nothing matches "+path)
 	}
-	if in.Unreadable() { // a run asks no scorer then
+	if in.Unreadable() || idle(in) { // a run asks no scorer then, and looks at no part
 		return nothingToCompare(in), nil, notes, nil
 	}
 	served, err := run.Describe(ctx, in.Config)
@@ -171,9 +177,6 @@ func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit err
 		if c, err = compare(ctx, in, served, width); err == nil {
 			c.misfit = misfit != nil
 		}
-	}
-	if err != nil && idle(in) && ctx.Err() == nil { // such a run ends before it needs a scorer or the output
-		return nothingToCompare(in), nil, append(notes, err.Error()), nil
 	}
 	return c, misfit, notes, err
 }
@@ -201,7 +204,7 @@ func (c *comparison) forecast() *Forecast {
 		OutputThere: c.found.Exists, Model: Model{m.Name, m.Digest, c.contract.Width, list(m.Outputs)},
 		Files: in.Files(), Refused: []record.RefusedFile{}, Ignored: list(in.Plan.LeftOut.Other),
 		Unfinished: list(in.Plan.LeftOut.Unfinished), LeftOut: in.LeftOut(),
-		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: list(c.found.Orphaned), Superseded: list(c.found.Superseded),
+		Workloads: c.workloads(), Mismatches: []Mismatch{}, Orphaned: c.kept(), Prunable: list(c.found.Prunable), Superseded: list(c.found.Superseded),
 		Quarantined: c.quarantined(), Estimates: c.estimates(), Gates: []record.Gate{}, Notes: []string{},
 	}
 	for _, file := range in.Plan.Files {
@@ -214,6 +217,11 @@ func (c *comparison) forecast() *Forecast {
 		f.Mismatches = append(f.Mismatches, Mismatch{m.Part, m.Reasons, m.Foreign})
 	}
 	return f
+}
+
+// kept are the parts whose input does not exist any more, and that a run would leave.
+func (c *comparison) kept() []string {
+	return slices.DeleteFunc(list(c.found.Orphaned), func(name string) bool { return slices.Contains(c.found.Prunable, name) })
 }
 
 // list is never null in JSON.

@@ -163,33 +163,45 @@ func TestForecastUnderLock(t *testing.T) {
 	}
 }
 
-// TestDateWithoutInput: a run of such a date ends before it needs an output or a scorer.
-func TestDateWithoutInput(t *testing.T) {
+// TestNoInput: a run without input ends before it needs an output or a scorer: with 66, or where the job says that no
+// input is no mistake, with 0, or with 4 where a gate wants graphs.
+func TestNoInput(t *testing.T) {
 	t.Parallel()
 	s := situated(t)
 	s.holds()
 	s.job.Input.Path[0].Path = filepath.Join(s.dir, "in", "*.feather")
-	cfg := s.config()
-	if _, err := Plan(t.Context(), cfg, PlanOptions{}); run.ExitCode(err) != exit.Locked {
-		t.Errorf("without a date: %v", err)
-	}
-	cfg.Date = "2026-01-31"
-	f, err := Plan(t.Context(), cfg, PlanOptions{})
-	if err != nil || f.ExitCode != exit.Done || f.Ends != nil || len(f.Notes) != 2 { // the second one is on the server
-		t.Errorf("plan: %v, %+v", err, f)
-	}
-	found, err := Check(t.Context(), cfg, nil)
-	if err != nil || found.ExitCode != exit.Done {
-		t.Errorf("doctor: %v, %+v", err, found)
-	}
-	cfg.Job.Gates.MinGraphs = 1
-	f, err = Plan(t.Context(), cfg, PlanOptions{})
-	if err != nil || f.ExitCode != exit.CheckFailed || !f.Starts() {
-		t.Errorf("plan with a gate: %v, %+v", err, f)
-	}
-	found, err = Check(t.Context(), cfg, nil)
-	if err != nil || found.ExitCode != exit.CheckFailed {
-		t.Errorf("doctor with a gate: %v, %+v", err, found)
+	for name, c := range map[string]struct {
+		optional, required bool
+		graphs             int64
+		code               int
+	}{
+		"by default":             {code: exit.NotThere},
+		"with a gate":            {graphs: 1, code: exit.NotThere},
+		"optional":               {optional: true, code: exit.Done},
+		"optional, with a gate":  {optional: true, graphs: 1, code: exit.CheckFailed},
+		"optional, by flag not":  {optional: true, required: true, code: exit.NotThere},
+		"required as by default": {required: true, code: exit.NotThere},
+	} {
+		for _, date := range []string{"", "2026-01-31"} {
+			cfg := s.config()
+			job := *cfg.Job
+			job.Input.Optional, job.Gates.MinGraphs = c.optional, c.graphs
+			cfg.Job, cfg.Date, cfg.RequireInput = &job, date, c.required
+			f, err := Plan(t.Context(), cfg, PlanOptions{})
+			if f != nil {
+				err = f.Ends
+				if len(f.Orphaned) > 0 || !f.OutputThere {
+					t.Errorf("%s: %+v", name, f)
+				}
+			}
+			if run.ExitCode(err) != c.code {
+				t.Errorf("plan %s %s: %v", name, date, err)
+			}
+			found, err := Check(t.Context(), cfg, nil)
+			if err != nil || found.ExitCode != c.code {
+				t.Errorf("doctor %s %s: %v, %+v", name, date, err, found)
+			}
+		}
 	}
 }
 

@@ -59,6 +59,7 @@ func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contra
 func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
 
 // Stale compares the parts of an output with what they would be made from now. It reports whether some do not match,
+// whether some would be removed,
 // or whether an output with _SUCCESS lacks some.
 func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
 	width, err := in.Fit(ctx, s.Served, 0)
@@ -74,7 +75,7 @@ func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, err
 			return true, nil
 		}
 	}
-	return len(found.Mismatches)+len(found.Superseded) > 0, nil
+	return len(found.Mismatches)+len(found.Superseded)+len(found.Prunable) > 0, nil
 }
 
 // parts are the names of the planned parts.
@@ -99,7 +100,23 @@ func (c *Contract) Contents() part.Contents {
 
 // Plan says what the run wants the output to hold.
 func (c *Contract) Plan() writers.Plan {
-	return writers.Plan{Contents: c.Contents(), Specs: c.Specs(), Inputs: c.in.Plan.Present(), Rescore: c.in.Job.OnChange == "rescore"}
+	plan := c.in.Plan
+	return writers.Plan{
+		Contents: c.Contents(), Specs: c.Specs(), Rescore: c.in.Job.OnChange == "rescore",
+		Inputs: plan.Present(), Unseen: plan.Unseen, Absent: plan.Absent, Incomplete: len(plan.Refused)+len(plan.LeftOut.Unfinished) > 0,
+		OnOrphan: onOrphan(c.in.Job.OnOrphan),
+	}
+}
+
+func onOrphan(value string) writers.OnOrphan {
+	switch value {
+	case jobs.OrphanRefuse:
+		return writers.RefuseOrphans
+	case jobs.OrphanPrune:
+		return writers.PruneOrphans
+	default:
+		return writers.KeepOrphans
+	}
 }
 
 // Specs has one entry for each planned shard.

@@ -19,6 +19,7 @@ import (
 // OutputInput is the input of an output that exists, planned with a shard for each row group.
 type OutputInput struct {
 	plan   *readers.Plan
+	exists writers.Plan                // as far as it says which inputs do
 	shards map[string][]*readers.Shard // by File.Rel, in order
 }
 
@@ -44,8 +45,12 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := in.Missing(); err != nil {
+		return nil, err
+	}
 	in.keepIDTypes(ctx)
 	out := &OutputInput{plan: in.Plan, shards: map[string][]*readers.Shard{}}
+	out.exists = writers.Plan{Inputs: in.Plan.Present(), Unseen: in.Plan.Unseen}
 	for i := range in.Plan.Shards {
 		s := &in.Plan.Shards[i]
 		out.shards[s.File.Rel] = append(out.shards[s.File.Rel], s)
@@ -93,6 +98,9 @@ func (in *OutputInput) Files() []verify.File {
 	}
 	return files
 }
+
+// Gone reports whether an input does not exist any more; it does not where nobody can say.
+func (in *OutputInput) Gone(input string) bool { return !in.plan.Empty() && in.exists.Gone(input) }
 
 // Open puts the row groups of a part together.
 func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Source, int64, error) {

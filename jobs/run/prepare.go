@@ -28,7 +28,7 @@ type Config struct {
 	ID string
 	// Limit takes that many graphs from the beginning of the input, 0 all.
 	Limit int64
-	// RequireInput refuses an input of no files.
+	// RequireInput refuses an input of no files even where the job says input.optional.
 	RequireInput bool
 	// Python is the interpreter of local workers as the user named it, "" for the default.
 	Python string
@@ -53,8 +53,17 @@ func (in *Input) Files() int { return len(in.Plan.Files) + len(in.Plan.Refused) 
 // Unreadable reports whether files were found and none of them can be read, so that there is nothing to score.
 func (in *Input) Unreadable() bool { return len(in.Plan.Shards) == 0 && len(in.Plan.Refused) > 0 }
 
+// Missing returns a *MissingError where nothing matches and the job does not say that this is right, else nil.
+func (in *Input) Missing() error {
+	if !in.Plan.Empty() || in.Job.Input.Optional && !in.RequireInput {
+		return nil
+	}
+	return &MissingError{fmt.Sprintf("nothing matches %s: name what exists, or set input.optional: true in the job where no input is no mistake", in.Job.Input.Path)}
+}
+
 // Prepare checks the job and plans what there is to read. It returns every refusal that needs no scorer, and changes
-// nothing. Its three steps are for callers that go on after a refusal, or that read without an output.
+// nothing; that nothing matches is left to [Execute], or to a caller that asks [Input.Missing]. Its three steps are for
+// callers that go on after a refusal, or that read without an output.
 func Prepare(ctx context.Context, cfg Config) (*Input, error) {
 	if err := cfg.CheckJob(); err != nil {
 		return nil, err
@@ -62,15 +71,24 @@ func Prepare(ctx context.Context, cfg Config) (*Input, error) {
 	if err := cfg.CheckPaths(); err != nil {
 		return nil, err
 	}
-	return cfg.ReadPlan(ctx)
+	return cfg.readPlan(ctx, cfg.reader())
 }
 
 // CheckJob returns a *jobs.Error for a job that cannot be run as it is written.
 func (c Config) CheckJob() error { return c.Job.Validate() }
 
-// ReadPlan plans what there is to read: a *MissingError where nothing matches and input is required, a *jobs.Error
+// ReadPlan plans what there is to read: a *MissingError where nothing matches and input is not optional, a *jobs.Error
 // where the protocol cannot carry the input, else the errors of [readers.NewPlan].
-func (c Config) ReadPlan(ctx context.Context) (*Input, error) { return c.readPlan(ctx, c.reader()) }
+func (c Config) ReadPlan(ctx context.Context) (*Input, error) {
+	in, err := c.readPlan(ctx, c.reader())
+	if err != nil {
+		return nil, err
+	}
+	if err := in.Missing(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
 
 func (c Config) readPlan(ctx context.Context, reader readers.Config) (*Input, error) {
 	plan, err := readers.NewPlan(ctx, reader)
@@ -78,9 +96,6 @@ func (c Config) readPlan(ctx context.Context, reader readers.Config) (*Input, er
 		return nil, err
 	}
 	in := &Input{Config: c, Plan: plan}
-	if plan.Empty() && c.RequireInput {
-		return nil, &MissingError{fmt.Sprintf("nothing matches %s, and --require-input is set", c.Job.Input.Path)}
-	}
 	if err := in.carriesWeights(); err != nil {
 		return nil, err
 	}
@@ -104,7 +119,7 @@ func (c Config) reader() readers.Config {
 		ShardBytes: int64(in.ShardBytes), Limit: c.Limit,
 	}
 	for _, p := range in.Path {
-		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated})
+		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated || in.Optional && !c.RequireInput})
 	}
 	return cfg
 }
@@ -127,6 +142,11 @@ func (in *Input) LogPlan(ctx context.Context) {
 	for _, f := range p.Refused {
 		if cause := rootCause(f); cause != nil {
 			in.Log.DebugContext(ctx, "refused because of", "file", f.Path, "cause", cause)
+		}
+	}
+	for _, path := range p.Unmatched {
+		if !p.Empty() {
+			in.Log.WarnContext(ctx, "nothing matches this one of several inputs", "input", path)
 		}
 	}
 	for _, path := range p.LeftOut.Unfinished {

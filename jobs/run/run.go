@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 
+	"graphscore/jobs"
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
 	"graphscore/writers"
@@ -66,8 +67,8 @@ type Ended struct {
 	Record record.Run
 	// Recorded is true where the record was written into the output.
 	Recorded bool
-	// NoInput is true for a date without input: nothing was done and nothing written, not even _SUCCESS, as what
-	// comes late must not count as done.
+	// NoInput is true where nothing matches: nothing was done and nothing written, not even _SUCCESS, as what comes late
+	// must not count as done.
 	NoInput bool
 	// Stages is how busy each stage was; Streamed is false where no shard was to be scored.
 	Stages   pipeline.StageReport
@@ -81,7 +82,7 @@ type Ended struct {
 // where the run came to its end and something was not scored or a gate failed.
 func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
 	x := &execution{in: in, opt: options.withDefaults(), work: nothing(in)}
-	if in.Plan.Empty() && in.Date != "" {
+	if in.Plan.Empty() {
 		return x.withoutInput(ctx)
 	}
 	output, err := writers.Open(ctx, writers.Config{
@@ -192,6 +193,33 @@ func (x *execution) reconcile(ctx context.Context, output *writers.Output) error
 	return nil
 }
 
+// settlePruning decides, once all shards are done, whether parts whose input does not exist any more are removed: not
+// where a gate failed, as graphs may be missing that should not be.
+func (x *execution) settlePruning(ctx context.Context) {
+	why := ""
+	switch {
+	case x.in.Job.OnOrphan != jobs.OrphanPrune || len(x.work.Orphaned) == 0:
+		return
+	case x.in.Limit > 0:
+		why = "--limit takes only some of the graphs"
+	case len(x.refused()) > 0:
+		why = "files of the input were refused"
+	case len(x.in.Plan.LeftOut.Unfinished) > 0:
+		why = "files of the input are not finished"
+	case len(gates.Failed(x.gates)) > 0:
+		why = "a gate failed"
+	case len(x.work.Prunable) < len(x.work.Orphaned):
+		why = "nothing matches one of several inputs"
+	}
+	if why == "" {
+		return
+	}
+	if why != "nothing matches one of several inputs" {
+		x.work.Prunable = nil
+	}
+	x.in.Log.WarnContext(ctx, "parts whose input is gone are not pruned", "parts", len(x.work.Orphaned)-len(x.work.Prunable), "reason", why)
+}
+
 // whole reports whether every planned shard has its part.
 func (x *execution) whole() bool {
 	return len(x.in.Plan.Refused)+len(x.in.Plan.LeftOut.Unfinished) == 0 &&
@@ -215,6 +243,7 @@ func (x *execution) tryGates(ctx context.Context, output *writers.Output) error 
 	facts := x.in.GateFacts(x.counts().RowsIn, x.opt.AnyAge)
 	facts.Quarantined = x.quarantined()
 	x.gates = append(gates.Input(limits, facts), gates.Quarantine(limits, facts)...)
+	x.settlePruning(ctx)
 	if limits.Drift == nil {
 		return nil
 	}
@@ -223,12 +252,14 @@ func (x *execution) tryGates(ctx context.Context, output *writers.Output) error 
 	return err
 }
 
-// withoutInput ends the run of a date that has no input; a gate may want graphs.
+// withoutInput ends the run of an input of no files. Gates are reported, as one may want graphs; where the job does not
+// say that the input is optional, the code is that of a missing input all the same: what scores would have been judged
+// does not exist.
 func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 	if x.in.Limit == 0 {
 		x.gates = gates.Input(x.in.Job.Gates, x.in.GateFacts(0, x.opt.AnyAge))
 	}
-	err := x.failedGates()
+	err := cmp.Or(x.in.Missing(), x.failedGates())
 	ended := x.end(ctx, err)
 	ended.NoInput = true
 	return ended, err

@@ -21,7 +21,7 @@ const (
 	Usage = 64
 	// NoInput: no input could be read, or the model folder does not load.
 	NoInput = 65
-	// NotThere: the input does not exist, or nothing matches and the user required something.
+	// NotThere: the input does not exist, or nothing matches and the job does not say that input is optional.
 	NotThere = 66
 	// NoScorer: no server or worker answers.
 	NoScorer = 69
@@ -60,7 +60,7 @@ func Table() []Entry {
 		{CheckFailed, "a gate of the job or a check failed (validate, verify, diff with findings)"},
 		{Usage, "wrong usage"},
 		{NoInput, "no input could be read, or the model folder does not load"},
-		{NotThere, "the input does not exist, or nothing matches and --require-input is set"},
+		{NotThere, "the input does not exist, or nothing matches (see input.optional)"},
 		{NoScorer, "the scorer is unavailable after retries, or no worker can be started"},
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},

@@ -69,6 +69,7 @@ type input struct {
 func (in input) Files() []File {
 	return []File{{Input: "a", Fingerprint: in.fingerprint, Groups: 1}}
 }
+func (input) Gone(name string) bool               { return name == "gone" }
 func (input) Kinds() (graphs, nodes graph.IDKind) { return graph.Int64, graph.Int64 }
 func (in input) Open(context.Context, *part.Footer) (pipeline.Source, int64, error) {
 	return &source{graphs: in.graphs}, int64(len(in.graphs)), nil

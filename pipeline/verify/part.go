@@ -104,8 +104,11 @@ func (v *verifier) open(ctx context.Context, p *part.Reader) (pipeline.Source, e
 	l := p.Footer()
 	f, there := v.files[l.Input]
 	switch {
-	case !there:
+	case !there && v.cfg.Input.Gone(l.Input):
 		v.report.Orphaned++
+		v.found(p.Footer().Part, "its input %q is gone, or was renamed: run with --prune to remove such parts", l.Input)
+		return nil, nil
+	case !there: // its input is beyond a limit, or cannot be read, which is said once
 		return nil, nil
 	case f.Refused != "": // said once, for the file
 		return nil, nil

@@ -21,6 +21,9 @@ import (
 type Input interface {
 	// Files are the inputs that a run would read now, in the form of Ledger.Input.
 	Files() []File
+	// Gone reports whether an input, in that form, does not exist any more: false also for one that Files leaves out,
+	// and for one of which nobody can say.
+	Gone(input string) bool
 	// Open opens the row groups of a part again. The caller closes the source. rows is how many it has.
 	Open(ctx context.Context, l *part.Footer) (source pipeline.Source, rows int64, err error)
 	// Kinds are the types of the ids of a run over all inputs.

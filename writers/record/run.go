@@ -60,8 +60,12 @@ type Run struct {
 	Counts            Counts           `json:"counts"`
 	QuarantinedByCode map[string]int64 `json:"quarantined_by_code"`
 	Refused           []RefusedFile    `json:"refused"`
-	LeftOut           LeftOut          `json:"left_out"`
-	Stages            Stages           `json:"stages"`
+	// LeftOut counts the names below a folder or a glob that were not read, by rule.
+	LeftOut LeftOut `json:"left_out"`
+	// Orphaned are the parts that were kept though their input does not exist any more, Pruned those that were removed.
+	Orphaned []string `json:"orphaned"`
+	Pruned   []string `json:"pruned"`
+	Stages   Stages   `json:"stages"`
 	// Throughput says how many graphs were done when, at most SamplesKept times, the last at the end of the run.
 	// It is empty where the run scored nothing.
 	Throughput []Sample   `json:"throughput"`
@@ -198,6 +202,7 @@ func (r *Run) Encode(w io.Writer) error {
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
 	full.Gates, full.ColumnsRead = list(r.Gates), object(r.ColumnsRead)
+	full.Orphaned, full.Pruned = list(r.Orphaned), list(r.Pruned)
 	return display.JSON(w, full)
 }
 

@@ -26,6 +26,7 @@ type jobFlags struct {
 	message   string
 	limit     int64
 	rescore   bool
+	prune     bool
 	mustExist bool
 	date      string
 	metrics   jobs.Metrics
@@ -43,12 +44,13 @@ func (f *jobFlags) bindReading(cmd *cobra.Command) {
 	flags.StringToStringVar(&f.columns, "column", nil, fmt.Sprintf("`KEY=NAME` of an input column, as columns in a job; the keys are %s and %s", strings.Join(keys[:last], ", "), keys[last]))
 	flags.StringVar(&f.shard, "shard-bytes", "", "about how much input makes a shard (default 256MiB)")
 	flags.Int64Var(&f.limit, "limit", 0, "take the first `N` graphs only, to try a job")
-	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches")
+	flags.BoolVar(&f.mustExist, "require-input", false, "exit with 66 where nothing matches, as by default, though the job has input.optional; in a backfill, for each such date")
 }
 
 func (f *jobFlags) bindOutput(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
 	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
+	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove parts whose input is gone or was renamed, once all others exist")
 }
 
 func (f *jobFlags) bindDate(cmd *cobra.Command) {
@@ -151,6 +153,9 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 	override(&job.Workers, f.workers)
 	if f.rescore {
 		job.OnChange = "rescore"
+	}
+	if f.prune {
+		job.OnOrphan = jobs.OrphanPrune
 	}
 	if f.limit < 0 {
 		return usagef("--limit is %d: it must be at least 1", f.limit)

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -62,9 +60,6 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 		return err
 	}
 	in.LogPlan(ctx)
-	if in.Plan.Empty() {
-		fmt.Fprintf(e.stderr, "graphscore: nothing matches %s: no graph is scored\n", cfg.Job.Input.Path)
-	}
 	ended, err := run.Execute(ctx, in, run.Options{
 		Lender: run.Own(cfg, m.connected), Progress: progress, Wrap: m.traces.Scorer, Begin: m.traces.Shard,
 		Show: func(ctx context.Context, graphs int64, work func(context.Context) error) error {
@@ -73,7 +68,7 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	})
 	switch {
 	case ended.NoInput:
-		return errors.Join(err, p.noInput(cfg.Date, &ended))
+		return run.FirstFailure(ctx, e.log, err, p.noInput(cfg.Date, &ended))
 	case !ended.Recorded:
 		return err
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"graphscore/jobs/gates"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/writers/record"
 )
 
@@ -54,11 +56,13 @@ func (p runPrinter) ended(r *run.Ended) error {
 	return err
 }
 
-// noInput says that a date has no input.
+// noInput says that nothing matches, of a date where there is one.
 func (p runPrinter) noInput(date string, r *run.Ended) error {
 	p.printFailedGates(r.Record.Gates)
-	fmt.Fprintf(p.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n",
-		date, strings.Join(r.Record.Inputs, ", "))
+	if r.Record.ExitCode != exit.NotThere { // else the error says so
+		fmt.Fprintf(p.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n",
+			cmp.Or(date, r.Record.Name), strings.Join(r.Record.Inputs, ", "))
+	}
 	if p.asJSON {
 		return r.Record.Encode(p.stdout)
 	}
@@ -99,11 +103,7 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	c := rec.Counts
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", display.Harmless(rec.Name), display.Harmless(rec.Output))
-	note := ""
-	if c.Files == 0 {
-		note = "nothing to do: the input holds no file"
-	}
-	line(&b, "files", c.Files, note)
+	line(&b, "files", c.Files, "")
 	if c.FilesRefused > 0 {
 		line(&b, "refused", c.FilesRefused, "files that could not be read")
 	}
@@ -120,9 +120,7 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if len(rec.QuarantinedByCode) > 0 {
 		line(&b, "quarantined", sum(rec.QuarantinedByCode), display.Counts(rec.QuarantinedByCode))
 	}
-	if c.Orphaned > 0 {
-		line(&b, "orphaned", c.Orphaned, "parts whose input is missing or unreadable (kept)")
-	}
+	orphansSummary(&b, rec)
 	gatesSummary(&b, rec.Gates)
 	working := rec.Seconds - rec.StartupSeconds
 	fmt.Fprintf(&b, "  %.1f s, of which start-up %.1f s", rec.Seconds, rec.StartupSeconds)
@@ -135,6 +133,30 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	b.WriteString("\n")
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// partsNamed is how many parts of a kind the summary names; the record names all.
+const partsNamed = 3
+
+// orphansSummary names the parts whose input does not exist any more, and says how to remove those that were kept.
+func orphansSummary(b *strings.Builder, rec *record.Run) {
+	if n := len(rec.Orphaned); n > 0 {
+		line(b, "orphaned", int64(n), "parts whose input is gone, kept")
+		b.WriteString(display.Paragraph("  ", firstParts(rec.Orphaned)+": run with --prune to remove such parts, or set on_orphan in the job"))
+	}
+	if n := len(rec.Pruned); n > 0 {
+		line(b, "pruned", int64(n), "parts whose input is gone, removed")
+		b.WriteString(display.Paragraph("  ", firstParts(rec.Pruned)))
+	}
+}
+
+// firstParts names the first few of many parts.
+func firstParts(names []string) string {
+	named := strings.Join(names[:min(len(names), partsNamed)], ", ")
+	if more := len(names) - partsNamed; more > 0 {
+		named += fmt.Sprintf(" and %s more", humanize.Comma(int64(more)))
+	}
+	return named
 }
 
 func sum(counts map[string]int64) int64 {

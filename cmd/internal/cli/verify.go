@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -17,7 +16,6 @@ import (
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/verify"
-	"graphscore/readers"
 	"graphscore/writers"
 )
 
@@ -117,12 +115,11 @@ func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error)
 // input plans the input as the run did. It is nil, and said, where a job's input is gone.
 func (v *verification) input(ctx context.Context, job *jobs.Job) (verify.Input, error) {
 	in, err := v.config(v.flags, job, "").ReadOutputPlan(ctx)
-	var gone *readers.NotFoundError
-	switch {
-	case errors.As(err, &gone) && len(v.flags.inputs) == 0:
-		fmt.Fprintf(v.stderr, "graphscore: %v: the scores are not compared with it\n", gone)
+	if code := run.ExitCode(err); code == exit.NotThere && len(v.flags.inputs) == 0 && !v.flags.mustExist {
+		fmt.Fprintf(v.stderr, "graphscore: %v: the scores are not compared with it\n", err)
 		return nil, nil
-	case err != nil:
+	}
+	if err != nil {
 		return nil, err
 	}
 	return in, nil

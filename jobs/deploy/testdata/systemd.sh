@@ -31,8 +31,9 @@ echo "== a run by hand"
 systemctl start graphscore@molecules
 state molecules
 echo "== the same while another run is at work"
-flock /srv/graphscore/molecules/scores/dt=*/_lock systemctl start graphscore@molecules
+flock /srv/graphscore/molecules/scores/dt=*/_lock systemctl start graphscore@molecules 2>/dev/null || echo "start failed"
 state molecules
+systemctl stop graphscore@molecules
 echo "== a job with a mistake"
 systemctl start graphscore@broken 2>/dev/null || echo "start failed"
 state broken
