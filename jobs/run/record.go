@@ -26,7 +26,7 @@ func (x *execution) record(ctx context.Context, err error) record.Run {
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
 		ColumnsRead: in.Plan.ColumnsRead(),
-		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
+		Counts:      x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
 		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: record.NewModel(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {
