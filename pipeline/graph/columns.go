@@ -76,7 +76,7 @@ func (c InputColumn) index() int {
 	return len(inputColumns) // out of range: there is no such column
 }
 
-// NoColumn, as the name of a column that an input may lack, turns the column off: it is not read though it exists.
+// NoColumn is the name that turns off a column that an input may lack: it is not read though it exists.
 // A column that really has the name is written with a backslash before it, and so on.
 const NoColumn = "none"
 
