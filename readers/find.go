@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphscore/readers/internal/column"
+	"graphscore/pipeline/display"
 )
 
 // found is a file that an input led to.
@@ -88,7 +88,7 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
 	}
-	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be opened (%v); check its name and permissions", column.Cause(err))}
+	return &PlanError{f.inputs[i].Path, fmt.Sprintf("it cannot be opened (%v); check its name and permissions", display.Cause(err))}
 }
 
 // isScheme reports whether what is before a :// is that of a URL.
@@ -151,7 +151,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", column.Cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", display.Cause(err)))
 		return nil
 	}
 	file.real = real

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
@@ -180,7 +181,7 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.Is(err, os.ErrPermission):
 		e.Reason = permissionDenied
 	default:
-		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", column.Cause(err))
+		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", display.Cause(err))
 	}
 	return e
 }

@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"graphscore/readers/internal/column"
+	"graphscore/pipeline/display"
 )
 
 // walker looks below one root. Links to folders are followed after all else, so that a file has its own name where it
@@ -50,12 +50,12 @@ func (f *finder) walk(ctx context.Context, i int, root string, g *glob) error {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
 		return nil // nothing exists where a glob begins, or at an optional path
 	case err != nil:
-		f.refuse(root, fmt.Sprintf("the folder cannot be read (%v); check its permissions", column.Cause(err)))
+		f.refuse(root, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)))
 		return nil
 	}
 	real, err := filepath.EvalSymlinks(abs)
 	if err != nil {
-		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the permissions", column.Cause(err))}
+		return &PlanError{root, fmt.Sprintf("its links cannot be followed (%v); check the permissions", display.Cause(err))}
 	}
 	if err := checkWriters(real); err != nil {
 		return err
@@ -109,7 +109,7 @@ func (w *walker) folder(ctx context.Context, f folder) error {
 	name := w.named(f.rel)
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		w.refuse(f, fmt.Sprintf("the folder cannot be read (%v); check its permissions", column.Cause(err)))
+		w.refuse(f, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)))
 		return nil
 	}
 	if f.table == "" && mayHaveTable(entries) {
@@ -213,7 +213,7 @@ func (w *walker) file(f folder, mode fs.FileMode, links int) error {
 	if !data {
 		var err error
 		if data, err = hasKnownContent(name); err != nil {
-			w.refuse(f, fmt.Sprintf("it cannot be read (%v); make it readable for this user, or move it away", column.Cause(err)))
+			w.refuse(f, fmt.Sprintf("it cannot be read (%v); make it readable for this user, or move it away", display.Cause(err)))
 			return nil
 		}
 	}
@@ -242,7 +242,7 @@ func (w *walker) follow(f folder) error {
 		info, err = os.Stat(target)
 	}
 	if err != nil {
-		w.refuse(f, fmt.Sprintf("the link cannot be followed (%v); remove it", column.Cause(err)))
+		w.refuse(f, fmt.Sprintf("the link cannot be followed (%v); remove it", display.Cause(err)))
 		return nil
 	}
 	if !f.whole && !info.IsDir() {

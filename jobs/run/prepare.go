@@ -108,7 +108,7 @@ func (in *Input) carriesWeights() error {
 		return nil
 	}
 	return &jobs.Error{Path: cmp.Or(in.Job.Path, "--protocol gcn"), Reason: "the input has edge weights, " +
-		"which protocol gcn cannot carry: use protocol native, or an input without the column"}
+		"which protocol gcn cannot carry: use protocol native, or do not read the column (weights: none)"}
 }
 
 // reader translates the input of the job.

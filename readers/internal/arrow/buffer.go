@@ -9,6 +9,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 
+	"graphscore/pipeline/display"
 	"graphscore/readers/internal/column"
 )
 
@@ -173,7 +174,7 @@ func brokenBuffer(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return column.Damaged("a buffer is shorter than its rows need")
 	}
-	return column.Damaged("a buffer cannot be read (%v)", column.Cause(err))
+	return column.Damaged("a buffer cannot be read (%v)", display.Cause(err))
 }
 
 // offset reads an offset of 4 or 8 bytes.

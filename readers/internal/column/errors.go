@@ -1,9 +1,7 @@
 package column
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -65,15 +63,6 @@ func Guard(f func() error) (err error) {
 // Changed is the fault of a file that is not the one that was planned.
 func Changed() error {
 	return Unsupported("run again when it is whole", "it was written to while this run read it")
-}
-
-// Cause strips operation and path, which the message has already.
-func Cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // Printable keeps a hostile name from breaking a message into lines.
