@@ -25,7 +25,7 @@ type Date struct {
 	unit Unit
 }
 
-// String gives 2006-01-02 (of a week its Monday), 2006-01-02T15 or 2006-01.
+// String returns 2006-01-02 (of a week its Monday), 2006-01-02T15 or 2006-01.
 func (d Date) String() string {
 	switch d.unit {
 	case Hour:
@@ -37,7 +37,7 @@ func (d Date) String() string {
 	}
 }
 
-// Format gives the start of the date in a layout of package time.
+// Format returns the start of the date in a layout of package time.
 func (d Date) Format(layout string) string { return d.wall.Format(layout) }
 
 // Before says whether d begins before e.

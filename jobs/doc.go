@@ -6,7 +6,7 @@
 // then the same Validate holds, and relative paths count from the working folder.
 //
 // A job whose input or output path has a {date} is partitioned: each [Date] of its [Calendar] is a run of its own,
-// over the job that [Job.On] gives. {date} is 2006-01-02, {date:LAYOUT} any layout of package time. A brace with a
+// over the job that [Job.On] returns. {date} is 2006-01-02, {date:LAYOUT} any layout of package time. A brace with a
 // comma is a glob; any other brace is a mistake there. Dates follow the wall clock of the job's timezone, so that
 // no two have the same folder: see [Calendar].
 //

@@ -37,7 +37,7 @@ type Job struct {
 	Partition Unit `yaml:"partition"`
 	// Timezone is the IANA name of the zone whose wall clock dates follow. Default: UTC.
 	Timezone string `yaml:"timezone"`
-	// Metrics says where Prometheus finds what a run tells of itself.
+	// Metrics says where Prometheus finds the figures of a run.
 	Metrics Metrics `yaml:"metrics"`
 	// Gates are what the output must pass.
 	Gates Gates `yaml:"gates"`
@@ -80,7 +80,7 @@ type Output struct {
 // Model is a model folder, or the version of a model that a server cannot describe.
 type Model struct {
 	Path string `yaml:"path"`
-	// Version stands in the footers where the digest would, for protocol gcn.
+	// Version is recorded in the footers in the place of the digest, for protocol gcn.
 	Version string `yaml:"version"`
 }
 
@@ -152,7 +152,7 @@ func setDefault[T comparable](field *T, value T) {
 	}
 }
 
-// Error is a job that cannot be run as it stands.
+// Error is a job that cannot be run as it is written.
 type Error struct {
 	// Path is the job file, "" for a job of flags.
 	Path string

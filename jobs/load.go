@@ -188,7 +188,7 @@ type Path struct {
 	Name string `yaml:"name"`
 	Path string `yaml:"path"`
 
-	// Dated says that a {date} of the job stands in Path: where there is nothing, that date has no input.
+	// Dated says that a {date} of the job is in Path: where nothing exists, that date has no input.
 	Dated bool `yaml:"-"`
 }
 

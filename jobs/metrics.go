@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// Metrics says where Prometheus finds what a run tells of itself. The zero value tells nothing.
+// Metrics says where Prometheus finds the figures of a run. The zero value publishes nothing.
 type Metrics struct {
 	// Textfile is the folder of node_exporter's textfile collector, or a file in it that ends in .prom.
 	Textfile string `yaml:"textfile"`

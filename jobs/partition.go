@@ -201,7 +201,7 @@ func (j Job) validateDistinct(c Calendar) error {
 	for _, d := range samples(c) {
 		t, err := time.Parse(whole, d.Format(whole))
 		if err != nil || c.at(t) != d {
-			return fmt.Errorf("output.path %s does not tell one %s from the next: name all of it, as in %s", j.Output.Path, c.Unit, advice(c.Unit))
+			return fmt.Errorf("output.path %s is the same for one %s and the next: name all of it, as in %s", j.Output.Path, c.Unit, advice(c.Unit))
 		}
 	}
 	return nil

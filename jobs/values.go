@@ -13,7 +13,7 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// checkValues refuses what the library takes without a word in a job that it could decode: keys without a value, empty
+// checkValues refuses what the library takes silently in a job that it could decode: keys without a value, empty
 // texts, tags, and numbers that are texts or have a fraction where only whole ones make sense. The error has a place.
 func checkValues(text []byte) error {
 	file, err := parser.ParseBytes(text, 0)

@@ -16,7 +16,7 @@
 // The format is found by content: Parquet, Arrow IPC file, Arrow IPC stream. Of a folder every file is taken that
 // has the name of such a file (.parquet, .pq, .parq, .arrow, .feather, .ipc, .arrows) or the content of one.
 // A folder that a glob matches is taken like one that is named. Files that are named, or matched by a glob, are always
-// taken. Nothing is skipped without a word: [LeftOut] has what a rule left out. Links are followed inside a root; what
+// taken. Nothing is skipped silently: [LeftOut] has what a rule left out. Links are followed inside a root; what
 // is named may be any link. Tables with a log are a [PlanError], folders that are not finished an [UnfinishedError].
 //
 // The columns of an input have one list, in package graph. A [Config] maps them to names of the files.

@@ -114,7 +114,7 @@ func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mism
 		*d = Score
 		return nil, nil
 	case errors.Is(err, syscall.ENOTDIR):
-		return &Mismatch{Part: s.Part, Reasons: []string{"a file stands where its folder is needed"}, Foreign: true}, nil
+		return &Mismatch{Part: s.Part, Reasons: []string{"a file is where its folder is needed"}, Foreign: true}, nil
 	case errors.Is(err, part.ErrForeign):
 		return &Mismatch{Part: s.Part, Reasons: []string{"it is not a part of graphscore"}, Foreign: true}, nil
 	case errors.As(err, &damaged):

@@ -61,7 +61,7 @@ func (o *Output) lock() error {
 	return nil
 }
 
-// lockedError reads who holds the lock. A holder that has not yet written its name gives an error without one.
+// lockedError reads who holds the lock. A holder that has not yet written its name yields an error without one.
 func lockedError(dir string, f io.Reader) error {
 	e := &LockedError{Path: dir}
 	var h Holder

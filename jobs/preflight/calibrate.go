@@ -56,7 +56,7 @@ func calibrate(ctx context.Context, c *comparison, opts PlanOptions) (found *Cal
 	}
 	costs, err := s.measure(ctx, estimate.Config{Budget: opts.Sample, Now: cfg.Now})
 	if err == nil && costs == nil {
-		return nil, append(s.notes, "no sample could be read, so no speed can be told"), nil
+		return nil, append(s.notes, "no sample could be read, so the speed is not known"), nil
 	}
 	if err != nil {
 		return nil, nil, err

@@ -190,7 +190,7 @@ func checkMessages(_ context.Context, k *known) Finding {
 			humanize.IBytes(uint64(mine)), humanize.IBytes(uint64(theirs)))
 	}
 	if protocol := k.cfg.Job.Server.Protocol; !remote.TraitsOf(protocol).Describes {
-		return ok("up to %s, as far as this side knows: protocol %s does not tell the server's limit", humanize.IBytes(uint64(mine)), protocol)
+		return ok("up to %s, as far as this side knows: protocol %s does not report the server's limit", humanize.IBytes(uint64(mine)), protocol)
 	}
 	return ok("up to %s on both sides", humanize.IBytes(uint64(mine)))
 }
@@ -209,7 +209,7 @@ func checkParts(ctx context.Context, k *known) Finding {
 	w := c.workloads()
 	text := fmt.Sprintf("%s to score, %d to redo, %d done before", display.Plural(int64(w.Score.Shards), "shard"), w.Redo.Shards, w.Skip.Shards)
 	if n := c.quarantined(); n > 0 { // a run ends with that again, until the graphs are mended or gone
-		f := warn("%s; in quarantine: %s of parts that stand, so a run ends with %d", text, display.Plural(n, "graph"), exit.Partly)
+		f := warn("%s; in quarantine: %s of parts that exist, so a run ends with %d", text, display.Plural(n, "graph"), exit.Partly)
 		f.err, f.phase = &run.OutcomeError{Code: exit.Partly, Message: f.Text, Said: true}, ending
 		return f
 	}

@@ -66,7 +66,7 @@ func checkSpace(_ context.Context, k *known) Finding {
 		return warn("the free space of %s is not known", dir)
 	}
 	if !k.knows(haveParts) {
-		return ok("%s free; how much is needed cannot be told", humanize.IBytes(free))
+		return ok("%s free; how much is needed is not known", humanize.IBytes(free))
 	}
 	w := k.comparison.workloads()
 	return compareSpace(dir, free, w.Score.Graphs+w.Redo.Graphs, k.comparison.estimates())
@@ -77,7 +77,7 @@ func compareSpace(dir string, free uint64, graphs int64, e Estimates) Finding {
 	need := e.OutputBytes
 	switch {
 	case need.Likely == 0 && graphs > 0:
-		return ok("%s free; the footers do not tell how much is needed", humanize.IBytes(free))
+		return ok("%s free; the footers do not say how much is needed", humanize.IBytes(free))
 	case float64(free) < need.Low:
 		return fail(scoring, &run.SpaceError{Message: fmt.Sprintf("%s has %s free, and the scores take at least %s: free some space, or choose another output",
 			dir, humanize.IBytes(free), humanize.IBytes(uint64(need.Low)))})

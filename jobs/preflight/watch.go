@@ -45,5 +45,5 @@ func checkWatch(ctx context.Context, k *known) Finding {
 	if url == "" && m.Textfile == "" && m.Pushgateway == "" {
 		return ok("no ping, textfile or Pushgateway is set: failures go unreported")
 	}
-	return ok("pings or metrics tell how a run ends")
+	return ok("pings or metrics report how a run ends")
 }

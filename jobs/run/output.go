@@ -58,7 +58,7 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	return out, nil
 }
 
-// keepIDTypes gives ids the types that the parts of the planned files have, as [Input.Agree] does.
+// keepIDTypes sets the types of ids to those that the parts of the planned files have, as [Input.Agree] does.
 func (in *Input) keepIDTypes(ctx context.Context) {
 	planned := map[string]bool{}
 	for _, f := range in.Plan.Files {

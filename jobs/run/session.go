@@ -88,7 +88,7 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 		}
 	}
 	if s.pool == nil && s.Model.Digest == "" {
-		cfg.Log.WarnContext(ctx, "protocol gcn does not tell which model scores: state model.version (--model-version), or a change of the model goes unnoticed")
+		cfg.Log.WarnContext(ctx, "protocol gcn does not report which model scores: state model.version (--model-version), or a change of the model goes unnoticed")
 	}
 	return nil
 }

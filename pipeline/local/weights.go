@@ -36,7 +36,7 @@ func damaged(format string, args ...any) error {
 }
 
 // tensorNames reads the header of a safetensors file and compares it with the length of the file, which is all that is
-// read: so a file of any size is refused at once. It gives the names in order. Errors are the rest of a sentence
+// read: so a file of any size is refused at once. It returns the names in order. Errors are the rest of a sentence
 // that begins with the file's name, or *fs.PathError where reading failed.
 func tensorNames(f *os.File, size uint64) ([]string, error) {
 	var first [8]byte
@@ -204,7 +204,7 @@ func checkTensors(config map[string]any, ignored, names []string) error {
 		"describe it in layers, or name it in ignored of config.json if no score depends on it", what, looksLike(unused))
 }
 
-// looksLike says what kind of layer the unused tensors are of, by how a name ends; nothing where no name tells.
+// looksLike says what kind of layer the unused tensors are of, by how a name ends; nothing where no name shows it.
 func looksLike(names []string) string {
 	for _, look := range []struct {
 		like    string

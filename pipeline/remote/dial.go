@@ -98,7 +98,7 @@ func endpoints(cfg Config) []resolver.Endpoint {
 }
 
 // balancing sends each call to the server with the fewest calls under way, as far as ten random choices show:
-// requests differ in cost, and taking turns would queue behind the dear ones.
+// requests differ in cost, and round robin would queue behind expensive requests.
 func balancing() string {
 	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }

@@ -340,7 +340,7 @@ func (c *scores) add(values []float32, stride int) {
 	c.raw, c.lo, c.hi, c.odd = raw, lo, hi, odd
 }
 
-// flush gives bounds that are zero the sign that covers both zeros.
+// flush sets the sign of bounds that are zero so that they cover both zeros.
 func (c *scores) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	lo, hi := math.Float32bits(c.lo), math.Float32bits(c.hi)
 	if c.lo == 0 {

@@ -226,7 +226,7 @@ func (p *Reader) damaged(format string, args ...any) error {
 	return &DamagedError{Path: p.path, Reason: reason}
 }
 
-// guard gives every error and panic of work the form that the type promises.
+// guard turns every error and panic of work into the form that the type promises.
 func (p *Reader) guard(work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

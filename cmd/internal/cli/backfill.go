@@ -97,7 +97,7 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 	if !ended.Begun {
 		return err
 	}
-	m.tell = func(l *observe.LastRun) { lastBackfill(l, e.start, &ended) }
+	m.figures = func(l *observe.LastRun) { lastBackfill(l, e.start, &ended) }
 	m.summarize = func(w io.Writer) error { return printBackfill(w, &ended.Record) }
 	return run.FirstFailure(ctx, e.log, err, p.ended(&ended, err))
 }

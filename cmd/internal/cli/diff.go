@@ -14,7 +14,7 @@ import (
 	"graphscore/pipeline/exit"
 )
 
-// diffFlags say how to compare and to tell.
+// diffFlags say how to compare and what to print.
 type diffFlags struct {
 	format    string
 	tolerance float64
@@ -41,7 +41,7 @@ func (e *env) diffCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "text", "how to tell: text or json")
+	flags.StringVar(&f.format, "format", "text", "output as text or json")
 	flags.Float64Var(&f.tolerance, "tolerance", 0, "change of a score up to which it counts as equal")
 	flags.StringVar(&f.temp, "temp", "", "`DIR` for temporary files, should graphs have to be sorted (default: the system's)")
 	return cmd

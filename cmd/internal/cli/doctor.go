@@ -13,7 +13,7 @@ func (e *env) doctorCommand() *cobra.Command {
 		Use:   "doctor [JOB.yaml]",
 		Short: "Check whether a run can work on this machine, and say what to do",
 		Long: "Doctor checks one by one what a run needs: the job, rights, the lock, the\n" +
-			"workers or servers, the model, the parts that stand, those gates that the input\n" +
+			"workers or servers, the model, the parts that exist, those gates that the input\n" +
 			"alone decides, space, clock and memory.\n" +
 			"It goes on where a check fails, scores nothing and changes nothing. It exits\n" +
 			"with 0, or with the code that a run would end with.",

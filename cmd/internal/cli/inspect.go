@@ -23,7 +23,7 @@ func (e *env) inspectCommand() *cobra.Command {
 	f := &jobFlags{}
 	cmd := &cobra.Command{
 		Use:     "inspect PATH...",
-		Short:   "Tell what lies in an input: layout, schema, counts and sizes",
+		Short:   "Report what an input holds: layout, schema, counts and sizes",
 		Example: "  graphscore inspect graphs/\n  graphscore inspect 'graphs/**/*.arrow'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -87,7 +87,7 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	return in.Outcome(0, true, nil, 0) // what is not finished
 }
 
-// printFiles tells of every file, and of the schema wherever it differs from that of the file before.
+// printFiles prints every file, and of the schema wherever it differs from that of the file before.
 func printFiles(w io.Writer, plan *readers.Plan) {
 	before := ""
 	for _, file := range plan.Files {
@@ -140,7 +140,7 @@ func (h *histogram) add(n int) {
 	h.buckets[bits.Len(uint(n))]++
 }
 
-// quantile gives an upper bound of the size that a share of all does not exceed.
+// quantile returns an upper bound of the size that a share of all does not exceed.
 func (h *histogram) quantile(share float64) int {
 	var seen int64
 	for k, n := range h.buckets {

@@ -25,9 +25,9 @@ import (
 const pushUserVariable = "GRAPHSCORE_PUSHGATEWAY_USER"
 
 // watchHelp ends the help of commands that others may watch.
-const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is told\n" +
-	"of start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT turns\n" +
-	"traces on."
+const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is\n" +
+	"pinged at start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT\n" +
+	"turns traces on."
 
 // monitor is how others see one command: a monitor by its pings, Prometheus by its
 // metrics, a collector by its traces.
@@ -35,9 +35,9 @@ type monitor struct {
 	*env
 	id  string    // of the run or the backfill
 	job *jobs.Job // once it is known
-	// tell adds what the command knows at its end, summarize writes it for people. Each does nothing until the
-	// command has something to tell.
-	tell      func(*observe.LastRun)
+	// figures adds what the command knows at its end, summarize writes it for people. Each does nothing until the
+	// command has something to report.
+	figures   func(*observe.LastRun)
 	summarize func(io.Writer) error
 
 	what   string
@@ -50,7 +50,7 @@ type monitor struct {
 func (e *env) monitor(what string) *monitor {
 	m := &monitor{
 		env: e, what: what, id: run.NewID(e.start),
-		tell: func(*observe.LastRun) {}, summarize: func(io.Writer) error { return nil },
+		figures: func(*observe.LastRun) {}, summarize: func(io.Writer) error { return nil },
 	}
 	e.log = e.log.With(what, m.id)
 	return m
@@ -164,7 +164,7 @@ func (m *monitor) lastRun(ended error) *observe.LastRun {
 		Job: m.job.Name, Ended: now, ExitCode: code, Success: code == exit.Done || code == exit.Partly,
 		Seconds: run.Elapsed(m.start, now), StartupSeconds: run.Elapsed(m.start, now), PeakRun: run.PeakMemory(),
 	}
-	m.tell(last)
+	m.figures(last)
 	return last
 }
 
@@ -178,13 +178,13 @@ func (m *monitor) text(ended error) string {
 	return b.String()
 }
 
-// lastRun tells metrics of a run that came as far as a record.
+// lastRun adds the figures of a run that came as far as a record.
 func lastRun(l *observe.LastRun, rec *record.Run) {
 	addLast(l, &rec.Counts, rec)
 	l.StartupSeconds, l.PeakWorkers = rec.StartupSeconds, rec.PeakMemory.Workers
 }
 
-// lastBackfill tells metrics of a backfill: sums over its dates.
+// lastBackfill adds the figures of a backfill: sums over its dates.
 func lastBackfill(l *observe.LastRun, start time.Time, b *backfill.Ended) {
 	if !b.FirstRequest.IsZero() {
 		l.StartupSeconds = run.Elapsed(start, b.FirstRequest)

@@ -13,10 +13,10 @@ func (e *env) planCommand() *cobra.Command {
 	f, p := &jobFlags{}, &planFlags{}
 	cmd := &cobra.Command{
 		Use:   "plan [JOB.yaml]",
-		Short: "Tell what a run would do and cost, and change nothing",
-		Long: "Plan tells what a run would score, skip as done, redo and refuse, from the\n" +
+		Short: "Report what a run would do and cost, and change nothing",
+		Long: "Plan reports what a run would score, skip as done, redo and refuse, from the\n" +
 			"footers of input and output and the first graphs. No worker is started, nothing\n" +
-			"is written, and no output folder need be there. Of the gates it tells those that\n" +
+			"is written, and no output folder need be there. Of the gates it has those that\n" +
 			"the input alone decides. With --calibrate it scores a sample with the real\n" +
 			"workers, writes nothing, and says what a run will take.\n" +
 			"It exits with 0 where a run could start, else with the code of the run.",
@@ -59,7 +59,7 @@ func (p *planFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.BoolVar(&p.Calibrate, "calibrate", false, "score a sample with the real workers: speed, time, memory, output size")
 	flags.DurationVar(&p.Sample, "sample", 5*time.Second, "about how long --calibrate scores")
-	flags.Float64Var(&p.PricePerHour, "price-per-hour", 0, "`PRICE` of the machine for an hour, to tell with --calibrate what a run costs")
+	flags.Float64Var(&p.PricePerHour, "price-per-hour", 0, "`PRICE` of the machine for an hour, to report with --calibrate what a run costs")
 	bindFormat(cmd, &p.format)
 }
 
@@ -81,7 +81,7 @@ func (p *planFlags) check(cmd *cobra.Command) error {
 	case p.PricePerHour < 0 || math.IsNaN(p.PricePerHour) || math.IsInf(p.PricePerHour, 0):
 		return usagef("--price-per-hour is %v: it must be a price, such as 0.40", p.PricePerHour)
 	case cmd.Flags().Changed("price-per-hour") && !p.Calibrate:
-		return usagef("--price-per-hour needs --calibrate: nothing else tells how long a run takes")
+		return usagef("--price-per-hour needs --calibrate: nothing else measures how long a run takes")
 	}
 	return checkFormat(p.format)
 }

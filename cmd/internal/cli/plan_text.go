@@ -49,7 +49,7 @@ func forecastText(b *strings.Builder, f *preflight.Forecast) {
 	some(b, "to redo", int64(f.Redo.Shards), workloadText(f.Redo))
 	some(b, "done before", int64(f.Skip.Shards), workloadText(f.Skip))
 	some(b, "blocked", int64(f.Blocked.Shards), workloadText(f.Blocked))
-	some(b, "quarantined", f.Quarantined, "graphs of parts that stand")
+	some(b, "quarantined", f.Quarantined, "graphs of parts that exist")
 	orphansText(b, f)
 	some(b, "superseded", int64(len(f.Superseded)), "parts of old ranges; they go at the end")
 	if f.Score.Graphs+f.Redo.Graphs > 0 {

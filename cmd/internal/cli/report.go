@@ -18,11 +18,11 @@ func (e *env) reportCommand() *cobra.Command {
 	var format, output, previous string
 	cmd := &cobra.Command{
 		Use:   "report DIR|RUN",
-		Short: "Tell what a run did and what came out, as one page",
+		Short: "Report what a run did and what came out, as one page",
 		Long: "Report reads the run records and the parts of an output folder: outcome by\n" +
 			"reason, throughput over time, time by stage, sizes of graphs, distribution of\n" +
 			"the scores, slowest shards, quarantine with examples, drift against the run\n" +
-			"before, and provenance. DIR is told by its last run; RUN is a file in its _runs.\n" +
+			"before, and provenance. DIR means its last run; RUN is a file in its _runs.\n" +
 			"The page needs no network and no script. It goes to DIR/" + writers.ReportName + ", text\n" +
 			"and JSON go to standard output, unless --output says otherwise.",
 		Example: "  graphscore report out/\n" +

@@ -110,7 +110,7 @@ func refuseUnknownShells(root *cobra.Command) {
 	}
 }
 
-// openLog makes the logger once flags are known. On a terminal the bar and the summary tell what happens: only
+// openLog makes the logger once flags are known. On a terminal the bar and the summary show what happens: only
 // warnings are logged there, unless a format was asked for.
 func (e *env) openLog() error {
 	format, level := e.logFormat, slog.LevelInfo

@@ -37,7 +37,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print the run record on standard output, and nothing else there")
-	cmd.Flags().BoolVar(&p.stages, "stages", false, "tell how busy each stage was, and which one held up the others")
+	cmd.Flags().BoolVar(&p.stages, "stages", false, "report how busy each stage was, and which one held up the others")
 	cmd.Flags().BoolVar(&p.stages, "trace-stages", false, "the old name of --stages")
 	_ = cmd.Flags().MarkHidden("trace-stages") // fails only for a flag that does not exist
 	return cmd
@@ -72,7 +72,7 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	case !ended.Recorded:
 		return err
 	}
-	m.tell = func(l *observe.LastRun) { lastRun(l, &ended.Record) }
+	m.figures = func(l *observe.LastRun) { lastRun(l, &ended.Record) }
 	m.summarize = func(w io.Writer) error { return printSummary(w, &ended.Record) }
 	return run.FirstFailure(ctx, e.log, err, p.ended(&ended))
 }

@@ -45,7 +45,7 @@ func (e *env) verifyCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&v.flags.output, "output", "", "`DIR` of a job's scores, if they lie elsewhere")
 	flags.StringVar(&v.sample, "sample", "", "`SHARE` of the graphs to score again, as 1% or 0.01")
-	flags.StringVar(&v.format, "format", "text", "how to tell: text or json")
+	flags.StringVar(&v.format, "format", "text", "output as text or json")
 	return cmd
 }
 
@@ -85,10 +85,10 @@ func (v *verification) execute(cmd *cobra.Command, target string) error {
 	if err != nil {
 		return err
 	}
-	return v.tell(report, cfg.Input != nil)
+	return v.print(report, cfg.Input != nil)
 }
 
-// job is what the argument and the flags make: a folder stands for a job of nothing but its output.
+// job is what the argument and the flags make: a folder is a job of nothing but its output.
 func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error) {
 	info, err := os.Stat(target)
 	if err == nil && !info.IsDir() {
@@ -178,8 +178,8 @@ func parseShare(text string) (float64, error) {
 	return float64(share), nil
 }
 
-// tell prints the report.
-func (v *verification) tell(r *verify.Report, compared bool) error {
+// print prints the report.
+func (v *verification) print(r *verify.Report, compared bool) error {
 	var err error
 	if v.format == "json" {
 		err = display.JSON(v.stdout, r)

@@ -40,7 +40,7 @@ type tensor struct {
 	Permutation []int `json:"permutation"`
 }
 
-// shape returns the shape of a tensor, nil where it is not stored in the order of its shape or not told.
+// shape returns the shape of a tensor, nil where it is not stored in the order of its shape or not known.
 func (f *field) shape() []int {
 	var t tensor
 	if f.kind != typeFixedList || json.Unmarshal([]byte(f.ext.metadata), &t) != nil {
