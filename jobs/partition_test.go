@@ -77,10 +77,10 @@ func TestPlaceholders(t *testing.T) {
 		"empty layout":        {partitioned("", "out/{date}", "in/{date:}"), "input.path: {date:} is the same for every date"},
 		"zone in a layout":    {partitioned("", "out/{date:2006-01-02 MST}", "in"), "names a time zone"},
 		"offset in a layout":  {partitioned("", "out/{date}", "in/{date:2006-01-02Z07:00}"), "names a time zone"},
-		"hours in one folder": {partitioned(jobs.Hour, "out/{date}", "in/{date}"), "output.path out/{date} does not tell one hour from the next: name all of it, as in dt={date}/hour={date:15}"},
-		"days in one folder":  {partitioned("", "out/{date:2006-01}", "in/{date}"), "does not tell one day from the next"},
-		"half of the hours":   {partitioned(jobs.Hour, "out/{date:2006-01-02T03}", "in"), "does not tell one hour"},
-		"years are missing":   {partitioned(jobs.Month, "out/{date:01}", "in"), "does not tell one month"},
+		"hours in one folder": {partitioned(jobs.Hour, "out/{date}", "in/{date}"), "output.path out/{date} is the same for one hour and the next: name all of it, as in dt={date}/hour={date:15}"},
+		"days in one folder":  {partitioned("", "out/{date:2006-01}", "in/{date}"), "is the same for one day and the next"},
+		"half of the hours":   {partitioned(jobs.Hour, "out/{date:2006-01-02T03}", "in"), "is the same for one hour"},
+		"years are missing":   {partitioned(jobs.Month, "out/{date:01}", "in"), "is the same for one month"},
 		"date of a model": {func() jobs.Job {
 			j := partitioned("", "out/{date}", "in")
 			j.Model.Path = "models/{date}"
