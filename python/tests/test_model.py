@@ -82,14 +82,22 @@ def top(**changes: Any) -> Callable[[dict[str, Any]], object]:
     return lambda config: config.update(changes)
 
 
+def only(**keys: Any) -> Callable[[dict[str, Any]], object]:
+    def change(config: dict[str, Any]) -> None:
+        config.clear()
+        config.update(keys)
+
+    return change
+
+
 CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "format": (top(format="graphscore/2"), "format is 'graphscore/2', only 'graphscore/1' can be read"),
     "no format": (lambda c: c.pop("format"), "format is None"),
     "of transformers": (
-        lambda c: (c.clear(), c.update(architectures=["BertModel"], model_type="bert")),
+        only(architectures=["BertModel"], model_type="bert"),
         r"another program \(model_type is 'bert'\), .* graphscore/1 needs the keys format, name, in_features",
     ),
-    "of PyG": (lambda c: (c.clear(), c.update(in_channels=3)), r"of another program \(in_channels is 3\)"),
+    "of PyG": (only(in_channels=3), r"of another program \(in_channels is 3\)"),
     "unknown key": (top(ouputs=["a"]), "unknown key 'ouputs'; known are format, ignored, in_features"),
     "missing key": (lambda c: c.pop("name"), "key 'name' is missing"),
     "name": (top(name=""), "name: expected a string that is not empty, got ''"),
