@@ -12,13 +12,8 @@ func (f *finder) unseen() []string {
 	var unseen []string
 	for i, in := range f.inputs {
 		for _, refused := range f.refused {
-			abs, err := filepath.Abs(refused.Path)
-			if f.roots[i] == "" || err != nil {
-				unseen = append(unseen, path.Clean(in.Name))
-				continue
-			}
-			if rel, err := filepath.Rel(f.roots[i], abs); err == nil && filepath.IsLocal(rel) {
-				unseen = append(unseen, path.Join(in.Name, filepath.ToSlash(rel)))
+			if rel, below := f.below(i, refused); below {
+				unseen = append(unseen, path.Join(in.Name, rel))
 			}
 		}
 	}
@@ -39,11 +34,18 @@ func (f *finder) unmatched() (inputs, folders []string) {
 // refusedBelow reports whether something of an input exists that cannot be read.
 func (f *finder) refusedBelow(i int) bool {
 	return slices.ContainsFunc(f.refused, func(refused *FileError) bool {
-		abs, err := filepath.Abs(refused.Path)
-		if f.roots[i] == "" || err != nil {
-			return true
-		}
-		rel, err := filepath.Rel(f.roots[i], abs)
-		return err == nil && filepath.IsLocal(rel)
+		_, below := f.below(i, refused)
+		return below
 	})
+}
+
+// below returns where a refused file is below the root of an input, with slashes; "." is all of the root, also where
+// nobody can say. It is false for a file that is elsewhere.
+func (f *finder) below(i int, refused *FileError) (rel string, is bool) {
+	abs, err := filepath.Abs(refused.Path)
+	if f.roots[i] == "" || err != nil {
+		return ".", true
+	}
+	rel, err = filepath.Rel(f.roots[i], abs)
+	return filepath.ToSlash(rel), err == nil && filepath.IsLocal(rel)
 }

@@ -58,9 +58,8 @@ func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contra
 
 func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
 
-// Stale compares the parts of an output with what they would be made from now. It reports whether some do not match,
-// whether some would be removed,
-// or whether an output with _SUCCESS lacks some.
+// Stale compares the parts of an output with what they would be made from now. It reports whether some do not match or
+// would be removed, or whether an output with _SUCCESS lacks some.
 func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
 	width, err := in.Fit(ctx, s.Served, 0)
 	if err != nil {

@@ -144,7 +144,8 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 	if err := x.reconcile(ctx, output); err != nil {
 		return err
 	}
-	if err := cmp.Or(x.stream(ctx, session, output), x.withdraw(output)); err != nil {
+	streamed := x.stream(ctx, session, output)
+	if err := cmp.Or(streamed, x.withdraw(output)); err != nil { // parts of a misread file go, however the run ends
 		return err
 	}
 	x.in.WarnUndecided(ctx)
@@ -194,28 +195,26 @@ func (x *execution) reconcile(ctx context.Context, output *writers.Output) error
 }
 
 // settlePruning decides, once all shards are done, whether parts whose input does not exist any more are removed: not
-// where a gate failed, as graphs may be missing that should not be.
+// where a gate failed, as graphs may be missing that should not be. With --limit the comparison has found none to remove.
 func (x *execution) settlePruning(ctx context.Context) {
 	why := ""
 	switch {
 	case x.in.Job.OnOrphan != jobs.OrphanPrune || len(x.work.Orphaned) == 0:
 		return
-	case x.in.Limit > 0:
-		why = "--limit takes only some of the graphs"
 	case len(x.refused()) > 0:
 		why = "files of the input were refused"
 	case len(x.in.Plan.LeftOut.Unfinished) > 0:
 		why = "files of the input are not finished"
 	case len(gates.Failed(x.gates)) > 0:
 		why = "a gate failed"
+	}
+	switch {
+	case why != "":
+		x.work.Prunable = nil
 	case len(x.work.Prunable) < len(x.work.Orphaned):
 		why = "nothing matches one of several inputs"
-	}
-	if why == "" {
+	default:
 		return
-	}
-	if why != "nothing matches one of several inputs" {
-		x.work.Prunable = nil
 	}
 	x.in.Log.WarnContext(ctx, "parts whose input is gone are not pruned", "parts", len(x.work.Orphaned)-len(x.work.Prunable), "reason", why)
 }

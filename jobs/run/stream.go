@@ -103,10 +103,11 @@ func LimitMemory(limits jobs.Limits) {
 
 // DefaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.
 func DefaultWorkers() int {
-	if cpus := runtime.GOMAXPROCS(0); cpus > 2 {
+	cpus := runtime.GOMAXPROCS(0)
+	if cpus > 2 {
 		return cpus - 1
 	}
-	return runtime.GOMAXPROCS(0)
+	return cpus
 }
 
 // shardsAtOnce is one for every two CPUs: reading and writing a shard of small graphs keeps two workers busy. Each
