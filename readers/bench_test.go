@@ -40,6 +40,7 @@ func BenchmarkRead(b *testing.B) {
 					b.Fatal(err)
 				}
 				graphs += batch.Graphs()
+				src.Recycle(batch) // as the pipeline does
 			}
 			if err := src.Close(); err != nil {
 				b.Fatal(err)

@@ -14,6 +14,7 @@ type Numbers[T float32 | int64] struct {
 	Width int
 	// Convert decodes as many stored values as dst holds.
 	Convert func(dst []T, src []byte)
+	same    bool // stored values have the same bytes in memory
 }
 
 // Len is the number of values.
@@ -31,6 +32,15 @@ func (n *Numbers[T]) Extend(k int) []T {
 	at := len(n.Values)
 	n.Values = slices.Grow(n.Values, k)[:at+k]
 	return n.Values[at:]
+}
+
+// ExtendStored adds k values and returns their memory, for the caller to fill with stored values. It adds nothing and
+// returns nil where those have other bytes in memory.
+func (n *Numbers[T]) ExtendStored(k int) []byte {
+	if !n.same {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(n.Extend(k)))), k*n.Width)
 }
 
 // Add decodes stored values.
@@ -79,6 +89,7 @@ func NewInts(l Leaf) *Numbers[int64] {
 	case LeafFloat32:
 		n.Convert = convert(4, le.Uint32, func(v uint32) int64 { return floatBits(math.Float32frombits(v)) })
 	default:
+		n.same = native
 		n.Convert = func(dst []int64, src []byte) {
 			for i := range dst {
 				dst[i] = int64(le.Uint64(src[8*i:]))
@@ -93,7 +104,7 @@ func NewFloats(l Leaf) *Numbers[float32] {
 	n := &Numbers[float32]{Width: l.Width()}
 	switch l {
 	case LeafFloat32:
-		n.Convert = DecodeFloats
+		n.Convert, n.same = DecodeFloats, native
 	case LeafFloat64:
 		n.Convert = convert(8, le.Uint64, func(v uint64) float32 { return float32(math.Float64frombits(v)) })
 	case LeafFloat16:

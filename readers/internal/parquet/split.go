@@ -26,11 +26,18 @@ func (s *split) reset(data []byte, width, limit int) error {
 
 // next returns the next n values as PLAIN has them, valid until the next call, or false where there are fewer.
 func (s *split) next(n int) ([]byte, bool) {
-	if n > s.count-s.at {
+	if n > s.left() {
 		return nil, false
 	}
 	s.scratch = room(s.scratch, n*s.width)
-	dst := s.scratch
+	s.fill(s.scratch, n)
+	return s.scratch, true
+}
+
+func (s *split) left() int { return s.count - s.at }
+
+// fill writes the next n values to dst as PLAIN has them. There must be as many.
+func (s *split) fill(dst []byte, n int) {
 	stream := func(k int) []byte { return s.data[k*s.count+s.at:][:n] }
 	switch s.width {
 	case 4:
@@ -45,7 +52,6 @@ func (s *split) next(n int) ([]byte, bool) {
 		}
 	}
 	s.at += n
-	return dst, true
 }
 
 // join4 writes values of four bytes to dst, one byte of each stream.

@@ -158,10 +158,14 @@ func (d *numberDecoder[T]) take(n int) error {
 	case encDelta:
 		return d.takeDelta(n)
 	case encSplit:
-		plain, ok := d.split.next(n)
-		if !ok {
+		if n > d.split.left() {
 			return d.fewer()
 		}
+		if stored := d.out.ExtendStored(n); stored != nil {
+			d.split.fill(stored, n)
+			return nil
+		}
+		plain, _ := d.split.next(n)
 		d.out.Add(plain)
 		return nil
 	case encRLE:
@@ -205,7 +209,7 @@ func (d *numberDecoder[T]) takeDelta(n int) error {
 func isFloat[T float32 | int64]() bool { return T(1)/2 != 0 }
 
 func (d *numberDecoder[T]) end() error {
-	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 || d.encoding == encSplit && d.split.at < d.split.count {
+	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 || d.encoding == encSplit && d.split.left() > 0 {
 		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
 	return nil
