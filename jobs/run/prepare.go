@@ -166,7 +166,7 @@ func rootCause(err error) (cause error) {
 }
 
 // PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them. It
-// writes one on each that is not finished as well.
+// writes one on each that is not finished as well, and the hint of the scan.
 func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
 	files := refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
 	for _, f := range files {
@@ -174,6 +174,9 @@ func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
 	}
 	for _, path := range in.Plan.LeftOut.Unfinished {
 		fmt.Fprintf(w, "graphscore: not finished: %s\n", path)
+	}
+	if scanned.Hint != "" {
+		fmt.Fprintf(w, "graphscore: %s\n", display.Harmless(scanned.Hint))
 	}
 	return len(files)
 }

@@ -20,25 +20,30 @@ type Observer struct {
 // Scanned is what a scan found.
 type Scanned struct {
 	Result *pipeline.Result // one entry for each shard of the plan
+	// Hint is a likely reason for which graphs could not be scored, "" for none.
+	Hint string
 }
 
 // Scan reads the whole plan without scoring it, and passes each batch and each rejection to see. width is the number
 // of features of a node; limits holds what a run would refuse a graph for.
 func (in *Input) Scan(ctx context.Context, width int, limits pipeline.Config, see Observer) (*Scanned, error) {
 	var mu sync.Mutex
+	var numbering numbering
 	shards := make([]pipeline.Shard, len(in.Plan.Shards))
 	for i := range in.Plan.Shards {
 		sh := &in.Plan.Shards[i]
 		shards[i] = pipeline.Shard{
 			Name: sh.Part, Rows: sh.Rows,
 			Open:   func(ctx context.Context) (pipeline.Source, error) { return in.Plan.Open(ctx, sh, width) },
-			Create: func(context.Context) (pipeline.Sink, error) { return &scanSink{mu: &mu, see: see, file: sh.File}, nil },
+			Create: func(context.Context) (pipeline.Sink, error) {
+				return numbering.of(sh.File, &scanSink{mu: &mu, see: see, file: sh.File}), nil
+			},
 		}
 	}
 	limits.Outputs, limits.Log = 1, in.Log
 	result, err := pipeline.Run(ctx, limits, shards, noScorer{})
 	in.WarnUndecided(ctx)
-	return &Scanned{Result: result}, err
+	return &Scanned{Result: result, Hint: numbering.hint()}, err
 }
 
 // noScorer scores every node with zero: a scan is a run without a model.

@@ -73,6 +73,9 @@ func (p backfillPrinter) date(d *backfill.Date) {
 		fmt.Fprintf(p.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
 			display.Plural(sum(rec.QuarantinedByCode), "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
 	}
+	if d.Run.Hint != "" {
+		fmt.Fprintf(p.stderr, "graphscore: %s: %s\n", d.Date, display.Harmless(d.Run.Hint))
+	}
 }
 
 // outcomeText is an outcome as the table has it.
