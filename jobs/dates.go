@@ -3,6 +3,8 @@ package jobs
 import (
 	"fmt"
 	"iter"
+	"strconv"
+	"strings"
 	"time"
 	_ "time/tzdata" // machines and containers without zone files have to know the job's timezone as well
 )
@@ -100,8 +102,9 @@ func (c Calendar) Previous(now time.Time) Date {
 }
 
 // Parse reads a date as people write it: 2006-01-02, for hours also 2006-01-02T15, for months also 2006-01. Of a
-// week or month any day will do.
-func (c Calendar) Parse(text string) (Date, error) {
+// week or month any day will do. Relative to now are today, yesterday and N hours, days or weeks ago: the date that
+// holds that moment of the wall clock, and in a calendar of hours the first one of that day.
+func (c Calendar) Parse(text string, now time.Time) (Date, error) {
 	layouts := []string{time.DateOnly}
 	example := "2026-01-31"
 	switch c.Unit {
@@ -116,7 +119,46 @@ func (c Calendar) Parse(text string) (Date, error) {
 			return c.at(t), nil
 		}
 	}
-	return Date{}, fmt.Errorf("%q is not a date: write it as %s", text, example)
+	if wall, is := c.ago(text, now); is {
+		return c.at(wall), nil
+	}
+	return Date{}, fmt.Errorf("%q is not a date: write it as %s, or as yesterday or 7 days ago", text, example)
+}
+
+// mostAgo is how many units of time ago a date may be.
+const mostAgo = 100_000
+
+// ago returns the time of the wall clock that a phrase like "7 days ago" means, at the start of its day unless it
+// counts hours. is is false for other texts.
+func (c Calendar) ago(text string, now time.Time) (wall time.Time, is bool) {
+	words := strings.Fields(strings.ToLower(text))
+	n, unit := 0, "day"
+	switch {
+	case len(words) == 1 && words[0] == "today":
+	case len(words) == 1 && words[0] == "yesterday":
+		n = 1
+	case len(words) == 3 && words[2] == "ago":
+		var err error
+		if n, err = strconv.Atoi(words[0]); err != nil || n < 0 || n > mostAgo {
+			return time.Time{}, false
+		}
+		unit = strings.TrimSuffix(words[1], "s")
+	default:
+		return time.Time{}, false
+	}
+	local := now.In(c.location())
+	days := n
+	switch unit {
+	case "hour":
+		local = local.Add(time.Duration(-n) * time.Hour)
+		return time.Date(local.Year(), local.Month(), local.Day(), local.Hour(), 0, 0, 0, time.UTC), true
+	case "day":
+	case "week":
+		days = 7 * n
+	default:
+		return time.Time{}, false
+	}
+	return time.Date(local.Year(), local.Month(), local.Day()-days, 0, 0, 0, 0, time.UTC), true
 }
 
 func (c Calendar) location() *time.Location {

@@ -23,7 +23,7 @@ func zone(t *testing.T, name string) *time.Location {
 
 func parse(t *testing.T, c jobs.Calendar, text string) jobs.Date {
 	t.Helper()
-	d, err := c.Parse(text)
+	d, err := c.Parse(text, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,16 +122,51 @@ func TestPreviousAndCurrent(t *testing.T) {
 	}
 }
 
+func TestParseRelative(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		unit            jobs.Unit
+		zone, now, text string
+		want            string
+	}{
+		"today":                            {jobs.Day, "UTC", "2026-03-01T23:59:00Z", "today", "2026-03-01"},
+		"yesterday over a month":           {jobs.Day, "UTC", "2026-03-01T00:00:00Z", "yesterday", "2026-02-28"},
+		"the wall clock's day":             {jobs.Day, "Europe/Berlin", "2026-03-01T23:30:00Z", "Yesterday", "2026-03-01"},
+		"days":                             {jobs.Day, "UTC", "2026-03-03T04:17:00Z", " 7  days ago", "2026-02-24"},
+		"one day":                          {jobs.Day, "UTC", "2026-03-03T04:17:00Z", "1 day ago", "2026-03-02"},
+		"weeks":                            {jobs.Day, "UTC", "2026-03-03T04:17:00Z", "2 weeks ago", "2026-02-17"},
+		"hours in days":                    {jobs.Day, "UTC", "2026-03-03T04:17:00Z", "5 hours ago", "2026-03-02"},
+		"hours":                            {jobs.Hour, "UTC", "2026-03-03T04:17:00Z", "5 hours ago", "2026-03-02T23"},
+		"hours over a clock put forward":   {jobs.Hour, "Europe/Berlin", "2026-03-29T01:17:00Z", "1 hour ago", "2026-03-29T01"},
+		"days begin with their first hour": {jobs.Hour, "UTC", "2026-03-03T04:17:00Z", "2 days ago", "2026-03-01T00"},
+		"days before a clock put back":     {jobs.Day, "Europe/Berlin", "2026-10-26T00:30:00+01:00", "1 day ago", "2026-10-25"},
+		"in weeks":                         {jobs.Week, "UTC", "2026-03-04T04:17:00Z", "1 week ago", "2026-02-23"},
+		"in months":                        {jobs.Month, "UTC", "2026-03-03T04:17:00Z", "7 days ago", "2026-02"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			now, err := time.Parse(time.RFC3339, test.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := jobs.Calendar{Unit: test.unit, Location: zone(t, test.zone)}
+			if d, err := c.Parse(test.text, now); err != nil || d.String() != test.want {
+				t.Errorf("%s at %s is %s, %v; want %s", test.text, test.now, d, err, test.want)
+			}
+		})
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	t.Parallel()
 	for unit, texts := range map[jobs.Unit][]string{
-		jobs.Day:   {"", "2026-13-01", "2026-02-29", "2026-1-1", "20260101", "yesterday", "2026-01-01T05"},
+		jobs.Day:   {"", "2026-13-01", "2026-02-29", "2026-1-1", "20260101", "tomorrow", "7 days", "-1 days ago", "1.5 days ago", "2 months ago", "999999 days ago", "2026-01-01T05"},
 		jobs.Hour:  {"2026-01-01T24", "2026-01-01T05:30", "05"},
 		jobs.Week:  {"2026-W05", "2026-02-30"},
 		jobs.Month: {"2026-13", "2026"},
 	} {
 		for _, text := range texts {
-			if d, err := (jobs.Calendar{Unit: unit}).Parse(text); err == nil || !strings.Contains(err.Error(), "is not a date: write it as 2026-01") {
+			if d, err := (jobs.Calendar{Unit: unit}).Parse(text, time.Time{}); err == nil || !strings.Contains(err.Error(), "is not a date: write it as 2026-01") {
 				t.Errorf("%s %q: %v, %v", unit, text, d, err)
 			}
 		}
@@ -158,7 +193,7 @@ func TestDatesProperties(t *testing.T) {
 		var labels []string
 		for d := range c.Dates(c.Current(now.AddDate(0, -2, 0)), until) {
 			labels = append(labels, d.String())
-			if back, err := c.Parse(d.String()); err != nil || back != d {
+			if back, err := c.Parse(d.String(), now); err != nil || back != d {
 				r.Fatalf("%s is parsed as %s, %v", d, back, err)
 			}
 		}

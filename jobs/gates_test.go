@@ -157,7 +157,7 @@ func TestEarlier(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			date, err := calendar.Parse(test.date)
+			date, err := calendar.Parse(test.date, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}

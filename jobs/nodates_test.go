@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -39,11 +40,11 @@ func TestFoldersOfNoDateAreNamed(t *testing.T) {
 		"without a date": {"day", jobs.Calendar{Location: samoa}, "2011-12-29", "2012-01-02", nil},
 	} {
 		job := jobs.Job{Input: jobs.Input{Path: jobs.Paths{{Path: filepath.Join(dir, test.path)}}}}
-		since, err := test.calendar.Parse(test.since)
+		since, err := test.calendar.Parse(test.since, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		until, err := test.calendar.Parse(test.until)
+		until, err := test.calendar.Parse(test.until, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func TestFoldersOfNoDateAreNamed(t *testing.T) {
 	job := jobs.Job{Input: jobs.Input{Path: jobs.Paths{{Path: filepath.Join(dir, "dt={date}/hour={date:15}")}}}}
 	calendar := jobs.Calendar{Unit: jobs.Hour, Location: berlin}
 	for text, want := range map[string]int{"2026-03-29T03": 1, "2026-03-29T04": 0, "2026-03-29T01": 0} {
-		d, err := calendar.Parse(text)
+		d, err := calendar.Parse(text, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

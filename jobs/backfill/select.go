@@ -92,13 +92,14 @@ func (b *Backfill) list() error {
 	if b.Since == "" {
 		return usagef("backfill needs --since DATE: see graphscore backfill --help")
 	}
-	since, err := b.calendar.Parse(b.Since)
+	now := b.Run.Now()
+	since, err := b.calendar.Parse(b.Since, now)
 	if err != nil {
 		return usagef("--since: %v", err)
 	}
-	until := b.calendar.Current(b.Run.Now())
+	until := b.calendar.Current(now)
 	if b.Until != "" {
-		if until, err = b.calendar.Parse(b.Until); err != nil {
+		if until, err = b.calendar.Parse(b.Until, now); err != nil {
 			return usagef("--until: %v", err)
 		}
 	}

@@ -30,6 +30,7 @@ func (e *env) backfillCommand() *cobra.Command {
 			"The exit code is that of the first failed date; without any, 3 if graphs or\n" +
 			"files of a date were not scored. The same command continues." + watchHelp,
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +
+			"  graphscore backfill nightly.yaml --since '7 days ago' --newest-first\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --dry-run\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --only stale --parallel 4",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,7 +55,7 @@ func (e *env) backfillCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&cfg.Since, "since", "", "first `DATE`, as 2026-01-31, 2026-01-31T23 or 2026-01")
+	flags.StringVar(&cfg.Since, "since", "", "first `DATE`, as 2026-01-31, 2026-01-31T23, 2026-01 or '7 days ago'")
 	flags.StringVar(&cfg.Until, "until", "", "`DATE` after the last one (default: the one that now is in, so that only what is over is run)")
 	flags.StringVar(&cfg.Only, "only", backfill.OnlyMissing, "which dates: missing, failed, stale or all")
 	flags.IntVar(&cfg.Parallel, "parallel", 1, "run `N` dates at once, over the same workers and within the same limits")
@@ -75,8 +76,12 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 	if err != nil {
 		return err
 	}
-	if cfg.Until == "" {
-		e.args = append(slices.Clone(e.args), "--until", b.Until) // the command that continues means the same
+	// The command that continues means the same, on whatever day.
+	if cfg.Since != b.Since {
+		e.args = append(slices.Clone(e.args), "--since", b.Since)
+	}
+	if cfg.Until != b.Until {
+		e.args = append(slices.Clone(e.args), "--until", b.Until)
 	}
 	if !cfg.DryRun {
 		if err := m.serve(ctx, func() pipeline.Reading { return b.Progress().Reading }); err != nil {

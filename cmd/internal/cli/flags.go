@@ -241,7 +241,7 @@ func (e *env) onDate(f *jobFlags, job *jobs.Job) (*jobs.Job, string, error) {
 	}
 	date := calendar.Previous(e.now())
 	if f.date != "" {
-		if date, err = calendar.Parse(f.date); err != nil {
+		if date, err = calendar.Parse(f.date, e.now()); err != nil {
 			return nil, "", usagef("--date: %v", err)
 		}
 		if !calendar.Exists(date) {
