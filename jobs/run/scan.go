@@ -34,7 +34,7 @@ func (in *Input) Scan(ctx context.Context, width int, limits pipeline.Config, se
 		sh := &in.Plan.Shards[i]
 		shards[i] = pipeline.Shard{
 			Name: sh.Part, Rows: sh.Rows,
-			Open:   func(ctx context.Context) (pipeline.Source, error) { return in.Plan.Open(ctx, sh, width) },
+			Open: func(ctx context.Context) (pipeline.Source, error) { return in.Plan.Open(ctx, sh, width) },
 			Create: func(context.Context) (pipeline.Sink, error) {
 				return numbering.of(sh.File, &scanSink{mu: &mu, see: see, file: sh.File}), nil
 			},
