@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -38,7 +36,7 @@ func (c *Comparison) Refusal() error {
 
 // Compare compares a plan with the parts that exist in cfg.Dir, as [Output.Reconcile] does, and changes nothing: it
 // neither creates the folder nor locks it, and leaves the temporary files of others alone. A run that writes
-// there meanwhile may be seen half done. Errors are an *atomic.CreateError where the folder is none or cannot be read,
+// there meanwhile may be seen half done. Errors are an *atomic.CreateError where the folder is none or may not be read,
 // an *atomic.IOError, or that of ctx.
 func Compare(ctx context.Context, cfg Config, plan Plan) (*Comparison, error) {
 	cfg = cfg.WithDefaults()
@@ -55,7 +53,7 @@ func Compare(ctx context.Context, cfg Config, plan Plan) (*Comparison, error) {
 		return &Comparison{Reconciled: nothing, dir: cfg.Dir}, ctx.Err()
 	}
 	defer func() { _ = root.Close() }() // it was only read
-	r, bad, err := newComparer(cfg, root, plan).compare(ctx)
+	r, bad, err := newComparer(cfg, atomic.Below(root), plan).compare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -65,14 +63,14 @@ func Compare(ctx context.Context, cfg Config, plan Plan) (*Comparison, error) {
 // comparer compares a plan with the parts in a folder. It only reads.
 type comparer struct {
 	dir    string
-	root   *os.Root
+	looks  atomic.Looks
 	log    *slog.Logger
 	plan   Plan
 	digest string // of the settings
 }
 
-func newComparer(cfg Config, root *os.Root, plan Plan) *comparer {
-	return &comparer{dir: cfg.Dir, root: root, log: cfg.Log, plan: plan, digest: plan.Contents.Settings.Digest()}
+func newComparer(cfg Config, looks atomic.Looks, plan Plan) *comparer {
+	return &comparer{dir: cfg.Dir, looks: looks, log: cfg.Log, plan: plan, digest: plan.Contents.Settings.Digest()}
 }
 
 // compare compares everything. Parts that do not match are in the list.
@@ -96,7 +94,13 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 		if mismatch != nil {
 			bad = append(bad, *mismatch)
 		}
+		if r.Decisions[i] == Skip {
+			if err := c.whole(ctx, i, r); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
+	c.sayTorn(ctx, r)
 	others, err := c.others(ctx, planned, r)
 	if err != nil {
 		return nil, nil, err
@@ -106,7 +110,7 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 
 // decide looks at the part of one spec.
 func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mismatch, error) {
-	f, err := footerOf(c.root, c.dir, s.Part)
+	f, err := footerOf(c.looks, c.dir, s.Part)
 	var damaged *part.DamagedError
 	var reasons []string
 	switch {
@@ -140,6 +144,28 @@ func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mism
 	return &Mismatch{Part: s.Part, Reasons: reasons}, nil
 }
 
+// whole compares the part of spec i, which is to be skipped, with its quarantine file: a part that has lost it is not
+// whole, and is made anew.
+func (c *comparer) whole(ctx context.Context, i int, r *Reconciled) error {
+	name := c.plan.Specs[i].Part
+	fault, err := part.QuarantineFault(c.looks, c.dir, name, r.Footers[i])
+	if err != nil || fault == "" {
+		return err
+	}
+	c.log.DebugContext(ctx, "a part is made anew", "part", name, "reason", fault)
+	r.Decisions[i], r.Footers[i] = Renew, nil
+	r.Torn = append(r.Torn, Torn{name, fault})
+	return nil
+}
+
+// sayTorn says in one line which parts are made anew because they are not whole.
+func (c *comparer) sayTorn(ctx context.Context, r *Reconciled) {
+	if len(r.Torn) > 0 {
+		c.log.WarnContext(ctx, "parts are not whole and are made anew", "parts", len(r.Torn),
+			"first", atomic.PathBelow(c.dir, r.Torn[0].Part), "reason", r.Torn[0].Reason)
+	}
+}
+
 // trialOver says whether a run of the first graphs only would put its parts in the place of whole ones.
 func (c *comparer) trialOver(f *part.Footer) bool {
 	return c.plan.Contents.Settings.Limit > 0 && f.Settings.Limit == 0
@@ -151,13 +177,16 @@ func (c *comparer) trial(name string) *Mismatch {
 }
 
 // footerOf reads that of a part below the root of an output. It follows no link.
-func footerOf(root *os.Root, dir, name string) (*part.Footer, error) {
-	local := filepath.FromSlash(name)
-	path := filepath.Join(dir, local)
-	if info, err := root.Lstat(local); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+func footerOf(looks atomic.Looks, dir, name string) (*part.Footer, error) {
+	path := atomic.PathBelow(dir, name)
+	info, err := looks.Lstat(name)
+	if err != nil {
+		return nil, atomic.LookingFor(path, err)
+	}
+	if !info.Mode().IsRegular() { // opening a pipe blocks
 		return nil, &part.DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
 	}
-	f, err := root.OpenFile(local, os.O_RDONLY, 0)
+	f, err := looks.Open(name)
 	if err != nil {
 		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
@@ -175,16 +204,19 @@ func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Recon
 	}
 	var bad []Mismatch
 	visible := func(name string) bool { return !strings.ContainsAny(path.Base(name)[:1], "._") && ctx.Err() == nil }
-	err := atomic.Walk(c.root, ".", visible, func(name string) error {
+	err := atomic.Walk(c.looks, c.dir, ".", visible, func(name string) error {
 		if !part.IsName(name) || planned[name] || !visible(name) {
 			return nil
 		}
-		f, err := footerOf(c.root, c.dir, name)
+		f, err := footerOf(c.looks, c.dir, name)
 		switch {
-		case err != nil:
-			c.log.Warn("leaving a file that is not a part of graphscore", "path", filepath.Join(c.dir, filepath.FromSlash(name)), "reason", err)
+		case part.IsPartError(err):
+			c.log.WarnContext(ctx, "leaving a file that is not a part of graphscore", "path", atomic.PathBelow(c.dir, name), "reason", err)
+		case errors.Is(err, fs.ErrNotExist): // another run removed it meanwhile
+		case err != nil: // it may be one of ours
+			return err
 		case f.Part != part.Text(name):
-			c.log.Warn("leaving a copy of a part", "path", filepath.Join(c.dir, filepath.FromSlash(name)), "part", f.Part)
+			c.log.WarnContext(ctx, "leaving a copy of a part", "path", atomic.PathBelow(c.dir, name), "part", f.Part)
 		case shards[place{path.Dir(name), f.Input}] && c.trialOver(f):
 			bad = append(bad, *c.trial(name))
 		case shards[place{path.Dir(name), f.Input}] && c.plan.Rescore:
@@ -200,8 +232,5 @@ func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Recon
 		}
 		return nil
 	})
-	if err != nil {
-		err = &atomic.IOError{Op: "reading", Path: c.dir, Err: err}
-	}
 	return bad, errors.Join(err, ctx.Err())
 }

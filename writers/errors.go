@@ -91,6 +91,14 @@ func (e *MismatchError) kind() (what, remedy string) {
 	}
 }
 
+// LostError says that a file of the output which this run saw or made is not there any more, though no other run may
+// write.
+type LostError struct{ Path string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%q was there and is not any more: check the disk and what else changes the output, then run again", e.Path)
+}
+
 // CountError says that a part did not get every graph of its shard exactly once.
 type CountError struct {
 	Part                      string

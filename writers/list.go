@@ -55,8 +55,10 @@ func (v View) List(ctx context.Context) (*Inventory, error) {
 			return ctx.Err()
 		case errors.Is(err, fs.ErrNotExist) && name != ".":
 			return nil
+		case name == atomic.LostAndFound && d.IsDir():
+			return fs.SkipDir
 		case err != nil:
-			return &atomic.IOError{Op: "reading", Path: path.Join(v.dir, name), Err: err}
+			return &atomic.IOError{Op: "reading", Path: v.Path(name), Err: err}
 		case !d.IsDir():
 			inv.add(name, d.Type().IsRegular())
 		}

@@ -40,7 +40,7 @@ func (o *Output) lock() error {
 	l := flock.New(o.folder.Path(lockName), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
 	held, err := l.TryLock()
 	if err != nil {
-		return &atomic.CreateError{Path: o.folder.Path(lockName), Err: err}
+		return atomic.Creating(o.folder.Path(lockName), err)
 	}
 	if !held {
 		return lockedError(o.cfg.Dir, f)
@@ -61,7 +61,8 @@ func (o *Output) lock() error {
 	return nil
 }
 
-// lockedError reads who holds the lock. A holder that has not yet written its name yields an error without one.
+// lockedError reads who holds the lock. A holder that has not yet written its name, or whose name cannot be read, yields
+// an error without one.
 func lockedError(dir string, f io.Reader) error {
 	e := &LockedError{Path: dir}
 	var h Holder

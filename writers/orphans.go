@@ -84,9 +84,12 @@ func (o *Output) prune(ctx context.Context, r *Reconciled) error {
 		return nil
 	}
 	for _, name := range r.Prunable {
-		f, err := footerOf(o.folder.Root(), o.cfg.Dir, name)
+		f, err := footerOf(o.folder.Looks(), o.cfg.Dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		}
+		if err != nil && !part.IsPartError(err) {
+			return err
 		}
 		if err != nil || f.Part != part.Text(name) { // it was another file when the output was compared
 			o.cfg.Log.WarnContext(ctx, "leaving a file that has become no part of this output", "path", o.folder.Path(name))
@@ -109,5 +112,5 @@ func (o *Output) prune(ctx context.Context, r *Reconciled) error {
 func (o *Output) allComplete() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return !slices.ContainsFunc(o.specs, func(s part.Spec) bool { return !o.complete[s.Part] })
+	return !slices.ContainsFunc(o.specs, func(s part.Spec) bool { return !o.isComplete(s.Part) })
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 
@@ -24,7 +26,7 @@ type Output struct {
 
 	mu       sync.Mutex
 	begun    bool
-	complete map[string]bool // parts of the plan that match: skipped or committed
+	complete map[string]bool // parts of the plan that match, skipped or committed: whether each has a quarantine file
 	specs    []part.Spec     // the plan, once reconciled
 }
 
@@ -94,7 +96,8 @@ func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 }
 
 // Finish ends a run: it settles the output, and with ok, which means that every planned shard has its part and no
-// gate failed, it writes _SUCCESS, else it removes it. No part may be open.
+// gate failed, it writes _SUCCESS, else it removes it. No part may be open. A part or quarantine file of the plan that
+// has gone since this run saw or made it is a *LostError.
 func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	if err := o.Settle(ctx, r); err != nil {
 		return err
@@ -102,8 +105,11 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	if !ok {
 		return o.Begin()
 	}
-	if o.folder.Exists(SuccessName) {
-		return nil
+	if err := o.checkComplete(); err != nil {
+		return err
+	}
+	if done, err := o.folder.Exists(SuccessName); done || err != nil {
+		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -112,6 +118,35 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	}
 	o.begun = false
 	return nil
+}
+
+// checkComplete looks once more at every part that this run found or made complete, and at its quarantine file. What is
+// not there any more is a *LostError.
+func (o *Output) checkComplete() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(o.complete)) {
+		files := []string{name}
+		if o.complete[name] {
+			files = append(files, part.QuarantineName(name))
+		}
+		for _, file := range files {
+			exists, err := o.folder.Exists(file)
+			if err != nil {
+				return err
+			}
+			if !exists {
+				return &LostError{o.folder.Path(file)}
+			}
+		}
+	}
+	return nil
+}
+
+// isComplete reports whether a planned part matches or was committed. The caller holds mu.
+func (o *Output) isComplete(name string) bool {
+	_, is := o.complete[name]
+	return is
 }
 
 // Withdraw removes a part of the plan and its quarantine file, where they exist: what they were made from was read
@@ -137,7 +172,7 @@ func (o *Output) supersede(ctx context.Context, r *Reconciled) error {
 	missing := make(map[string]bool)
 	o.mu.Lock()
 	for _, s := range o.specs {
-		if !o.complete[s.Part] {
+		if !o.isComplete(s.Part) {
 			missing[part.Text(s.Input)] = true
 		}
 	}
@@ -160,20 +195,26 @@ func (o *Output) supersede(ctx context.Context, r *Reconciled) error {
 // that died between giving the two their names.
 func (o *Output) sweep(ctx context.Context) error {
 	everywhere := func(string) bool { return ctx.Err() == nil }
-	err := atomic.Walk(o.folder.Root(), part.QuarantineDir, everywhere, func(name string) error {
+	err := o.folder.Walk(part.QuarantineDir, everywhere, func(name string) error {
 		of, ours := part.QuarantinePart(name)
-		if !ours || !part.IsName(of) || o.folder.Exists(of) {
+		if !ours || !part.IsName(of) {
 			return nil
+		}
+		exists, err := o.folder.Exists(of)
+		if exists || err != nil {
+			return err
+		}
+		o.mu.Lock()
+		lost := o.isComplete(of)
+		o.mu.Unlock()
+		if lost { // what it belongs to was there: the file is not a leftover
+			return &LostError{o.folder.Path(of)}
 		}
 		if err := o.Begin(); err != nil {
 			return err
 		}
 		return o.folder.Remove(name)
 	})
-	var failed *atomic.IOError
-	if err != nil && !errors.As(err, &failed) {
-		err = &atomic.IOError{Op: "reading", Path: o.folder.Path(part.QuarantineDir), Err: err}
-	}
 	return errors.Join(err, ctx.Err())
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
@@ -20,8 +21,9 @@ type Part struct {
 	file       *atomic.File
 	encoder    *part.Encoder
 	quarantine *atomic.File // nil until a graph is rejected
-	lastRow    int64        // of the last rejection
-	done       bool         // committed or closed
+	sum        *part.QuarantineSum
+	lastRow    int64 // of the last rejection
+	done       bool  // committed or closed
 	err        error
 }
 
@@ -70,9 +72,9 @@ func (p *Part) Reject(ctx context.Context, r graph.Rejection) error {
 		if err != nil {
 			return p.fail(err)
 		}
-		p.quarantine = q
+		p.quarantine, p.sum = q, part.NewQuarantineSum()
 	}
-	if _, err := p.quarantine.Write(part.QuarantineLine(p.footer.Input, r)); err != nil {
+	if _, err := io.MultiWriter(p.quarantine, p.sum).Write(part.QuarantineLine(p.footer.Input, r)); err != nil {
 		return p.fail(err)
 	}
 	p.footer.Quarantined++
@@ -92,6 +94,9 @@ func (p *Part) Commit(ctx context.Context) error {
 	if f.RowsIn != f.Rows {
 		return p.fail(&CountError{Part: f.Part, Rows: f.Rows, Scored: f.Scored, Quarantined: f.Quarantined})
 	}
+	if p.quarantine != nil {
+		f.QuarantineHash = p.sum.Hash()
+	}
 	if err := p.encoder.Finish(f); err != nil {
 		return p.fail(err)
 	}
@@ -108,7 +113,7 @@ func (p *Part) Commit(ctx context.Context) error {
 	}
 	p.done = true
 	p.out.mu.Lock()
-	p.out.complete[f.Part] = true
+	p.out.complete[f.Part] = f.Quarantined > 0
 	p.out.mu.Unlock()
 	return nil
 }
@@ -116,7 +121,11 @@ func (p *Part) Commit(ctx context.Context) error {
 // publish renames the files in the order that the package doc explains.
 func (p *Part) publish() error {
 	folder, old := p.out.folder, part.QuarantineName(p.footer.Part)
-	if p.quarantine != nil || folder.Exists(old) {
+	replaces, err := folder.Exists(old)
+	if err != nil {
+		return err
+	}
+	if p.quarantine != nil || replaces {
 		if err := folder.Remove(p.footer.Part); err != nil {
 			return err
 		}
@@ -128,11 +137,14 @@ func (p *Part) publish() error {
 	} else if err := folder.Remove(old); err != nil {
 		return err
 	}
-	err := p.file.Publish()
-	if err != nil && p.quarantine != nil {
-		return errors.Join(err, p.quarantine.Withdraw())
+	err = p.file.Publish()
+	if err == nil || p.quarantine == nil {
+		return err
 	}
-	return err
+	if exists, unseen := folder.Exists(p.footer.Part); exists || unseen != nil { // it could not be taken back
+		return errors.Join(err, unseen)
+	}
+	return errors.Join(err, p.quarantine.Withdraw())
 }
 
 // Close removes the temporary files of a part that was not committed. It may be called more than once.

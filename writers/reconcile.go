@@ -19,10 +19,20 @@ const (
 	Skip
 	// Redo: the part exists, does not match, and the run has Rescore.
 	Redo
+	// Renew: the part exists and matches, but its quarantine file is not the one that it was committed with.
+	Renew
 )
 
 // String is the name that the run record uses.
-func (d Decision) String() string { return [...]string{"score", "skip", "redo"}[d] }
+func (d Decision) String() string { return [...]string{"score", "skip", "redo", "renew"}[d] }
+
+// Torn is a part that matches but is not whole.
+type Torn struct {
+	// Part is its slash-separated path under the output.
+	Part string
+	// Reason names its quarantine file and says what is wrong with it.
+	Reason string
+}
 
 // Reconciled compares a plan with the parts that exist.
 type Reconciled struct {
@@ -30,6 +40,8 @@ type Reconciled struct {
 	Decisions []Decision
 	// Footers has one entry per spec, nil unless its decision is Skip.
 	Footers []*part.Footer
+	// Torn lists the parts whose decision is Renew, in the order of the specs.
+	Torn []Torn
 	// Orphaned lists parts whose input does not exist any more and that exist.
 	Orphaned []string
 	// Prunable lists those of Orphaned that Settle removes once every planned part is complete.
@@ -45,13 +57,14 @@ type Reconciled struct {
 
 type oldPart struct{ part, input string }
 
-// Reconcile compares the planned parts with those that exist, reading footers only. Parts that do not match are a
+// Reconcile compares the planned parts with those that exist, reading footers and the quarantine files of parts that
+// match. Parts that do not match are a
 // *MismatchError, unless the plan has Rescore and they were made by graphscore. Nothing is changed.
 func (o *Output) Reconcile(ctx context.Context, plan Plan) (*Reconciled, error) {
 	if err := plan.Contents.Validate(); err != nil {
 		return nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)
 	}
-	r, bad, err := newComparer(o.cfg, o.folder.Root(), plan).compare(ctx)
+	r, bad, err := newComparer(o.cfg, o.folder.Looks(), plan).compare(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +83,7 @@ func (o *Output) adopt(specs []part.Spec, r *Reconciled) {
 	clear(o.complete)
 	for i, d := range r.Decisions {
 		if d == Skip {
-			o.complete[specs[i].Part] = true
+			o.complete[specs[i].Part] = r.Footers[i].Quarantined > 0
 		}
 	}
 }

@@ -64,6 +64,7 @@ func (s *SizeCounter) Reject(ctx context.Context, r graph.Rejection) error {
 // Commit ends the part: Bytes is complete then.
 func (s *SizeCounter) Commit(context.Context) error {
 	s.footer.RowsIn = s.footer.Scored + s.footer.Quarantined
+	s.footer.QuarantineHash = part.NewQuarantineSum().Hash() // all are of one length
 	return s.encoder.Finish(&s.footer)
 }
 

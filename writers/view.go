@@ -42,42 +42,65 @@ func (v View) Quarantine(name, input string) (*part.QuarantineReader, error) {
 	return part.OpenQuarantine(v.Path(part.QuarantineName(name)), input)
 }
 
-// Size is the number of bytes of a part, 0 where it does not exist.
-func (v View) Size(name string) int64 {
+// QuarantineFault says in what way the quarantine file of a part is not the one that it was committed with: see
+// [part.QuarantineFault].
+func (v View) QuarantineFault(name string, f *part.Footer) (fault string, err error) {
+	return part.QuarantineFault(atomic.At(v.dir), v.dir, name, f)
+}
+
+// Size is the number of bytes of a part, 0 where it does not exist. The error is an *atomic.IOError.
+func (v View) Size(name string) (int64, error) {
 	info, err := os.Lstat(v.Path(name))
-	if err != nil {
-		return 0
+	if atomic.Absent(err) {
+		return 0, nil
 	}
-	return info.Size()
+	if err != nil {
+		return 0, atomic.LookingFor(v.Path(name), err)
+	}
+	return info.Size(), nil
 }
 
 // Records returns the paths of the run records, newest first. The error is an *atomic.IOError.
 func (v View) Records() ([]string, error) { return record.List(v.dir) }
 
-// Succeeded reports whether the output has its _SUCCESS: every planned part is complete, and no gate failed.
-func (v View) Succeeded() bool {
+// Succeeded reports whether the output has its _SUCCESS: every planned part is complete, and no gate failed. The error
+// is an *atomic.IOError: then nobody can say.
+func (v View) Succeeded() (bool, error) {
 	_, err := os.Lstat(v.Path(SuccessName))
-	return err == nil
+	if err == nil || atomic.Absent(err) {
+		return err == nil, nil
+	}
+	return false, atomic.LookingFor(v.Path(SuccessName), err)
 }
 
 // Holder reads from the lock file who held the output last, and may hold it now. It does not touch the lock, so that a
-// run that begins is not disturbed. It is nil where the file does not exist or does not say.
-func (v View) Holder() *Holder {
+// run that begins is not disturbed. It is nil where the file does not exist or does not say. The error is an
+// *atomic.IOError.
+func (v View) Holder() (*Holder, error) {
 	file := v.Path(lockName)
-	if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() { // opening a pipe blocks
-		return nil
+	info, err := os.Stat(file)
+	switch {
+	case atomic.Absent(err):
+		return nil, nil
+	case err != nil:
+		return nil, atomic.LookingFor(file, err)
+	case !info.Mode().IsRegular(): // opening a pipe blocks
+		return nil, nil
 	}
 	f, err := os.Open(file)
 	if err != nil {
-		return nil
+		return nil, &atomic.IOError{Op: "reading", Path: file, Err: err}
 	}
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, holderLimit+1))
-	var h Holder
-	if err != nil || len(content) > holderLimit || json.Unmarshal(content, &h) != nil || h.RunID == "" {
-		return nil
+	if err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: file, Err: err}
 	}
-	return &h
+	var h Holder
+	if len(content) > holderLimit || json.Unmarshal(content, &h) != nil || h.RunID == "" {
+		return nil, nil
+	}
+	return &h, nil
 }
 
 // CheckFree returns a *LockedError where a run holds the output, else nil. It creates nothing. To find out, it shares
@@ -99,16 +122,19 @@ func (v View) CheckFree() error {
 	l := flock.New(v.Path(lockName), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
 	free, err := l.TryRLock()
 	if err != nil {
-		return &atomic.CreateError{Path: v.Path(lockName), Err: err}
+		return atomic.Creating(v.Path(lockName), err)
 	}
 	if !free {
 		return lockedError(v.dir, f)
 	}
-	return l.Close()
+	if err := l.Close(); err != nil {
+		return &atomic.IOError{Op: "unlocking", Path: v.Path(lockName), Err: err}
+	}
+	return nil
 }
 
 // ExistingIDTypes returns the types of ids in the first of the parts that exists, Int64 for both where none does. The
-// error is an *atomic.CreateError where the folder is none or cannot be read.
+// error is an *atomic.CreateError where the folder is none or may not be read, or an *atomic.IOError.
 func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind, err error) {
 	root, err := openExisting(v.dir)
 	if root == nil || err != nil {
@@ -116,9 +142,12 @@ func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind, e
 	}
 	defer func() { _ = root.Close() }() // it was only read
 	for _, name := range parts {
-		f, err := footerOf(root, v.dir, name)
-		if err != nil {
+		f, err := footerOf(atomic.Below(root), v.dir, name)
+		if part.IsPartError(err) || atomic.Absent(err) {
 			continue // Reconcile says what is wrong with it
+		}
+		if err != nil {
+			return graph.Int64, graph.Int64, err
 		}
 		graphIDs, nodeIDs = f.Settings.IDTypes()
 		return graphIDs, nodeIDs, nil
@@ -126,7 +155,7 @@ func (v View) ExistingIDTypes(parts []string) (graphIDs, nodeIDs graph.IDKind, e
 	return graph.Int64, graph.Int64, nil
 }
 
-// openExisting opens a folder, and returns nil where it does not exist. The error is an *atomic.CreateError.
+// openExisting opens a folder, and returns nil where it does not exist. The error is that of [atomic.Creating].
 func openExisting(dir string) (*os.Root, error) {
 	info, err := os.Stat(dir)
 	switch {
@@ -140,7 +169,7 @@ func openExisting(dir string) (*os.Root, error) {
 		root, err = os.OpenRoot(dir)
 	}
 	if err != nil {
-		return nil, &atomic.CreateError{Path: dir, Err: err}
+		return nil, atomic.Creating(dir, err)
 	}
 	return root, nil
 }

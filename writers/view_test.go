@@ -65,8 +65,8 @@ func TestHolder(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
 	o := open(t, cfg)
-	if h := o.View().Holder(); h == nil || h.RunID != cfg.RunID || h.PID != os.Getpid() {
-		t.Errorf("holder %+v", h)
+	if h, err := o.View().Holder(); err != nil || h == nil || h.RunID != cfg.RunID || h.PID != os.Getpid() {
+		t.Errorf("holder %+v, %v", h, err)
 	}
 }
 
@@ -75,8 +75,8 @@ func TestHolderOfNothing(t *testing.T) {
 	for _, content := range []string{"", "{}", "null", strings.Repeat(" ", 70<<10) + "{}"} {
 		dir := t.TempDir()
 		must(t, os.WriteFile(filepath.Join(dir, lockName), []byte(content), 0o666))
-		if h := NewView(dir).Holder(); h != nil {
-			t.Errorf("%.20q: %+v", content, h)
+		if h, err := NewView(dir).Holder(); h != nil || err != nil {
+			t.Errorf("%.20q: %+v, %v", content, h, err)
 		}
 	}
 }

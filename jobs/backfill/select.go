@@ -131,9 +131,9 @@ func (b *Backfill) choose(ctx context.Context) []int {
 	var due []int
 	for i := range b.dates {
 		d := &b.dates[i]
-		found, known := existing(ctx, d.Output)
+		found, err := existing(ctx, d.Output)
 		switch {
-		case !known: // the run will say what is wrong
+		case err != nil: // the run will say what is wrong
 			due = append(due, i)
 		case b.Only != OnlyAll && b.Only != OnlyStale && found.Success && len(found.Temporary) == 0:
 			d.Outcome = record.DateDone
@@ -150,13 +150,13 @@ func (b *Backfill) choose(ctx context.Context) []int {
 	return due
 }
 
-// existing is what an output holds, empty where there is none.
-func existing(ctx context.Context, output string) (found *writers.Inventory, known bool) {
+// existing is what an output holds, empty where there is none. Errors are those of [writers.View.List].
+func existing(ctx context.Context, output string) (*writers.Inventory, error) {
 	found, err := writers.NewView(output).List(ctx)
-	if err != nil {
-		return &writers.Inventory{}, errors.Is(err, fs.ErrNotExist)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &writers.Inventory{}, nil
 	}
-	return found, true
+	return found, err
 }
 
 // partly is the outcome of an output that is done and has graphs in quarantine, or nil.
@@ -182,7 +182,10 @@ func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool
 	}
 	d.Outcome = record.DateWouldRun
 	if b.Only == OnlyStale {
-		found, _ := existing(ctx, d.Output)
+		found, err := existing(ctx, d.Output)
+		if err != nil {
+			return true, err
+		}
 		stale, err := b.stale(ctx, in, found.Success)
 		if err != nil {
 			return true, err

@@ -225,7 +225,10 @@ func checkGates(_ context.Context, k *known) Finding {
 	case k.cfg.Limit > 0:
 		return unchecked("--limit takes only some of the graphs")
 	}
-	verdicts, notes, earlier := inputGates(k.in)
+	verdicts, notes, earlier, err := inputGates(k.in)
+	if err != nil {
+		return fail(gating, err)
+	}
 	if k.knows(haveParts) {
 		verdicts = append(verdicts, k.comparison.quarantineGate()...)
 	}

@@ -106,7 +106,10 @@ func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, err
 		notes = append(notes, more...)
 	}
 	if stopped == nil {
-		verdicts, more := c.gates()
+		verdicts, more, err := c.gates()
+		if err != nil {
+			return nil, err
+		}
 		f.Gates, notes = append(f.Gates, verdicts...), append(notes, more...)
 		stopped = c.outcome(f.Gates)
 	}
@@ -229,26 +232,33 @@ func list(of []string) []string { return append([]string{}, of...) }
 
 // gates judges by those gates that need nothing but the input, or parts that all exist. notes say what the scores
 // will be compared with.
-func (c *comparison) gates() (verdicts []record.Gate, notes []string) {
-	verdicts, notes, _ = inputGates(c.in)
-	return append(verdicts, c.quarantineGate()...), notes
+func (c *comparison) gates() (verdicts []record.Gate, notes []string, err error) {
+	verdicts, notes, _, err = inputGates(c.in)
+	return append(verdicts, c.quarantineGate()...), notes, err
 }
 
 // inputGates judges by those gates that need nothing but the input. earlier is the output that the scores will be
-// compared with, "" for none.
-func inputGates(in *run.Input) (verdicts []record.Gate, notes []string, earlier string) {
+// compared with, "" for none. Errors are those of a run that cannot look at its input or at an earlier output.
+func inputGates(in *run.Input) (verdicts []record.Gate, notes []string, earlier string, err error) {
 	if in.Limit > 0 { // a run does not look at them either
-		return nil, nil, ""
+		return nil, nil, "", nil
 	}
 	limits := in.Job.Gates
-	verdicts = gates.Input(limits, in.GateFacts(in.Plan.Rows, false))
+	facts, err := in.GateFacts(in.Plan.Rows, false)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	verdicts = gates.Input(limits, facts)
 	if limits.Drift == nil {
-		return verdicts, nil, ""
+		return verdicts, nil, "", nil
 	}
-	if earlier = in.Earlier(); earlier == "" {
-		return verdicts, []string{"drift: " + in.NothingEarlier()}, ""
+	if earlier, err = in.Earlier(); err != nil {
+		return nil, nil, "", err
 	}
-	return verdicts, []string{"drift: the scores will be compared with those of " + earlier}, earlier
+	if earlier == "" {
+		return verdicts, []string{"drift: " + in.NothingEarlier()}, "", nil
+	}
+	return verdicts, []string{"drift: the scores will be compared with those of " + earlier}, earlier, nil
 }
 
 // quarantineGate judges by the gate on graphs in quarantine, where every part exists.

@@ -55,7 +55,10 @@ func memoryLimit() (limit uint64, whose string) {
 func checkClock(_ context.Context, k *known) Finding {
 	var newest time.Time
 	if k.knows(haveInput) {
-		_, newest = k.in.Newest()
+		var err error
+		if _, newest, err = k.in.Newest(); err != nil {
+			return warn("when the input was written is not known: %v", err)
+		}
 	}
 	return compareClock(k.cfg.Now(), newest)
 }

@@ -58,8 +58,8 @@ func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contra
 
 func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
 
-// Stale compares the parts of an output with what they would be made from now. It reports whether some do not match or
-// would be removed, or whether an output with _SUCCESS lacks some.
+// Stale compares the parts of an output with what they would be made from now. It reports whether some do not match, are
+// not whole or would be removed, or whether an output with _SUCCESS lacks some.
 func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
 	width, err := in.Fit(ctx, s.Served, 0)
 	if err != nil {
@@ -70,7 +70,7 @@ func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, err
 		return false, err
 	}
 	for _, d := range found.Decisions {
-		if d == writers.Redo || d == writers.Score && success {
+		if d == writers.Redo || d == writers.Renew || d == writers.Score && success {
 			return true, nil
 		}
 	}

@@ -12,31 +12,35 @@ import (
 	"graphscore/writers/record"
 )
 
-// GateFacts is what the gates on an input of so many graphs compare with their limits.
-func (in *Input) GateFacts(graphs int64, anyAge bool) gates.Facts {
+// GateFacts is what the gates on an input of so many graphs compare with their limits. Errors are those of [Input.Newest].
+func (in *Input) GateFacts(graphs int64, anyAge bool) (gates.Facts, error) {
 	facts := gates.Facts{Graphs: graphs, Input: in.Job.Input.Path.String(), Output: in.Job.Output.Path}
 	if anyAge {
 		facts.AgeUnchecked = "the dates of a backfill may be old"
-		return facts
+		return facts, nil
 	}
-	path, written := in.Newest()
+	path, written, err := in.Newest()
 	if path == "" {
 		facts.AgeUnchecked = "the input holds no file that can be read"
-		return facts
+		return facts, err
 	}
 	facts.Newest, facts.Age = path, max(0, in.Start.Sub(written))
-	return facts
+	return facts, err
 }
 
 // Earlier is the output that the scores of the job can be compared with, "" where there is none: one is whole if it
-// has its _SUCCESS.
-func (in *Input) Earlier() string {
+// has its _SUCCESS. The error is an *atomic.IOError: then nobody can say.
+func (in *Input) Earlier() (string, error) {
 	for dir := range in.Job.Earlier() {
-		if writers.NewView(dir).Succeeded() {
-			return dir
+		done, err := writers.NewView(dir).Succeeded()
+		if err != nil {
+			return "", err
+		}
+		if done {
+			return dir, nil
 		}
 	}
-	return ""
+	return "", nil
 }
 
 // NothingEarlier says why the scores are compared with no output.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"strings"
 
 	"graphscore/pipeline"
@@ -26,11 +27,15 @@ type OutputInput struct {
 var _ verify.Input = (*OutputInput)(nil)
 
 // ReadOutputPlan plans the input as the run that made the output did: what the footers say of columns and limit is
-// used where the job and the flags do not say. Errors are those of [Config.ReadPlan].
+// used where the job and the flags do not say. Errors are those of [Config.ReadPlan], or an *atomic.IOError of the output.
 func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	reader := c.reader()
 	reader.ShardBytes = 1 // a shard for each row group: parts are put together of these
-	if f := c.anyFooter(ctx, func(*part.Footer) bool { return true }); f != nil {
+	f, err := c.anyFooter(ctx, func(*part.Footer) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	if f != nil {
 		if reader.Limit == 0 {
 			reader.Limit = f.Settings.Limit
 		}
@@ -48,7 +53,9 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	if err := in.Missing(); err != nil {
 		return nil, err
 	}
-	in.keepIDTypes(ctx)
+	if err := in.keepIDTypes(ctx); err != nil {
+		return nil, err
+	}
 	out := &OutputInput{plan: in.Plan, shards: map[string][]*readers.Shard{}}
 	out.exists = writers.Plan{Inputs: in.Plan.Present(), Unseen: in.Plan.Unseen}
 	for i := range in.Plan.Shards {
@@ -59,30 +66,39 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 }
 
 // keepIDTypes sets the types of ids to those that the parts of the planned files have, as [Input.Agree] does.
-func (in *Input) keepIDTypes(ctx context.Context) {
+func (in *Input) keepIDTypes(ctx context.Context) error {
 	planned := map[string]bool{}
 	for _, f := range in.Plan.Files {
 		planned[f.Rel] = true
 	}
-	f := in.anyFooter(ctx, func(f *part.Footer) bool { return planned[f.Input] })
+	f, err := in.anyFooter(ctx, func(f *part.Footer) bool { return planned[f.Input] })
 	if f != nil && len(in.Plan.Refused) > 0 {
 		in.Plan.Widen(f.Settings.IDTypes())
 	}
+	return err
 }
 
-// anyFooter is the first footer in an output that is wanted, nil where there is none.
-func (c Config) anyFooter(ctx context.Context, wanted func(*part.Footer) bool) *part.Footer {
+// anyFooter is the first footer in an output that is wanted, nil where there is none. The error is an *atomic.IOError.
+func (c Config) anyFooter(ctx context.Context, wanted func(*part.Footer) bool) (*part.Footer, error) {
 	view := writers.NewView(c.Job.Output.Path)
 	found, err := view.List(ctx)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // the verification will say so
+	}
 	if err != nil {
-		return nil // the verification will say so
+		return nil, err
 	}
 	for _, name := range found.Parts {
-		if f, err := view.Footer(name); err == nil && wanted(f) {
-			return f
+		f, err := view.Footer(name)
+		switch {
+		case part.IsPartError(err), errors.Is(err, fs.ErrNotExist): // the verification will say so
+		case err != nil:
+			return nil, err
+		case wanted(f):
+			return f, nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // Files lists what a run would read or refuse.

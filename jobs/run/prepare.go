@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"time"
@@ -124,14 +125,20 @@ func (c Config) reader() readers.Config {
 	return cfg
 }
 
-// Newest returns the input file that was written last, among those that can be read; path is "" where there is none.
-func (in *Input) Newest() (path string, written time.Time) {
+// Newest returns the input file that was written last, among those that can be read; path is "" where there is none. The
+// error is an *fs.PathError.
+func (in *Input) Newest() (path string, written time.Time, err error) {
 	for _, f := range in.Plan.Files {
-		if info, err := os.Stat(f.Path); err == nil && (path == "" || info.ModTime().After(written)) {
+		info, err := os.Stat(f.Path)
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it was removed once it was planned
+		case err != nil:
+			return "", time.Time{}, err
+		case path == "" || info.ModTime().After(written):
 			path, written = f.Path, info.ModTime()
 		}
 	}
-	return path, written
+	return path, written, nil
 }
 
 // LogPlan logs what will be read, and which files beside the input will not be.

@@ -234,12 +234,18 @@ func (x *execution) tryGates(ctx context.Context, output *writers.Output) error 
 			return err
 		}
 	}
-	x.previous = x.in.Earlier()
+	var err error
+	if x.previous, err = x.in.Earlier(); err != nil {
+		return err
+	}
 	if x.in.Limit > 0 {
 		x.gates = gates.LeftOut(limits, "not checked: --limit takes only some of the graphs")
 		return nil
 	}
-	facts := x.in.GateFacts(x.counts().RowsIn, x.opt.AnyAge)
+	facts, err := x.in.GateFacts(x.counts().RowsIn, x.opt.AnyAge)
+	if err != nil {
+		return err
+	}
 	facts.Quarantined = x.quarantined()
 	x.gates = append(gates.Input(limits, facts), gates.Quarantine(limits, facts)...)
 	x.settlePruning(ctx)
@@ -255,10 +261,12 @@ func (x *execution) tryGates(ctx context.Context, output *writers.Output) error 
 // say that the input is optional, the code is that of a missing input all the same: what scores would have been judged
 // does not exist.
 func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
+	var err error
 	if x.in.Limit == 0 {
-		x.gates = gates.Input(x.in.Job.Gates, x.in.GateFacts(0, x.opt.AnyAge))
+		facts, unseen := x.in.GateFacts(0, x.opt.AnyAge)
+		x.gates, err = gates.Input(x.in.Job.Gates, facts), unseen
 	}
-	err := cmp.Or(x.in.Missing(), x.failedGates())
+	err = cmp.Or(err, x.in.Missing(), x.failedGates())
 	ended := x.end(ctx, err)
 	ended.NoInput = true
 	return ended, err

@@ -1,8 +1,11 @@
 package observe
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -37,7 +40,11 @@ func TextfilePath(path, job string) string {
 func WriteTextfile(path string, l *LastRun) error {
 	registry := prometheus.NewRegistry()
 	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"job": l.Job}, registry)
-	if err := l.gather(labelled, lastSuccess(path, l.Job)); err != nil {
+	succeeded, err := lastSuccess(path, l.Job)
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", path, display.Cause(err))
+	}
+	if err := l.gather(labelled, succeeded); err != nil {
 		return fmt.Errorf("collecting metrics: %w", err)
 	}
 	if err := prometheus.WriteToTextfile(path, registry); err != nil {
@@ -47,24 +54,26 @@ func WriteTextfile(path string, l *LastRun) error {
 }
 
 // lastSuccess is the time of the last success of a job that the file has, 0 where it has none: whatever is
-// there otherwise is replaced.
-func lastSuccess(path, job string) float64 {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0
+// there otherwise is replaced. The error is that of a file which cannot be read.
+func lastSuccess(path, job string) (float64, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
 	}
-	defer f.Close()
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(f)
 	if err != nil {
-		return 0
+		return 0, err
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(content))
+	if err != nil { // it is no such file
+		return 0, nil
 	}
 	for _, m := range families[successName].GetMetric() {
 		for _, label := range m.GetLabel() {
 			if label.GetName() == "job" && label.GetValue() == job {
-				return m.GetGauge().GetValue()
+				return m.GetGauge().GetValue(), nil
 			}
 		}
 	}
-	return 0
+	return 0, nil
 }

@@ -24,8 +24,8 @@ type output struct {
 }
 
 type scoredPart struct {
-	name, input string
-	quarantined int64
+	name   string
+	footer *part.Footer
 }
 
 // openOutput reads the footer of every part. Files that are no parts are noted.
@@ -53,18 +53,24 @@ func openOutput(ctx context.Context, view writers.View, note func(string, ...any
 		case err != nil:
 			return nil, err
 		default:
-			o.add(name, l)
+			if err := o.add(name, l); err != nil {
+				return nil, err
+			}
 		}
 	}
 	o.totals.Unreadable = int64(o.unreadable)
 	return o, nil
 }
 
-func (o *output) add(name string, l *part.Footer) {
-	o.parts = append(o.parts, scoredPart{name, l.Input, l.Quarantined})
+func (o *output) add(name string, l *part.Footer) error {
+	size, err := o.view.Size(name)
+	if err != nil {
+		return err
+	}
+	o.parts = append(o.parts, scoredPart{name, l})
 	t := &o.totals
 	t.Parts++
-	t.Bytes += o.view.Size(name)
+	t.Bytes += size
 	t.Graphs += l.RowsIn
 	t.Scored += l.Scored
 	t.Quarantined += l.Quarantined
@@ -74,6 +80,7 @@ func (o *output) add(name string, l *part.Footer) {
 	}
 	o.models[l.Model]++
 	o.settings[l.SettingsDigest]++
+	return nil
 }
 
 // stream reads the rows of every part. A part that is broken is noted once, and what was seen of it counts.

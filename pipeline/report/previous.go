@@ -41,7 +41,11 @@ func (b *builder) locateKnown(ctx context.Context) error {
 		places = []string{filepath.Join(b.dir, rel), b.record.Previous}
 	}
 	for _, dir := range places {
-		if !writers.NewView(dir).Succeeded() || sameFolder(dir, b.dir) {
+		done, err := writers.NewView(dir).Succeeded()
+		if err != nil {
+			return err
+		}
+		if !done || sameFolder(dir, b.dir) {
 			continue
 		}
 		found, err := openOutput(ctx, writers.NewView(dir), b.notePrevious)
@@ -59,6 +63,7 @@ func (b *builder) locateKnown(ctx context.Context) error {
 	return nil
 }
 
+// sameFolder takes folders that cannot be looked at for different ones: opening them will say why.
 func sameFolder(a, b string) bool {
 	infoA, errA := os.Stat(a)
 	infoB, errB := os.Stat(b)

@@ -25,17 +25,29 @@ type examples struct {
 	lines   int
 }
 
-// examples reads quarantine files until every code has its examples.
+// examples compares every quarantine file with its part, and reads the graphs in them until every code has its examples.
 func (b *builder) examples(ctx context.Context) error {
 	e := &examples{codes: b.output.codes, found: map[string][]Example{}, missing: map[string]bool{}}
 	for code := range e.codes {
 		e.missing[code] = true
 	}
 	for _, p := range b.output.parts {
-		if p.quarantined == 0 || e.enough() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		fault, err := b.view().QuarantineFault(p.name, p.footer)
+		if err != nil {
+			return err
+		}
+		if fault != "" {
+			b.torn++
+			b.note("The part %s is not whole: %s. The next run makes it anew.", p.name, fault)
 			continue
 		}
-		err := e.read(ctx, b.view(), p)
+		if p.footer.Quarantined == 0 || e.enough() {
+			continue
+		}
+		err = e.read(ctx, b.view(), p)
 		if part.IsPartError(err) {
 			b.note("%s", sentence(err))
 		} else if err != nil {
@@ -57,7 +69,7 @@ func (e *examples) enough() bool { return len(e.missing) == 0 || e.lines >= exam
 
 // read reads the quarantine of one part.
 func (e *examples) read(ctx context.Context, view writers.View, p scoredPart) (err error) {
-	q, err := view.Quarantine(p.name, p.input)
+	q, err := view.Quarantine(p.name, p.footer.Input)
 	if err != nil {
 		return err
 	}
@@ -85,7 +97,7 @@ func (e *examples) add(p scoredPart, r graph.Rejection) {
 	if r.GraphID != nil {
 		id = fmt.Sprint(r.GraphID)
 	}
-	e.found[code] = append(e.found[code], Example{id, p.input, r.RowGroup, r.Row, r.Message})
+	e.found[code] = append(e.found[code], Example{id, p.footer.Input, r.RowGroup, r.Row, r.Message})
 	if n := int64(len(e.found[code])); n == min(shownExamples, e.codes[code]) {
 		delete(e.missing, code)
 	}

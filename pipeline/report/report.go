@@ -63,8 +63,7 @@ func Build(ctx context.Context, cfg Config) (*Report, error) {
 	b.outcome()
 	b.problems()
 	b.provenance()
-	b.state()
-	return b.report, nil
+	return b.report, b.state()
 }
 
 func newReport() *Report {
@@ -89,6 +88,7 @@ type builder struct {
 	previous *output // to compare with, nil for none
 	lost     string  // an output that the run knew of and that cannot be compared with now
 	dropped  int     // notes that are not shown
+	torn     int64   // parts whose quarantine file is not the one that they were committed with
 }
 
 // view is the output that is reported.
@@ -174,20 +174,20 @@ func (b *builder) choose(folder bool) error {
 		b.record, b.at = rec, i
 		break
 	}
-	b.unfinished()
-	return nil
+	return b.unfinished()
 }
 
 // unfinished finds out whether a run began after the last one that left a record.
-func (b *builder) unfinished() {
-	h := b.view().Holder()
+func (b *builder) unfinished() error {
+	h, err := b.view().Holder()
 	if h == nil {
-		return
+		return err
 	}
 	if slices.ContainsFunc(b.files, func(file string) bool { return filepath.Base(file) == h.RunID+".json" }) {
-		return
+		return nil
 	}
 	b.holder = h
+	return nil
 }
 
 // run describes the run of the record.
@@ -306,7 +306,11 @@ func (b *builder) problems() {
 }
 
 // state sets the state of the output and its summary. It must come last.
-func (b *builder) state() {
+func (b *builder) state() error {
+	done, err := b.view().Succeeded()
+	if err != nil {
+		return err
+	}
 	r := b.report
 	if h := b.holder; h != nil {
 		b.note("The run %s, which process %d began on %s at %s, left no record: it is still running, or it was killed. "+
@@ -320,9 +324,12 @@ func (b *builder) state() {
 	switch {
 	case b.record == nil || b.holder != nil:
 		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" so far."
-	case b.record.ExitCode == exit.Done && b.view().Succeeded():
+	case done && b.torn > 0:
+		r.State, r.Summary = Partly, fmt.Sprintf("The quarantine files of %s are not those that they were committed with: the next run makes them anew.",
+			display.Plural(b.torn, "part"))
+	case b.record.ExitCode == exit.Done && done:
 		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
-	case b.view().Succeeded():
+	case done:
 		r.State, r.Summary = Partly, fmt.Sprintf("Every part is complete, but %s of %s graphs are in quarantine.",
 			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
 	case r.FailedCount == 0 && b.record.ExitCode == exit.Locked && b.record.LeftOut.Unfinished > 0:
@@ -338,4 +345,5 @@ func (b *builder) state() {
 		r.State, r.Summary = Broken, fmt.Sprintf("The run failed (exit code %d): %s so far.",
 			b.record.ExitCode, parts)
 	}
+	return nil
 }

@@ -55,6 +55,13 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 	if l.Part != name {
 		return wrongf("its footer says that it is the part %q: it was renamed", l.Part)
 	}
+	fault, err := v.view.QuarantineFault(name, l)
+	if err != nil {
+		return err
+	}
+	if fault != "" {
+		return wrongf("%s: run again, which makes the part anew", fault)
+	}
 	q, err := v.view.Quarantine(name, l.Input)
 	if err != nil {
 		return err

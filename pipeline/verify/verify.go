@@ -307,7 +307,11 @@ func (v *verifier) undisturbed(ctx context.Context, before *writers.Inventory) e
 	}
 	if after.Success != before.Success || after.Records != before.Records || !slices.Equal(after.Parts, before.Parts) {
 		e := &writers.LockedError{Path: v.cfg.Dir}
-		if h := v.view.Holder(); h != nil {
+		h, err := v.view.Holder()
+		if err != nil {
+			return err
+		}
+		if h != nil {
 			e.PID, e.Host, e.RunID, e.Start = h.PID, h.Host, h.RunID, h.Start
 		}
 		return e

@@ -6,12 +6,41 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
 
-// Disk is every step that changes a folder, under slash-separated names within it. Tests put one between that fails
-// or dies at a step of their choice. It is safe for concurrent use.
+// Looks is every look at a folder, under slash-separated names within it. Only an error that
+// is [Absent] says that something is not there; after any other nobody can say. It is safe for concurrent use.
+type Looks interface {
+	// Lstat describes what has a name: a link itself, not what it leads to.
+	Lstat(name string) (fs.FileInfo, error)
+	// Stat follows links.
+	Stat(name string) (fs.FileInfo, error)
+	// ReadDir lists a folder in the order of names: all of it, or nothing and an error.
+	ReadDir(name string) ([]fs.DirEntry, error)
+	// Open opens a file to read it. The caller closes it.
+	Open(name string) (Opened, error)
+}
+
+// Opened is a file that is being read.
+type Opened interface {
+	io.ReadCloser
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
+// Below returns the looks at an opened folder, which follow no link that leads out of it.
+func Below(root *os.Root) Looks { return rootDisk{root} }
+
+// At returns the looks at the folder of a path, which follow all links.
+func At(dir string) Looks { return pathDisk{dir} }
+
+// Disk is every look at a folder and every step that changes it, under slash-separated names within it. Tests put one
+// between that fails or dies at a step of their choice. It is safe for concurrent use.
 type Disk interface {
+	Looks
 	// Create makes a file that does not exist yet, with mode 0666 less the umask.
 	Create(name string) (Handle, error)
 	Mkdir(name string) error
@@ -52,6 +81,40 @@ func (d rootDisk) SyncDir(name string) error {
 	return syncFolder(f)
 }
 
+func (d rootDisk) Lstat(name string) (fs.FileInfo, error) {
+	return d.root.Lstat(filepath.FromSlash(name))
+}
+
+func (d rootDisk) Stat(name string) (fs.FileInfo, error) {
+	return d.root.Stat(filepath.FromSlash(name))
+}
+
+func (d rootDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	f, err := d.root.Open(filepath.FromSlash(name))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(-1)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+func (d rootDisk) Open(name string) (Opened, error) {
+	return opened(d.root.Open(filepath.FromSlash(name)))
+}
+
+// opened keeps a file that is nil from becoming an interface that is not.
+func opened(f *os.File, err error) (Opened, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // syncFolder takes it as done where the file system cannot sync folders.
 func syncFolder(f *os.File) error {
 	err := f.Sync()
@@ -79,7 +142,8 @@ func (d pathDisk) Remove(name string) error { return os.Remove(d.path(name)) }
 
 func (d pathDisk) SyncDir(name string) error {
 	f, err := os.Open(d.path(name))
-	if errors.Is(err, fs.ErrPermission) { // a folder that may be written but not read cannot be synced
+	if errors.Is(err, fs.ErrPermission) { // a folder that may be written but not read can only be synced with all else
+		syscall.Sync()
 		return nil
 	}
 	if err != nil {
@@ -88,3 +152,17 @@ func (d pathDisk) SyncDir(name string) error {
 	defer f.Close()
 	return syncFolder(f)
 }
+
+func (d pathDisk) Lstat(name string) (fs.FileInfo, error) { return os.Lstat(d.path(name)) }
+
+func (d pathDisk) Stat(name string) (fs.FileInfo, error) { return os.Stat(d.path(name)) }
+
+func (d pathDisk) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(d.path(name))
+	if err != nil {
+		return nil, err
+	}
+	return entries, nil
+}
+
+func (d pathDisk) Open(name string) (Opened, error) { return opened(os.Open(d.path(name))) }

@@ -37,6 +37,14 @@ func Creating(path string, err error) error {
 	return &CreateError{Path: path, Err: err}
 }
 
+// Absent reports whether an error of a look says that nothing has the name. After any other error nobody can say.
+func Absent(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+
+// LookingFor returns the error for a name of which nobody can say whether it exists.
+func LookingFor(path string, err error) error {
+	return &IOError{Op: "looking for", Path: path, Err: err}
+}
+
 // IOError says that a file of the output could not be written or read. What was committed before stays.
 type IOError struct {
 	// Op says what was tried: "writing", "syncing", "renaming", ...
@@ -57,6 +65,9 @@ func (e *IOError) Error() string {
 	}
 	if errors.Is(e.Err, fs.ErrPermission) {
 		return at + ": give the user of this run the right to, and run again"
+	}
+	if errors.Is(e.Err, syscall.EMFILE) || errors.Is(e.Err, syscall.ENFILE) {
+		return at + ": allow more open files (ulimit -n) and run again, finished parts are kept"
 	}
 	return at + ": check the disk and run again, finished parts are kept"
 }

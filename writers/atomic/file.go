@@ -153,8 +153,11 @@ func writeFile(file string, content []byte) (err error) {
 	if err := f.Seal(); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(file); err == nil && info.IsDir() {
+	switch info, err := f.disk.Lstat(name); {
+	case err == nil && info.IsDir():
 		return &CreateError{Path: file, Err: errors.New("it is a folder")}
+	case err != nil && !Absent(err):
+		return Creating(file, err)
 	}
 	return f.Publish()
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,14 +37,14 @@ type Options struct {
 }
 
 // OpenFolder creates a folder and those above it where they do not exist, makes their names durable, and opens it.
-// The error is a *CreateError. The caller must call Close.
+// The error is that of [Creating]. The caller must call Close.
 func OpenFolder(dir string, opts Options) (*Folder, error) {
 	if err := createFolder(filepath.Clean(dir)); err != nil {
-		return nil, &CreateError{Path: dir, Err: err}
+		return nil, Creating(dir, err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, &CreateError{Path: dir, Err: err}
+		return nil, Creating(dir, err)
 	}
 	f := &Folder{dir: dir, tag: opts.Tag, root: root, disk: rootDisk{root}, made: make(map[string]bool)}
 	if opts.Wrap != nil {
@@ -64,11 +62,17 @@ func (f *Folder) Close() error {
 	return nil
 }
 
-// Root is the opened directory, for reading. It belongs to the folder.
+// Root is the opened directory. It belongs to the folder.
 func (f *Folder) Root() *os.Root { return f.root }
 
+// Looks are those at the folder, for reading.
+func (f *Folder) Looks() Looks { return f.disk }
+
 // Path is the name of a file as messages and the operating system know it.
-func (f *Folder) Path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
+func (f *Folder) Path(name string) string { return PathBelow(f.dir, name) }
+
+// PathBelow is the path of a name with slashes below a folder.
+func PathBelow(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 
 // CheckWritable creates and removes a temporary file. The error is a *CreateError, or an *IOError where the disk is
 // full or broken.
@@ -82,29 +86,38 @@ func (f *Folder) CheckWritable() error {
 }
 
 // RemoveTemps removes temporary files in the folder itself and in those below it for which enter returns true: all of
-// them, or with a tag those of the tag. Only who holds the lock under which they are written may call it.
+// them, or with a tag those of the tag. Only who holds the lock under which they are written may call it. The error is
+// an *IOError.
 func (f *Folder) RemoveTemps(enter func(name string) bool) error {
-	return f.creating(".", Walk(f.root, ".", enter, func(name string) error {
+	return f.Walk(".", enter, func(name string) error {
 		if tag, ok := tempTag(name); !ok || f.tag != "" && tag != f.tag {
 			return nil
 		}
-		return f.disk.Remove(name)
-	}))
+		return f.RemoveLater(name)
+	})
 }
 
-// Exists reports whether anything has the name.
-func (f *Folder) Exists(name string) bool {
-	_, err := f.root.Lstat(filepath.FromSlash(name))
-	return err == nil
+// Exists reports whether anything has the name. The error is an *IOError: then nobody can say.
+func (f *Folder) Exists(name string) (bool, error) {
+	_, err := f.disk.Lstat(name)
+	switch {
+	case err == nil:
+		return true, nil
+	case Absent(err):
+		return false, nil
+	default:
+		return false, LookingFor(f.Path(name), err)
+	}
 }
 
 // Remove removes a file durably. It does nothing where there is none. The error is an *IOError.
 func (f *Folder) Remove(name string) error {
-	if _, err := f.root.Lstat(filepath.FromSlash(name)); errors.Is(err, fs.ErrNotExist) {
+	err := f.disk.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := f.RemoveLater(name); err != nil {
-		return err
+	if err != nil {
+		return &IOError{Op: "removing", Path: f.Path(name), Err: err}
 	}
 	if err := f.disk.SyncDir(path.Dir(name)); err != nil {
 		return &IOError{Op: "syncing the folder of", Path: f.Path(name), Err: err}
@@ -156,7 +169,7 @@ func (f *Folder) makeFolder(name string) error {
 		return err
 	}
 	if err := f.disk.Mkdir(name); err != nil {
-		info, statErr := f.root.Stat(filepath.FromSlash(name))
+		info, statErr := f.disk.Stat(name)
 		if !errors.Is(err, fs.ErrExist) || statErr != nil {
 			return errors.Join(err, statErr)
 		}
@@ -196,27 +209,33 @@ func createFolder(dir string) error {
 	return pathDisk{parent}.SyncDir(".")
 }
 
-// Walk visits the files below a folder of root in the order of their names, and enters the folders for which enter
-// returns true. Links are not followed. A folder that does not exist, or that this user may not read, has no files.
-func Walk(root *os.Root, dir string, enter func(name string) bool, visit func(name string) error) error {
-	f, err := root.Open(filepath.FromSlash(dir))
-	if errors.Is(err, fs.ErrNotExist) || dir != "." && errors.Is(err, fs.ErrPermission) {
+// Walk is [Walk] in the folder.
+func (f *Folder) Walk(dir string, enter func(name string) bool, visit func(name string) error) error {
+	return Walk(f.disk, f.dir, dir, enter, visit)
+}
+
+// LostAndFound is the folder that file systems keep at their root for their repairs, which only the administrator may
+// read: nothing of ours is ever in it.
+const LostAndFound = "lost+found"
+
+// Walk visits the files below the folder dir of looks, which are those at the folder root, in the order of their names,
+// and enters the folders for which enter returns true. Links are not followed. A folder that does not exist has no
+// files; one that cannot be read is an *IOError, as nobody can say what is in it. Errors of visit end the walk as they
+// are.
+func Walk(looks Looks, root, dir string, enter func(name string) bool, visit func(name string) error) error {
+	entries, err := looks.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return &IOError{Op: "reading", Path: PathBelow(root, dir), Err: err}
 	}
-	entries, err := f.ReadDir(-1)
-	f.Close()
-	if err != nil {
-		return err
-	}
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	for _, e := range entries {
 		name := path.Join(dir, e.Name())
 		switch {
+		case name == LostAndFound:
 		case e.IsDir() && enter(name):
-			err = Walk(root, name, enter, visit)
+			err = Walk(looks, root, name, enter, visit)
 		case e.Type().IsRegular():
 			err = visit(name)
 		}

@@ -26,6 +26,9 @@ type Footer struct {
 	Nodes                       int64
 	// Codes counts the quarantined graphs by code. Never nil.
 	Codes map[string]int64
+	// QuarantineHash is that of the quarantine file, as [QuarantineSum] has it. It is empty where no graph is quarantined,
+	// and in parts of the form part/2, which did not keep it.
+	QuarantineHash string
 
 	// settings is Settings as the footer has them: those of another version may have other keys.
 	settings []byte
@@ -52,15 +55,31 @@ const (
 	keyQuarantined = "graphscore.quarantined"
 	keyNodes       = "graphscore.nodes"
 	keyCodes       = "graphscore.quarantined_by_code"
+
+	// The keys of part/3.
+	keyQuarantineLines = "graphscore.quarantine_lines"
+	keyQuarantineHash  = "graphscore.quarantine_sha256"
 )
 
-// Format names the form of parts and their footers. Another form does not match.
-const Format = "part/2"
+// The forms of parts and their footers. A part that needs nothing of form3 has form2, to the byte as versions wrote it
+// that did not know another. A part of any other form does not match.
+const (
+	form2 = "part/2"
+	form3 = "part/3" // keeps what its quarantine file must be
+)
+
+// form is the one that a part is written in.
+func (l *Footer) form() string {
+	if l.Quarantined > 0 {
+		return form3
+	}
+	return form2
+}
 
 // keyValues is the footer as key and value metadata, always in the same order.
 func (l *Footer) keyValues() [][2]string {
-	return [][2]string{
-		{keyFormat, Format},
+	pairs := [][2]string{
+		{keyFormat, l.form()},
 		{keyPart, Text(l.Part)},
 		{keyInput, Text(l.Input)},
 		{keyFingerprint, Text(l.Fingerprint)},
@@ -75,6 +94,11 @@ func (l *Footer) keyValues() [][2]string {
 		{keyNodes, strconv.FormatInt(l.Nodes, 10)},
 		{keyCodes, string(plainJSON(l.Codes))},
 	}
+	if l.form() == form3 {
+		pairs = append(pairs, [2]string{keyQuarantineLines, strconv.FormatInt(l.Quarantined, 10)},
+			[2]string{keyQuarantineHash, l.QuarantineHash})
+	}
+	return pairs
 }
 
 // ErrForeign says that a file is Parquet, but was not made by graphscore.
@@ -109,9 +133,13 @@ func ReadFooter(path string) (*Footer, error) {
 	return ReadFooterOf(f, path)
 }
 
-// openFile opens a file that may be a part.
+// openFile opens a file that may be a part or its quarantine file. Errors are an *atomic.IOError or a *DamagedError.
 func openFile(path string) (*os.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	}
+	if !info.Mode().IsRegular() { // opening a pipe blocks
 		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
 	}
 	f, err := os.Open(path)
@@ -123,7 +151,7 @@ func openFile(path string) (*os.File, error) {
 
 // ReadFooterOf is [ReadFooter] for a file that is open. It reads no more than the footer, and takes any bytes: a panic
 // of the library is a *DamagedError. The path is for messages.
-func ReadFooterOf(f *os.File, path string) (l *Footer, err error) {
+func ReadFooterOf(f atomic.Opened, path string) (l *Footer, err error) {
 	defer func() {
 		if recover() != nil {
 			l, err = nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
@@ -149,7 +177,7 @@ func ReadFooterOf(f *os.File, path string) (l *Footer, err error) {
 		values[kv.GetKey()] = kv.GetValue()
 	}
 	switch values[keyFormat] {
-	case Format:
+	case form2, form3:
 	case "":
 		return nil, fmt.Errorf("reading the part %q: %w", path, ErrForeign)
 	default:
@@ -227,6 +255,15 @@ func parseFooter(values map[string]string) (*Footer, error) {
 	if l.RowsIn != l.Scored+l.Quarantined {
 		return nil, fmt.Errorf("its footer counts %d graphs in, but %d scored and %d quarantined",
 			l.RowsIn, l.Scored, l.Quarantined)
+	}
+	if values[keyFormat] != form3 || l.Quarantined == 0 {
+		return l, nil
+	}
+	if lines := values[keyQuarantineLines]; lines != strconv.FormatInt(l.Quarantined, 10) {
+		return nil, fmt.Errorf("its footer counts %d graphs quarantined, but %q lines of its quarantine file", l.Quarantined, lines)
+	}
+	if l.QuarantineHash = values[keyQuarantineHash]; !isHash(l.QuarantineHash) {
+		return nil, fmt.Errorf("its footer has no hash for %s", keyQuarantineHash)
 	}
 	return l, nil
 }

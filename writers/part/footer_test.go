@@ -76,6 +76,7 @@ func makePart(t testing.TB, graphs int, sizes Sizes) []byte {
 	f := NewFooter(Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:a", Rows: int64(graphs), Model: "sha256:m"}, Settings{Layout: "rows"})
 	f.RowsIn, f.Scored, f.Quarantined = int64(graphs), scored, quarantined
 	f.Codes[string(graph.NonFiniteScore)] = quarantined
+	f.QuarantineHash = NewQuarantineSum().Hash()
 	must(t, e.Finish(&f))
 	return b.Bytes()
 }
@@ -105,7 +106,7 @@ func withValue(t testing.TB, good []byte, key, value string) []byte {
 func TestReadFooter(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a.parquet")
-	for _, content := range [][]byte{goodPart(t), withValue(t, goodPart(t), keyRowsIn, "40")} {
+	for _, content := range [][]byte{goodPart(t), withValue(t, goodPart(t), keyRowsIn, "40"), withValue(t, goodPart(t), keyFormat, form2)} {
 		must(t, os.WriteFile(path, content, 0o666))
 		f, err := ReadFooter(path)
 		must(t, err)
@@ -130,6 +131,8 @@ func TestReadFooterErrors(t *testing.T) {
 		{"zeroed footer", "its footer cannot be decoded", forge(good, func(b []byte) { clear(b[len(b)-300 : len(b)-8]) })},
 		{"counts that do not add up", "its footer counts", withValue(t, good, keyRowsIn, "41")},
 		{"no number", "its footer has no number for graphscore.rows_in", withValue(t, good, keyRowsIn, "xx")},
+		{"other lines", `but "5" lines of its quarantine file`, withValue(t, good, keyQuarantineLines, "5")},
+		{"no hash", "its footer has no hash", withValue(t, good, keyQuarantineHash, "sha256:00")},
 		{"later form", `it has the form "part/9"`, withValue(t, good, keyFormat, "part/9")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -72,16 +71,12 @@ const maxLine = 16 << 20
 // are an *atomic.IOError or a *DamagedError.
 func OpenQuarantine(path, input string) (*QuarantineReader, error) {
 	q := &QuarantineReader{path: path, input: Text(input), row: -1}
-	info, err := os.Stat(q.path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	f, err := openFile(path)
+	if atomic.Absent(err) {
 		return q, nil
-	case err == nil && !info.Mode().IsRegular():
-		return nil, &DamagedError{Path: q.path, Reason: "it is not a file", NotFile: true}
 	}
-	f, err := os.Open(q.path)
 	if err != nil {
-		return nil, &atomic.IOError{Op: "reading", Path: q.path, Err: err}
+		return nil, err
 	}
 	q.f, q.lines = f, bufio.NewReaderSize(f, 64<<10)
 	return q, nil

@@ -47,7 +47,7 @@ func (b *Block) Rows() int { return b.NodeIDs.Len() }
 // blocks. It takes any bytes: no file makes it panic, and none makes it allocate more than two pages of 2 GiB.
 type Reader struct {
 	path    string
-	f       *os.File
+	f       *source
 	size    int64
 	footer  *Footer
 	meta    *metadata.FileMetaData
@@ -74,6 +74,31 @@ type valuePages interface {
 	next() (int, error)
 }
 
+// source is the file of a part. It remembers the first read that failed, as what lies above may only say that it cannot
+// decode what it got: a part is not damaged where its disk is.
+type source struct {
+	*os.File
+	failed error
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.File.Read(p)
+	s.note(err)
+	return n, err
+}
+
+func (s *source) ReadAt(p []byte, at int64) (int, error) {
+	n, err := s.File.ReadAt(p, at)
+	s.note(err)
+	return n, err
+}
+
+func (s *source) note(err error) {
+	if s.failed == nil && err != nil && err != io.EOF {
+		s.failed = err
+	}
+}
+
 // readWindow is what all columns of a part together read ahead from the file.
 const readWindow = 4 << 20
 
@@ -83,7 +108,7 @@ func Open(path string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Reader{path: path, f: f, group: -1}
+	p := &Reader{path: path, f: &source{File: f}, group: -1}
 	if err := p.guard(p.open); err != nil {
 		f.Close()
 		return nil, err
@@ -232,6 +257,9 @@ func (p *Reader) guard(work func() error) (err error) {
 		if v := recover(); v != nil {
 			err = p.damaged("it cannot be decoded (%v)", v)
 		}
+		if p.f != nil && p.f.failed != nil {
+			err = &atomic.IOError{Op: "reading", Path: p.path, Err: p.f.failed}
+		}
 	}()
 	err = work()
 	var known *DamagedError
@@ -257,7 +285,7 @@ func (p *Reader) Outputs() []string { return p.outputs }
 func (p *Reader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
 
 // Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
-// say, as in a part without rows. It is not compared with the values.
+// say, as in a part without rows. It is not compared with the values. Nothing is read for it that was not read already.
 func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
 	lo, hi = math.MaxFloat32, -math.MaxFloat32
 	err := p.guard(func() error {

@@ -65,7 +65,7 @@ func (s Settings) IDTypes() (graphIDs, nodeIDs graph.IDKind) {
 // Digest is "sha256:" and the hash of JSON.
 func (s Settings) Digest() string {
 	sum := sha256.Sum256(s.JSON())
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return hashPrefix + hex.EncodeToString(sum[:])
 }
 
 // differences names the settings that differ from those of a part, which are JSON, with both values.

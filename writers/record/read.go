@@ -44,8 +44,15 @@ func List(dir string) ([]string, error) {
 	}
 	var records []found
 	for _, e := range entries {
+		if !IsName(e.Name()) {
+			continue
+		}
 		info, err := e.Info()
-		if err == nil && info.Mode().IsRegular() && IsName(e.Name()) { // another run may have removed it just now
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // another run has removed it just now
+		case err != nil:
+			return nil, atomic.LookingFor(filepath.Join(dir, Dir, e.Name()), err)
+		case info.Mode().IsRegular():
 			records = append(records, found{e.Name(), info.ModTime()})
 		}
 	}

@@ -264,14 +264,14 @@ func write(folder *atomic.Folder, name string, rec interface{ Encode(io.Writer) 
 func prune(folder *atomic.Folder, dir string, ours func(base string) bool) error {
 	var names []string
 	flat := func(string) bool { return false }
-	err := atomic.Walk(folder.Root(), dir, flat, func(name string) error {
+	err := folder.Walk(dir, flat, func(name string) error {
 		if ours(path.Base(name)) {
 			names = append(names, name)
 		}
 		return nil
 	})
 	if err != nil {
-		return &atomic.IOError{Op: "reading", Path: folder.Path(dir), Err: err}
+		return err
 	}
 	for _, name := range names[:max(len(names)-kept, 0)] {
 		if err := folder.RemoveLater(name); err != nil {

@@ -117,7 +117,11 @@ func fixed(t *testing.T, text string) func() time.Time {
 }
 
 func (n *nightly) succeeded(date string) bool {
-	return writers.NewView(filepath.Join(n.dir, "out", "dt="+date)).Succeeded()
+	done, err := writers.NewView(filepath.Join(n.dir, "out", "dt="+date)).Succeeded()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return done
 }
 
 // The date that a run takes by itself is the day before, where the job's clock hangs.
