@@ -202,8 +202,8 @@ func checkWhole(t *testing.T, dir, when string, complete ...map[string]string) {
 			t.Errorf("%s: %v", when, err)
 			continue
 		}
-		if n := strings.Count(files[part.QuarantineName(name)], "\n"); int64(n) != l.Quarantined {
-			t.Errorf("%s: %s stands beside %d quarantined graphs, its ledger has %d", when, name, n, l.Quarantined)
+		if fault, err := part.QuarantineFault(atomic.At(dir), dir, name, l); fault != "" || err != nil {
+			t.Errorf("%s: %s: %s%v", when, name, fault, err)
 		}
 	}
 	if _, ok := files[SuccessName]; !ok {

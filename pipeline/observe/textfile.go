@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 
 	"graphscore/pipeline/display"
 
@@ -57,7 +58,7 @@ func WriteTextfile(path string, l *LastRun) error {
 // there otherwise is replaced. The error is that of a file which cannot be read.
 func lastSuccess(path, job string) (float64, error) {
 	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return 0, nil
 	}
 	if err != nil {
