@@ -20,4 +20,11 @@
 // part is removed first: a process that dies in between leaves no part, never an old part beside the quarantine
 // of a new one. A quarantine file whose part does not exist is left from such a death; the next run that writes
 // the part replaces it, and [Output.Finish] removes what then is left.
+//
+// # Not seen is not absent
+//
+// What is asked of the disk goes through [atomic.Looks], which tells a name that nothing has from one that could not be
+// looked for. The latter ends the run with the path: a part that nobody can see is not taken for missing, its quarantine
+// file is not swept, and _SUCCESS is not written. A part is whole only with the quarantine file that it was committed
+// with ([part.QuarantineFault]): one that matches and is not whole is made anew.
 package writers

@@ -36,7 +36,15 @@ func (o *Output) lock() error {
 	if err != nil {
 		return atomic.Creating(o.folder.Path(lockName), err)
 	}
-	defer f.Close()
+	err = o.lockFile(f)
+	if closing := f.Close(); closing != nil && err == nil {
+		err = &atomic.IOError{Op: "closing", Path: o.folder.Path(lockName), Err: closing}
+	}
+	return err
+}
+
+// lockFile locks the open file of the lock.
+func (o *Output) lockFile(f *os.File) error {
 	l := flock.New(o.folder.Path(lockName), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
 	held, err := l.TryLock()
 	if err != nil {

@@ -53,6 +53,7 @@ func TestExitCode(t *testing.T) {
 		{"count", &pipeline.CountError{}, 70},
 		{"create", &atomic.CreateError{Path: "o", Err: fs.ErrPermission}, 73},
 		{"io", &atomic.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}, 74},
+		{"lost", &writers.LostError{Path: "o/a.parquet"}, 74},
 		{"path", &fs.PathError{Op: "open", Path: "o", Err: fs.ErrPermission}, 74},
 		{"locked", &writers.LockedError{Path: "o"}, 75},
 		{"contract", &remote.Error{Kind: remote.Contract}, 76},

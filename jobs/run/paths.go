@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,22 +9,23 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 
 	"graphscore/readers"
+	"graphscore/writers/atomic"
 )
 
 // CheckPaths returns an *OverlapError for an output inside an input and the reverse: the next run would read what
-// this one wrote.
+// this one wrote. Where nobody can say where the output lies, the error is that of [atomic.Creating].
 func (c Config) CheckPaths() error {
 	job := c.Job
-	output, err := realPath(job.Output.Path)
-	if err != nil {
-		return err
+	output, unseen, err := realPath(job.Output.Path)
+	if err = cmp.Or(err, unseen); err != nil {
+		return atomic.Creating(job.Output.Path, err)
 	}
 	for _, in := range job.Input.Path {
 		base, pattern := in.Path, ""
 		if _, err := os.Stat(in.Path); err != nil && readers.IsGlob(in.Path) { // a name may hold brackets of its own
 			base, pattern = readers.SplitGlob(in.Path)
 		}
-		input, err := realPath(base)
+		input, _, err := realPath(base) // what of it cannot be seen is refused when it is planned
 		if err != nil {
 			return err
 		}
@@ -56,19 +58,23 @@ func reaches(pattern, folder, path string) bool {
 	return true // a folder that matches is read whole
 }
 
-// realPath follows the links of the longest part of path that exists.
-func realPath(path string) (string, error) {
-	path, err := filepath.Abs(path)
+// realPath follows the links of the longest part of path that exists. unseen says why there may be a longer one.
+func realPath(path string) (real string, unseen, err error) {
+	path, err = filepath.Abs(path)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	rest := ""
 	for dir := path; ; dir = filepath.Dir(dir) {
-		if real, err := filepath.EvalSymlinks(dir); err == nil {
-			return filepath.Join(real, rest), nil
+		real, err := filepath.EvalSymlinks(dir)
+		if err == nil {
+			return filepath.Join(real, rest), unseen, nil
+		}
+		if !atomic.Absent(err) {
+			unseen = cmp.Or(unseen, err)
 		}
 		if dir == filepath.Dir(dir) {
-			return path, nil
+			return path, unseen, nil
 		}
 		rest = filepath.Join(filepath.Base(dir), rest)
 	}

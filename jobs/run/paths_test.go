@@ -4,10 +4,29 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/exit"
 )
+
+// Where an output lies of which a folder cannot be looked at, nobody can say: it may overlap the input.
+func TestCheckPathsOfAnOutputUnseen(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Symlink("loop", filepath.Join(dir, "loop")); err != nil {
+		t.Fatal(err)
+	}
+	job := jobs.Job{
+		Input:  jobs.Input{Path: jobs.Paths{{Path: filepath.Join(dir, "in")}}},
+		Output: jobs.Output{Path: filepath.Join(dir, "loop", "out")},
+	}
+	err := Config{Job: &job}.CheckPaths()
+	if code := ExitCode(err); code != exit.CannotCreate || !strings.Contains(err.Error(), job.Output.Path) {
+		t.Errorf("%d: %v", code, err)
+	}
+}
 
 // An output overlaps an input where the next run would read what this one wrote, and nowhere else.
 func TestCheckPaths(t *testing.T) {

@@ -141,7 +141,12 @@ func (b *builder) locate(ctx context.Context) error {
 // strayRecord says why a file is not the record of a run.
 func strayRecord(path string) error {
 	reason := "it is not in the _runs of an output"
-	if rec, err := record.ReadBackfill(path); err == nil {
+	rec, err := record.ReadBackfill(path)
+	var failed *atomic.IOError
+	if errors.As(err, &failed) {
+		return err
+	}
+	if err == nil {
 		reason = "it is that of a backfill, whose dates have outputs of their own"
 		if rec.ExitCode == record.NotEnded {
 			reason = "it is that of a backfill that never ended (it was killed, or is running), whose dates have outputs of their own"

@@ -76,6 +76,10 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { golden.finish(t) })
+	older, err := filepath.Abs("testdata/older") // made by bfb954a
+	if err != nil {
+		t.Fatal(err)
+	}
 	molecules, err := filepath.Abs("../../../jobs/examples/molecules")
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +93,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("FIXTURES", fixtures)
 			env.Setenv("EXAMPLE", molecules)
+			env.Setenv("OLDER", older)
 			golden.setup(env, strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			return nil
 		},
