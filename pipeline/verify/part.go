@@ -10,6 +10,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic"
 	"graphscore/writers/part"
 )
 
@@ -29,6 +30,10 @@ func (v *verifier) part(ctx context.Context, name string) error {
 	err := v.look(ctx, name)
 	v.sample.reset()
 	var scorer *scorerError
+	var unseen *atomic.IOError
+	if errors.As(err, &unseen) && v.footers[name] == nil {
+		v.unseen = true
+	}
 	switch {
 	case err == nil:
 		v.report.Parts++

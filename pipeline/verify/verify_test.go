@@ -1,9 +1,12 @@
 package verify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -144,6 +147,43 @@ func TestFindingsAreBounded(t *testing.T) {
 	// The quarantine without its part, no _SUCCESS, an input without a part.
 	if r.FoundWrong != 3 || len(r.Findings) != 1 {
 		t.Errorf("%d, kept %d:\n%s", r.FoundWrong, len(r.Findings), findings(r))
+	}
+}
+
+// A part that cannot be seen is a finding. It may be of any input, so that none is said to have no part.
+func TestPartUnseen(t *testing.T) {
+	t.Parallel()
+	dir := write(t, graphs())
+	remove(t, dir, "a.parquet")
+	must(t, os.Symlink("a.parquet", filepath.Join(dir, "a.parquet")))
+	r, err := Run(t.Context(), Config{Dir: dir, Input: input{graphs(), "fast:1"}})
+	must(t, err)
+	if got := findings(r); r.FoundWrong != 1 || !strings.HasPrefix(got, "a.parquet: reading ") || !strings.Contains(got, "too many levels") {
+		t.Errorf("%d findings:\n%s", r.FoundWrong, got)
+	}
+}
+
+// A quarantine file that is not the one of the part is said before all else.
+func TestPartNotWhole(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tear func(file string) error
+		want string
+	}{
+		"missing": {os.Remove, `"_quarantine/a.parquet.jsonl", of 3 graphs, is missing: run again, which makes the part anew`},
+		"short":   {func(f string) error { return os.Truncate(f, 10) }, "has 0 lines, not 3"},
+		"another": {func(f string) error {
+			content, err := os.ReadFile(f)
+			return errors.Join(err, os.WriteFile(f, bytes.ReplaceAll(content, []byte("null_value"), []byte("node_count")), 0o666))
+		}, "has another content"},
+	} {
+		dir := write(t, graphs())
+		must(t, c.tear(filepath.Join(dir, "_quarantine", "a.parquet.jsonl")))
+		r, err := Run(t.Context(), Config{Dir: dir, Input: input{graphs(), "fast:1"}})
+		must(t, err)
+		if got := findings(r); r.FoundWrong != 1 || !strings.HasPrefix(got, "a.parquet: its quarantine file ") || !strings.Contains(got, c.want) {
+			t.Errorf("%s: %d findings, expected %q:\n%s", name, r.FoundWrong, c.want, got)
+		}
 	}
 }
 

@@ -1,11 +1,14 @@
 package part
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"graphscore/writers/atomic"
 )
 
 // TestReaderMemory: a part of ten times the rows is read in the same memory.
@@ -46,6 +49,29 @@ func TestForeignAndBrokenParts(t *testing.T) {
 		_, err := Open(path)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A part is not damaged where only its disk is.
+func TestReadFails(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	must(t, os.WriteFile(path, goodPart(t), 0o666))
+	for blocks := range 3 {
+		p, err := Open(path)
+		must(t, err)
+		for range blocks {
+			_, err := p.Next()
+			must(t, err)
+		}
+		must(t, p.f.File.Close())
+		for err == nil {
+			_, err = p.Next()
+		}
+		var failed *atomic.IOError
+		if !errors.As(err, &failed) || failed.Path != path || IsPartError(err) {
+			t.Errorf("after %d blocks: %v", blocks, err)
 		}
 	}
 }
