@@ -65,7 +65,7 @@ func TestReadFails(t *testing.T) {
 			_, err := p.Next()
 			must(t, err)
 		}
-		must(t, p.f.File.Close())
+		must(t, p.f.Close())
 		for err == nil {
 			_, err = p.Next()
 		}
