@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 )
 
@@ -51,8 +52,11 @@ func (s *QuarantineSum) Hash() string { return hashPrefix + hex.EncodeToString(s
 // committed with, "" where it is: it is missing, there is one though no graph is quarantined, it has other lines, or, as
 // far as the footer keeps its hash, another content. Such a part is not whole. looks are those at the output, dir is its
 // path for messages, name that of the part. The file is read once, a block at a time. The error is an *atomic.IOError:
-// then nobody can say.
+// then nobody can say. A part that may hold wrong scores for what an earlier version made of its input is at fault too.
 func QuarantineFault(looks atomic.Looks, dir, name string, f *Footer) (fault string, err error) {
+	if fault := f.misreadPairs(); fault != "" {
+		return fault, nil
+	}
 	name = QuarantineName(name)
 	path := atomic.PathBelow(dir, name)
 	info, err := looks.Stat(name)
@@ -86,4 +90,16 @@ func QuarantineFault(looks atomic.Looks, dir, name string, f *Footer) (fault str
 		return fmt.Sprintf("its quarantine file %q has another content than it was committed with (%s, was %s)", name, sum.Hash(), f.QuarantineHash), nil
 	}
 	return "", nil
+}
+
+// misreadPairs says why a part of the form part/2 cannot be relied on, "" where it can. The versions that wrote no
+// other form read a file of edges as pairs like one of sources and targets: its graphs of two edges were scored, wrongly,
+// and all others are malformed_edges. That code alone is what is left to see of it.
+func (f *Footer) misreadPairs() string {
+	n := f.Codes[string(graph.MalformedEdges)]
+	if f.QuarantineHash != "" || n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("it was made by a version that read edges written as pairs as sources and targets, and has %s with %s",
+		display.Plural(n, "graph"), graph.MalformedEdges)
 }
