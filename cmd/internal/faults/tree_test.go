@@ -1,0 +1,177 @@
+//go:build faults
+
+package faults
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"graphscore/writers"
+	"graphscore/writers/atomic"
+	"graphscore/writers/part"
+)
+
+// tree is the content of each file of an output by its name, with slashes.
+type tree map[string]string
+
+// read reads an output, which need not exist.
+func read(output string) (tree, error) {
+	t := tree{}
+	err := fs.WalkDir(os.DirFS(output), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(filepath.Join(output, name))
+		t[name] = string(content)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) && len(t) == 0 {
+		return t, nil
+	}
+	return t, err
+}
+
+// kind is what the name of a file says that it is.
+type kind int
+
+const (
+	scores     kind = iota // a part
+	quarantine             // the quarantine file of a part
+	success                // _SUCCESS
+	records                // of a run or a backfill
+	lock
+	temporary
+	foreign
+)
+
+func kindOf(name string) kind {
+	base := path.Base(name)
+	switch {
+	case atomic.IsTemp(name):
+		return temporary
+	case base == "_lock":
+		return lock
+	case base == writers.SuccessName:
+		return success
+	case strings.Contains("/"+name, "/_runs/") && strings.HasSuffix(base, ".json"):
+		return records
+	case strings.Contains("/"+name, "/"+part.QuarantineDir+"/") && strings.HasSuffix(base, ".jsonl"):
+		return quarantine
+	case part.IsName(base):
+		return scores
+	default:
+		return foreign
+	}
+}
+
+// lasting is what must be the same in every output of a job: parts, quarantine files and _SUCCESS.
+func (t tree) lasting() tree {
+	kept := maps.Clone(t)
+	maps.DeleteFunc(kept, func(name, _ string) bool { return !slices.Contains([]kind{scores, quarantine, success}, kindOf(name)) })
+	return kept
+}
+
+// quarantineOf is the name of the quarantine file of a part, which may lie in the output of a date.
+func quarantineOf(name string) string {
+	folder := ""
+	if first, rest, nested := strings.Cut(name, "/"); nested && strings.HasPrefix(first, "dt=") {
+		folder, name = first+"/", rest
+	}
+	return folder + part.QuarantineName(name)
+}
+
+var (
+	temporaryNumber = regexp.MustCompile(`(\.graphscore-(?:[a-z]+-)?)\d+\.tmp`)
+	runID           = regexp.MustCompile(`\d{8}T\d{6}Z-[0-9a-f]{8}`)
+)
+
+// general is a name without what differs from run to run.
+func general(name string) string {
+	if !strings.Contains(name, ".graphscore-") && !strings.Contains(name, "_runs/") {
+		return name
+	}
+	return runID.ReplaceAllString(temporaryNumber.ReplaceAllString(name, "${1}N.tmp"), "ID")
+}
+
+// state is a text that two outputs share for which the next run does the same. It does not read records and the lock.
+func (t tree) state() string {
+	var all []string
+	for name, content := range t {
+		if k := kindOf(name); k == records || k == lock {
+			content = ""
+		}
+		all = append(all, fmt.Sprintf("%s %q", general(name), content))
+	}
+	slices.Sort(all)
+	return strings.Join(all, "\n")
+}
+
+// graphs counts the graphs of an output by id, those with scores and those in quarantine.
+func graphs(output string, files tree) (map[string]int, error) {
+	found := map[string]int{}
+	for name, content := range files {
+		switch kindOf(name) {
+		case scores:
+			if err := scored(filepath.Join(output, name), found); err != nil {
+				return nil, err
+			}
+		case quarantine:
+			for line := range strings.Lines(content) {
+				var l struct {
+					ID any `json:"graph_id"`
+				}
+				if err := json.Unmarshal([]byte(line), &l); err != nil {
+					return nil, fmt.Errorf("reading %s: %w", name, err)
+				}
+				found[fmt.Sprint(l.ID)]++
+			}
+		}
+	}
+	return found, nil
+}
+
+// scored counts the graphs of a part.
+func scored(name string, found map[string]int) error {
+	r, err := part.Open(name)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	last := ""
+	for {
+		b, err := r.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range b.Ends {
+			if id := fmt.Sprint(b.Graphs.Value(i)); id != last { // a graph may go on in the next block
+				found[id]++
+				last = id
+			}
+		}
+	}
+}
+
+// compare counts the graphs that an output lacks and those that it has more than once.
+func compare(got, want map[string]int) (lost, duplicated int) {
+	for id, n := range want {
+		lost += max(0, n-got[id])
+	}
+	for id, n := range got {
+		duplicated += max(0, n-want[id])
+	}
+	return lost, duplicated
+}
