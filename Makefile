@@ -14,7 +14,7 @@ needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
 date     = $(if $(DATE),--date $(DATE))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-data test-pyg docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-faults test-data test-pyg docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,11 @@ test-browser: ## open reports in a real Chromium (needs chromium; pictures in .c
 
 test-deploy: build ## try jobs/deploy with the real cron, systemd, logrotate and promtool (needs root)
 	go test -tags deploy -count=1 ./jobs/deploy
+
+test-faults: bin/graphscore ## fail each system call on an output, and kill there (needs ptrace, linux/amd64)
+	@rm -f .cache/faults.txt
+	go test -tags faults -count=1 -timeout 30m ./cmd/internal/faults/...
+	@cat .cache/faults.txt
 
 test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
 	$(VPY) -m pytest -q python/tests/collections --data $(or $(DATA),../shared/data)

@@ -32,12 +32,15 @@ type scenario struct {
 var scenarios = []scenario{
 	{name: "first run", command: command{"first", "run", nil}},
 	{name: "resume", before: []command{{"first", "run", nil}}, dies: func(c inject.Call) bool {
-		return strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, "/d/b.rg00000-00000.parquet")
+		return strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, "/d/b.parquet")
 	}, command: command{"first", "run", nil}},
 	{name: "nothing to do", before: []command{{"first", "run", nil}}, command: command{"first", "run", nil}},
 	{name: "rescore", before: []command{{"first", "run", nil}}, command: command{"changed", "run", []string{"--rescore"}}},
 	{name: "prune", before: []command{{"first", "run", nil}}, command: command{"less", "run", []string{"--prune"}}},
-	{name: "backfill", command: command{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
+	{name: "backfill", before: []command{{"dated", "run", []string{"--date", "2026-01-01"}}},
+		command: command{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
+	{name: "backfill, stale", before: []command{{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
+		command: command{"redated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03", "--only", "stale"}}},
 }
 
 // fault is what is injected, with its name in the table.

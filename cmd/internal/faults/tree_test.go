@@ -103,11 +103,12 @@ func general(name string) string {
 	return runID.ReplaceAllString(temporaryNumber.ReplaceAllString(name, "${1}N.tmp"), "ID")
 }
 
-// state is a text that two outputs share for which the next run does the same. It does not read records and the lock.
+// state is a text that two outputs share for which the next run does the same: it does not look into records, the lock
+// and temporary files.
 func (t tree) state() string {
 	var all []string
 	for name, content := range t {
-		if k := kindOf(name); k == records || k == lock {
+		if k := kindOf(name); k == records || k == lock || k == temporary {
 			content = ""
 		}
 		all = append(all, fmt.Sprintf("%s %q", general(name), content))

@@ -58,19 +58,30 @@ type file struct {
 // inputs writes a folder for each state of the input. Graph ids differ in all files of a state.
 func (w *world) inputs() {
 	a := file{"a.parquet", 0, 6, map[int]string{1: "nan"}} // two shards
-	b := file{"d/b.parquet", 20, 4, nil}
+	b := file{"d/b.parquet", 20, 3, nil}
 	c := file{"e/c.parquet", 40, 3, map[int]string{2: "edge", 0: "null"}}
 	b2, c2 := b, c
-	b2.bad, c2.bad = map[int]string{3: "nan"}, nil
+	b2.bad, c2.bad = map[int]string{1: "nan"}, nil
 	w.write("first", a, b, c)
 	w.write("changed", a, b2, c2)
 	w.write("less", a, b)
-	w.write("dated/dt=2026-01-01", a)
-	w.write("dated/dt=2026-01-02", b, c)
-	for name, input := range map[string]string{"first": "input: {path: first, shard_bytes: 1}", "changed": "input: {path: changed}",
-		"less": "input: {path: less, shard_bytes: 1}", "dated": "input: {path: 'dated/dt={date}', shard_bytes: 1}"} {
-		w.writeFile(name+".yaml", fmt.Sprintf("name: faults\n%s\noutput: {path: 'out%s'}\nserver: {addresses: [%q]}\n",
-			input, map[bool]string{true: "/dt={date}"}[name == "dated"], w.server))
+	w.write("dated/dt=2026-01-01", b2)
+	w.write("dated/dt=2026-01-02", c)
+	w.write("redated/dt=2026-01-01", b2)
+	w.write("redated/dt=2026-01-02", c2)
+	w.job("first", "first, shard_bytes: 1", "")
+	w.job("changed", "changed", "")
+	w.job("less", "less, shard_bytes: 1", "")
+	w.job("dated", "'dated/dt={date}'", "/dt={date}")
+	w.job("redated", "'redated/dt={date}'", "/dt={date}")
+}
+
+// job writes the file of a job. below is what its output has after the folder of a [command].
+func (w *world) job(name, input, below string) {
+	w.t.Helper()
+	content := fmt.Sprintf("name: faults\ninput: {path: %s}\noutput: {path: 'out%s'}\nserver: {addresses: [%q]}\n", input, below, w.server)
+	if err := os.WriteFile(w.path(name+".yaml"), []byte(content), 0o666); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -88,13 +99,6 @@ func (w *world) write(state string, files ...file) {
 	}
 }
 
-func (w *world) writeFile(name, content string) {
-	w.t.Helper()
-	if err := os.WriteFile(w.path(name), []byte(content), 0o666); err != nil {
-		w.t.Fatal(err)
-	}
-}
-
 func (w *world) path(names ...string) string {
 	return filepath.Join(append([]string{w.folder}, names...)...)
 }
@@ -107,7 +111,7 @@ type command struct {
 }
 
 func (c command) args(w *world, output string) []string {
-	if c.job == "dated" {
+	if strings.HasSuffix(c.job, "dated") {
 		output = filepath.Join(output, "dt={date}")
 	}
 	return append([]string{c.verb, w.path(c.job + ".yaml"), "--output", output, "--log-format", "json", "--quiet"}, c.flags...)
