@@ -19,7 +19,7 @@ import (
 const (
 	OnlyMissing = "missing" // dates without _SUCCESS
 	OnlyFailed  = "failed"  // those that have a run record but no _SUCCESS
-	OnlyStale   = "stale"   // those with parts that do not match input, model and settings; they are scored again
+	OnlyStale   = "stale"   // those with parts that do not match input, model and settings, which are scored again, or whose last run was stopped
 	OnlyAll     = "all"
 )
 
@@ -186,11 +186,11 @@ func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool
 		if err != nil {
 			return true, err
 		}
-		stale, err := b.stale(ctx, in, found.Success)
+		stale, err := b.stale(ctx, in, found)
 		if err != nil {
 			return true, err
 		}
-		if !stale && !found.Success { // its parts match, but it is not done: a gate failed, or it was stopped
+		if !stale && !found.Success { // its parts match, but it is not done: a gate failed
 			d.Outcome = record.DateNotSelected
 			return true, nil
 		}
@@ -203,10 +203,39 @@ func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool
 	return b.DryRun, nil
 }
 
-func (b *Backfill) stale(ctx context.Context, in *run.Input, success bool) (bool, error) {
+// stale reports whether parts of a date do not match, or whether its last run did not come to its end: it may have been
+// one that scored stale parts again.
+func (b *Backfill) stale(ctx context.Context, in *run.Input, found *writers.Inventory) (bool, error) {
+	if len(found.Temporary) > 0 {
+		return true, nil
+	}
+	if !found.Success {
+		if ended, err := lastEnded(writers.NewView(in.Job.Output.Path)); err != nil || !ended {
+			return true, err
+		}
+	}
 	s, err := b.session.Borrow(ctx)
 	if err != nil {
 		return false, err
 	}
-	return in.Stale(ctx, s, success)
+	return in.Stale(ctx, s, found.Success)
+}
+
+// lastEnded reports whether the last run of an output came to its end, as its record says. A run that was killed has
+// none. Where no lock names a run nobody can say, and the answer is yes. The error is an *atomic.IOError.
+func lastEnded(view writers.View) (bool, error) {
+	last, err := view.Holder()
+	if last == nil || err != nil {
+		return err == nil, err
+	}
+	name := last.RunID + ".json"
+	if !record.IsName(name) { // it comes from a file
+		return true, nil
+	}
+	rec, err := record.Read(view.Path(record.Dir + "/" + name))
+	var broken *record.Error
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &broken) {
+		return false, nil
+	}
+	return err == nil && exit.Ended(rec.ExitCode), err
 }

@@ -25,8 +25,9 @@ func (e *env) backfillCommand() *cobra.Command {
 			"gone. The record of the backfill is in _runs of the folder above the dates.\n\n" +
 			"--only says which dates: missing has no _SUCCESS, failed has a run record but no\n" +
 			"_SUCCESS, stale has parts that do not match input, model and settings (they are\n" +
-			"scored again), all is every date. A date of which a gate failed has failed; a\n" +
-			"drift gate compares it with the last date before it that has its _SUCCESS.\n\n" +
+			"scored again) or a last run that did not end, all is every date. A date of which\n" +
+			"a gate failed has failed; a drift gate compares it with the last date before it\n" +
+			"that has its _SUCCESS.\n\n" +
 			"The exit code is that of the first failed date; without any, 3 if graphs or\n" +
 			"files of a date were not scored. The same command continues." + watchHelp,
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +

@@ -74,6 +74,9 @@ func TestEveryCallFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, row := range c.injectAll(t) {
+				if row.notMade > (row.injected+row.notMade)/20 {
+					t.Errorf("%s: %d of %d calls were not made", faults[i].name, row.notMade, row.injected+row.notMade)
+				}
 				fmt.Fprintf(columns, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.name, faults[i].name, len(c.points),
 					row.injected, row.failed, row.unharmed, row.killed, row.wrong, row.lost, row.duplicated, row.notMade)
 			}
