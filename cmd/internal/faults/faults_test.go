@@ -26,21 +26,23 @@ type scenario struct {
 	// at the call that dies names.
 	before []command
 	dies   func(inject.Call) bool
+	// lose is a file of it that is removed then.
+	lose string
 	command
 }
 
 var scenarios = []scenario{
 	{name: "first run", command: command{"first", "run", nil}},
 	{name: "resume", before: []command{{"first", "run", nil}}, dies: func(c inject.Call) bool {
-		return strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, "/d/b.parquet")
-	}, command: command{"first", "run", nil}},
+		return strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, "/e/c.parquet")
+	}, lose: "_quarantine/a.rg00000-00000.parquet.jsonl", command: command{"first", "run", nil}},
 	{name: "nothing to do", before: []command{{"first", "run", nil}}, command: command{"first", "run", nil}},
 	{name: "rescore", before: []command{{"first", "run", nil}}, command: command{"changed", "run", []string{"--rescore"}}},
 	{name: "prune", before: []command{{"first", "run", nil}}, command: command{"less", "run", []string{"--prune"}}},
 	{name: "backfill", before: []command{{"dated", "run", []string{"--date", "2026-01-01"}}},
 		command: command{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
-	{name: "backfill, stale", before: []command{{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
-		command: command{"redated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03", "--only", "stale"}}},
+	{name: "backfill, stale", before: []command{{"dated", "run", []string{"--date", "2026-01-02"}}},
+		command: command{"redated", "backfill", []string{"--since", "2026-01-02", "--until", "2026-01-03", "--only", "stale"}}},
 }
 
 // fault is what is injected, with its name in the table.
@@ -74,7 +76,7 @@ func TestEveryCallFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, row := range c.injectAll(t) {
-				if row.notMade > (row.injected+row.notMade)/20 {
+				if row.notMade > (row.injected+row.notMade)/10 {
 					t.Errorf("%s: %d of %d calls were not made", faults[i].name, row.notMade, row.injected+row.notMade)
 				}
 				fmt.Fprintf(columns, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.name, faults[i].name, len(c.points),
@@ -85,6 +87,7 @@ func TestEveryCallFails(t *testing.T) {
 	if err := columns.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	table.WriteString(legend)
 	if err := os.MkdirAll(filepath.Dir(summary), 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +96,14 @@ func TestEveryCallFails(t *testing.T) {
 	}
 	t.Log("\n" + table.String())
 }
+
+// legend says what the columns of the table are.
+const legend = `
+calls: on the output, of a run without faults. injected: EIO and SIGKILL at every call; ENOSPC, EMFILE and EACCES at calls
+that name a file or change one, as what reads or closes a descriptor does not tell errors apart. error: it ended with 73 or
+74 and named the output. unharmed: it ended as if undisturbed, with the same files. wrong: anything else, or a next run
+that did not end with the same files. lost, duplicated: graphs, in what counts as done. not made: there was no such call.
+`
 
 // row sums up the injections of one fault.
 type row struct{ injected, failed, unharmed, killed, wrong, lost, duplicated, notMade int }

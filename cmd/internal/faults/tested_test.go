@@ -28,9 +28,10 @@ type tested struct {
 	scenario
 	t         *testing.T
 	points    []point
-	code      int    // exit code
-	from      string // the output before, which does not exist in a first run
-	was, want tree   // what lasts in the output before and after
+	code      int             // exit code
+	from      string          // the output before, which does not exist in a first run
+	was, want tree            // what lasts in the output before and after
+	temps     map[string]bool // temporary files in the output before
 	graphs    map[string]int
 
 	outputs atomic.Int64 // numbers folders
@@ -72,7 +73,7 @@ func (p *points) next(c inject.Call) point {
 
 // undisturbed runs a scenario without faults, twice: its calls must be the same.
 func (w *world) undisturbed(t *testing.T, s scenario) (*tested, error) {
-	c := &tested{t: t, world: w, scenario: s, from: w.path("before", s.name, "out"), known: map[string]verdict{}}
+	c := &tested{t: t, world: w, scenario: s, from: w.path("before", s.name, "out"), known: map[string]verdict{}, temps: map[string]bool{}}
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
@@ -81,6 +82,9 @@ func (w *world) undisturbed(t *testing.T, s scenario) (*tested, error) {
 		return nil, err
 	}
 	c.was = files.lasting()
+	for name := range files {
+		c.temps[name] = kindOf(name) == temporary
+	}
 	output, err := c.copyOf()
 	if err != nil {
 		return nil, err
@@ -120,6 +124,9 @@ func (c *tested) prepare() error {
 		if died != (i == len(c.before)-1 && c.dies != nil) || !died && o.Code != exit.Partly {
 			return fmt.Errorf("preparing: %s ended with %+v: %s", b, o.Ended, o.stderr)
 		}
+	}
+	if c.lose != "" {
+		return os.Remove(filepath.Join(c.from, c.lose))
 	}
 	return nil
 }
@@ -175,7 +182,7 @@ func (c *tested) inject(ctx context.Context, p point, f inject.Fault) (v verdict
 		}
 	default:
 		v.failed = o.Code == exit.CannotCreate || o.Code == exit.IO
-		v.wrong = c.judgeEnd(o, files, output)
+		v.wrong = c.judgeEnd(o, p, files, output)
 	}
 	if v.wrong == "" {
 		v.wrong = c.judgeFiles(files)
@@ -199,8 +206,8 @@ func (c *tested) inject(ctx context.Context, p point, f inject.Fault) (v verdict
 	return v, os.RemoveAll(filepath.Dir(output))
 }
 
-// judgeEnd says what is wrong with the end of a command of which a call failed.
-func (c *tested) judgeEnd(o outcome, files tree, output string) string {
+// judgeEnd says what is wrong with the end of a command of which the call at p failed.
+func (c *tested) judgeEnd(o outcome, p point, files tree, output string) string {
 	switch o.Code {
 	case exit.CannotCreate, exit.IO:
 		if !strings.Contains(o.sentence(), output) {
@@ -210,13 +217,14 @@ func (c *tested) judgeEnd(o outcome, files tree, output string) string {
 		if other := differences(files.lasting(), c.want); other != "" {
 			return "it ended as if undisturbed, with other files: " + other
 		}
-		for name := range files {
-			if kindOf(name) == temporary {
-				return "it ended as if undisturbed and left " + name
-			}
-		}
 	default:
 		return "another exit code"
+	}
+	for name := range files {
+		// One that could not be removed stays, and so do those of before where the command ends first.
+		if kindOf(name) == temporary && (o.Code == c.code || p.call != "unlinkat" && !c.temps[name]) {
+			return "it left " + name
+		}
 	}
 	return ""
 }
@@ -231,7 +239,7 @@ func (c *tested) judgeFiles(files tree) string {
 				return name + " is not whole"
 			}
 			q := quarantineOf(name)
-			if !(old && same(files, c.was, q)) && !(now && same(files, c.want, q)) {
+			if whole := old && same(files, c.was, q) || now && same(files, c.want, q); !whole {
 				return name + " has the quarantine file of another part, or none"
 			}
 		case quarantine:

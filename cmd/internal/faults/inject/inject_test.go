@@ -88,7 +88,7 @@ const threads, rounds = 8, 5
 
 func complain(err error) {
 	if err != nil {
-		fmt.Println(err)
+		fmt.Fprintln(os.Stdout, err)
 	}
 }
 
