@@ -33,7 +33,7 @@ type scenario struct {
 
 var scenarios = []scenario{
 	{name: "first run", command: command{"first", "run", nil}},
-	{name: "resume", before: []command{{"first", "run", nil}}, dies: func(c inject.Call) bool {
+	{name: "resume", before: []command{{"less", "run", nil}, {"first", "run", nil}}, dies: func(c inject.Call) bool {
 		return strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, "/e/c.parquet")
 	}, lose: "_quarantine/a.rg00000-00000.parquet.jsonl", command: command{"first", "run", nil}},
 	{name: "nothing to do", before: []command{{"first", "run", nil}}, command: command{"first", "run", nil}},
@@ -41,7 +41,7 @@ var scenarios = []scenario{
 	{name: "prune", before: []command{{"first", "run", nil}}, command: command{"less", "run", []string{"--prune"}}},
 	{name: "backfill", before: []command{{"dated", "run", []string{"--date", "2026-01-01"}}},
 		command: command{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
-	{name: "backfill, stale", before: []command{{"dated", "run", []string{"--date", "2026-01-02"}}},
+	{name: "backfill, stale", before: []command{{"dated", "backfill", []string{"--since", "2026-01-01", "--until", "2026-01-03"}}},
 		command: command{"redated", "backfill", []string{"--since", "2026-01-02", "--until", "2026-01-03", "--only", "stale"}}},
 }
 
