@@ -27,8 +27,8 @@ type Recycler interface {
 
 // Scorer scores batches. It is safe for concurrent use.
 //
-// An error means that nothing was scored. Errors may have the methods of [Retryable], [Pushback] and
-// [Refusing]; one without them ends the run.
+// An error means that nothing was scored. Errors may have the methods of [Retryable], [Pushback], [Refusing] and
+// [Suspicious]; one without them ends the run.
 type Scorer interface {
 	// Score blocks until the batch is scored or ctx ends. Scores are in the order of the batch; Scores.Failed
 	// lists graphs that the scorer refused. The batch is only read, and not kept after the call.
@@ -64,4 +64,24 @@ type Pushback interface {
 type Refusing interface {
 	error
 	Refused() (code graph.Code, message string, refused bool)
+}
+
+// Suspicious is implemented by errors of a Scorer that a graph of the batch may have caused, though nothing says so:
+// the scorer raised an exception, ended, ran out of memory or gave no answer. See [Patient].
+type Suspicious interface {
+	error
+	Suspicion() graph.Suspicion
+}
+
+// Workers is what a [Patient] asks of the processes that score, where they are ours. It is safe for concurrent use.
+type Workers interface {
+	// Ended says how the process at an address ended that took a call whose connection was lost, as in "was killed by
+	// SIGSEGV", and whether it was for want of memory. It blocks until that is known, a short while at most, and returns
+	// "" where the process did not end.
+	Ended(ctx context.Context, address string) (end string, memory bool)
+	// Hung reports that a call which began at that moment reached its deadline at an address. It ends the process
+	// there, so that another takes its place, unless it has answered another call since; with the zero time, at once.
+	Hung(ctx context.Context, address string, began time.Time)
+	// Excuse says that from now on, or until now, a process that ends is the fault of what it scores. Calls are nested.
+	Excuse(on bool)
 }

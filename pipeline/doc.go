@@ -15,6 +15,9 @@
 // the sink. An error of a source refuses its shard, the others go on. An error of the scorer or of a sink ends
 // the run; what is committed stays.
 //
-// [Retry] and [Isolate] are decorators over a [Scorer]: the first repeats calls that may succeed later, the
-// second finds the one graph of a batch that the scorer refuses.
+// [Patient] is a decorator over a [Scorer]. It repeats calls that may succeed later, and finds the graphs of a batch that
+// the scorer refuses or fails on. Its words: a suspect is a batch whose failure may be the fault of a graph in it. An
+// examination scores it one call at a time, in halves, until the graphs at fault stand alone. A known good graph shows
+// whether the scorer is well, so that none is blamed for what every graph would meet. A [Gate] keeps suspects apart from
+// what is scored beside them.
 package pipeline

@@ -11,8 +11,10 @@ type Progress struct {
 	Scored, Quarantined atomic.Int64
 	// Nodes and Edges count those of scored graphs.
 	Nodes, Edges atomic.Int64
-	// Requests counts the scoring calls that were answered, Retries those that were made again.
+	// Requests counts the batches that were scored, Retries the calls beyond one for each of them.
 	Requests, Retries atomic.Int64
+	// Suspects counts the batches that were examined for a graph at fault.
+	Suspects atomic.Int64
 	// Shards counts the shards that ended, in whatever way.
 	Shards atomic.Int64
 	// InFlight is the bytes of requests that are read and not yet written.

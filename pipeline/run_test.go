@@ -245,9 +245,9 @@ func TestRunQuarantines(t *testing.T) {
 // TestRunFailsEveryGraph: a sink gets values of the right shape even where the scorer gave none.
 func TestRunFailsEveryGraph(t *testing.T) {
 	t.Parallel()
-	refuse := pipeline.Isolate(&pipelinetest.Scorer{Before: func(context.Context, *graph.Batch) error {
+	refuse := pipeline.Patient(&pipelinetest.Scorer{Before: func(context.Context, *graph.Batch) error {
 		return &trouble{code: graph.Refused}
-	}})
+	}}, pipeline.Patience{})
 	sink := &pipelinetest.Sink{}
 	result, err := pipeline.Run(t.Context(), pipeline.Config{Outputs: 2}, []pipeline.Shard{shardOf("a", []*graph.Batch{line(5)}, sink)}, refuse)
 	if err != nil || result.Counts.Quarantined != 5 || len(sink.Rejected) != 5 || len(sink.Lines) != 0 {

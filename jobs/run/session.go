@@ -37,6 +37,7 @@ type Session struct {
 	pool *local.Pool // nil where servers run elsewhere
 	conn *grpc.ClientConn
 	cfg  remote.Config
+	gate *pipeline.Gate // of all runs over the session
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -80,6 +81,7 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 	if err := s.describe(ctx); err != nil {
 		return err
 	}
+	s.gate = pipeline.NewGate(s.Workers(job))
 	s.MessageBytes = int64(s.cfg.MaxMessageBytes)
 	if m := s.Model.MaxMessageBytes; m > 0 {
 		s.MessageBytes = min(m, s.MessageBytes)
@@ -188,11 +190,12 @@ func (s *Session) Scorer(width int) remote.Scorer {
 	return remote.New(s.conn, s.cfg, &model)
 }
 
-// Patient wraps a scorer of the session in the retries of the job. wrap decorates it below the retries.
+// Patient wraps a scorer of the session so that failed calls end as the job says: see [pipeline.Patient].
 func (s *Session) Patient(scorer pipeline.Scorer, cfg Config, progress *pipeline.Progress) pipeline.Scorer {
-	return pipeline.Isolate(pipeline.Retry(scorer, pipeline.RetryConfig{
-		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Progress: progress, Log: cfg.Log,
-	}))
+	return pipeline.Patient(scorer, pipeline.Patience{
+		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Deadline: s.cfg.Deadline, Gate: s.gate,
+		Progress: progress, Log: cfg.Log,
+	})
 }
 
 // Alive runs work, and ends it where the local workers cannot be kept running.

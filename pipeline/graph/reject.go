@@ -31,10 +31,25 @@ const (
 	NonFiniteScore Code = "non_finite_score"
 	// Refused: the scorer refused the graph, the message says why.
 	Refused Code = "refused"
+	// ScorerFailed: the scorer raises an exception on the graph alone, and scores others.
+	ScorerFailed Code = "scorer_failed"
+	// ScorerCrashed: the process that scores ends on the graph alone.
+	ScorerCrashed Code = "scorer_crashed"
+	// OutOfMemory: the process that scores has not enough memory for the graph alone.
+	OutOfMemory Code = "out_of_memory"
+	// DeadlineExceeded: the graph alone has no answer in time.
+	DeadlineExceeded Code = "deadline_exceeded"
 )
 
+// OfTheMoment reports whether a graph with this code may be scored another time: the reason depends on a machine, a
+// process or the time, and not on graph and model alone.
+func (c Code) OfTheMoment() bool {
+	return c == ScorerCrashed || c == OutOfMemory || c == DeadlineExceeded
+}
+
 // Rejection is a graph that cannot be scored. It is a value, not an error: the run goes on. Nothing in it
-// depends on the moment or on other graphs, so that the quarantine file has the same bytes in every run.
+// depends on other graphs nor, but for codes [Code.OfTheMoment], on the moment, so that the quarantine file has the
+// same bytes in every run.
 type Rejection struct {
 	// GraphID is an int64, a string, or nil where the input has none.
 	GraphID any
