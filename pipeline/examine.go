@@ -135,11 +135,8 @@ func (t *trial) bounded(ctx context.Context, b *graph.Batch) (*graph.Scores, *fa
 	case graph.FaultHung:
 		workers.Hung(ctx, f.suspicion.Address, time.Time{})
 	case graph.FaultCrashed:
-		switch end, memory := workers.Ended(ctx, f.suspicion.Address); {
-		case memory:
-			f.code, f.message = graph.OutOfMemory, "its worker was killed by the system for its memory"
-		case end != "":
-			f.message = "its worker " + end
+		if end, fault := workers.Ended(ctx, f.suspicion.Address); end != "" {
+			f.code, f.message = fault.Code(), "its worker "+end
 		}
 	}
 	return nil, f

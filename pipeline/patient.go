@@ -58,9 +58,11 @@ func (c Patience) WithDefaults() Patience {
 // elsewhere is workers that are not ours.
 type elsewhere struct{}
 
-func (elsewhere) Ended(context.Context, string) (string, bool) { return "", false }
-func (elsewhere) Hung(context.Context, string, time.Time)      {}
-func (elsewhere) Excuse(bool)                                  {}
+func (elsewhere) Ended(context.Context, string) (string, graph.Fault) {
+	return "", graph.NoFault
+}
+func (elsewhere) Hung(context.Context, string, time.Time) {}
+func (elsewhere) Excuse(bool)                             {}
 
 // Patient scores with next and goes on where a call fails, as its error says.
 //

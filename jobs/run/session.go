@@ -34,10 +34,11 @@ type Served struct {
 type Session struct {
 	Served
 
-	pool *local.Pool // nil where servers run elsewhere
-	conn *grpc.ClientConn
-	cfg  remote.Config
-	gate *pipeline.Gate // of all runs over the session
+	pool    *local.Pool // nil where servers run elsewhere, as are workers
+	workers *workers
+	conn    *grpc.ClientConn
+	cfg     remote.Config
+	gate    *pipeline.Gate // of all runs over the session
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -60,7 +61,7 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 		if s.pool, err = startWorkers(ctx, cfg, workers); err != nil {
 			return err
 		}
-		s.Addresses = s.pool.Addresses()
+		s.Addresses, s.workers = s.pool.Addresses(), newWorkers(s.pool)
 	}
 	secure, err := tlsConfig(job)
 	if err != nil {
@@ -72,6 +73,9 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 		ConnectTimeout: min(preflight, time.Duration(job.Limits.RetryBudget)),
 		TLS:            secure, Log: cfg.Log,
 	}.WithDefaults()
+	if s.workers != nil {
+		s.cfg.Answered = s.workers.Answered
+	}
 	if err := s.cfg.Validate(); err != nil {
 		return &jobs.Error{Path: job.Path, Reason: err.Error()}
 	}
@@ -192,10 +196,14 @@ func (s *Session) Scorer(width int) remote.Scorer {
 
 // Patient wraps a scorer of the session so that failed calls end as the job says: see [pipeline.Patient].
 func (s *Session) Patient(scorer pipeline.Scorer, cfg Config, progress *pipeline.Progress) pipeline.Scorer {
-	return pipeline.Patient(scorer, pipeline.Patience{
-		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Deadline: s.cfg.Deadline, Gate: s.gate,
+	patience := pipeline.Patience{
+		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Deadline: s.cfg.Deadline, Within: remote.Within, Gate: s.gate,
 		Progress: progress, Log: cfg.Log,
-	})
+	}
+	if s.workers != nil {
+		patience.Workers = s.workers
+	}
+	return pipeline.Patient(scorer, patience)
 }
 
 // Alive runs work, and ends it where the local workers cannot be kept running.

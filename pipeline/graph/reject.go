@@ -31,20 +31,20 @@ const (
 	NonFiniteScore Code = "non_finite_score"
 	// Refused: the scorer refused the graph, the message says why.
 	Refused Code = "refused"
-	// ScorerFailed: the scorer raises an exception on the graph alone, and scores others.
+	// ScorerFailed: the scorer raised an error over the graph, twice, and is otherwise well.
 	ScorerFailed Code = "scorer_failed"
-	// ScorerCrashed: the process that scores ends on the graph alone.
+	// ScorerCrashed: the scorer's process ended over the graph, twice.
 	ScorerCrashed Code = "scorer_crashed"
-	// OutOfMemory: the process that scores has not enough memory for the graph alone.
+	// OutOfMemory: the scorer had not enough memory for the graph.
 	OutOfMemory Code = "out_of_memory"
-	// DeadlineExceeded: the graph alone has no answer in time.
+	// DeadlineExceeded: the scorer did not answer in time over the graph.
 	DeadlineExceeded Code = "deadline_exceeded"
 )
 
-// OfTheMoment reports whether a graph with this code may be scored another time: the reason depends on a machine, a
-// process or the time, and not on graph and model alone.
+// OfTheMoment reports whether another machine, limit or version may score a graph that has the code. Every other code
+// follows from the graph and the model.
 func (c Code) OfTheMoment() bool {
-	return c == ScorerCrashed || c == OutOfMemory || c == DeadlineExceeded
+	return c == DeadlineExceeded || c == OutOfMemory || c == ScorerCrashed
 }
 
 // Rejection is a graph that cannot be scored. It is a value, not an error: the run goes on. Nothing in it

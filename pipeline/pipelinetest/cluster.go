@@ -194,8 +194,8 @@ func (p *process) failed(fault graph.Fault, message string) error {
 }
 
 // Ended implements pipeline.Workers.
-func (c *Cluster) Ended(context.Context, string) (string, bool) {
-	return "was killed by SIGSEGV", false
+func (c *Cluster) Ended(context.Context, string) (string, graph.Fault) {
+	return "was killed by SIGSEGV", graph.FaultCrashed
 }
 
 // Hung implements pipeline.Workers.

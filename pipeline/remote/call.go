@@ -20,9 +20,19 @@ type call struct {
 	protocol string
 	deadline time.Duration
 	callers  bool // the context of the caller ends before the deadline
+	garbled  bool // the answer cannot be decoded
 	coding   time.Duration
 	peer     peer.Peer
 	trailer  metadata.MD
+}
+
+// withinKey is that of the deadline in the contexts of calls.
+type withinKey struct{}
+
+// Within returns a context whose calls have the deadline d, where that is earlier than Config.Deadline. Unlike the end of
+// a context, it is the server's failure if it passes.
+func Within(ctx context.Context, d time.Duration) context.Context {
+	return context.WithValue(ctx, withinKey{}, d)
 }
 
 func newCall(protocol string, deadline time.Duration) *call {
@@ -31,6 +41,9 @@ func newCall(protocol string, deadline time.Duration) *call {
 
 // begin returns the context and the options of the call.
 func (c *call) begin(ctx context.Context) (context.Context, context.CancelFunc, []grpc.CallOption) {
+	if d, bounded := ctx.Value(withinKey{}).(time.Duration); bounded {
+		c.deadline = min(c.deadline, d)
+	}
 	if end, ends := ctx.Deadline(); ends && time.Until(end) < c.deadline {
 		c.callers = true
 	}
@@ -48,8 +61,10 @@ func (c *call) Marshal(v any) (mem.BufferSlice, error) {
 // Unmarshal decodes and takes the time.
 func (c *call) Unmarshal(data mem.BufferSlice, v any) error {
 	start := time.Now()
-	defer func() { c.coding += time.Since(start) }()
-	return c.CodecV2.Unmarshal(data, v)
+	err := c.CodecV2.Unmarshal(data, v)
+	c.coding += time.Since(start)
+	c.garbled = err != nil
+	return err
 }
 
 // address is that of the server that answered, empty where none did.

@@ -41,6 +41,8 @@ type Config struct {
 	// TLS secures the connections; nil sends everything in plain text. Names are checked against the host of
 	// each address unless TLS.ServerName is set.
 	TLS *tls.Config
+	// Answered is called with the address of the server after every scoring call that it answered. Default: nothing.
+	Answered func(address string)
 	// Log takes warnings. Default: none.
 	Log *slog.Logger
 }

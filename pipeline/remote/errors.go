@@ -59,9 +59,10 @@ type Error struct {
 	// Message is one sentence for people.
 	Message string
 
-	reason graph.Code
-	retry  bool
-	after  time.Duration
+	reason    graph.Code
+	retry     bool
+	after     time.Duration
+	suspicion graph.Suspicion
 }
 
 // Error names the server where it is known, and what is wrong.
@@ -84,6 +85,9 @@ func (e *Error) RetryAfter() time.Duration { return e.after }
 func (e *Error) Refused() (code graph.Code, message string, refused bool) {
 	return e.reason, e.Message, e.Kind == Refused
 }
+
+// Suspicion says how far the batch may have caused the failure.
+func (e *Error) Suspicion() graph.Suspicion { return e.suspicion }
 
 // broken is an answer that breaks the contract.
 func broken(address, format string, args ...any) *Error {
@@ -109,6 +113,11 @@ func callError(ctx context.Context, err error, c *call) error {
 		return context.DeadlineExceeded // the server's clock was a little faster than ours
 	}
 	e := &Error{Code: st.Code(), Address: c.address(), Message: sentence(st.Message())}
+	if c.garbled || unreadable(st) {
+		e.Kind, e.Message = Contract, "its answer is no message of the "+c.protocol+" protocol: "+e.Message
+		return e
+	}
+	e.suspicion = c.suspect(st)
 	switch st.Code() {
 	case codes.InvalidArgument:
 		e.Kind, e.reason = Refused, graph.Refused

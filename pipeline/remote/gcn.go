@@ -23,12 +23,13 @@ type GCN struct {
 	client   gcnpb.GCNServiceClient
 	deadline time.Duration
 	limit    int64
+	answered func(address string)
 }
 
 // NewGCN makes a scorer. The connection stays the caller's.
 func NewGCN(conn grpc.ClientConnInterface, cfg Config) *GCN {
 	cfg = cfg.WithDefaults()
-	return &GCN{client: gcnpb.NewGCNServiceClient(conn), deadline: cfg.Deadline, limit: int64(cfg.MaxMessageBytes)}
+	return &GCN{client: gcnpb.NewGCNServiceClient(conn), deadline: cfg.Deadline, limit: int64(cfg.MaxMessageBytes), answered: cfg.Answered}
 }
 
 // GraphBytes is the size of the request with graph g, or of its answer, whichever is more.
@@ -113,6 +114,9 @@ func (c *GCN) score(ctx context.Context, b *graph.Batch, g int, values []float32
 	start = time.Now()
 	if err := take(values, ids, result.GetNodeScores(), call.address()); err != nil {
 		return err
+	}
+	if c.answered != nil {
+		c.answered(call.address())
 	}
 	spent.Pack += packed + call.coding + time.Since(start)
 	return nil

@@ -26,6 +26,7 @@ type Native struct {
 	digest   string
 	code     *regexp.Regexp
 	portable bool
+	answered func(address string)
 	scratch  sync.Pool // *scratch
 }
 
@@ -47,6 +48,7 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 		digest:   m.Digest,
 		code:     regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`),
 		portable: !littleEndian(),
+		answered: cfg.Answered,
 		scratch:  sync.Pool{New: func() any { return new(scratch) }},
 	}
 }
@@ -86,6 +88,9 @@ func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 	scores, broken := n.scores(b, response, c.address())
 	if broken != nil {
 		return nil, broken
+	}
+	if n.answered != nil {
+		n.answered(c.address())
 	}
 	scores.Timing = graph.Timing{
 		Pack:  packed + c.coding + time.Since(start),
