@@ -53,12 +53,12 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 		case f.suspicion.Fault != graph.NoFault:
 			t.first = time.Time{}
 		}
-		if decides || f.verdict == again {
-			steady, err := t.well(ctx, b, f)
+		if decides || f.asked || f.verdict == again {
+			found, err := t.well(ctx, b, f)
 			if err != nil {
 				return nil, err
 			}
-			if !steady {
+			if (decides || f.verdict == again) && !t.counts(f, found) {
 				continue
 			}
 		}
@@ -73,6 +73,38 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 		if err := t.pause(ctx, b, f); err != nil {
 			return nil, err
 		}
+	}
+}
+
+// health is what a known good graph shows after a failure.
+type health uint8
+
+const (
+	steady    health = iota // who failed has scored it, at the first attempt
+	recovered               // at a later one: before, nothing would have been scored
+	other                   // one of several servers has scored it, and not the one that failed
+)
+
+// maxMoves is how often a suspect is sent again because the server that it met is not well, while another is.
+const maxMoves = 50
+
+// counts reports whether the failure of a suspect says anything of it. One that hangs may keep a scorer busy beyond its
+// deadline, where nobody ends that: then no other graph is scored for a while. Once that may have been chance.
+func (t *trial) counts(f *failure, found health) bool {
+	switch found {
+	case steady:
+		return true
+	case other:
+		if t.moves++; t.moves <= maxMoves {
+			t.unwell, t.pauses = time.Time{}, nil
+		}
+		return false
+	default:
+		if f.suspicion.Fault != graph.FaultHung {
+			return false
+		}
+		t.busy++
+		return t.busy > 1
 	}
 }
 
@@ -91,9 +123,9 @@ func (t *trial) suspect(ctx context.Context, b *graph.Batch, decides bool) (*gra
 	f.asked = true
 	switch fault := f.suspicion.Fault; {
 	case fault == graph.FaultCrashed, fault == graph.FaultHung:
-		f.good, err = t.revived(ctx, b)
+		f.by, f.good, err = t.revived(ctx, b, t.stays(f))
 	case decides && f.verdict != refused && fault != graph.NoFault, fault == graph.FaultPressure:
-		_, f.good = t.bounded(ctx, knownGood(b))
+		f.by, f.good = t.good(ctx, b, f.suspicion.Address)
 	default:
 		f.asked = false
 	}
@@ -149,64 +181,94 @@ const (
 	glance = 100 * time.Millisecond
 )
 
-// revived scores a known good graph once the worker that a suspect has cost is there again, and returns how that failed.
-// The error is that of ctx.
-func (t *trial) revived(ctx context.Context, b *graph.Batch) (*failure, error) {
+// revived scores a known good graph once the worker that a suspect has cost is there again, and returns who did, or how
+// that failed. The error is that of ctx.
+func (t *trial) revived(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure, err error) {
 	for began := time.Now(); ; {
-		_, f := t.bounded(ctx, knownGood(b))
+		by, f := t.good(ctx, b, address)
 		if f == nil || f.verdict == final || f.suspicion.Fault != graph.NoFault || time.Since(began) >= revival {
-			return f, ctx.Err()
+			return by, f, ctx.Err()
 		}
 		if err := sleep(ctx, glance); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
 }
 
 // well blocks until a known good graph is scored, within the budget: the error is that of f where it is over before.
-// steady reports whether the first one that reached a scorer was scored. Where it was not, the failure f of b means
-// nothing.
-func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (steady bool, err error) {
-	good, since := knownGood(b), t.first
-	failed := f.good
-	for steady = true; ; {
+// That a worker is not there yet, as it is started again, does not count against it.
+func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found health, err error) {
+	since, asked, by, failed, address := t.first, f.asked, f.by, f.good, t.stays(f)
+	for ; ; asked = false {
 		began := t.now()
-		if !f.asked {
-			_, failed = t.probe(ctx, good)
+		if !asked {
+			by, failed = t.probe(ctx, b, address)
 		}
-		f.asked = false
 		switch {
-		case failed == nil, failed.verdict == refused: // who refuses it is well
-			if steady {
+		case failed == nil && found == recovered && by != f.suspicion.Address:
+			return other, nil
+		case failed == nil:
+			if found == steady || f.suspicion.Fault == graph.FaultHung {
 				t.unwell = time.Time{}
 			}
-			return steady, nil
+			return found, nil
 		case ctx.Err() != nil:
-			return false, failed.err
+			return found, failed.err
 		case failed.verdict == final:
-			return false, fmt.Errorf("scoring a known good graph: %w", failed.err)
+			return found, fmt.Errorf("scoring a known good graph: %w", failed.err)
 		case failed.suspicion.Fault != graph.NoFault:
-			steady = false
+			found, address = recovered, "" // from now on any server will do
 			t.unwell = earliest(t.unwell, t.cfg.Gate.ailing(failed.began))
 		}
 		since = earliest(since, began)
 		if t.now().Sub(since) >= t.cfg.Budget || !t.unwell.IsZero() && time.Since(t.unwell) >= t.cfg.Budget {
-			return false, fmt.Errorf("giving up after %d attempts: %w", t.attempts, f.err)
+			return found, fmt.Errorf("giving up after %d attempts: %w", t.attempts, f.err)
 		}
-		if err := t.pause(ctx, good, failed); err != nil {
-			return false, err
+		if err := t.pause(ctx, b, failed); err != nil {
+			return found, err
 		}
 	}
 }
 
-// probe scores a known good graph in a turn of its own.
-func (t *trial) probe(ctx context.Context, good *graph.Batch) (*graph.Scores, *failure) {
+// probe scores a known good graph in a turn of its own, and returns who did, or how that failed.
+func (t *trial) probe(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure) {
 	leave, err := t.turn(ctx)
 	if err != nil {
-		return nil, &failure{err: err}
+		return "", &failure{err: err}
 	}
 	defer leave()
-	return t.bounded(ctx, good)
+	return t.good(ctx, b, address)
+}
+
+// stays is the address of the process that failed, "" where it is ours and another takes its place.
+func (t *trial) stays(f *failure) string {
+	_, others := t.cfg.Workers.(elsewhere)
+	if fault := f.suspicion.Fault; !others && (fault == graph.FaultCrashed || fault == graph.FaultHung) {
+		return ""
+	}
+	return f.suspicion.Address
+}
+
+// looks is how often a known good graph is sent for the sake of one address.
+const looks = 16
+
+// good scores a known good graph like those of b, and returns who did, or how that failed. It is sent several times until
+// the process at address has scored it, as one of several servers may be unwell. Who refuses it is well.
+func (t *trial) good(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure) {
+	good := knownGood(b)
+	for range looks {
+		s, f := t.bounded(ctx, good)
+		switch {
+		case f != nil && f.verdict == refused:
+			return address, nil
+		case f != nil:
+			return "", f
+		}
+		if by = s.Address; address == "" || by == "" || by == address {
+			break
+		}
+	}
+	return by, nil // or it is not sent anything at present, and nothing is known of it
 }
 
 // earliest is the earlier of two moments; zero is none.

@@ -109,7 +109,8 @@ type failure struct {
 	message   string
 
 	asked bool     // a known good graph was sent after it ...
-	good  *failure // ... and failed so, nil where it was scored
+	by    string   // ... was scored by that process ...
+	good  *failure // ... or failed so
 }
 
 // judge says what the error of a call means.
@@ -151,6 +152,8 @@ type trial struct {
 	first    time.Time                   // of the failures that the budget counts, as of now; zero where there is none
 	unwell   time.Time                   // when a known good graph failed first, zero where it was scored since
 	alone    bool                        // nothing else may be under way
+	moves    int                         // times that another server was well, and not the one that failed
+	busy     int                         // times that a scorer was not well for a while after a call that hung
 }
 
 // maxExcused is how many failures beside suspects say nothing against a batch: one that would fail for ever is at fault.
@@ -232,6 +235,7 @@ func (t *trial) now() time.Time { return time.Now().Add(-t.waited) }
 func (t *trial) spent() bool {
 	if t.first.IsZero() {
 		t.first = t.now()
+		return false
 	}
 	return t.now().Sub(t.first) >= t.cfg.Budget
 }

@@ -319,6 +319,8 @@ type Scores struct {
 	Failed []Failure
 	// Timing says where the time of the call went; zero where a scorer does not know.
 	Timing Timing
+	// Address is that of the process that scored, empty where a scorer does not know.
+	Address string
 }
 
 // Failure is one graph of a batch that was not scored.

@@ -3,6 +3,7 @@ package pipelinetest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ type Cluster struct {
 	// Storm is the fault that every call meets before the time Until.
 	Storm graph.Fault
 	Until time.Time
+	// Ill is the fault that every call to the first process meets.
+	Ill graph.Fault
+	// Keeps is how long a graph that hangs keeps its process busy, where nobody replaces that.
+	Keeps time.Duration
 	// Workers is the number of processes, 0 means 1.
 	Workers int
 	// Takes is how long a call takes, Restart how long a process is not there after it ended.
@@ -52,6 +57,7 @@ type process struct {
 	name  string
 	calls int
 	up    time.Time     // not there before
+	busy  time.Time     // answers nothing before
 	ended chan struct{} // closed when it ends
 }
 
@@ -82,7 +88,7 @@ func (c *Cluster) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, err
 			deadline = time.Minute
 		}
 	}
-	takes := time.After(c.Takes)
+	takes := time.After(c.occupy(p, fault))
 	if fault == graph.FaultHung {
 		takes = nil
 	}
@@ -98,11 +104,26 @@ func (c *Cluster) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, err
 	}
 	switch fault {
 	case graph.NoFault:
-		return c.Scorer.Score(ctx, b)
+		s, err := c.Scorer.Score(ctx, b)
+		if err == nil {
+			s.Address = p.name
+		}
+		return s, err
 	case graph.FaultCrashed:
 		c.end(p)
 	}
 	return nil, p.failed(fault, "trouble")
+}
+
+// occupy returns how long a process takes for a call.
+func (c *Cluster) occupy(p *process, fault graph.Fault) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	takes := c.Takes + max(0, time.Until(p.busy))
+	if fault == graph.FaultHung && c.Keeps > 0 {
+		p.busy = time.Now().Add(c.Keeps)
+	}
+	return takes
 }
 
 // take chooses the process with the fewest calls, nil where none is there.
@@ -115,7 +136,7 @@ func (c *Cluster) take(b *graph.Batch) (graph.Fault, *process, <-chan struct{}) 
 	fault, good := c.fault(b)
 	var chosen *process
 	for _, p := range c.processes {
-		if !time.Now().Before(p.up) && (chosen == nil || p.calls < chosen.calls) {
+		if !time.Now().Before(p.up) && (chosen == nil || p.calls < chosen.calls || p.calls == chosen.calls && rand.IntN(2) == 0) {
 			chosen = p
 		}
 	}
@@ -129,6 +150,9 @@ func (c *Cluster) take(b *graph.Batch) (graph.Fault, *process, <-chan struct{}) 
 		c.counts.Calls++
 	}
 	chosen.calls++
+	if chosen == c.processes[0] && c.Ill != graph.NoFault {
+		fault = c.Ill
+	}
 	return fault, chosen, chosen.ended
 }
 

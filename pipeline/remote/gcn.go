@@ -72,7 +72,7 @@ func (c *GCN) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) 
 			continue
 		}
 		from, to := b.NodeRange(g)
-		err := c.score(ctx, b, g, scores.Values[from:to], &scores.Timing)
+		err := c.score(ctx, b, g, scores.Values[from:to], scores)
 		if err == nil {
 			continue
 		}
@@ -91,8 +91,8 @@ func (c *GCN) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) 
 	return scores, nil
 }
 
-// score fills values with the scores of graph g.
-func (c *GCN) score(ctx context.Context, b *graph.Batch, g int, values []float32, spent *graph.Timing) error {
+// score fills values with the scores of graph g, and notes in scores who took which time.
+func (c *GCN) score(ctx context.Context, b *graph.Batch, g int, values []float32, scores *graph.Scores) error {
 	start := time.Now()
 	if size := c.GraphBytes(b, g); size > c.limit {
 		return tooLarge(size, c.limit)
@@ -115,10 +115,11 @@ func (c *GCN) score(ctx context.Context, b *graph.Batch, g int, values []float32
 	if err := take(values, ids, result.GetNodeScores(), call.address()); err != nil {
 		return err
 	}
+	scores.Address = call.address()
 	if c.answered != nil {
-		c.answered(call.address())
+		c.answered(scores.Address)
 	}
-	spent.Pack += packed + call.coding + time.Since(start)
+	scores.Timing.Pack += packed + call.coding + time.Since(start)
 	return nil
 }
 

@@ -89,8 +89,9 @@ func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 	if broken != nil {
 		return nil, broken
 	}
+	scores.Address = c.address()
 	if n.answered != nil {
-		n.answered(c.address())
+		n.answered(scores.Address)
 	}
 	scores.Timing = graph.Timing{
 		Pack:  packed + c.coding + time.Since(start),
