@@ -16,14 +16,13 @@ import (
 	"graphscore/pipeline/pipelinetest"
 )
 
-// atOnce counts the calls under way, by whether they are for a batch with a graph at fault.
+// atOnce counts the calls under way, and those of suspects among them.
 type atOnce struct {
 	pipeline.Scorer
-	bad              map[int64]graph.Fault
-	all, suspects    atomic.Int64
-	mostSuspects     atomic.Int64
-	besideSuspects   atomic.Int64 // calls that were under way when a suspect's was
-	examined, within atomic.Int64
+	all, suspects  atomic.Int64
+	mostSuspects   atomic.Int64
+	besideSuspects atomic.Int64 // calls that were under way when a suspect's was
+	examined       atomic.Int64
 }
 
 func (a *atOnce) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
@@ -55,7 +54,7 @@ func TestGate(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					bad := map[int64]graph.Fault{3: fault, 77: fault, 140: fault}
 					c := &pipelinetest.Cluster{Faults: bad, Workers: workers, Takes: 10 * time.Millisecond, Restart: time.Second}
-					counted := &atOnce{Scorer: c, bad: bad}
+					counted := &atOnce{Scorer: c}
 					scorer := pipeline.Patient(counted, pipeline.Patience{
 						Workers: c, Gate: pipeline.NewGate(workers),
 						Within: func(ctx context.Context, d time.Duration) context.Context {

@@ -47,8 +47,6 @@ type ClusterCounts struct {
 	Calls, Probes, Unreached int
 	// Excused and Unexcused count the processes that ended, Hung those that were replaced.
 	Excused, Unexcused, Hung int
-	// AtOnce is the most calls that were under way while a call failed.
-	AtOnce int
 	// Lost counts calls that ended because another one ended their process.
 	Lost int
 }
@@ -199,11 +197,6 @@ func (c *Cluster) lost() {
 func (c *Cluster) end(p *process) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	atOnce := 0
-	for _, p := range c.processes {
-		atOnce += p.calls
-	}
-	c.counts.AtOnce = max(c.counts.AtOnce, atOnce)
 	if c.excused > 0 {
 		c.counts.Excused++
 	} else {
@@ -246,8 +239,6 @@ func (c *Cluster) Excuse(on bool) {
 type Failed struct {
 	Suspects graph.Suspicion
 	Message  string
-	// Final: it may not.
-	Final bool
 	// After is how long the scorer asks to wait.
 	After time.Duration
 }
@@ -255,7 +246,7 @@ type Failed struct {
 func (e *Failed) Error() string { return "scorer: " + e.Message }
 
 // Retryable implements pipeline.Retryable.
-func (e *Failed) Retryable() bool { return !e.Final }
+func (e *Failed) Retryable() bool { return true }
 
 // RetryAfter implements pipeline.Pushback.
 func (e *Failed) RetryAfter() time.Duration { return e.After }

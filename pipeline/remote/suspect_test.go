@@ -273,40 +273,47 @@ func TestPatientFindsTheGraphAtFault(t *testing.T) {
 		for protocol, s := range map[string]server{ProtocolNative: served, ProtocolGCN: model} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				t.Parallel()
-				cfg := quick(remotetest.Serve(t, newServer(s)))
-				cfg.Protocol = protocol
-				scorer := New(dialed(t, cfg), cfg, &graph.Model{InFeatures: 1, Outputs: []string{"score"}, Digest: remotetest.Digest})
-				patient := pipeline.Patient(scorer, pipeline.Patience{
-					Within: Within, Budget: 100 * time.Millisecond, Pause: time.Millisecond, MaxPause: 5 * time.Millisecond,
-				})
-				b := line(2, 1, 3, bad, 2, 4, 1)
-				step := b.Graphs()
-				if protocol == ProtocolGCN { // one graph a call, as a run has it
-					step = 1
-				}
-				for g := 0; g < b.Graphs(); g += step {
-					part := b.Slice(g, g+step)
-					got, err := patient.Score(t.Context(), part)
-					if err != nil {
-						t.Fatal(err)
-					}
-					var want []graph.Failure
-					if at := 3 - g; at >= 0 && at < step {
-						want = []graph.Failure{{Graph: at, Code: test.code, Message: test.says}}
-					}
-					if diff := cmp.Diff(want, got.Failed); diff != "" {
-						t.Error(diff)
-					}
-					if protocol == ProtocolNative {
-						alone := sums(part, 1)
-						from, to := part.NodeRange(3)
-						clear(alone[from:to])
-						if !slices.Equal(got.Values, alone) {
-							t.Errorf("scores %v, expected %v", got.Values, alone)
-						}
-					}
-				}
+				findsTheGraph(t, protocol, s, graph.Failure{Code: test.code, Message: test.says}, bad)
 			})
+		}
+	}
+}
+
+// findsTheGraph scores graphs of which the fourth, of bad nodes, fails.
+func findsTheGraph(t *testing.T, protocol string, s server, failed graph.Failure, bad int) {
+	t.Helper()
+	cfg := quick(remotetest.Serve(t, newServer(s)))
+	cfg.Protocol = protocol
+	scorer := New(dialed(t, cfg), cfg, &graph.Model{InFeatures: 1, Outputs: []string{"score"}, Digest: remotetest.Digest})
+	patient := pipeline.Patient(scorer, pipeline.Patience{
+		Within: Within, Budget: 100 * time.Millisecond, Pause: time.Millisecond, MaxPause: 5 * time.Millisecond,
+	})
+	b := line(2, 1, 3, bad, 2, 4, 1)
+	step := b.Graphs()
+	if protocol == ProtocolGCN { // one graph a call, as a run has it
+		step = 1
+	}
+	for g := 0; g < b.Graphs(); g += step {
+		part := b.Slice(g, g+step)
+		got, err := patient.Score(t.Context(), part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []graph.Failure
+		if at := 3 - g; at >= 0 && at < step {
+			failed.Graph = at
+			want = []graph.Failure{failed}
+		}
+		if diff := cmp.Diff(want, got.Failed); diff != "" {
+			t.Error(diff)
+		}
+		if protocol == ProtocolNative {
+			alone := sums(part, 1)
+			from, to := part.NodeRange(3)
+			clear(alone[from:to])
+			if !slices.Equal(got.Values, alone) {
+				t.Errorf("scores %v, expected %v", got.Values, alone)
+			}
 		}
 	}
 }
