@@ -11,7 +11,7 @@ import (
 // suspected begins the examination of a batch: f is why.
 func (t *trial) suspected(ctx context.Context, b *graph.Batch, f *failure) (*graph.Scores, error) {
 	t.cfg.Progress.Suspects.Add(1)
-	t.cfg.Log.WarnContext(ctx, "a graph may be at fault: scoring one request at a time", "shard", shardName(ctx), "graphs", b.Graphs(), "error", f.err)
+	t.cfg.Log.WarnContext(ctx, "scoring again", "shard", shardName(ctx), "attempt", t.attempts, "alone", true, "graphs", b.Graphs(), "error", f.err)
 	t.first, t.pauses = time.Time{}, nil
 	return t.examine(ctx, b, true)
 }
