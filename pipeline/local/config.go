@@ -24,6 +24,9 @@ type Config struct {
 	StopGrace time.Duration
 	// MaxRestarts is how many times in a row a worker that dies soon is started again. Default: 5.
 	MaxRestarts int
+	// HungAfter is how long a worker may be stopped, or rest without an answer to a health check, before it is
+	// replaced. Where /proc is missing none is. Default: 10 s.
+	HungAfter time.Duration
 	// Env is added to the environment of the workers, as "NAME=value".
 	Env []string
 	// Log takes what the workers print, and restarts. Default: none.
@@ -47,6 +50,9 @@ func (c Config) WithDefaults() Config {
 	if c.MaxRestarts == 0 {
 		c.MaxRestarts = 5
 	}
+	if c.HungAfter == 0 {
+		c.HungAfter = 10 * time.Second
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -67,9 +73,9 @@ func (c Config) Validate() error {
 	if c.MaxMessageBytes < 0 {
 		return fmt.Errorf("message limit %d must not be negative", c.MaxMessageBytes)
 	}
-	if c.StartTimeout < 0 || c.StopGrace < 0 || c.MaxRestarts < 0 {
-		return fmt.Errorf("start timeout %v, stop grace %v and restarts %d must not be negative",
-			c.StartTimeout, c.StopGrace, c.MaxRestarts)
+	if c.StartTimeout < 0 || c.StopGrace < 0 || c.MaxRestarts < 0 || c.HungAfter < hangChecks {
+		return fmt.Errorf("start timeout %v, stop grace %v, restarts %d and time to hang %v must not be negative",
+			c.StartTimeout, c.StopGrace, c.MaxRestarts, c.HungAfter)
 	}
 	return nil
 }

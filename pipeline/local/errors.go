@@ -54,7 +54,7 @@ func (e *StartError) Unwrap() error { return e.Err }
 const exitModel = 65
 
 // exitError says what the end of a worker means.
-func exitError(cfg Config, state *os.ProcessState, lines []string) error {
+func exitError(cfg Config, state *os.ProcessState, how End, lines []string) error {
 	last := lastError(lines)
 	if state.ExitCode() == exitModel {
 		if last == "" {
@@ -70,7 +70,12 @@ func exitError(cfg Config, state *os.ProcessState, lines []string) error {
 		}
 	}
 	end := state.String()
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+	switch status, ok := state.Sys().(syscall.WaitStatus); {
+	case how.Hung:
+		end = "it hung and was killed"
+	case how.Memory:
+		end = "killed by the system for its memory"
+	case ok && status.Signaled() && status.Signal() == syscall.SIGKILL:
 		end = "killed by SIGKILL, possibly out of memory"
 	}
 	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, withOutput(last))}

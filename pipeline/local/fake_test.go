@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -66,8 +68,30 @@ func fakeWorker(mode string) int {
 			return 65
 		}
 	}
-	terminate := make(chan os.Signal, 1)
+	if file, found := strings.CutPrefix(mode, "once:"); found {
+		if _, err := os.Stat(file); err == nil {
+			return 9
+		}
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			return 10
+		}
+	}
+	terminate, die, mute := make(chan os.Signal, 1), make(chan os.Signal, 1), make(chan os.Signal, 1)
 	signal.Notify(terminate, syscall.SIGTERM)
+	signal.Notify(die, syscall.SIGUSR2)
+	signal.Notify(mute, syscall.SIGUSR1)
+	var muted atomic.Bool
+	go func() {
+		<-die
+		os.Exit(3)
+	}()
+	go func() {
+		<-mute
+		muted.Store(true)
+		for mode == "busy" {
+			muted.Load() // no answer, and all the CPU time that there is
+		}
+	}()
 	socket := strings.TrimPrefix(flagOf("--listen"), "unix:")
 	if flagOf("--lifeline-fd") == "3" && mode != "deaf" {
 		go func() {
@@ -82,7 +106,14 @@ func fakeWorker(mode string) int {
 		tell("ERROR", "%v", err)
 		return 69
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(grpc.UnaryInterceptor(
+		func(ctx context.Context, request any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+			if muted.Load() {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return handler(ctx, request)
+		}))
 	state := health.NewServer()
 	healthpb.RegisterHealthServer(server, state)
 	if mode == "unready" {

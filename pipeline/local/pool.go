@@ -23,10 +23,12 @@ type Pool struct {
 	cfg      Config
 	folder   string
 	workers  []*worker
+	at       map[string]*worker // by address
 	lifeline struct{ read, write *os.File }
 	stop     context.CancelFunc // ends the watch
 	group    errgroup.Group     // one watch a worker
 	restarts atomic.Int64
+	excused  atomic.Int64 // as Excuse counts
 
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -47,7 +49,7 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	if model, err := filepath.Abs(cfg.Model); err == nil {
 		cfg.Model = model
 	}
-	p := &Pool{cfg: cfg, failed: make(chan struct{})}
+	p := &Pool{cfg: cfg, at: map[string]*worker{}, failed: make(chan struct{})}
 	var err error
 	if p.folder, err = socketFolder(cfg.Workers); err != nil {
 		return nil, &StartError{Message: fmt.Sprintf("cannot create a folder for the sockets of the workers: %v; set TMPDIR to a writable folder", err), Err: err}
@@ -67,6 +69,10 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	for _, w := range p.workers {
 		w.ready.Store(true)
 		w.out.release()
+		p.group.Go(func() error {
+			w.check(watching)
+			return nil
+		})
 	}
 	return p, nil
 }
@@ -76,15 +82,15 @@ func (p *Pool) begin(ctx, watching context.Context) error {
 	for i := range p.cfg.Workers {
 		w := &worker{
 			cfg: p.cfg, socket: socketPath(p.folder, i), lifeline: p.lifeline.read,
-			out: &output{log: p.cfg.Log.With("worker", i)},
+			out: &output{log: p.cfg.Log.With("worker", i)}, excused: &p.excused,
 		}
-		cmd, err := w.start(watching)
+		first, err := w.start(watching)
 		if err != nil {
 			return err
 		}
-		p.workers = append(p.workers, w)
+		p.workers, p.at[w.address()] = append(p.workers, w), w
 		p.group.Go(func() error {
-			if err := w.watch(watching, cmd, func() { p.restarts.Add(1) }); err != nil {
+			if err := w.watch(watching, first, func() { p.restarts.Add(1) }); err != nil {
 				p.fail(err)
 			}
 			return nil // Err returns it
@@ -122,7 +128,7 @@ func (p *Pool) await(ctx context.Context, w *worker) error {
 			return err
 		}
 	}
-	conn, err := grpc.NewClient("unix:"+w.socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := dial(w.socket)
 	if err != nil {
 		return &StartError{Message: fmt.Sprintf("the socket %s cannot be used: %v", w.socket, err), Err: err}
 	}
@@ -157,6 +163,10 @@ func listening(ctx context.Context, socket string) bool {
 	return true
 }
 
+func dial(socket string) (*grpc.ClientConn, error) {
+	return grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
+}
+
 func healthy(ctx context.Context, conn *grpc.ClientConn) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -168,7 +178,7 @@ func healthy(ctx context.Context, conn *grpc.ClientConn) bool {
 func (p *Pool) Addresses() []string {
 	out := make([]string, len(p.workers))
 	for i, w := range p.workers {
-		out[i] = "unix:" + w.socket
+		out[i] = w.address()
 	}
 	return out
 }

@@ -28,15 +28,32 @@ type worker struct {
 	socket   string
 	lifeline *os.File
 	out      *output
-	ready    atomic.Bool // the pool was ready once: from now on a death is followed by a restart
+	excused  *atomic.Int64 // of the pool: deaths do not count while it is above zero
+	ready    atomic.Bool   // the pool was ready once: from now on a death is followed by a restart
 
 	mu   sync.Mutex
-	cmd  *exec.Cmd // nil where no process runs
+	now  *process // nil where none runs
+	last *process // the one that ended last, nil where none has
 	peak int64
 }
 
+// process is one process of a worker. What is below cmd, began and done belongs to the worker's mutex.
+type process struct {
+	cmd   *exec.Cmd
+	began time.Time
+	done  chan struct{} // closed when it was waited for
+
+	oomKills int64 // how many processes the system had killed for memory when it began
+	answered bool  // a call
+	hung     bool  // it was killed because it hung
+	excused  bool  // its end does not count
+	end      End   // once done is closed
+}
+
+func (w *worker) address() string { return "unix:" + w.socket }
+
 // start begins a process. It does nothing where ctx has ended.
-func (w *worker) start(ctx context.Context) (*exec.Cmd, error) {
+func (w *worker) start(ctx context.Context) (*process, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if ctx.Err() != nil {
@@ -62,28 +79,35 @@ func (w *worker) start(ctx context.Context) (*exec.Cmd, error) {
 	cmd.ExtraFiles = []*os.File{w.lifeline}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.WaitDelay = pipeDelay
+	kills := oomKills()
 	if err := cmd.Start(); err != nil {
 		return nil, &PythonError{Python: w.cfg.Python, Message: fmt.Sprintf("cannot be started (%v)", err)}
 	}
-	w.cmd = cmd
-	return cmd, nil
+	w.now = &process{cmd: cmd, began: time.Now(), done: make(chan struct{}), oomKills: kills}
+	return w.now, nil
 }
 
-// wait blocks until the process has ended.
-func (w *worker) wait(cmd *exec.Cmd) *os.ProcessState {
-	_ = cmd.Wait() // the state says all that the error does
+// wait blocks until the process has ended. A process that never served cannot have been ended by a call: that is
+// not excused.
+func (w *worker) wait(p *process) *os.ProcessState {
+	_ = p.cmd.Wait() // the state says all that the error does
+	_, err := os.Lstat(w.socket)
+	served := err == nil
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.cmd = nil
-	return cmd.ProcessState
+	p.end = endOf(p.cmd.ProcessState, p.hung, oomKills() > p.oomKills)
+	p.excused = served && (p.answered || p.excused || w.excused.Load() > 0)
+	w.now, w.last = nil, p
+	close(p.done)
+	return p.cmd.ProcessState
 }
 
 // signal reaches the process that runs now, if one does, and what it started: an interpreter may be a wrapper.
 func (w *worker) signal(s syscall.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd != nil {
-		_ = syscall.Kill(-w.cmd.Process.Pid, s) // fails only where the group has ended
+	if w.now != nil {
+		_ = syscall.Kill(-w.now.cmd.Process.Pid, s) // fails only where the group has ended
 	}
 }
 
@@ -91,10 +115,10 @@ func (w *worker) signal(s syscall.Signal) {
 func (w *worker) pid() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.cmd == nil {
+	if w.now == nil {
 		return 0
 	}
-	return w.cmd.Process.Pid
+	return w.now.cmd.Process.Pid
 }
 
 // peakMemory is the most that any process seen so far had.
@@ -112,31 +136,34 @@ func (w *worker) peakMemory() int64 {
 
 // watch waits for the end of the process and starts its successors until ctx ends. It counts them with restarted
 // and returns the reason why it stopped.
-func (w *worker) watch(ctx context.Context, cmd *exec.Cmd, restarted func()) error {
+func (w *worker) watch(ctx context.Context, p *process, restarted func()) error {
 	inARow := 0
 	for {
-		began := time.Now()
-		state := w.wait(cmd)
+		state := w.wait(p)
 		if ctx.Err() != nil {
 			return nil
 		}
-		err := exitError(w.cfg, state, w.out.lines())
+		err := exitError(w.cfg, state, p.end, w.out.lines())
 		if !w.ready.Load() {
 			return err
 		}
-		if time.Since(began) > soon {
+		if p.answered || time.Since(p.began) > soon {
 			inARow = 0
 		}
-		if inARow++; inARow > w.cfg.MaxRestarts {
-			return fmt.Errorf("a worker died %d times in a row: %w", inARow, err)
+		if p.excused {
+			w.out.log.Warn("a worker died and is started again", "reason", err)
+		} else {
+			if inARow++; inARow > w.cfg.MaxRestarts {
+				return fmt.Errorf("a worker died %d times in a row: %w", inARow, err)
+			}
+			w.out.log.Warn("a worker died and is started again", "reason", err, "restart", inARow, "of", w.cfg.MaxRestarts)
 		}
-		w.out.log.Warn("a worker died and is started again", "reason", err, "restart", inARow, "of", w.cfg.MaxRestarts)
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(min(firstPause<<(inARow-1), lastPause)):
+		case <-time.After(min(firstPause<<max(inARow-1, 0), lastPause)):
 		}
-		if cmd, err = w.start(ctx); err != nil {
+		if p, err = w.start(ctx); err != nil {
 			if ctx.Err() != nil {
 				return nil
 			}
