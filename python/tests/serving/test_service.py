@@ -275,15 +275,64 @@ class Broken(Fake):
         return super().score(batch)
 
 
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise TypeError
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ZeroDivisionError("secret\nlines"), "ZeroDivisionError; see its log"),
+        (RuntimeError("shapes (3,4) and (5,) differ: 4/2 n/a"), "RuntimeError: shapes (3,4) and (5,) differ: 4/2 n/a"),
+        (ValueError(""), "ValueError; see its log"),
+        (ValueError("x" * 201), "ValueError; see its log"),
+        (ValueError("naïve"), "ValueError; see its log"),
+        (OSError("cannot open '/home/ann/weights'"), "OSError; see its log"),
+        (OSError("cannot open ~/weights"), "OSError; see its log"),
+        (OSError("cannot open C:/weights"), "OSError; see its log"),
+        (OSError("cannot reach unix://x"), "OSError; see its log"),
+        (OSError("cannot open a\\b"), "OSError; see its log"),
+        (TypeError("<object at 0x7f12>"), "TypeError; see its log"),
+        (KeyError("layer 7"), "KeyError: 'layer 7'"),
+        (SystemExit(3), "SystemExit: 3"),
+        (UnprintableError(), "UnprintableError; see its log"),
+    ],
+)
+@pytest.mark.parametrize("name", [SCORE, PROCESS_GRAPH])
 def test_a_bug_is_one_line_and_does_not_end_the_server(
-    server_of: Callable[..., grpc.Channel], caplog: pytest.LogCaptureFixture
+    server_of: Callable[..., grpc.Channel],
+    caplog: pytest.LogCaptureFixture,
+    good: graphscore.GraphBatch,
+    name: str,
+    error: BaseException,
+    said: str,
 ) -> None:
-    channel = server_of(engine=Broken(ZeroDivisionError("secret\nlines")))
+    channel = server_of(engine=Broken(error))
     with caplog.at_level(logging.ERROR, logger=servicers.__name__):
-        code, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
-    assert (code, details) == (grpc.StatusCode.INTERNAL, "the server failed: ZeroDivisionError; see its log")
+        data = scoring_pb2.ScoreRequest(**message(good)).SerializeToString()
+        code, details = fails(channel, name, data if name == SCORE else graph({"a": X}, []))
+    assert (code, details) == (grpc.StatusCode.INTERNAL, f"the server failed: {said}")
     assert caplog.records[0].exc_info is not None
     assert gcn_pb2.GCNResult.FromString(call(channel, PROCESS_GRAPH, graph({"a": X}, []))).node_scores == {"a": 0}
+
+
+@pytest.mark.parametrize("name", [SCORE, PROCESS_GRAPH])
+def test_memory_that_is_short_is_no_crowd(
+    server_of: Callable[..., grpc.Channel], good: graphscore.GraphBatch, name: str
+) -> None:
+    channel = server_of(engine=Broken(MemoryError("1 TiB")))
+    data = scoring_pb2.ScoreRequest(**message(good)).SerializeToString()
+    with pytest.raises(grpc.RpcError) as caught:
+        call(channel, name, data if name == SCORE else graph({"a": X}, []))
+    failure: Any = caught.value
+    assert (failure.code(), failure.details()) == (
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "not enough memory for this request",
+    )
+    assert [(key, value) for key, value in failure.trailing_metadata() if key.startswith("graphscore")] == [
+        ("graphscore-reason", "memory")
+    ]
 
 
 class Crowd(Fake):
@@ -319,12 +368,6 @@ def test_a_bad_call_gives_its_turn_back(server_of: Callable[..., grpc.Channel]) 
         assert fails(channel, SCORE, b"\xff")[0] == INVALID
         assert fails(channel, PROCESS_GRAPH, b"\xff")[0] == INVALID
     assert call(channel, PROCESS_GRAPH, b"") == b""
-
-
-def test_no_memory(server_of: Callable[..., grpc.Channel]) -> None:
-    channel = server_of(engine=Broken(MemoryError()))
-    code, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
-    assert (code, details) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory for this request")
 
 
 @pytest.mark.parametrize("name", ["", "GCNService", "graphscore.v1.ScoringService"])

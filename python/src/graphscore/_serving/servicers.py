@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,13 @@ _log = logging.getLogger(__name__)
 
 _RESPONSE_SLACK: Final = 1024
 """Bytes of a ScoreResponse apart from scores and errors, at most."""
+
+_REASON: Final = "graphscore-reason"
+"""Trailing metadata that says why a call failed, where its status alone would not."""
+
+_SAID_LENGTH: Final = 200
+_UNSAID: Final = re.compile(r"(?<![\w/])[/~]\w|\\|\w://|\b[A-Za-z]:/|0x[0-9A-Fa-f]|[^ -~]")
+"""What a message may not have that leaves the machine: paths, addresses, more than a line."""
 
 Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
 
@@ -136,13 +144,24 @@ def _guard(service: str, method: Method) -> Method:
         except BatchError as error:
             code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except MemoryError:
+            # The trailer tells it from a server that has too many calls: this request will not fit later either.
+            context.set_trailing_metadata(((_REASON, "memory"),))
             code, message = grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory for this request"
-        except Exception as error:  # noqa: BLE001 whatever it is, it must not disturb other calls
+        except BaseException as error:  # noqa: BLE001 whatever it is, SystemExit too, the call needs an answer
             _log.exception("%s: a call failed", service)
-            code, message = (
-                grpc.StatusCode.INTERNAL,
-                f"the server failed: {type(error).__name__}; see its log",
-            )
+            code, message = grpc.StatusCode.INTERNAL, f"the server failed: {_said(error)}"
         context.abort(code, message[:2000])
 
     return guarded
+
+
+def _said(error: BaseException) -> str:
+    """Return the class of an exception, and its message where that is short and names nothing of this machine."""
+    name = type(error).__name__
+    try:
+        message = str(error).strip()
+    except Exception:  # noqa: BLE001 it is other people's code
+        message = ""
+    if not message or len(message) > _SAID_LENGTH or _UNSAID.search(message):
+        return f"{name}; see its log"
+    return f"{name}: {message}"
