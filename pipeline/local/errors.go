@@ -50,8 +50,11 @@ func (e *StartError) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
 
-// exitModel is the exit code of a worker that cannot load its model.
-const exitModel = 65
+// Exit codes of a worker that cannot load its model, and of one that has no memory left to receive a request.
+const (
+	exitModel  = 65
+	exitMemory = 71
+)
 
 // exitError says what the end of a worker means.
 func exitError(cfg Config, state *os.ProcessState, how End, lines []string) error {

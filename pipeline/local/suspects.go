@@ -23,7 +23,7 @@ type End struct {
 	// Text continues "its worker ...", as in "was killed by SIGSEGV" or "ended with status 3". The same end has the
 	// same text: there is no process number, address or time in it. It is empty where no process has ended.
 	Text string
-	// Memory: the system killed it because memory was short.
+	// Memory: it had not enough memory, or the system killed it because memory was short.
 	Memory bool
 	// Hung: it was replaced, by Replace or because it was stopped or deadlocked.
 	Hung bool
@@ -43,6 +43,8 @@ func endOf(state *os.ProcessState, hung, short bool) End {
 			name = fmt.Sprintf("signal %d", status.Signal())
 		}
 		return End{Text: "was killed by " + name}
+	case state.ExitCode() == exitMemory:
+		return End{Text: "ran out of memory", Memory: true}
 	default:
 		return End{Text: fmt.Sprintf("ended with status %d", state.ExitCode())}
 	}

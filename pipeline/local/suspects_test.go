@@ -18,6 +18,7 @@ func TestEndOf(t *testing.T) {
 	}{
 		{script: "exit 3", want: End{Text: "ended with status 3"}},
 		{script: "exit 3", hung: true, short: true, want: End{Text: "ended with status 3"}},
+		{script: "exit 71", want: End{Text: "ran out of memory", Memory: true}},
 		{script: "kill -SEGV $$", short: true, want: End{Text: "was killed by SIGSEGV"}},
 		{script: "kill -ABRT $$", want: End{Text: "was killed by SIGABRT"}},
 		{script: "kill -KILL $$", want: End{Text: "was killed by SIGKILL"}},

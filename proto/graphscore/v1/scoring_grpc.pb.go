@@ -39,7 +39,9 @@ type ScoringServiceClient interface {
 	//
 	// A graph that cannot be scored is listed in ScoreResponse.errors and does not disturb the others.
 	// INVALID_ARGUMENT: the request as a whole is malformed; nothing was scored.
-	// RESOURCE_EXHAUSTED: the server is full; the same request may succeed later.
+	// RESOURCE_EXHAUSTED: the server is full; the same request may succeed later. With the trailer "graphscore-reason:
+	// memory" the request needs more memory than there is.
+	// INTERNAL: scoring raised an exception; the message has its class.
 	Score(ctx context.Context, in *ScoreRequest, opts ...grpc.CallOption) (*ScoreResponse, error)
 	// GetModel describes the model and the server.
 	GetModel(ctx context.Context, in *GetModelRequest, opts ...grpc.CallOption) (*GetModelResponse, error)
@@ -83,7 +85,9 @@ type ScoringServiceServer interface {
 	//
 	// A graph that cannot be scored is listed in ScoreResponse.errors and does not disturb the others.
 	// INVALID_ARGUMENT: the request as a whole is malformed; nothing was scored.
-	// RESOURCE_EXHAUSTED: the server is full; the same request may succeed later.
+	// RESOURCE_EXHAUSTED: the server is full; the same request may succeed later. With the trailer "graphscore-reason:
+	// memory" the request needs more memory than there is.
+	// INTERNAL: scoring raised an exception; the message has its class.
 	Score(context.Context, *ScoreRequest) (*ScoreResponse, error)
 	// GetModel describes the model and the server.
 	GetModel(context.Context, *GetModelRequest) (*GetModelResponse, error)

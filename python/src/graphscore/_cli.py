@@ -31,6 +31,7 @@ EXIT_USAGE: Final = 64
 EXIT_MODEL: Final = 65
 EXIT_UNAVAILABLE: Final = 69
 EXIT_BUG: Final = 70
+EXIT_MEMORY: Final = 71
 
 _log = logging.getLogger(__name__)
 
@@ -55,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=_PROGRAM,
         description="Scores graphs with a graph convolutional network, over gRPC.",
         epilog="exit codes: 0 stopped by SIGTERM or SIGINT; 64 usage; 65 the model does not load;"
-        " 69 cannot listen; 70 bug",
+        " 69 cannot listen; 70 bug; 71 a request needs more memory than there is",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve a model until SIGTERM or SIGINT")
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _serve(options: argparse.Namespace) -> int:
     stop = _stop_on_signals()
+    threading.excepthook = _end_with_thread
     # One thread a process: the pool of processes is what uses the cores, and threads change bits.
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
         os.environ[name] = "1"
@@ -168,6 +170,19 @@ def _stop_on_signals() -> threading.Event:
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
     return stop
+
+
+def _end_with_thread(failure: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that failed.
+
+    It may be the one with which grpc receives every call, for which a request did not fit into the memory: such a
+    server would go on for ever, and answer nobody.
+    """
+    short = issubclass(failure.exc_type, MemoryError)
+    try:
+        _log.error("a thread of the server ended: %s", "not enough memory" if short else failure.exc_type.__name__)
+    finally:
+        os._exit(EXIT_MEMORY if short else EXIT_BUG)
 
 
 def _fail(code: int, message: str) -> int:

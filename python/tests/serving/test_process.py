@@ -56,6 +56,20 @@ def rest(process: Process) -> str:
     return process.popen.stderr.read()
 
 
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [("MemoryError", 71, "not enough memory"), ("RuntimeError", 70, "RuntimeError")],
+)
+def test_a_server_ends_with_any_of_its_threads(error: str, code: int, said: str) -> None:
+    program = (
+        "import threading, time; from graphscore import _cli; from graphscore._serving import logs;"
+        "logs.start('p', 'text'); threading.excepthook = _cli._end_with_thread;"
+        f"threading.Thread(target=lambda: (_ for _ in ()).throw({error})).start(); time.sleep(30)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (code, f"p: error: a thread of the server ended: {said}\n")
+
+
 def test_version() -> None:
     done = run("version")
     assert (done.returncode, done.stdout, done.stderr) == (0, f"graphscore {__version__}\n", "")
