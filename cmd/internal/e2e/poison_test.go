@@ -56,7 +56,7 @@ func (p *poison) job(t *testing.T, folder, input, output, scorer string) string 
 		"input: {path: %q}\noutput: {path: %q}\nlimits: {deadline: 4s, retry_budget: 30s}\n%s\n", input, output, scorer))
 }
 
-// works is how the messages of each kind read, by its code.
+// poisonous is the code of each kind, and how its message reads.
 var poisonous = map[string]struct {
 	code    string
 	message *regexp.Regexp
@@ -117,6 +117,12 @@ func (p *poison) check(t *testing.T, output string, kinds map[int]string, remote
 	if len(left) > 0 {
 		t.Errorf("quarantine lacks %v", left)
 	}
+	p.neighbours(t, output, gone)
+}
+
+// neighbours compares the scores of all graphs, but for those that are gone, with those beside which there was no poison.
+func (p *poison) neighbours(t *testing.T, output string, gone map[string]bool) {
+	t.Helper()
 	got := readScores(t, filepath.Join(output, "a.parquet"), "charge")
 	for key, score := range p.clean {
 		switch now, there := got[key]; {
