@@ -23,14 +23,17 @@ const confirmations = 2
 // that it is the batch that was sent, not a part of it.
 //
 // That the scorer is well matters where it decides something: before a batch is divided for the first time, and before a
-// graph is found to be at fault.
+// graph is found to be at fault. So does what else is under way: a process that ends, is short of memory or gives no
+// answer may do so because of another call. The call that confirms such a fault is therefore made with no other under way.
 func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph.Scores, error) {
 	halves := func(ctx context.Context, b *graph.Batch) (*graph.Scores, error) { return t.examine(ctx, b, false) }
+	var last graph.Fault
 	for strikes := 0; ; {
-		decides := whole && strikes == 0 || b.Graphs() == 1 && strikes+1 >= confirmations
+		confirms := b.Graphs() == 1 && strikes+1 >= confirmations
+		decides, apart := whole && strikes == 0 || confirms, t.alone || confirms && last != graph.FaultRaised
 		t.cfg.Progress.Retries.Add(1)
 		t.attempts++
-		s, f := t.suspect(ctx, b, decides)
+		s, f := t.suspect(ctx, b, decides, apart)
 		switch {
 		case f == nil:
 			t.first, t.unwell, t.pauses = time.Time{}, time.Time{}, nil
@@ -62,10 +65,12 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 				continue
 			}
 		}
-		t.first, t.pauses = time.Time{}, nil
+		t.first, t.pauses, last = time.Time{}, nil, f.suspicion.Fault
 		switch strikes++; {
 		case b.Graphs() > 1:
 			return t.divide(ctx, b, f, halves)
+		case strikes >= confirmations && !apart && last != graph.FaultRaised:
+			strikes-- // another fault than before, perhaps of another call
 		case strikes >= confirmations:
 			t.cfg.Log.WarnContext(ctx, "a graph is at fault", "shard", shardName(ctx), "graph", b.IDs.Value(0), "row", b.Rows[0], "code", f.code, "reason", f.message, "error", f.err)
 			return t.divide(ctx, b, f, halves)
@@ -110,8 +115,8 @@ func (t *trial) counts(f *failure, found health) bool {
 
 // suspect makes the call of a suspect. Where it fails and decides something, or costs a worker, a known good graph is
 // scored in the same turn at the gate: nobody else meets a worker that is just starting again.
-func (t *trial) suspect(ctx context.Context, b *graph.Batch, decides bool) (*graph.Scores, *failure) {
-	leave, err := t.turn(ctx)
+func (t *trial) suspect(ctx context.Context, b *graph.Batch, decides, apart bool) (*graph.Scores, *failure) {
+	leave, err := t.turn(ctx, apart)
 	if err != nil {
 		return nil, &failure{err: err}
 	}
@@ -135,10 +140,10 @@ func (t *trial) suspect(ctx context.Context, b *graph.Batch, decides bool) (*gra
 	return nil, f
 }
 
-// turn waits for the turn of a suspect. leave ends it.
-func (t *trial) turn(ctx context.Context) (leave func(), err error) {
+// turn waits for the turn of a suspect, apart from all other calls or not. leave ends it.
+func (t *trial) turn(ctx context.Context, apart bool) (leave func(), err error) {
 	arrived := time.Now()
-	err = t.cfg.Gate.seize(ctx, t.alone)
+	err = t.cfg.Gate.seize(ctx, apart)
 	t.waited += time.Since(arrived)
 	if err != nil {
 		return nil, err
@@ -232,7 +237,7 @@ func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found hea
 
 // probe scores a known good graph in a turn of its own, and returns who did, or how that failed.
 func (t *trial) probe(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure) {
-	leave, err := t.turn(ctx)
+	leave, err := t.turn(ctx, t.alone)
 	if err != nil {
 		return "", &failure{err: err}
 	}
