@@ -281,7 +281,7 @@ class UnprintableError(Exception):
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    "failure",
     [
         (ZeroDivisionError("secret\nlines"), "ZeroDivisionError; see its log"),
         (RuntimeError("shapes (3,4) and (5,) differ: 4/2 n/a"), "RuntimeError: shapes (3,4) and (5,) differ: 4/2 n/a"),
@@ -305,9 +305,9 @@ def test_a_bug_is_one_line_and_does_not_end_the_server(
     caplog: pytest.LogCaptureFixture,
     good: graphscore.GraphBatch,
     name: str,
-    error: BaseException,
-    said: str,
+    failure: tuple[BaseException, str],
 ) -> None:
+    error, said = failure
     channel = server_of(engine=Broken(error))
     with caplog.at_level(logging.ERROR, logger=servicers.__name__):
         data = scoring_pb2.ScoreRequest(**message(good)).SerializeToString()
