@@ -121,6 +121,10 @@ type Limits struct {
 	Deadline Duration `yaml:"deadline"`
 	// RetryBudget is the time after which a batch that keeps failing ends the run. Default 60 s.
 	RetryBudget Duration `yaml:"retry_budget"`
+	// RunDeadline is the time after which a run, or a backfill, ends. Default: none.
+	RunDeadline Duration `yaml:"run_deadline"`
+	// MaxQuarantined is how many graphs may be in quarantine before a run ends early; nil: any.
+	MaxQuarantined *Allowance `yaml:"max_quarantined"`
 }
 
 // WithDefaults returns a copy with every unset field at its default, Workers excepted.
@@ -303,6 +307,7 @@ func (j Job) validateValues() error {
 		{"limits.request_bytes", int64(j.Limits.RequestBytes), 1},
 		{"limits.deadline", int64(j.Limits.Deadline), 1},
 		{"limits.retry_budget", int64(j.Limits.RetryBudget), 1},
+		{"limits.run_deadline", int64(j.Limits.RunDeadline), 0},
 	} {
 		if f.value < f.minimum {
 			return fmt.Errorf("%s is %d: it must be at least %d", f.key, f.value, f.minimum)

@@ -99,6 +99,11 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 				return nil, nil, err
 			}
 		}
+		if r.Decisions[i] == Skip {
+			if err := c.retry(i, r); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	c.sayTorn(ctx, r)
 	others, err := c.others(ctx, planned, r)
@@ -164,6 +169,18 @@ func (c *comparer) sayTorn(ctx context.Context, r *Reconciled) {
 		c.log.WarnContext(ctx, "parts are not whole and are made anew", "parts", len(r.Torn),
 			"first", atomic.PathBelow(c.dir, r.Torn[0].Part), "reason", r.Torn[0].Reason)
 	}
+}
+
+// retry decides whether the part of spec i, which is to be skipped, is made again for its graphs in quarantine.
+func (c *comparer) retry(i int, r *Reconciled) error {
+	if c.plan.Retry == nil || r.Footers[i].Quarantined == 0 {
+		return nil
+	}
+	again, err := c.plan.Retry(r.Footers[i])
+	if again && err == nil {
+		r.Decisions[i], r.Footers[i] = Retry, nil
+	}
+	return err
 }
 
 // trialOver says whether a run of the first graphs only would put its parts in the place of whole ones.

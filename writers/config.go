@@ -73,4 +73,7 @@ type Plan struct {
 	OnOrphan OnOrphan
 	// Rescore redoes parts that do not match instead of refusing them.
 	Rescore bool
+	// Retry reports whether a part that matches, and of which graphs are in quarantine, is made again. An error ends
+	// the comparison. Default: none is.
+	Retry func(*part.Footer) (bool, error)
 }

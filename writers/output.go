@@ -27,6 +27,7 @@ type Output struct {
 	mu       sync.Mutex
 	begun    bool
 	complete map[string]bool // parts of the plan that match, skipped or committed: whether each has a quarantine file
+	retried  map[string]bool // parts of the plan that match and are made again
 	specs    []part.Spec     // the plan, once reconciled
 }
 
@@ -42,7 +43,7 @@ func Open(ctx context.Context, cfg Config) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Output{cfg: cfg, folder: folder, complete: make(map[string]bool)}
+	o := &Output{cfg: cfg, folder: folder, complete: make(map[string]bool), retried: make(map[string]bool)}
 	if err := o.take(ctx); err != nil {
 		return nil, errors.Join(err, o.Close())
 	}

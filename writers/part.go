@@ -108,7 +108,7 @@ func (p *Part) Commit(ctx context.Context) error {
 			return p.fail(err)
 		}
 	}
-	if err := p.publish(); err != nil {
+	if err := p.settle(); err != nil {
 		return p.fail(err)
 	}
 	p.done = true
@@ -116,6 +116,37 @@ func (p *Part) Commit(ctx context.Context) error {
 	p.out.complete[f.Part] = f.Quarantined > 0
 	p.out.mu.Unlock()
 	return nil
+}
+
+// settle gives the files their names, unless the part was made again and came out the same.
+func (p *Part) settle() error {
+	same, err := p.unchanged()
+	if err != nil {
+		return err
+	}
+	if same {
+		return errors.Join(p.file.Discard(), p.quarantine.Discard())
+	}
+	if err := p.out.Begin(); err != nil {
+		return err
+	}
+	return p.publish()
+}
+
+// unchanged reports whether the part was made again and what exists has the same bytes, part and quarantine file.
+func (p *Part) unchanged() (bool, error) {
+	p.out.mu.Lock()
+	retried := p.out.retried[p.footer.Part]
+	p.out.mu.Unlock()
+	if !retried || p.quarantine == nil {
+		return false, nil
+	}
+	for _, f := range []*atomic.File{p.quarantine, p.file} {
+		if same, err := p.out.folder.Same(f); !same || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 // publish renames the files in the order that the package doc explains.

@@ -21,10 +21,13 @@ const (
 	Redo
 	// Renew: the part exists and matches, but its quarantine file is not the one that it was committed with.
 	Renew
+	// Retry: the part exists, matches and is whole, and Plan.Retry wants it made again. It stays as it is until it is
+	// known to come out otherwise.
+	Retry
 )
 
 // String is the name that the run record uses.
-func (d Decision) String() string { return [...]string{"score", "skip", "redo", "renew"}[d] }
+func (d Decision) String() string { return [...]string{"score", "skip", "redo", "renew", "retry"}[d] }
 
 // Torn is a part that matches but is not whole.
 type Torn struct {
@@ -75,15 +78,19 @@ func (o *Output) Reconcile(ctx context.Context, plan Plan) (*Reconciled, error) 
 	return r, nil
 }
 
-// adopt remembers the plan, and which of its parts are complete.
+// adopt remembers the plan, which of its parts are complete, and which are made again though they match.
 func (o *Output) adopt(specs []part.Spec, r *Reconciled) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.specs = slices.Clone(specs)
 	clear(o.complete)
+	clear(o.retried)
 	for i, d := range r.Decisions {
-		if d == Skip {
+		switch d {
+		case Skip:
 			o.complete[specs[i].Part] = r.Footers[i].Quarantined > 0
+		case Retry:
+			o.retried[specs[i].Part] = true
 		}
 	}
 }

@@ -165,9 +165,8 @@ func (b *Backfill) run(ctx context.Context, i int, previous <-chan struct{}) {
 	if err != nil && code != exit.Partly {
 		d.Error = strings.Join(strings.Fields(err.Error()), " ")
 	}
-	var stopped *run.SignalError
 	switch {
-	case errors.As(err, &stopped) || errors.Is(err, context.Canceled):
+	case run.IsStopped(err) || errors.Is(err, context.Canceled):
 		d.Outcome = record.DateStopped
 	case code != exit.Done && code != exit.Partly:
 		b.failed(d)

@@ -135,6 +135,8 @@ func (b *Backfill) choose(ctx context.Context) []int {
 		switch {
 		case err != nil: // the run will say what is wrong
 			due = append(due, i)
+		case b.Only == OnlyMissing && b.again(d.Output, found):
+			due = append(due, i)
 		case b.Only != OnlyAll && b.Only != OnlyStale && found.Success && len(found.Temporary) == 0:
 			d.Outcome = record.DateDone
 			d.ExitCode = run.ExitCode(partly(found))
@@ -148,6 +150,18 @@ func (b *Backfill) choose(ctx context.Context) []int {
 		slices.Reverse(due)
 	}
 	return due
+}
+
+// again reports whether graphs of an output are in quarantine that a run would, or may, try to score again.
+func (b *Backfill) again(output string, found *writers.Inventory) bool {
+	if b.Run.RetryQuarantined {
+		return len(found.Quarantines) > 0
+	}
+	view := writers.NewView(output)
+	return slices.ContainsFunc(found.Quarantines, func(name string) bool {
+		f, err := view.Footer(name)
+		return err != nil || run.OfTheMoment(f) // of what cannot be read, the run will say what is wrong
+	})
 }
 
 // existing is what an output holds, empty where there is none. Errors are those of [writers.View.List].

@@ -83,7 +83,7 @@ func age(most time.Duration, f Facts) record.Gate {
 	gate.Value, gate.Passed = f.Age.Seconds(), f.Age <= most
 	if !gate.Passed {
 		gate.Message = fmt.Sprintf("the newest input file, %s, is %s old, more than gates.%s = %s: check the job that writes it",
-			f.Newest, spanAbove(f.Age, most), gate.Name, span(most))
+			f.Newest, spanAbove(f.Age, most), gate.Name, display.Span(most))
 	}
 	return gate
 }
@@ -91,21 +91,9 @@ func age(most time.Duration, f Facts) record.Gate {
 // spanAbove is a span that is longer than most, in whole seconds where these show that it is.
 func spanAbove(d, most time.Duration) string {
 	if whole := d.Round(time.Second); whole > most {
-		return span(whole)
+		return display.Span(whole)
 	}
-	return span(d)
-}
-
-// span is 36h for 36h0m0s.
-func span(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
+	return display.Span(d)
 }
 
 // Quarantine judges by the share of graphs in quarantine.

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/diff"
+	"graphscore/pipeline/display"
 )
 
 // A limit holds where it holds for every score column, and the farthest one is named.
@@ -51,7 +52,7 @@ func TestSpan(t *testing.T) {
 		36 * time.Hour: "36h", 90 * time.Minute: "1h30m", 10 * time.Minute: "10m", 30 * time.Second: "30s",
 		36*time.Hour + time.Second: "36h0m1s", 10*time.Hour + 10*time.Minute: "10h10m", 0: "0s",
 	} {
-		if got := span(d); got != want {
+		if got := display.Span(d); got != want {
 			t.Errorf("%v is %s, want %s", d, got, want)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"graphscore/pipeline/graph"
 	"graphscore/pipeline/remote/remotetest"
 	gcnpb "graphscore/proto/gcn"
 	scoringv1 "graphscore/proto/graphscore/v1"
@@ -81,6 +82,16 @@ func misbehave(n *remotetest.Native, fault string) error {
 				}
 			}
 			return nil
+		}
+	case "crashes": // over the graph with the number 3, whose neighbours are scored
+		n.Change = func(q *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) {
+			node := 0
+			for g := range int(q.GetGraphs()) {
+				if bytes.Equal(q.GetFeatures()[4*node*int(q.GetFeatureWidth()):][:4], float32bytes(3)) {
+					r.Errors = append(r.Errors, &scoringv1.GraphError{Graph: uint32(g), Code: string(graph.ScorerCrashed), Message: "its worker was killed by SIGSEGV"})
+				}
+				node += int(binary.LittleEndian.Uint32(q.GetNodeCounts()[4*g:]))
+			}
 		}
 	case "secret":
 		n.Before = func(context.Context, *scoringv1.ScoreRequest) error {

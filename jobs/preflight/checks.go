@@ -206,6 +206,9 @@ func checkParts(ctx context.Context, k *known) Finding {
 	if err := c.found.Refusal(); err != nil {
 		return fail(preflight, err)
 	}
+	if err := k.in.OverBudget(c.quarantinedByCode()); err != nil {
+		return fail(preflight, err)
+	}
 	w := c.workloads()
 	text := fmt.Sprintf("%s to score, %d to redo, %d done before", display.Plural(int64(w.Score.Shards), "shard"), w.Redo.Shards, w.Skip.Shards)
 	if n := c.quarantined(); n > 0 { // a run ends with that again, until the graphs are mended or gone

@@ -67,8 +67,24 @@ func (c *comparison) quarantined() (sum int64) {
 	return sum
 }
 
+// quarantinedByCode counts the graphs in the quarantine of parts that stay, by reason.
+func (c *comparison) quarantinedByCode() map[string]int64 {
+	codes := map[string]int64{}
+	for _, l := range c.found.Footers {
+		if l != nil {
+			for code, n := range l.Codes {
+				codes[code] += n
+			}
+		}
+	}
+	return codes
+}
+
 // outcome is how a run would end that nothing stops, as far as footers say.
 func (c *comparison) outcome(verdicts []record.Gate) error {
+	if err := c.in.OverBudget(c.quarantinedByCode()); err != nil {
+		return err
+	}
 	anyDone := slices.ContainsFunc(c.found.Footers, func(l *part.Footer) bool { return l != nil })
 	return c.in.Outcome(len(c.in.Plan.Refused), anyDone, verdicts, c.quarantined())
 }
@@ -84,7 +100,7 @@ func (c *comparison) workloads() (w Workloads) {
 			to = &w.Blocked
 		case decision == writers.Skip:
 			to = &w.Skip
-		case decision == writers.Redo:
+		case decision == writers.Redo || decision == writers.Retry:
 			to = &w.Redo
 		}
 		groups := c.groups(sh)

@@ -280,7 +280,8 @@ type Workloads struct {
 	All   Workload `json:"all"`
 	Score Workload `json:"score"`
 	Skip  Workload `json:"skip"`
-	Redo  Workload `json:"redo"`
+	// Redo are shards whose part does not match, or holds graphs in quarantine that are tried again.
+	Redo Workload `json:"redo"`
 	// Blocked are shards whose part was made from something else: without --rescore the run is refused.
 	Blocked Workload `json:"blocked"`
 }

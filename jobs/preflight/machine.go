@@ -5,8 +5,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
+
+	"graphscore/jobs/run"
 )
 
 // What graphscore and a worker take beside the requests, where no worker can be looked at.
@@ -40,11 +41,12 @@ func compareMemory(limit, need uint64, whose string) Finding {
 // memoryLimit is what the cgroup allows, or what the machine has where that is less; 0 where neither is known.
 func memoryLimit() (limit uint64, whose string) {
 	limit, whose = math.MaxUint64, ""
-	if n, err := memlimit.FromSystem(); err == nil && n > 0 {
-		limit, whose = n, "the machine"
+	m := run.ThisMachine()
+	if m.Memory > 0 {
+		limit, whose = uint64(m.Memory), "the machine"
 	}
-	if n, err := memlimit.FromCgroup(); err == nil && n > 0 && n < limit {
-		limit, whose = n, "the cgroup"
+	if m.MemoryLimit > 0 && uint64(m.MemoryLimit) < limit {
+		limit, whose = uint64(m.MemoryLimit), "the cgroup"
 	}
 	if whose == "" {
 		return 0, ""

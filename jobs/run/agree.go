@@ -59,7 +59,7 @@ func (in *Input) Compare(ctx context.Context, served Served, width int) (*Contra
 func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path) }
 
 // Stale compares the parts of an output with what they would be made from now. It reports whether some do not match, are
-// not whole or would be removed, or whether an output with _SUCCESS lacks some.
+// not whole, would be made again or removed, or whether an output with _SUCCESS lacks some.
 func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
 	width, err := in.Fit(ctx, s.Served, 0)
 	if err != nil {
@@ -70,7 +70,7 @@ func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, err
 		return false, err
 	}
 	for _, d := range found.Decisions {
-		if d == writers.Redo || d == writers.Renew || d == writers.Score && success {
+		if d == writers.Redo || d == writers.Renew || d == writers.Retry || d == writers.Score && success {
 			return true, nil
 		}
 	}
@@ -103,7 +103,7 @@ func (c *Contract) Plan() writers.Plan {
 	return writers.Plan{
 		Contents: c.Contents(), Specs: c.Specs(), Rescore: c.in.Job.OnChange == "rescore",
 		Inputs: plan.Present(), Unseen: plan.Unseen, Absent: plan.Absent, Incomplete: len(plan.Refused)+len(plan.LeftOut.Unfinished) > 0,
-		OnOrphan: onOrphan(c.in.Job.OnOrphan),
+		OnOrphan: onOrphan(c.in.Job.OnOrphan), Retry: c.in.retry(c.served),
 	}
 }
 

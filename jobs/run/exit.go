@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 	"syscall"
+	"time"
 
 	"graphscore/jobs"
 	"graphscore/jobs/gates"
@@ -106,13 +107,49 @@ func (e *SignalError) Error() string {
 	return fmt.Sprintf("stopped by %s; what is committed stays, the same command continues", name)
 }
 
-// Stopped returns the signal in the place of an error that only says that ctx ended, else err.
+// DeadlineError is the end of a command whose time was over. It is the cause of the context's end.
+type DeadlineError struct{ After time.Duration }
+
+func (e *DeadlineError) Error() string {
+	return fmt.Sprintf("stopped after limits.run_deadline = %s; what is committed stays, the same command continues", display.Span(e.After))
+}
+
+// Within ends the context when the job's run_deadline is over, counted from now, with a *DeadlineError as its cause. A
+// job without one has no end. The caller must call stop.
+func Within(ctx context.Context, job *jobs.Job) (within context.Context, stop func()) {
+	after := time.Duration(job.Limits.RunDeadline)
+	if after <= 0 {
+		return ctx, func() {}
+	}
+	within, cancel := context.WithCancelCause(ctx) // not a deadline of the context: calls would take it for theirs
+	timer := time.AfterFunc(after, func() { cancel(&DeadlineError{after}) })
+	return within, func() {
+		timer.Stop()
+		cancel(nil)
+	}
+}
+
+// Stopped returns the signal, or the end of the time, in the place of an error that only says that ctx ended, else err.
 func Stopped(ctx context.Context, err error) error {
-	var stopped *SignalError
-	if errors.Is(err, context.Canceled) && errors.As(context.Cause(ctx), &stopped) {
-		return stopped
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	var signal *SignalError
+	var late *DeadlineError
+	switch cause := context.Cause(ctx); {
+	case errors.As(cause, &signal):
+		return signal
+	case errors.As(cause, &late):
+		return late
 	}
 	return err
+}
+
+// IsStopped reports whether a signal or the end of its time ended a command.
+func IsStopped(err error) bool {
+	var signal *SignalError
+	var late *DeadlineError
+	return errors.As(err, &signal) || errors.As(err, &late)
 }
 
 // ExitCode maps every error to the code of the process: the only place that does.
@@ -136,7 +173,7 @@ func classes() []func(error) (int, bool) {
 			}
 			return 0, false
 		},
-		signalCode,
+		signalCode, of[*DeadlineError](exit.Locked),
 		of[*pipeline.PanicError](exit.Bug), of[*pipeline.CountError](exit.Bug), of[*writers.CountError](exit.Bug),
 		of[*UsageError](exit.Usage),
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
@@ -66,6 +67,8 @@ func TestExitCode(t *testing.T) {
 		{"setting", &readers.ConfigError{Field: "input.path"}, 78},
 		{"overlap", &OverlapError{"out in in"}, 78},
 		{"mismatch", &writers.MismatchError{Dir: "o"}, 78},
+		{"end of its time", &DeadlineError{time.Hour}, 75},
+		{"too many in quarantine", &BudgetError{Allowed: &jobs.Allowance{}}, 4},
 		{"interrupted", &SignalError{syscall.SIGINT}, 130},
 		{"terminated", &SignalError{syscall.SIGTERM}, 143},
 	} {

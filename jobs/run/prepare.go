@@ -31,6 +31,8 @@ type Config struct {
 	Limit int64
 	// RequireInput refuses an input of no files even where the job says input.optional.
 	RequireInput bool
+	// RetryQuarantined makes every part again of which graphs are in quarantine.
+	RetryQuarantined bool
 	// Python is the interpreter of local workers as the user named it, "" for the default.
 	Python string
 	// Start is when the process or, in a backfill, the date began. Now is the clock.

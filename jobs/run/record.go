@@ -27,7 +27,8 @@ func (x *execution) record(ctx context.Context, err error) record.Run {
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
 		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
 		LeftOut: in.LeftOut(), ColumnsRead: in.Plan.ColumnsRead(), Orphaned: x.work.Orphaned, Pruned: x.work.Pruned,
-		Workers: len(x.served.Addresses), Addresses: x.served.Addresses, Model: record.NewModel(&x.served.Model),
+		Workers: len(x.served.Addresses), Addresses: x.served.Addresses,
+		Machine: ThisMachine(), Limits: limitsOf(job, x.served), Model: record.NewModel(&x.served.Model),
 	}
 	if err = Stopped(ctx, err); err != nil {
 		rec.ExitCode, rec.Error = ExitCode(err), err.Error()

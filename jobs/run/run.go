@@ -75,6 +75,8 @@ type Ended struct {
 	Streamed bool
 	// Hint is a likely reason for which graphs are in quarantine, "" for none.
 	Hint string
+	// OverBudget says that the run ended early, as too many graphs are in quarantine, "" where it did not.
+	OverBudget string
 }
 
 // Execute scores what in plans and is not scored yet. It owns the output from the lock to its release; a record is
@@ -91,7 +93,7 @@ func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
 	if err != nil {
 		return x.end(ctx, err), err
 	}
-	err = x.score(ctx, output)
+	err = x.endedBy(x.score(ctx, output), output)
 	if err == nil {
 		err = x.outcome()
 	}
@@ -116,6 +118,8 @@ type execution struct {
 	previous string // output that the scores can be compared with, "" where there is none
 
 	numbering numbering
+	budget    *budget
+	over      *BudgetError // how the run ended, nil where something else ended it
 
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput
@@ -172,6 +176,12 @@ type work struct {
 	todo []int // places in the plan of the shards to score
 }
 
+// changes reports whether the output will change for certain. A part that is made again removes _SUCCESS only where it
+// comes out otherwise.
+func (w *work) changes() bool {
+	return slices.ContainsFunc(w.Decisions, func(d writers.Decision) bool { return d != writers.Skip && d != writers.Retry })
+}
+
 // nothing is the work before the output was looked at.
 func nothing(in *Input) work {
 	return work{Reconciled: &writers.Reconciled{Footers: make([]*part.Footer, len(in.Plan.Shards))}}
@@ -191,7 +201,8 @@ func (x *execution) reconcile(ctx context.Context, output *writers.Output) error
 	}
 	x.opt.Progress.Planned.Store(x.in.Plan.Rows)
 	x.opt.Progress.Skipped.Store(x.counts().Skipped)
-	return nil
+	x.budget = newBudget(x.in.Job, x.in.Plan.Rows, x.quarantinedByCode())
+	return x.budget.check()
 }
 
 // settlePruning decides, once all shards are done, whether parts whose input does not exist any more are removed: not
@@ -273,8 +284,13 @@ func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 }
 
 func (x *execution) end(ctx context.Context, err error) Ended {
+	over := ""
+	if x.over != nil {
+		over = x.over.Error()
+	}
 	return Ended{
-		Record: x.record(ctx, err), Streamed: x.streamed, Hint: x.numbering.hint(),
+		OverBudget: over,
+		Record:     x.record(ctx, err), Streamed: x.streamed, Hint: x.numbering.hint(),
 		Stages: pipeline.StageReport{Stages: x.opt.Progress.Stages(), Calls: x.calls, Workers: x.served.Workers(x.in.Job)},
 	}
 }

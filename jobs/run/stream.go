@@ -14,7 +14,7 @@ import (
 
 // stream scores the shards that are not done.
 func (x *execution) stream(ctx context.Context, s *Session, output *writers.Output) error {
-	if len(x.work.todo) > 0 || len(x.in.Plan.Refused)+len(x.in.Plan.LeftOut.Unfinished) > 0 {
+	if x.work.changes() || len(x.in.Plan.Refused)+len(x.in.Plan.LeftOut.Unfinished) > 0 {
 		if err := output.Begin(); err != nil {
 			return err
 		}
@@ -54,7 +54,7 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 			if err != nil {
 				return nil, err
 			}
-			return x.numbering.of(sh.File, sink), nil
+			return x.budget.of(x.numbering.of(sh.File, sink)), nil
 		},
 	}
 }

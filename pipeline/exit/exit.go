@@ -15,7 +15,7 @@ const (
 	Other = 1
 	// Partly: the run ended, but graphs or files were not scored, now or in parts of an earlier run.
 	Partly = 3
-	// CheckFailed: the command ended, and a gate or a check failed.
+	// CheckFailed: the command ended, and a gate or a check failed, or more graphs are in quarantine than the job allows.
 	CheckFailed = 4
 	// Usage: the command line cannot be understood.
 	Usage = 64
@@ -31,7 +31,8 @@ const (
 	CannotCreate = 73
 	// IO: reading or writing failed.
 	IO = 74
-	// Locked: nothing is wrong, try again later: another run holds the output, or the input is not finished.
+	// Locked: nothing is wrong, try again later: another run holds the output, the input is not finished, or the time of
+	// the run is over.
 	Locked = 75
 	// Contract: the scorer answered with something that it must not.
 	Contract = 76
@@ -57,7 +58,7 @@ func Table() []Entry {
 		{Done, "done"},
 		{Other, "an error without a code of its own"},
 		{Partly, "done, but some graphs or files were not scored"},
-		{CheckFailed, "a gate of the job or a check failed (validate, verify, diff with findings)"},
+		{CheckFailed, "a gate, limits.max_quarantined or a check failed (validate, verify, diff)"},
 		{Usage, "wrong usage"},
 		{NoInput, "no input could be read, or the model folder does not load"},
 		{NotThere, "the input does not exist, or nothing matches (see input.optional)"},
@@ -65,7 +66,7 @@ func Table() []Entry {
 		{Bug, "a bug in graphscore"},
 		{CannotCreate, "the output cannot be created"},
 		{IO, "reading or writing failed"},
-		{Locked, "try again later: another run has the output, or input is not finished"},
+		{Locked, "try again later: output is held, input not finished, or run_deadline over"},
 		{Contract, "the scorer broke its contract"},
 		{Auth, "TLS or credentials"},
 		{Config, "the job cannot be run, or resuming is refused"},

@@ -73,7 +73,10 @@ func (q *quarantine) drain() error {
 }
 
 // late are the codes of graphs in which a reader finds nothing wrong.
-var late = []graph.Code{graph.TooLarge, graph.NonFiniteScore, graph.Refused}
+var late = []graph.Code{
+	graph.TooLarge, graph.NonFiniteScore, graph.Refused,
+	graph.ScorerFailed, graph.ScorerCrashed, graph.OutOfMemory, graph.DeadlineExceeded,
+}
 
 // compare reads a part along with its input: every graph is in one of part and quarantine, in order.
 func (v *verifier) compare(ctx context.Context, source pipeline.Source, c *cursor, q *quarantine) error {

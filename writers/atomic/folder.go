@@ -1,7 +1,9 @@
 package atomic
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -158,6 +160,56 @@ func (f *Folder) Stage(name string) (*File, error) {
 	temp := path.Join(dir, tempName(f.tag, f.temps.Add(1)))
 	return newFile(f.disk, name, temp, f.Path(name))
 }
+
+// Same reports whether a sealed file of the folder has the bytes of the file that has its name now. The error is an
+// *IOError.
+func (f *Folder) Same(file *File) (bool, error) {
+	same, err := f.sameBytes(file.temp, file.final)
+	if err != nil {
+		return false, &IOError{Op: "reading", Path: file.path, Err: err}
+	}
+	return same, nil
+}
+
+// sameBytes compares two files. One that does not exist, or is none, is the same as no other.
+func (f *Folder) sameBytes(a, b string) (same bool, err error) {
+	info, err := f.disk.Lstat(b)
+	if Absent(err) || err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	x, err := f.disk.Open(a)
+	if err != nil {
+		return false, err
+	}
+	defer x.Close()
+	y, err := f.disk.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer y.Close()
+	p, q := make([]byte, compareBuffer), make([]byte, compareBuffer)
+	for {
+		n, err := io.ReadFull(x, p)
+		m, other := io.ReadFull(y, q)
+		ends := err == io.EOF || err == io.ErrUnexpectedEOF
+		switch {
+		case err != nil && !ends:
+			return false, err
+		case other != nil && other != io.EOF && other != io.ErrUnexpectedEOF:
+			return false, other
+		case !bytes.Equal(p[:n], q[:m]):
+			return false, nil
+		case ends:
+			return true, nil
+		}
+	}
+}
+
+// compareBuffer is how many bytes of two files are compared at a time.
+const compareBuffer = 64 << 10
 
 // makeFolder creates a folder, once, and syncs the one it is in, which a run that was killed may not have done. The
 // caller holds mu.

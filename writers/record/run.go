@@ -42,6 +42,9 @@ type Run struct {
 	Protocol  string   `json:"protocol"`
 	Workers   int      `json:"workers"`
 	Addresses []string `json:"addresses"`
+	// Machine and Limits are what graphs that are in quarantine for reasons of the moment depend on.
+	Machine Machine `json:"machine"`
+	Limits  Limits  `json:"limits"`
 
 	// Inputs are the roots of the input.
 	Inputs []string `json:"inputs"`
@@ -98,6 +101,22 @@ type Model struct {
 	Engine     string            `json:"engine"`
 	BLAS       string            `json:"blas"`
 	Versions   map[string]string `json:"versions"`
+}
+
+// Machine is where a run took place. What is not known is 0.
+type Machine struct {
+	// CPUs is the number that the process may use.
+	CPUs int `json:"cpus"`
+	// Memory is that of the machine, MemoryLimit that of the cgroup, 0 where it sets none.
+	Memory      int64 `json:"memory_bytes"`
+	MemoryLimit int64 `json:"memory_limit_bytes"`
+}
+
+// Limits are those of the job that decide whether a graph can be scored.
+type Limits struct {
+	// Deadline is that of one call, in seconds.
+	Deadline     float64 `json:"deadline_seconds"`
+	MessageBytes int64   `json:"message_bytes"`
 }
 
 // NewModel returns the record of a model. It shares the model's slice and map.

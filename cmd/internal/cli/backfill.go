@@ -66,6 +66,7 @@ func (e *env) backfillCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
+	f.bindBounds(cmd)
 	f.bindMetrics(cmd)
 	flags.BoolVar(&p.asJSON, "json", false, "print the record of the backfill on standard output, and nothing else there")
 	return cmd
@@ -89,6 +90,8 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 			return err
 		}
 	}
+	ctx, stop := run.Within(ctx, cfg.Run.Job)
+	defer stop()
 	ended, err := b.Execute(ctx, backfill.Options{
 		Run:       run.Options{Wrap: m.traces.Scorer, Begin: m.traces.Shard},
 		Connected: m.connected,

@@ -91,7 +91,7 @@ func outcomeText(d *record.BackfillDate) string {
 		return "would be run"
 	case record.DateFailed:
 		if d.ExitCode == exit.CheckFailed {
-			return "gate failed"
+			return "check failed"
 		}
 		return fmt.Sprintf("failed (%d)", d.ExitCode)
 	case record.DateDone:

@@ -36,6 +36,7 @@ func (e *env) doctorCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
+	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	bindFormat(cmd, &format)
 	return cmd

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,9 @@ type jobFlags struct {
 	limit     int64
 	rescore   bool
 	prune     bool
+	retry     bool
+	most      string // --max-quarantined
+	within    string // --run-deadline
 	mustExist bool
 	date      string
 	metrics   jobs.Metrics
@@ -51,6 +55,33 @@ func (f *jobFlags) bindOutput(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
 	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
 	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove parts whose input is gone or was renamed, once all others exist")
+}
+
+// bindBounds binds what ends a run early, and what makes parts again that match.
+func (f *jobFlags) bindBounds(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&f.retry, "retry-quarantined", false, "make the parts again, whole, of which graphs are in quarantine")
+	flags.StringVar(&f.most, "max-quarantined", "", "end early, with 4, once more than `N` graphs, or a share such as 0.1%, are in quarantine")
+	flags.StringVar(&f.within, "run-deadline", "", "end after `TIME`, such as 6h, with 75; what is committed stays")
+}
+
+// applyBounds puts the flags over the limits of the job.
+func (f *jobFlags) applyBounds(l *jobs.Limits) error {
+	if f.most != "" {
+		most, err := jobs.ParseAllowance(f.most)
+		if err != nil {
+			return usagef("--max-quarantined: %v", err)
+		}
+		l.MaxQuarantined = &most
+	}
+	if f.within != "" {
+		d, err := time.ParseDuration(f.within)
+		if err != nil || d <= 0 {
+			return usagef("--run-deadline is %q: it must be a time span, such as 90m or 6h", f.within)
+		}
+		l.RunDeadline = jobs.Duration(d)
+	}
+	return nil
 }
 
 func (f *jobFlags) bindDate(cmd *cobra.Command) {
@@ -169,6 +200,9 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 	if err := f.applyMetrics(&job.Metrics); err != nil {
 		return err
 	}
+	if err := f.applyBounds(&job.Limits); err != nil {
+		return err
+	}
 	if err := size(&job.Input.ShardBytes, "--shard-bytes", f.shard); err != nil {
 		return err
 	}
@@ -221,7 +255,7 @@ func (e *env) dated(f *jobFlags, cmd *cobra.Command, args []string) (run.Config,
 
 func (e *env) config(f *jobFlags, job *jobs.Job, date string) run.Config {
 	return run.Config{
-		Job: job, Date: date, Limit: f.limit, RequireInput: f.mustExist, Python: f.python,
+		Job: job, Date: date, Limit: f.limit, RequireInput: f.mustExist, RetryQuarantined: f.retry, Python: f.python,
 		Start: e.start, Now: e.now, Log: e.log,
 	}
 }

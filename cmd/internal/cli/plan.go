@@ -44,6 +44,7 @@ func (e *env) planCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
+	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	p.bind(cmd)
 	return cmd

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"graphscore/jobs/gates"
 	"graphscore/jobs/preflight"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/estimate"
 	"graphscore/pipeline/exit"
@@ -133,11 +135,14 @@ func calibrationText(b *strings.Builder, c *preflight.Calibration) {
 
 // forecastVerdict says how a run would end.
 func forecastVerdict(f *preflight.Forecast) string {
+	var over *run.BudgetError
 	switch {
 	case f.ExitCode == exit.Done && f.Score.Shards+f.Redo.Shards == 0:
 		return "nothing is to be scored\n"
 	case f.ExitCode == exit.Done:
 		return "a run can start\n"
+	case errors.As(f.Ends, &over):
+		return display.Paragraph("", fmt.Sprintf("a run would end with %d before it scores anything: %s", f.ExitCode, f.Error))
 	case f.ExitCode == exit.CheckFailed:
 		return fmt.Sprintf("a run can start, and would end with %d: a gate would fail\n", exit.CheckFailed)
 	case f.Starts():

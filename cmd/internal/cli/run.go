@@ -34,6 +34,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)
+	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
 	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print the run record on standard output, and nothing else there")
@@ -44,11 +45,16 @@ func (e *env) runCommand() *cobra.Command {
 }
 
 // run runs a job and prints what came out.
-func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (run.Config, error)) error {
+func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (run.Config, error)) (err error) {
 	cfg, err := config()
 	if err != nil {
 		return err
 	}
+	ctx, stop := run.Within(ctx, cfg.Job)
+	defer func() {
+		err = run.Stopped(ctx, err)
+		stop()
+	}()
 	m.job, cfg.ID = cfg.Job, m.id
 	run.LimitMemory(cfg.Job.Limits)
 	progress := &pipeline.Progress{}

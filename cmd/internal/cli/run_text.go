@@ -36,6 +36,9 @@ func (p runPrinter) ended(r *run.Ended) error {
 	if r.Hint != "" {
 		fmt.Fprintf(p.stderr, "graphscore: %s\n", display.Harmless(r.Hint))
 	}
+	if r.OverBudget != "" {
+		fmt.Fprintf(p.stderr, "graphscore: ended early: %s\n", display.Harmless(r.OverBudget))
+	}
 	p.printFailedGates(rec.Gates)
 	stages := p.stages && r.Streamed
 	if p.asJSON {

@@ -104,8 +104,10 @@ func paths(object reflect.Type, above string) (all []string) {
 			inner = inner.Elem()
 		}
 		if inner.Kind() == reflect.Struct {
-			all = append(all, paths(inner, above+name+".")...)
-			continue
+			if below := paths(inner, above+name+"."); len(below) > 0 {
+				all = append(all, below...)
+				continue
+			}
 		}
 		all = append(all, above+name)
 	}
