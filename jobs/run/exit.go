@@ -20,6 +20,7 @@ import (
 	"graphscore/pipeline/remote"
 	"graphscore/pipeline/report"
 	"graphscore/readers"
+	"graphscore/readers/extract"
 	"graphscore/writers"
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
@@ -184,7 +185,7 @@ func classes() []func(error) (int, bool) {
 		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
 		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),
 		of[*pipeline.ContractError](exit.Contract),
-		of[*OverlapError](exit.Config), of[*observe.ListenError](exit.Config), of[*readers.ConfigError](exit.Config),
+		exportCode, of[*extract.Error](exit.Config), of[*OverlapError](exit.Config), of[*observe.ListenError](exit.Config), of[*readers.ConfigError](exit.Config),
 		remoteCode, of[*TLSError](exit.Auth), jobCode,
 		of[*fs.PathError](exit.IO),
 	}

@@ -20,6 +20,7 @@ import (
 // OutputInput is the input of an output that exists, planned with a shard for each row group.
 type OutputInput struct {
 	plan   *readers.Plan
+	reader readers.Config              // how it was planned
 	exists writers.Plan                // as far as it says which inputs do
 	shards map[string][]*readers.Shard // by File.Rel, in order
 }
@@ -56,7 +57,7 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	if err := in.keepIDTypes(ctx); err != nil {
 		return nil, err
 	}
-	out := &OutputInput{plan: in.Plan, shards: map[string][]*readers.Shard{}}
+	out := &OutputInput{plan: in.Plan, reader: reader, shards: map[string][]*readers.Shard{}}
 	out.exists = writers.Plan{Inputs: in.Plan.Present(), Unseen: in.Plan.Unseen}
 	for i := range in.Plan.Shards {
 		s := &in.Plan.Shards[i]

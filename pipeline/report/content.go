@@ -178,10 +178,12 @@ type Shard struct {
 
 // QuarantineCode is one reason of the quarantine with its first examples.
 type QuarantineCode struct {
-	Code     string    `json:"code"`
-	Graphs   int64     `json:"graphs"`
-	Share    float64   `json:"share"`
-	Examples []Example `json:"examples"`
+	Code string `json:"code"`
+	// OfTheMoment: another machine, limit or version may score the graphs.
+	OfTheMoment bool      `json:"of_the_moment"`
+	Graphs      int64     `json:"graphs"`
+	Share       float64   `json:"share"` // of the graphs of all parts
+	Examples    []Example `json:"examples"`
 }
 
 // Example is a graph in quarantine.

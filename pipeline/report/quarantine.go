@@ -23,13 +23,20 @@ type examples struct {
 	found   map[string][]Example
 	missing map[string]bool // codes that want more
 	lines   int
+	shown   int // of each code
+	most    int // graphs that are looked at
 }
 
 // examples compares every quarantine file with its part, and reads the graphs in them until every code has its examples.
 func (b *builder) examples(ctx context.Context) error {
-	e := &examples{codes: b.output.codes, found: map[string][]Example{}, missing: map[string]bool{}}
+	return b.find(ctx, &examples{shown: shownExamples, most: examplesRead})
+}
+
+// find fills in the quarantine of the report.
+func (b *builder) find(ctx context.Context, e *examples) error {
+	e.codes, e.found, e.missing = b.output.codes, map[string][]Example{}, map[string]bool{}
 	for code := range e.codes {
-		e.missing[code] = true
+		e.missing[code] = e.shown > 0
 	}
 	for _, p := range b.output.parts {
 		if err := ctx.Err(); err != nil {
@@ -57,7 +64,7 @@ func (b *builder) examples(ctx context.Context) error {
 	for _, code := range slices.Sorted(maps.Keys(e.codes)) {
 		n := e.codes[code]
 		b.report.Quarantine = append(b.report.Quarantine, QuarantineCode{
-			Code: code, Graphs: n, Share: float64(n) / float64(max(b.output.totals.Graphs, 1)),
+			Code: code, OfTheMoment: graph.Code(code).OfTheMoment(), Graphs: n, Share: float64(n) / float64(max(b.output.totals.Graphs, 1)),
 			Examples: append([]Example{}, e.found[code]...),
 		})
 	}
@@ -65,7 +72,7 @@ func (b *builder) examples(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (e *examples) enough() bool { return len(e.missing) == 0 || e.lines >= examplesRead }
+func (e *examples) enough() bool { return len(e.missing) == 0 || e.lines >= e.most }
 
 // read reads the quarantine of one part.
 func (e *examples) read(ctx context.Context, view writers.View, p scoredPart) (err error) {
@@ -98,7 +105,7 @@ func (e *examples) add(p scoredPart, r graph.Rejection) {
 		id = fmt.Sprint(r.GraphID)
 	}
 	e.found[code] = append(e.found[code], Example{id, p.footer.Input, r.RowGroup, r.Row, r.Message})
-	if n := int64(len(e.found[code])); n == min(shownExamples, e.codes[code]) {
+	if n := int64(len(e.found[code])); n == min(int64(e.shown), e.codes[code]) {
 		delete(e.missing, code)
 	}
 }

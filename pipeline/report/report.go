@@ -53,7 +53,7 @@ func Build(ctx context.Context, cfg Config) (*Report, error) {
 		return nil, fmt.Errorf("building a report: %w", err)
 	}
 	b := &builder{cfg: cfg, report: newReport()}
-	for _, step := range []func(context.Context) error{b.locate, b.measure, b.examples, b.drift} {
+	for _, step := range []func(context.Context) error{b.locate, b.locatePrevious, b.measure, b.examples, b.drift} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -135,7 +135,7 @@ func (b *builder) locate(ctx context.Context) error {
 		}
 		return &NotOutputError{b.cfg.Path, reason}
 	}
-	return b.locatePrevious(ctx)
+	return nil
 }
 
 // strayRecord says why a file is not the record of a run.

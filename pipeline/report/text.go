@@ -220,7 +220,11 @@ func (t *textPage) drift(r *Report) {
 
 func (t *textPage) quarantine(r *Report) {
 	for _, q := range r.Quarantine {
-		t.title("quarantine %s: %s (%s)", q.Code, display.Plural(q.Graphs, "graph"), display.Percent(q.Share))
+		moment := ""
+		if q.OfTheMoment {
+			moment = ", of the moment"
+		}
+		t.title("quarantine %s: %s (%s)%s", q.Code, display.Plural(q.Graphs, "graph"), display.Percent(q.Share), moment)
 		for _, e := range q.Examples {
 			t.line(2, "%s in %s, row group %d, row %d", orNone(e.GraphID), e.File, e.RowGroup, e.Row)
 			t.words(4, e.Message)

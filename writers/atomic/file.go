@@ -21,6 +21,7 @@ type File struct {
 	taken       int64 // bytes that Write was given
 	written     int64 // bytes that reached h
 	published   bool
+	fresh       bool // it replaces no file
 }
 
 const writeBuffer = 256 << 10
@@ -76,6 +77,11 @@ func (f *File) Seal() error {
 // Publish renames the sealed file to its name and makes the name durable. Where that fails the name is removed again:
 // what may not last must not be seen.
 func (f *File) Publish() error {
+	if f.fresh {
+		if err := f.free(); err != nil {
+			return err
+		}
+	}
 	if err := f.disk.Rename(f.temp, f.final); err != nil {
 		return f.failed("renaming to", err)
 	}
@@ -122,6 +128,35 @@ func (f *File) Discard() error {
 }
 
 func (f *File) failed(op string, err error) error { return &IOError{Op: op, Path: f.path, Err: err} }
+
+// StageFile begins a file that is no part, in a folder that must exist. A file that has the name already is not
+// replaced: the error is then a *CreateError, else that of [Creating]. The caller must publish or discard the file.
+func StageFile(file string) (*File, error) {
+	dir, name := filepath.Dir(file), filepath.Base(file)
+	f, err := newFile(pathDisk{dir}, name, tempName("", rand.Int64N(1<<53)), file)
+	if err != nil {
+		return nil, err
+	}
+	f.fresh = true
+	if err := f.free(); err != nil {
+		return nil, errors.Join(err, f.Discard())
+	}
+	return f, nil
+}
+
+// free reports a file that has the name of f.
+func (f *File) free() error {
+	switch _, err := f.disk.Lstat(f.final); {
+	case err == nil:
+		return &CreateError{Path: f.path, Err: errors.New("it exists already, and is not replaced")}
+	case !Absent(err):
+		return Creating(f.path, err)
+	}
+	return nil
+}
+
+// Staged is the path of the content before it is published, for reading it back.
+func (f *File) Staged() string { return filepath.Join(filepath.Dir(f.path), path.Base(f.temp)) }
 
 // WriteFile writes a file that is no part, whole or not at all. Its folder must exist. It takes no lock, so that a
 // report may be written while a run goes on; in an output its name should begin with an underscore, which readers of

@@ -64,7 +64,7 @@ func (v *verification) execute(cmd *cobra.Command, target string) error {
 	if v.format != "text" && v.format != "json" {
 		return usagef("--format is %q: it must be text or json", v.format)
 	}
-	job, err := v.job(cmd, target)
+	job, err := v.outputJob(cmd, v.flags, target)
 	if err != nil {
 		return err
 	}
@@ -88,15 +88,15 @@ func (v *verification) execute(cmd *cobra.Command, target string) error {
 	return v.print(report, cfg.Input != nil)
 }
 
-// job is what the argument and the flags make: a folder is a job of nothing but its output.
-func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error) {
+// outputJob is what an argument and the flags make: a folder is a job of nothing but its output.
+func (e *env) outputJob(cmd *cobra.Command, f *jobFlags, target string) (*jobs.Job, error) {
 	info, err := os.Stat(target)
 	if err == nil && !info.IsDir() {
-		job, err := v.flags.job(cmd, []string{target})
+		job, err := f.job(cmd, []string{target})
 		if err != nil {
 			return nil, err
 		}
-		job, _, err = v.onDate(v.flags, job)
+		job, _, err = e.onDate(f, job)
 		if err == nil && job.Output.Path == "" {
 			err = &jobs.Error{Path: job.Path, Reason: "output.path is missing: name the folder of the scores (or use --output)"}
 		}
@@ -105,11 +105,11 @@ func (v *verification) job(cmd *cobra.Command, target string) (*jobs.Job, error)
 	if err != nil && strings.HasSuffix(target, ".yaml") {
 		return nil, &jobs.Error{Path: target, Reason: "the job file is not there: check the path"}
 	}
-	if v.flags.output != "" {
+	if f.output != "" {
 		return nil, usagef("--output is given beside the output folder %q: keep one", target)
 	}
-	v.flags.output = target
-	return v.flags.job(cmd, nil)
+	f.output = target
+	return f.job(cmd, nil)
 }
 
 // input plans the input as the run did. It is nil, and said, where a job's input is gone.
