@@ -200,11 +200,14 @@ func (c Config) recordedInput() (jobs.Paths, error) {
 // apart refuses a file in the output, where it would be taken for a part, and in an input, where the next run would
 // read it.
 func (c Config) apart(file string) error {
-	dir, err := realPath(filepath.Dir(file))
+	dir, unseen, err := realPath(filepath.Dir(file))
 	if err != nil {
 		return err
 	}
-	output, err := realPath(c.Job.Output.Path)
+	if unseen != nil {
+		return atomic.LookingFor(file, unseen)
+	}
+	output, _, err := realPath(c.Job.Output.Path) // it was read
 	if err != nil {
 		return err
 	}
