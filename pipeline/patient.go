@@ -170,7 +170,7 @@ func (t *trial) score(ctx context.Context, b *graph.Batch) (*graph.Scores, error
 		case ctx.Err() != nil, f.verdict == final:
 			return nil, f.err
 		case f.verdict == refused:
-			return t.divide(ctx, b, f, t.patient.Score)
+			return t.divide(ctx, b, f, t.Score)
 		case overlapped && beside(f) && excused < maxExcused:
 			excused++
 			if err := t.pause(ctx, b, f); err != nil {
