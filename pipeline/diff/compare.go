@@ -9,7 +9,7 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// Compare reads both outputs once and says what changed. It blocks until then and starts no goroutine. Temporary
+// Compare reads both outputs and says what changed: once, and their scores again where PSI needs it. It blocks until then and starts no goroutine. Temporary
 // files are made where leftovers must be joined, and are removed again.
 //
 // Errors are an *OutputError, *writers.DamagedError or *writers.IOError, which name folder or part, or that of ctx.
@@ -34,6 +34,9 @@ func Compare(ctx context.Context, cfg Config) (report *Report, err error) {
 		}
 	}
 	if err := c.spill.join(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := c.narrow(ctx); err != nil {
 		return nil, err
 	}
 	return c.conclude(), nil
@@ -77,13 +80,13 @@ func (c *comparison) agree() {
 				lo, hi = min(lo, r[0]), max(hi, r[1])
 			}
 		}
-		o.bins = newBins(min(lo, hi), hi, most)
-		o.counts = [2][]uint64{make([]uint64, o.bins.count), make([]uint64, o.bins.count)}
+		o.first = newSegment(newBins(min(lo, hi), hi, most))
+		o.histogram = newHistogram(o.first)
 	}
 	for i, s := range c.sides {
 		s.tally = func(output int, values []float32) {
-			o := c.outputs[output]
-			o.bins.add(o.counts[i], values)
+			first := &c.outputs[output].first
+			first.add(first.counts[i], values)
 		}
 	}
 }
@@ -331,7 +334,7 @@ func (c *comparison) conclude() *Report {
 		if finite := o.compared - o.odd; finite > 0 {
 			out.MeanChange, out.MeanAbsChange = o.sum/float64(finite), o.abs/float64(finite)
 		}
-		out.PSI, out.KS = Distances(o.counts[0], o.counts[1])
+		out.PSI, out.KS = o.histogram.Distances()
 		r.Outputs = append(r.Outputs, out)
 	}
 	r.conclude()

@@ -24,14 +24,21 @@
 // Scores of a side are counted in bins that are equally wide in the order of float32 bit patterns between the
 // smallest and the largest score of both sides: 2^20 bins for up to four outputs, fewer for more. Scores that share
 // a bin differ by less than one part in 2,000 at most, and by nothing where the range of the scores is narrow.
+// A bin that holds a limit of PSI and more than one in 10,000 scores of a side is cut until each of its scores has a bin
+// of its own, in one or two more readings of the scores: so tied scores are counted exactly.
 //
-// PSI, the population stability index, is the sum over the ten quantile bins of OLD (bins meet at the smallest
-// score at which at least k tenths of OLD are reached; equal limits make fewer bins) of
+// PSI, the population stability index, is the sum over the ten quantile bins of OLD (equal limits make fewer bins) of
 //
 //	(new - old) * ln(new / old)
 //
-// where old and new are the shares of both sides in a bin, a share of zero counting as 0.0001 (N. Siddiqi, Credit
-// Risk Scorecards, 2006). Below 0.1 is commonly read as no shift, above 0.25 as a large one.
+// where old and new are the shares of both sides in a bin (N. Siddiqi, Credit Risk Scorecards, 2006). Below 0.1 is
+// commonly read as no shift, above 0.25 as a large one. An empty bin counts as a share of 0.0001, whatever the number
+// of scores, so that a bin that one side leaves empty adds at most 9.2, and 0.69 where the other has a tenth.
+//
+// A limit is a score of OLD, and where scores are tied many share it. PSI is the mean over what equals a limit counting
+// below it and above it, and over the smallest score at which k tenths of OLD are reached and the smallest at which
+// they are exceeded. So a small shift of tied scores upwards has the PSI of one downwards, and so have scores with the
+// other sign; a single convention would see but one of the two.
 //
 // KS is the statistic of the two-sample Kolmogorov-Smirnov test: the largest distance between the empirical
 // distribution functions of both sides (Hodges, Arkiv för Matematik 3, 1958), as scipy.stats.ks_2samp returns it.

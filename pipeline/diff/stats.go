@@ -69,25 +69,46 @@ func Distances(was, is []uint64) (psi, ks float64) {
 	if oldTotal == 0 || newTotal == 0 {
 		return 0, 0
 	}
-	var oldSeen, newSeen, oldFrom, newFrom uint64
-	quantile := uint64(1)
+	var oldSeen, newSeen uint64
 	for i := range was {
 		oldSeen += was[i]
 		newSeen += is[i]
 		ks = max(ks, math.Abs(float64(oldSeen)/float64(oldTotal)-float64(newSeen)/float64(newTotal)))
-		if quantile == psiBins || oldSeen*psiBins < quantile*oldTotal {
-			continue
-		}
-		for quantile < psiBins && oldSeen*psiBins >= quantile*oldTotal {
-			quantile++
-		}
-		psi += shift(oldSeen-oldFrom, oldTotal, newSeen-newFrom, newTotal)
-		oldFrom, newFrom = oldSeen, newSeen
 	}
-	if oldFrom < oldTotal || newFrom < newTotal {
-		psi += shift(oldTotal-oldFrom, oldTotal, newTotal-newFrom, newTotal)
+	for _, limits := range [][]int{quantiles(was, 0), quantiles(was, 1)} {
+		for _, side := range []int{0, 1} { // what equals a limit counts above it, then below it
+			psi += stability(was, is, limits, side) / 4
+		}
 	}
 	return psi, ks
+}
+
+// quantiles are the places in counts where each k-th part of all is reached (more is 0) or exceeded (more is 1), equal
+// ones once.
+func quantiles(counts []uint64, more uint64) (places []int) {
+	all, seen, k := total(counts), uint64(0), uint64(1)
+	for i, n := range counts {
+		seen += n
+		if k == psiBins || seen*psiBins < k*all+more {
+			continue
+		}
+		for k < psiBins && seen*psiBins >= k*all+more {
+			k++
+		}
+		places = append(places, i)
+	}
+	return places
+}
+
+// stability is the PSI over the bins between limits, which begin side places behind the limits.
+func stability(was, is []uint64, limits []int, side int) (psi float64) {
+	oldTotal, newTotal, from := total(was), total(is), 0
+	for _, limit := range append(slices.Clone(limits), len(was)-side) {
+		to := limit + side
+		psi += shift(total(was[from:to]), oldTotal, total(is[from:to]), newTotal)
+		from = to
+	}
+	return psi
 }
 
 // shift is the PSI of one bin.
@@ -113,14 +134,15 @@ func total(counts []uint64) (n uint64) {
 type output struct {
 	name     string
 	columns  [2]int // its place among the outputs of OLD and NEW
-	bins     bins
-	counts   [2][]uint64
 	compared int64
 	changed  int64 // beyond the tolerance
 	moved    int64 // at all
 	sum, abs float64
 	most     float64
 	odd      int64 // changes that are not a number
+
+	first     segment // where the first reading counts
+	histogram *Histogram
 }
 
 // movers keeps the largest changes.

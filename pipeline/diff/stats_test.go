@@ -1,57 +1,84 @@
 package diff
 
 import (
+	"encoding/json"
 	"math"
+	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// TestDistances compares with scipy.stats.ks_2samp of SciPy 1.17.1, and with PSI as numpy 2.4.6 computes it over
-// numpy.quantile(old, [0.1 ... 0.9], method="inverted_cdf"), equal limits once, shares of zero as 1e-4.
+// TestDistances compares with what NumPy and SciPy find: see testdata/make_distances.py.
 func TestDistances(t *testing.T) {
 	t.Parallel()
-	u, v := make([]float32, 1000), make([]float32, 800)
-	for i := range u {
-		u[i] = float32(i*7919%1000) / 1000
+	content, err := os.ReadFile("testdata/distances.json")
+	must(t, err)
+	var vectors []struct {
+		Name     string
+		PSI, KS  float64
+		Old, New []float32
 	}
-	for i := range v {
-		v[i] = float32(i*104729%800+1) / 800
-	}
-	for name, c := range map[string]struct {
-		old, new []float32
-		psi, ks  float64
-	}{
-		"the same":    {u, u, 0, 0},
-		"squared":     {u, each(v, func(x float32) float32 { return x * x }), 0.3755802396370349, 0.24975},
-		"moved":       {u, each(u, func(x float32) float32 { return x + 0.25 }), 1.7280176058924703, 0.251},
-		"apart":       {u, each(u, func(x float32) float32 { return x + 5 }), 8.283089355027482, 1},
-		"around zero": {each(u, func(x float32) float32 { return x - 0.5 }), each(v, func(x float32) float32 { return (x - 0.5) * 2 }), 0.7167107321658076, 0.25125},
-		"few values":  {each(u, fourths), each(v, func(x float32) float32 { return fourths(x * x) }), 0.296773732449797, 0.24875},
-		"no scores":   {nil, u, 0, 0},
-	} {
-		for _, most := range []int{maxBins, 1 << 16} {
-			b := newBins(span(c.old, c.new, most))
-			was, is := make([]uint64, b.count), make([]uint64, b.count)
-			b.add(was, c.old)
-			b.add(is, c.new)
-			psi, ks := Distances(was, is)
-			// Narrow bins put every distinct score into its own, or nearly so.
-			if tolerance := 2e3 / float64(most); math.Abs(psi-c.psi) > tolerance || math.Abs(ks-c.ks) > tolerance {
-				t.Errorf("%s, %d bins: PSI %v, KS %v, should be %v, %v", name, most, psi, ks, c.psi, c.ks)
+	must(t, json.Unmarshal(content, &vectors))
+	moved := map[string]float64{}
+	for _, v := range vectors {
+		for _, most := range []int{maxBins, minBins} { // of the first reading
+			psi, ks := distances(newBins(span(v.Old, v.New, most)), v.Old, v.New)
+			if math.Abs(psi-v.PSI) > 1e-9 || most == maxBins && math.Abs(ks-v.KS) > 2e-3 {
+				t.Errorf("%s, %d bins: PSI %v, KS %v, should be %v, %v", v.Name, most, psi, ks, v.PSI, v.KS)
+			}
+			if name, direction, ok := strings.Cut(v.Name, ", "); ok && (direction == "up" || direction == "down") {
+				if other, seen := moved[name]; seen && math.Abs(psi-other) > 1e-9 {
+					t.Errorf("%s: PSI %v in one direction, %v in the other", name, psi, other)
+				}
+				moved[name] = psi
 			}
 		}
 	}
-}
-
-func each(values []float32, f func(float32) float32) (out []float32) {
-	for _, v := range values {
-		out = append(out, f(v))
+	if len(moved) == 0 {
+		t.Error("no vector is moved up and down")
 	}
-	return out
 }
 
-func fourths(x float32) float32 { return float32(math.Floor(float64(x * 4))) }
+// distances counts as often as it takes.
+func distances(b bins, old, now []float32) (psi, ks float64) {
+	first := newSegment(b)
+	first.add(first.counts[0], old)
+	first.add(first.counts[1], now)
+	h := newHistogram(first)
+	for h.Cut() {
+		h.Recount(0, old)
+		h.Recount(1, now)
+	}
+	return h.Distances()
+}
+
+// TestPSIHasNoSide: whatever scores are tied, moving all of them a little up has the PSI of moving them down, and
+// scores with the other sign have the PSI that they have.
+func TestPSIHasNoSide(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		shares := rapid.SliceOfN(rapid.Uint64Range(0, 9), 1, 30).Draw(t, "shares")
+		was, up, down := make([]uint64, 2*len(shares)+1), make([]uint64, 2*len(shares)+1), make([]uint64, 2*len(shares)+1)
+		for i, n := range shares {
+			was[2*i+1], up[2*i+2], down[2*i] = n, n, n
+		}
+		above, _ := Distances(was, up)
+		below, _ := Distances(was, down)
+		if math.Abs(above-below) > 1e-9 || total(shares) > 0 && above == 0 {
+			t.Fatalf("PSI %v up, %v down", above, below)
+		}
+		now := rapid.SliceOfN(rapid.Uint64Range(0, 9), len(was), len(was)).Draw(t, "now")
+		psi, ks := Distances(was, now)
+		slices.Reverse(was)
+		slices.Reverse(now)
+		if mirrored, also := Distances(was, now); math.Abs(psi-mirrored) > 1e-9 || math.Abs(ks-also) > 1e-9 {
+			t.Fatalf("PSI %v, KS %v; mirrored %v, %v", psi, ks, mirrored, also)
+		}
+	})
+}
 
 // span is the range of two lists.
 func span(a, b []float32, most int) (lo, hi float32, _ int) {

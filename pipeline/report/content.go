@@ -225,7 +225,7 @@ type ScoreDrift struct {
 	Before []Quantile `json:"before"`
 	Now    []Quantile `json:"now"`
 	Mean   [2]float64 `json:"mean"`
-	// PSI and KS compare the distributions as package diff does, but by the upper 16 bits of each score.
+	// PSI and KS compare the distributions as package diff does: KS by the upper 16 bits of each score.
 	PSI float64 `json:"psi"`
 	KS  float64 `json:"ks"`
 }

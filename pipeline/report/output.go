@@ -140,9 +140,15 @@ func (b *builder) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.report.ScoreDrift = compare(before, now)
-	return nil
+	b.report.ScoreDrift, err = compare(before, now, func(side int, see func([]string, *part.Block)) error {
+		o := [2]*output{b.previous, b.output}[side]
+		return o.stream(ctx, silent, see, func() {})
+	})
+	return err
 }
+
+// silent notes nothing: an earlier reading has.
+func silent(string, ...any) {}
 
 // distributions reads an output twice.
 func distributions(ctx context.Context, o *output, note func(string, ...any), sizes *sizes) (*scoreSet, error) {
@@ -160,6 +166,5 @@ func distributions(ctx context.Context, o *output, note func(string, ...any), si
 		return nil, err
 	}
 	set.locate()
-	silent := func(string, ...any) {} // the first reading has noted it
 	return set, o.stream(ctx, silent, set.refine, func() {})
 }

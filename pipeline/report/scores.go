@@ -239,21 +239,48 @@ func (c *scoreColumn) quantiles() []Quantile {
 	return list
 }
 
-// compare compares the outputs that two sets share.
-func compare(before, now *scoreSet) []ScoreDrift {
-	list := []ScoreDrift{}
+// compare compares the outputs that two sets share. stream reads the scores of the output before (0) or of this one (1)
+// once more, as often as [diff.Histogram] needs it.
+func compare(before, now *scoreSet, stream func(side int, see func([]string, *part.Block)) error) ([]ScoreDrift, error) {
+	list, histograms := []ScoreDrift{}, map[string]*diff.Histogram{}
 	for _, c := range now.columns {
 		old := before.column(c.name)
 		if old == nil || old.n == 0 || c.n == 0 {
 			continue
 		}
-		psi, ks := diff.Distances(counts(old.upper), counts(c.upper))
+		histograms[c.name] = diff.NewHistogram(counts(old.upper), counts(c.upper))
 		list = append(list, ScoreDrift{
 			Output: c.name, Before: old.quantiles(), Now: c.quantiles(),
-			Mean: [2]float64{old.sum / float64(old.n), c.sum / float64(c.n)}, PSI: psi, KS: ks,
+			Mean: [2]float64{old.sum / float64(old.n), c.sum / float64(c.n)},
 		})
 	}
-	return list
+	for {
+		wide := map[string]*diff.Histogram{}
+		for name, h := range histograms {
+			if h.Cut() {
+				wide[name] = h
+			}
+		}
+		if len(wide) == 0 {
+			break
+		}
+		for side := range 2 {
+			err := stream(side, func(names []string, b *part.Block) {
+				for i, name := range names {
+					if h := wide[name]; h != nil {
+						h.Recount(side, b.Scores[i])
+					}
+				}
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	for i := range list {
+		list[i].PSI, list[i].KS = histograms[list[i].Output].Distances()
+	}
+	return list, nil
 }
 
 func counts(upper *[halves]int64) []uint64 {
