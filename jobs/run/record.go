@@ -68,6 +68,9 @@ func (x *execution) counts() record.Counts {
 		Shards: int64(len(x.in.Plan.Shards)), Requests: x.opt.Progress.Requests.Load(), Retries: x.opt.Progress.Retries.Load(),
 		Orphaned: int64(len(x.work.Orphaned)),
 	}
+	for i := range x.in.Plan.Shards {
+		c.RowsPlanned += x.in.Plan.Shards[i].Rows
+	}
 	for _, l := range x.work.Footers {
 		if l != nil {
 			c.ShardsSkipped++

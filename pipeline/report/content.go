@@ -14,7 +14,9 @@ type Report struct {
 
 	// Run is nil where no record can be read.
 	Run *Run `json:"run"`
-	// Totals and Outcome describe the output as it is now.
+	// Planned is the graphs of the files that the run planned, 0 where it is not known. Totals and Outcome describe the
+	// output as it is now; Outcome has those of planned graphs that no part holds, as "not scored".
+	Planned int64    `json:"planned_graphs"`
 	Totals  Totals   `json:"totals"`
 	Outcome []Reason `json:"outcome"`
 	// Refused and Failed are inputs and shards of the run that gave no part; at most ShownProblems each.
@@ -54,15 +56,31 @@ type State string
 
 // The states of an output.
 const (
-	// Done: every graph was scored.
+	// Done: every graph was scored, at least one.
 	Done State = "done"
+	// Empty: the run ended well, but its input held no graph.
+	Empty State = "empty"
 	// Partly: the run ended, but graphs or files were not scored, or a gate failed.
 	Partly State = "partly"
 	// Broken: the run ended with an error.
 	Broken State = "failed"
 	// NotEnded: a run left no record: it goes on, or it was killed.
 	NotEnded State = "not ended"
+	// NoInput and NotBegun are states of a date that has no output.
+	NoInput  State = "no input"
+	NotBegun State = "not begun"
 )
+
+// Colour is how a state is shown: "good", "warn" or "bad".
+func (s State) Colour() string {
+	switch s {
+	case Done:
+		return "good"
+	case Broken:
+		return "bad"
+	}
+	return "warn"
+}
 
 // Run is the run that the report describes.
 type Run struct {
@@ -95,13 +113,15 @@ type Totals struct {
 	Scored      int64 `json:"scored"`
 	Quarantined int64 `json:"quarantined"`
 	Nodes       int64 `json:"nodes"`
-	// Unreadable is the number of files that should be parts but cannot be read.
+	// Unreadable is the number of files that should be parts but cannot be read, Missing that of parts that the run
+	// wrote or found and that are gone.
 	Unreadable int64 `json:"unreadable"`
+	Missing    int64 `json:"missing"`
 }
 
 // Reason is what became of some graphs.
 type Reason struct {
-	// Name is "scored" or a code of the quarantine.
+	// Name is "scored", a code of the quarantine, or "not scored" for graphs without a part.
 	Name   string  `json:"name"`
 	Graphs int64   `json:"graphs"`
 	Share  float64 `json:"share"`

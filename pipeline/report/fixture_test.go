@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -42,6 +43,9 @@ type night struct {
 	exit    int
 	refused int
 	silent  bool // it leaves neither record nor _SUCCESS, like one that was killed
+	failed  int  // shards that were planned and have no part
+	name    string
+	score   func(v float32, output int) float32 // of what would be written; nil: that
 
 	previous string // output that it knew of
 	gates    []record.Gate
@@ -82,9 +86,13 @@ func (n night) write(t *testing.T) {
 		rec.Counts.Quarantined += rec.Shards[i].Quarantined
 	}
 	rec.Counts.RowsIn = rec.Counts.Scored + rec.Counts.Quarantined
+	rec.Counts.RowsPlanned = int64((n.parts + n.failed) * n.graphs)
+	for i := range n.failed {
+		rec.Shards = append(rec.Shards, record.Shard{Part: fmt.Sprintf("region=%02d/later.parquet", i), Outcome: "failed"})
+	}
 	rec.QuarantinedByCode["edge_out_of_range"] = rec.Counts.Quarantined
 	if !n.silent {
-		must(t, o.Finish(t.Context(), work, n.refused == 0 && n.exit != 69 && n.exit != 4))
+		must(t, o.Finish(t.Context(), work, n.refused == 0 && n.failed == 0 && n.exit != 69 && n.exit != 4))
 		must(t, o.WriteRecord(rec))
 	}
 	must(t, o.Close())
@@ -122,7 +130,11 @@ func (n night) part(t *testing.T, o *writers.Output, spec part.Spec, seed int) r
 		s := &graph.Scores{Outputs: len(n.outputs)}
 		for range nodes {
 			for k := range n.outputs {
-				s.Values = append(s.Values, n.shift+float32(r.NormFloat64()*0.2-0.3*float64(r.IntN(2)))*float32(math.Pow(10, float64(k))))
+				v := n.shift + float32(r.NormFloat64()*0.2-0.3*float64(r.IntN(2)))*float32(math.Pow(10, float64(k%8)))
+				if n.score != nil {
+					v = n.score(v, k)
+				}
+				s.Values = append(s.Values, v)
 			}
 		}
 		b.NodeOffsets, b.EdgeOffsets = append(b.NodeOffsets, uint32(nodes)), append(b.EdgeOffsets, 0)
@@ -139,7 +151,7 @@ func (n night) part(t *testing.T, o *writers.Output, spec part.Spec, seed int) r
 func (n night) record(start time.Time) *record.Run {
 	const length = 154
 	rec := &record.Run{
-		RunID: n.id(), Name: "molecules", Started: start.Format(time.RFC3339),
+		RunID: n.id(), Name: cmp.Or(n.name, "molecules"), Started: start.Format(time.RFC3339),
 		Finished: start.Add(length * time.Second).Format(time.RFC3339), Seconds: length + float64(n.number), StartupSeconds: 1.4,
 		ExitCode: n.exit, Host: "etl-03.example.org", PID: 4711, Version: "1.2.3", GoVersion: "go1.26.8",
 		ArrowVersion: "v15.0.2", GRPCVersion: "v1.85.0", Protocol: "native", Workers: 8, Inputs: []string{"/srv/graphs/dt=2026-11-21"},

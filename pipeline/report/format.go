@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,18 +16,110 @@ import (
 
 func comma(n int64) string { return humanize.Comma(n) }
 
-// short number of four digits.
-func short4(v float64) string {
+// short number of four digits, whole ones in full up to nine.
+func short4(v float64) string { return digits(v, 4) }
+
+// digits writes a number with so many of its digits, and without an exponent where that is short.
+func digits(v float64, n int) string {
 	a := math.Abs(v)
 	switch {
-	case v == math.Trunc(v) && a < 1e6:
+	case v == math.Trunc(v) && a < 1e9:
 		return comma(int64(v))
-	case a >= 1e6 || a < 1e-3:
-		return strconv.FormatFloat(v, 'g', 4, 64)
-	case a >= 1000:
+	case a >= 1e9 || a < 1e-3:
+		return exponent(strconv.FormatFloat(v, 'e', n-1, 64))
+	case a >= math.Pow(10, float64(n-1)):
 		return comma(int64(math.Round(v)))
 	}
-	return strconv.FormatFloat(v, 'g', 4, 64)
+	return strconv.FormatFloat(v, 'g', n, 64)
+}
+
+// exponent writes 1.500e+06 as 1.5e6.
+func exponent(text string) string {
+	mantissa, power, _ := strings.Cut(text, "e")
+	if strings.Contains(mantissa, ".") {
+		mantissa = strings.TrimRight(strings.TrimRight(mantissa, "0"), ".")
+	}
+	sign := ""
+	if strings.HasPrefix(power, "-") {
+		sign = "-"
+	}
+	return mantissa + "e" + sign + strings.TrimLeft(power, "+-0")
+}
+
+// distinct writes numbers with at least four digits, and with as many more as their differences need.
+func distinct(values []float64) []string {
+	const float32Digits = 9
+	texts := make([]string, len(values))
+	for n := 4; n <= float32Digits; n++ {
+		same := false
+		seen := map[string]float64{}
+		for i, v := range values {
+			texts[i] = digits(v, n)
+			if other, is := seen[texts[i]]; is && other != v {
+				same = true
+			}
+			seen[texts[i]] = v
+		}
+		if !same {
+			break
+		}
+	}
+	return texts
+}
+
+// ticks writes the numbers of an axis in one form: with the decimals that their steps need, and where that is long as a
+// multiple of one power of ten.
+func ticks(values []float64) []string {
+	const long = 11
+	step, most := math.Inf(1), 0.0
+	for i, v := range values {
+		if most = max(most, math.Abs(v)); i > 0 && v != values[i-1] {
+			step = min(step, math.Abs(v-values[i-1]))
+		}
+	}
+	if math.IsInf(step, 1) || most == 0 {
+		return distinct(values)
+	}
+	power := math.Floor(math.Log10(most))
+	plain, plainest := fixed(values, step, 0)
+	scaled, shortest := fixed(values, step, int(power))
+	if plainest <= long || plainest <= shortest {
+		return plain
+	}
+	return scaled
+}
+
+// fixed writes numbers as multiples of a power of ten with the decimals that a step needs, and returns the length of the
+// longest.
+func fixed(values []float64, step float64, power int) (texts []string, longest int) {
+	const most = 16
+	scale := math.Pow(10, float64(power))
+	decimals := 0
+	for ; decimals < most; decimals++ {
+		unit := math.Pow(10, float64(decimals)) / scale
+		if !slices.ContainsFunc(values, func(v float64) bool { return math.Abs(math.Round(v*unit)-v*unit) > 1e-3*step*unit }) {
+			break
+		}
+	}
+	for _, v := range values {
+		text := "0"
+		if v != 0 {
+			text = strconv.FormatFloat(v/scale, 'f', decimals, 64)
+		}
+		switch {
+		case power != 0 && v != 0:
+			text += "e" + strconv.Itoa(power)
+		case math.Abs(v) >= 1000:
+			whole, rest, _ := strings.Cut(text, ".")
+			if n, err := strconv.ParseInt(whole, 10, 64); err == nil {
+				if text = comma(n); rest != "" {
+					text += "." + rest
+				}
+			}
+		}
+		texts, longest = append(texts, text), max(longest, len(text))
+	}
+	return texts, longest
 }
 
 // compact is for axes: 12k, 3.4M.
@@ -35,7 +128,7 @@ func compact(v float64) string {
 	for _, u := range []struct {
 		size float64
 		name string
-	}{{1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
+	}{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "k"}} {
 		if a >= u.size {
 			return strings.TrimSuffix(strconv.FormatFloat(v/u.size, 'f', 1, 64), ".0") + u.name
 		}
@@ -106,6 +199,46 @@ func sizeRange(b Bar) string {
 		return comma(int64(b.From))
 	}
 	return comma(int64(b.From)) + "–" + comma(int64(b.To)-1)
+}
+
+// sizeRanges are the labels of bars of sizes.
+func sizeRanges(bars []Bar) []string {
+	labels := make([]string, len(bars))
+	for i, b := range bars {
+		labels[i] = sizeRange(b)
+	}
+	return labels
+}
+
+// lowerEnds are the labels of bars of scores.
+func lowerEnds(bars []Bar) []string {
+	values := make([]float64, len(bars))
+	for i, b := range bars {
+		values[i] = b.From
+	}
+	return ticks(values)
+}
+
+// named is a quantile as it is shown.
+type named struct{ Name, Text string }
+
+// quantileTexts writes quantiles so that those that differ look different.
+func quantileTexts(list []Quantile) []named {
+	values := make([]float64, len(list))
+	for i, q := range list {
+		values[i] = q.Value
+	}
+	out := make([]named, len(list))
+	for i, text := range distinct(values) {
+		out[i] = named{quantileName(list[i].Share), text}
+	}
+	return out
+}
+
+// bothTexts writes the quantiles before and now alike.
+func bothTexts(s ScoreDrift) [2][]named {
+	both := quantileTexts(append(slices.Clone(s.Before), s.Now...))
+	return [2][]named{both[:len(s.Before)], both[len(s.Before):]}
 }
 
 // plain32 is the shortest decimal number that is that float32, as a person and JSON show it.

@@ -43,19 +43,27 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("writing the page of a report: %w", err)
 	}
+	return writePage(w, p, "")
+}
+
+// writePage writes the page of a report, or another template that uses its parts.
+func writePage(w io.Writer, content any, other string) error {
 	t, err := template.New("page").Funcs(template.FuncMap{
 		"comma": comma, "plural": display.Plural, "percent": display.Percent, "short4": short4, "seconds": display.Duration, "size": display.Bytes[int64],
-		"amount": amount, "difference": difference, "quantile": quantileName, "orName": orName, "orNone": orNone, "printable": printable,
+		"amount": amount, "difference": difference, "values": quantileTexts, "both": bothTexts, "orName": orName, "orNone": orNone, "printable": printable,
 		"count": func(n int) string { return comma(int64(n)) },
 		"whole": func(v float64) int64 { return int64(v) },
 		"sub":   func(a, b int) int { return a - b },
 		"width": func(share float64) template.CSS { return template.CSS(fmt.Sprintf("width:%.2f%%", 100*share)) },
 	}).Parse(pageTemplate)
+	if err == nil && other != "" {
+		t, err = t.New("other").Parse(other)
+	}
 	if err != nil {
 		return fmt.Errorf("reading the page of a report: %w", err)
 	}
 	var b bytes.Buffer // a page that cannot be made is not half written
-	if err := t.Execute(&b, p); err != nil {
+	if err := t.Execute(&b, content); err != nil {
 		return fmt.Errorf("writing the page of a report: %w", err)
 	}
 	_, err = w.Write(b.Bytes())
@@ -80,12 +88,12 @@ func (r *Report) page() (*page, error) {
 		}
 	}
 	if r.Sizes != nil {
-		if p.Size, err = barPlot("graphs by their number of nodes", r.Sizes.Bars, sizeRange); err != nil {
+		if p.Size, err = barPlot("graphs by their number of nodes", r.Sizes.Bars, sizeRanges); err != nil {
 			return nil, err
 		}
 	}
 	for _, s := range r.Scores {
-		drawn, err := barPlot("nodes by their score "+s.Output, s.Bars, func(b Bar) string { return short4(b.From) })
+		drawn, err := barPlot("nodes by their score "+s.Output, s.Bars, lowerEnds)
 		if err != nil {
 			return nil, err
 		}

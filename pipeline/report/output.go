@@ -121,38 +121,65 @@ func (o *output) rows(ctx context.Context, p scoredPart, see func([]string, *par
 	}
 }
 
-// measure reads all parts twice, for sizes and scores, and those of the previous output.
+// measure reads all parts twice, for sizes and scores, and those of the previous output; more often where there are many
+// outputs of the model.
 func (b *builder) measure(ctx context.Context) error {
 	var sizes sizes
-	now, err := distributions(ctx, b.output, b.note, &sizes)
+	names, err := b.group(ctx, nil, b.note, &sizes)
 	if err != nil {
 		return err
 	}
 	b.report.Sizes = sizes.summary(b.output.totals.Scored)
-	b.report.Scores, b.report.OutputCount = now.summaries(), now.outputs
-	if n := now.outputs; n > ShownOutputs {
+	b.report.OutputCount = len(names)
+	if n := len(names); n > ShownOutputs {
 		b.note("Of %d outputs of the model, only the first %d are shown.", n, ShownOutputs)
+		names = names[:ShownOutputs]
 	}
-	if b.previous == nil {
-		return nil
+	for len(names) > atOnce {
+		names = names[atOnce:]
+		if _, err := b.group(ctx, names[:min(atOnce, len(names))], silent, nil); err != nil {
+			return err
+		}
 	}
-	before, err := distributions(ctx, b.previous, b.notePrevious, nil)
+	return nil
+}
+
+// group measures some outputs, nil for the first, and returns the names of all.
+func (b *builder) group(ctx context.Context, only []string, note func(string, ...any), sizes *sizes) ([]string, error) {
+	now, err := distributions(ctx, b.output, only, note, sizes)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	b.report.ScoreDrift, err = compare(before, now, func(side int, see func([]string, *part.Block)) error {
+	b.report.Scores = append(b.report.Scores, now.summaries()...)
+	if b.previous == nil {
+		return now.names, nil
+	}
+	notePrevious := b.notePrevious
+	if only != nil {
+		notePrevious = silent
+	}
+	shown := []string{} // not nil: an output without scores is compared with nothing
+	for _, c := range now.columns {
+		shown = append(shown, c.name)
+	}
+	before, err := distributions(ctx, b.previous, shown, notePrevious, nil)
+	if err != nil {
+		return nil, err
+	}
+	drift, err := compare(before, now, func(side int, see func([]string, *part.Block)) error {
 		o := [2]*output{b.previous, b.output}[side]
 		return o.stream(ctx, silent, see, func() {})
 	})
-	return err
+	b.report.ScoreDrift = append(b.report.ScoreDrift, drift...)
+	return now.names, err
 }
 
 // silent notes nothing: an earlier reading has.
 func silent(string, ...any) {}
 
 // distributions reads an output twice.
-func distributions(ctx context.Context, o *output, note func(string, ...any), sizes *sizes) (*scoreSet, error) {
-	set := newScoreSet()
+func distributions(ctx context.Context, o *output, only []string, note func(string, ...any), sizes *sizes) (*scoreSet, error) {
+	set := &scoreSet{only: only}
 	end := func() {}
 	see := set.count
 	if sizes != nil {

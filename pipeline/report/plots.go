@@ -3,8 +3,10 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"graphscore/pipeline/display"
 
@@ -86,41 +88,67 @@ func themed(svg, what string) template.HTML {
 func font() charts.FontStyle { return charts.FontStyle{FontSize: 12, FontColor: colours[0].drawn} }
 
 // barPlot draws counts side by side.
-func barPlot(what string, bars []Bar, label func(Bar) string) (plot, error) {
+func barPlot(what string, bars []Bar, label func([]Bar) []string) (plot, error) {
 	return draw(what, func(c canvas, p *charts.Painter) error {
 		var values []float64
-		var labels []string
-		for _, b := range fold(bars, c.bars) {
-			values, labels = append(values, float64(b.Count)), append(labels, label(b))
+		shown := fold(bars, c.bars)
+		for _, b := range shown {
+			values = append(values, float64(b.Count))
 		}
-		return p.BarChart(barOption(c, values, labels))
+		return p.BarChart(barOption(c, values, label(shown), compact))
 	})
 }
 
-func barOption(c canvas, values []float64, labels []string) charts.BarChartOption {
+func barOption(c canvas, values []float64, labels []string, format func(float64) string) charts.BarChartOption {
 	o := charts.NewBarChartOptionWithData([][]float64{values})
-	o.Theme, o.ValueFormatter = theme(), compact
+	o.Theme, o.ValueFormatter = theme(), format
 	o.Padding = charts.Box{Top: 10, Right: 12, Bottom: 4, Left: 4, IsSet: true}
 	o.Legend.Show = charts.Ptr(false)
 	o.BarSize = 0.95
-	o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = thin(labels, c.labels), len(labels)
+	o.CategoryAxis.Labels, o.CategoryAxis.LabelCount = thin(labels, c), len(labels)
 	o.CategoryAxis.LabelFontStyle = font()
-	valueAxis(&o.ValueAxis[0])
+	valueAxis(&o.ValueAxis[0], values, format)
 	return o
 }
 
-// thin keeps about n labels, so that they do not run into each other.
-func thin(labels []string, n int) []string {
+// thin keeps as many labels as do not run into each other, or over the edge.
+func thin(labels []string, c canvas) []string {
+	const letter, gap, axis, right = 9.2, 10, 60, 8 // pixels, of a wide font
+	width := func(label string) float64 { return letter * float64(utf8.RuneCountInString(label)) }
+	longest := 1.0
+	for _, l := range labels {
+		longest = max(longest, width(l))
+	}
+	room := float64(c.width - axis)
+	n := max(min(c.labels, int(room/(longest+gap))), 1)
 	step := max((len(labels)+n-1)/n, 1)
 	list := make([]string, len(labels))
-	for i := 0; i < len(labels) && (i == 0 || i+step/2 < len(labels)); i += step {
-		list[i] = labels[i]
+	for i := 0; i < len(labels); i += step {
+		band := room / float64(len(labels)) // a label that is wider than its bar begins with it
+		if end := band*float64(i) + max(band, width(labels[i])); i == 0 || end <= room+right {
+			list[i] = labels[i]
+		}
 	}
 	return list
 }
 
-func valueAxis(a *charts.ValueAxisOption) {
-	a.Min, a.LabelCount, a.LabelFontStyle, a.ValueFormatter = charts.Ptr(0.0), 5, font(), compact
+// valueAxis has round numbers from 0 to what is not below the largest value; whole numbers where the values are.
+func valueAxis(a *charts.ValueAxisOption, values []float64, format func(float64) string) {
+	const steps = 4
+	most, whole := 0.0, true
+	for _, v := range values {
+		most, whole = max(most, v), whole && v == math.Trunc(v)
+	}
+	if most == 0 {
+		most = 1
+	}
+	step := round(most / steps)
+	if whole {
+		step = max(step, 1)
+	}
+	n := math.Ceil(most / step)
+	a.Min, a.Max, a.LabelCount = charts.Ptr(0.0), charts.Ptr(n*step), int(n)+1
+	a.LabelFontStyle, a.ValueFormatter = font(), format
 }
 
 // speedPlot draws graphs a second over the time of the run.
@@ -132,7 +160,7 @@ func speedPlot(rates []Rate) (plot, error) {
 			values, labels = append(values, r.PerSecond), append(labels, clock(r.From))
 		}
 		if len(values) < 8 {
-			return p.BarChart(barOption(c, values, labels))
+			return p.BarChart(barOption(c, values, labels, compact))
 		}
 		o := charts.NewLineChartOptionWithData([][]float64{values})
 		o.Theme, o.ValueFormatter = theme(), compact
@@ -140,9 +168,9 @@ func speedPlot(rates []Rate) (plot, error) {
 		o.Legend.Show = charts.Ptr(false)
 		o.Symbol.Shape, o.LineStrokeWidth = charts.SymbolNone, 2
 		o.FillArea, o.FillOpacity = charts.Ptr(true), areaOpacity
-		o.XAxis.Labels, o.XAxis.LabelCount, o.XAxis.LabelFontStyle = thin(labels, c.labels), len(labels), font()
+		o.XAxis.Labels, o.XAxis.LabelCount, o.XAxis.LabelFontStyle = thin(labels, c), len(labels), font()
 		o.XAxis.BoundaryGap = charts.Ptr(false)
-		valueAxis(&o.YAxis[0])
+		valueAxis(&o.YAxis[0], values, compact)
 		return p.LineChart(o)
 	})
 }
@@ -161,7 +189,7 @@ func stagePlot(list []Stage) (plot, error) {
 		o.Padding = charts.Box{Top: 4, Right: 24, Bottom: 4, Left: 4, IsSet: true}
 		o.Legend.Show = charts.Ptr(false)
 		o.CategoryAxis.Labels, o.CategoryAxis.LabelFontStyle = labels, font()
-		valueAxis(&o.ValueAxis[0])
+		valueAxis(&o.ValueAxis[0], values, compact)
 		o.ValueAxis[0].Show, o.ValueAxis[0].SplitLineShow = charts.Ptr(false), charts.Ptr(false) // the bars have labels
 		o.ValueAxis[0].Max = charts.Ptr((1 + 110/float64(c.width-120)) * most)                   // room for the longest label
 		o.SeriesList[0].Label = charts.SeriesLabel{

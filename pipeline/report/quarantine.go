@@ -64,7 +64,7 @@ func (b *builder) find(ctx context.Context, e *examples) error {
 	for _, code := range slices.Sorted(maps.Keys(e.codes)) {
 		n := e.codes[code]
 		b.report.Quarantine = append(b.report.Quarantine, QuarantineCode{
-			Code: code, OfTheMoment: graph.Code(code).OfTheMoment(), Graphs: n, Share: float64(n) / float64(max(b.output.totals.Graphs, 1)),
+			Code: code, OfTheMoment: graph.Code(code).OfTheMoment(), Graphs: n, Share: b.share(n),
 			Examples: append([]Example{}, e.found[code]...),
 		})
 	}

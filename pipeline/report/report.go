@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
@@ -20,7 +19,7 @@ import (
 
 // How much is shown of what may be long.
 const (
-	ShownOutputs  = 16
+	ShownOutputs  = 256
 	ShownProblems = 20
 	shownShards   = 10
 	shownRuns     = 20
@@ -128,8 +127,9 @@ func (b *builder) locate(ctx context.Context) error {
 	if b.output, err = openOutput(ctx, b.view(), b.note); err != nil {
 		return err
 	}
+	b.compareWithPlan()
 	if len(b.files) == 0 && len(b.output.parts) == 0 {
-		reason := "it holds neither parts nor run records; of a job with dates, name the folder of one date"
+		reason := "it holds neither parts nor run records"
 		if n := b.output.unreadable; n > 0 {
 			reason = "it has no run record, and graphscore made none of its Parquet files"
 		}
@@ -276,19 +276,6 @@ func slowest(shards []record.Shard) []Shard {
 	return list[:min(len(list), shownShards)]
 }
 
-// outcome counts what became of every graph of the parts that exist.
-func (b *builder) outcome() {
-	t := &b.output.totals
-	b.report.Totals = *t
-	share := func(n int64) float64 { return float64(n) / float64(max(t.Graphs, 1)) }
-	if t.Graphs > 0 {
-		b.report.Outcome = append(b.report.Outcome, Reason{Name: "scored", Graphs: t.Scored, Share: share(t.Scored)})
-	}
-	for _, q := range b.report.Quarantine {
-		b.report.Outcome = append(b.report.Outcome, Reason{Name: q.Code, Graphs: q.Graphs, Share: q.Share})
-	}
-}
-
 // problems lists what gave no part.
 func (b *builder) problems() {
 	if b.record == nil {
@@ -308,47 +295,4 @@ func (b *builder) problems() {
 			r.Failed = append(r.Failed, Problem{s.Part, cmp.Or(s.Reason, "the run ended before it")})
 		}
 	}
-}
-
-// state sets the state of the output and its summary. It must come last.
-func (b *builder) state() error {
-	done, err := b.view().Succeeded()
-	if err != nil {
-		return err
-	}
-	r := b.report
-	if h := b.holder; h != nil {
-		b.note("The run %s, which process %d began on %s at %s, left no record: it is still running, or it was killed. "+
-			"The same command continues it.", h.RunID, h.PID, cmp.Or(h.Host, "an unknown host"),
-			h.Start.UTC().Format("2006-01-02 15:04:05 UTC"))
-	}
-	if b.dropped > 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("%d more notes are left out.", b.dropped))
-	}
-	parts := display.Plural(b.output.totals.Parts, "part")
-	switch {
-	case b.record == nil || b.holder != nil:
-		r.State, r.Summary = NotEnded, "The last run has not ended, or was killed: "+parts+" so far."
-	case done && b.torn > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("The quarantine files of %s are not those that they were committed with: the next run makes them anew.",
-			display.Plural(b.torn, "part"))
-	case b.record.ExitCode == exit.Done && done:
-		r.State, r.Summary = Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), parts)
-	case done:
-		r.State, r.Summary = Partly, fmt.Sprintf("Every part is complete, but %s of %s graphs are in quarantine.",
-			comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
-	case r.FailedCount == 0 && b.record.ExitCode == exit.Locked && b.record.LeftOut.Unfinished > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("The writers of %s of the input had not finished; the others were scored (%s).",
-			display.Plural(b.record.LeftOut.Unfinished, "file"), parts)
-	case r.FailedCount == 0 && len(b.failedGates()) > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("Gates failed: %s. The scores stay (%s), without a _SUCCESS.",
-			strings.Join(b.failedGates(), ", "), parts)
-	case r.FailedCount == 0 && r.RefusedCount > 0:
-		r.State, r.Summary = Partly, fmt.Sprintf("%s could not be read; %s written, with %s of %s graphs in quarantine.",
-			display.Plural(int64(r.RefusedCount), "file"), parts, comma(r.Totals.Quarantined), comma(r.Totals.Graphs))
-	default:
-		r.State, r.Summary = Broken, fmt.Sprintf("The run failed (exit code %d): %s so far.",
-			b.record.ExitCode, parts)
-	}
-	return nil
 }

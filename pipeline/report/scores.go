@@ -19,16 +19,17 @@ const (
 	tailFactor = 3
 )
 
-// scoreSet is the distribution of every output, found in two readings: count, locate, refine.
+// atOnce is how many outputs are measured in one reading: each takes up to 5 MiB.
+const atOnce = 16
+
+// scoreSet is the distribution of some outputs, found in two readings: count, locate, refine.
 type scoreSet struct {
-	columns []*scoreColumn // in the order they came, at most ShownOutputs
-	names   []string       // of all outputs
-	outputs int
+	only    []string // the outputs that are measured; nil: the first that come
+	columns []*scoreColumn
+	names   []string // of all outputs, in the order they came
 }
 
-func newScoreSet() *scoreSet { return &scoreSet{} }
-
-// column finds the column of an output, nil for one that is not shown.
+// column finds the column of an output, nil for one that is not measured.
 func (s *scoreSet) column(name string) *scoreColumn {
 	for _, c := range s.columns {
 		if c.name == name {
@@ -43,7 +44,7 @@ func (s *scoreSet) count(names []string, b *part.Block) {
 	for i, name := range names {
 		if !slices.Contains(s.names, name) {
 			s.names = append(s.names, name)
-			if s.outputs++; len(s.columns) < ShownOutputs {
+			if len(s.columns) < atOnce && (s.only == nil || slices.Contains(s.only, name)) {
 				s.columns = append(s.columns, newScoreColumn(name))
 			}
 		}

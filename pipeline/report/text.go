@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"unicode"
+	"unicode/utf8"
 
 	"graphscore/pipeline/display"
 )
@@ -30,16 +32,22 @@ func (r *Report) WriteText(w io.Writer) error {
 // textPage gathers the lines.
 type textPage struct{ b strings.Builder }
 
-// line writes one line, cut in its middle where it is too long.
+// line writes one line, and where it is too long as many as it needs: nothing is left out.
 func (t *textPage) line(indent int, format string, args ...any) {
-	text := strings.Repeat(" ", indent) + printable(fmt.Sprintf(format, args...))
-	t.b.WriteString(strings.TrimRight(cut(text, display.Width), " ") + "\n")
+	text := printable(fmt.Sprintf(format, args...))
+	if indent+utf8.RuneCountInString(text) <= display.Width {
+		t.b.WriteString(strings.TrimRight(strings.Repeat(" ", indent)+text, " ") + "\n")
+		return
+	}
+	t.words(indent, text)
 }
 
-// words writes a text over as many lines as it needs.
+// words writes a text over as many lines as it needs. A word that is wider than a line is broken.
 func (t *textPage) words(indent int, text string) {
 	for _, line := range display.Lines(printable(text), indent, indent) {
-		t.line(indent, "%s", line)
+		for runes := range slices.Chunk([]rune(line), display.Width-indent) {
+			t.b.WriteString(strings.Repeat(" ", indent) + string(runes) + "\n")
+		}
 	}
 }
 
@@ -48,21 +56,51 @@ func (t *textPage) title(format string, args ...any) {
 	t.line(0, format, args...)
 }
 
-// table writes rows in columns; the first is text, the others are numbers.
+// table writes rows in columns; the first is text, the others are numbers. Where it is wider than a line, texts have
+// lines of their own, and columns go on below.
 func (t *textPage) table(rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i := range row {
+			row[i] = printable(row[i])
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i])+2)
+		}
+	}
+	first, sum, fits := widths[0], 0, 0
+	own := first > display.Width/2
+	if own {
+		first = 4
+	}
+	for fits < len(widths)-1 && (fits == 0 || first+sum+widths[fits+1] <= display.Width) {
+		fits++
+		sum += widths[fits]
+	}
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	for _, row := range rows {
-		cells := make([]string, len(row))
-		for i, cell := range row {
-			cells[i] = cut(printable(cell), 40)
+		name := row[0]
+		if own {
+			name = "  "
 		}
-		fmt.Fprintf(w, "%s\t\n", strings.Join(cells, "\t"))
+		fmt.Fprintf(w, "%s\t\n", strings.Join(append([]string{name}, row[1:fits+1]...), "\t"))
 	}
 	_ = w.Flush() // into a builder
+	i := 0
 	for line := range strings.Lines(b.String()) {
+		if own && rows[i][0] != "" {
+			t.words(2, rows[i][0])
+		}
 		t.line(0, "%s", strings.TrimSuffix(line, "\n"))
+		i++
 	}
+	if fits == len(widths)-1 {
+		return
+	}
+	var rest [][]string
+	for _, row := range rows {
+		rest = append(rest, append([]string{row[0]}, row[fits+1:]...))
+	}
+	t.table(rest)
 }
 
 func (t *textPage) head(r *Report) {
@@ -83,12 +121,18 @@ func (t *textPage) head(r *Report) {
 }
 
 func (t *textPage) outcome(r *Report) {
-	t.title("outcome, of %s in %s (%s)", display.Plural(r.Totals.Graphs, "graph"), display.Plural(r.Totals.Parts, "part"), display.Bytes(r.Totals.Bytes))
+	of := display.Plural(r.Totals.Graphs, "graph")
+	if r.Planned > r.Totals.Graphs {
+		of = display.Plural(r.Planned, "planned graph") + ", " + of
+	}
+	t.title("outcome, of %s in %s (%s)", of, display.Plural(r.Totals.Parts, "part"), display.Bytes(r.Totals.Bytes))
 	var rows [][]string
 	for _, o := range r.Outcome {
 		rows = append(rows, []string{o.Name, comma(o.Graphs), display.Percent(o.Share)})
 	}
-	t.table(rows)
+	if len(rows) > 0 {
+		t.table(rows)
+	}
 	if run := r.Run; run != nil && run.Skipped > 0 {
 		t.line(2, "this run scored %s, and found %s done", comma(run.Scored), comma(run.Skipped))
 	}
@@ -173,8 +217,9 @@ func (t *textPage) distributions(r *Report) {
 		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, display.Plural(s.Count, "node"), short4(s.Mean), short4(s.StdDev))
 		t.quantiles(s.Quantiles)
 		bars := fold(s.Bars, 10)
-		for _, b := range bars {
-			t.bar(fmt.Sprintf("%10s", short4(b.From)), float64(b.Count), highest(bars), comma(b.Count))
+		labels := lowerEnds(bars)
+		for i, b := range bars {
+			t.bar(fmt.Sprintf("%10s", labels[i]), float64(b.Count), highest(bars), comma(b.Count))
 		}
 		if s.Below+s.Above > 0 {
 			t.line(2, "beyond these bars: %s below, %s above", comma(s.Below), comma(s.Above))
@@ -183,9 +228,17 @@ func (t *textPage) distributions(r *Report) {
 }
 
 func (t *textPage) quantiles(list []Quantile) {
-	names, values := []string{}, []string{}
-	for _, q := range list {
-		names, values = append(names, quantileName(q.Share)), append(values, short4(q.Value))
+	names, values, wide := []string{}, []string{}, 0
+	for _, q := range quantileTexts(list) {
+		names, values = append(names, q.Name), append(values, q.Text)
+		wide += max(len(q.Name), len(q.Text)) + 2
+	}
+	most := len(names)
+	if wide > display.Width {
+		most = (most + 1) / 2
+	}
+	for ; len(names) > most; names, values = names[most:], values[most:] {
+		t.table([][]string{names[:most], values[:most]})
 	}
 	t.table([][]string{names, values})
 }
@@ -210,9 +263,9 @@ func (t *textPage) drift(r *Report) {
 	for _, s := range r.ScoreDrift {
 		t.title("scores %q against before: PSI %s, KS %s, mean %s -> %s", s.Output, short4(s.PSI), short4(s.KS), short4(s.Mean[0]), short4(s.Mean[1]))
 		names, before, now := []string{""}, []string{"before"}, []string{"now"}
-		for i, q := range s.Now {
-			names, now = append(names, quantileName(q.Share)), append(now, short4(q.Value))
-			before = append(before, short4(s.Before[i].Value))
+		both := bothTexts(s)
+		for i, q := range both[1] {
+			names, before, now = append(names, q.Name), append(before, both[0][i].Text), append(now, q.Text)
 		}
 		t.table([][]string{names, before, now})
 	}
@@ -234,8 +287,15 @@ func (t *textPage) quarantine(r *Report) {
 
 func (t *textPage) provenance(r *Report) {
 	t.title("provenance")
+	const indent = 19
 	for _, f := range r.Provenance {
-		t.line(2, "%-16s %s", f.Name, f.Value)
+		first := fmt.Sprintf("  %-16s ", f.Name)
+		for _, line := range display.Lines(printable(f.Value), indent, indent) {
+			for runes := range slices.Chunk([]rune(line), display.Width-indent) {
+				t.line(0, "%s%s", first, string(runes))
+				first = strings.Repeat(" ", indent)
+			}
+		}
 	}
 }
 
@@ -250,16 +310,6 @@ func printable(text string) string {
 		}
 	}
 	return strings.ReplaceAll(b.String(), "\n", " ")
-}
-
-// cut takes the middle out of a line that is wider than width.
-func cut(text string, width int) string {
-	runes := []rune(text)
-	if len(runes) <= width {
-		return text
-	}
-	head := (width - 1) * 2 / 3
-	return string(runes[:head]) + "…" + string(runes[len(runes)-(width-1-head):])
 }
 
 func orName(name string) string {

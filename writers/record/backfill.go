@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -141,6 +144,29 @@ const lockName = "_lock"
 func isBackfill(base string) bool {
 	id, ours := strings.CutPrefix(base, backfillPrefix)
 	return ours && IsName(id)
+}
+
+// ListBackfills returns the records of backfills in the _runs of a folder by path, newest first by their names. A folder
+// without any, even one that is not there, has none. The error is an *atomic.IOError.
+func ListBackfills(dir string) ([]string, error) {
+	entries, err := os.ReadDir(filepath.Join(dir, Dir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &atomic.IOError{Op: "reading", Path: filepath.Join(dir, Dir), Err: err}
+	}
+	var paths []string
+	for _, e := range slices.Backward(entries) {
+		if isBackfill(e.Name()) {
+			paths = append(paths, filepath.Join(dir, Dir, e.Name()))
+		}
+	}
+	return paths, nil
+}
+
+// BackfillOf returns the folder above the dates by the path of a record's file; ok is false for a file that does not lie
+// in a _runs under the name of the record of a backfill.
+func BackfillOf(file string) (dir string, ok bool) {
+	runs := filepath.Dir(file)
+	return filepath.Dir(runs), filepath.Base(runs) == Dir && isBackfill(filepath.Base(file))
 }
 
 // ReadBackfill reads the record of a backfill. The error is an *atomic.IOError, or a *Error for anything else.

@@ -127,12 +127,14 @@ func NewModel(m *graph.Model) Model {
 	}
 }
 
-// Counts are the sums of a run. RowsIn = Scored + Quarantined + Skipped.
+// Counts are the sums of a run. RowsIn = Scored + Quarantined + Skipped. RowsPlanned is what RowsIn is once every
+// planned shard has its part: the graphs of all files that could be planned.
 type Counts struct {
 	Files         int64 `json:"files"`
 	FilesRefused  int64 `json:"files_refused"`
 	Shards        int64 `json:"shards"`
 	ShardsSkipped int64 `json:"shards_skipped"`
+	RowsPlanned   int64 `json:"rows_planned"`
 	RowsIn        int64 `json:"rows_in"`
 	Scored        int64 `json:"scored"`
 	Quarantined   int64 `json:"quarantined"`
@@ -150,6 +152,7 @@ func (c *Counts) Add(o *Counts) {
 	c.FilesRefused += o.FilesRefused
 	c.Shards += o.Shards
 	c.ShardsSkipped += o.ShardsSkipped
+	c.RowsPlanned += o.RowsPlanned
 	c.RowsIn += o.RowsIn
 	c.Scored += o.Scored
 	c.Quarantined += o.Quarantined

@@ -5,13 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"graphscore/pipeline/report"
 	"graphscore/writers"
 	"graphscore/writers/atomic"
+	"graphscore/writers/record"
 )
 
 func (e *env) reportCommand() *cobra.Command {
@@ -23,10 +26,13 @@ func (e *env) reportCommand() *cobra.Command {
 			"reason, throughput over time, time by stage, sizes of graphs, distribution of\n" +
 			"the scores, slowest shards, quarantine with examples, drift against the run\n" +
 			"before, and provenance. DIR means its last run; RUN is a file in its _runs.\n" +
+			"Of a folder of dates, as a backfill leaves it, every date gets its page, and DIR\n" +
+			"one over all: outcome, throughput, quarantine and drift by date.\n" +
 			"The page needs no network and no script. It goes to DIR/" + writers.ReportName + ", text\n" +
 			"and JSON go to standard output, unless --output says otherwise.",
 		Example: "  graphscore report out/\n" +
 			"  graphscore report out/ --format text\n" +
+			"  graphscore report out-of-all-dates/\n" +
 			"  graphscore report out/dt=2026-11-22 --previous out/dt=2026-11-21\n" +
 			"  graphscore report out/_runs/20261122T142500Z-0a1b2c3d.json --output run.html",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,17 +43,21 @@ func (e *env) reportCommand() *cobra.Command {
 			if !known {
 				return usagef("--format is %q: it must be html, json or text", format)
 			}
-			r, err := e.buildReport(cmd.Context(), args[0], previous)
+			root, err := report.IsRoot(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if output == "" {
-				output = "-"
-				if format == "html" {
-					output = filepath.Join(r.Output, writers.ReportName)
-				}
+			if root && previous != "" {
+				return usagef("%s is a folder of dates, each of which is compared with what its run knew of: --previous is for the output of one date", args[0])
 			}
-			return e.putReport(r, render, output)
+			if root {
+				return e.reportDates(cmd.Context(), args[0], format, output)
+			}
+			r, err := report.Build(cmd.Context(), report.Config{Path: args[0], Previous: previous})
+			if err != nil {
+				return err
+			}
+			return e.putReport(r, render, reportPlace(output, format, r.Output), r.State, r.Summary)
 		},
 	}
 	cmd.Flags().StringVar(&format, "format", "html", "html, json or text")
@@ -56,16 +66,83 @@ func (e *env) reportCommand() *cobra.Command {
 	return cmd
 }
 
-var renderers = map[string]func(*report.Report, io.Writer) error{
-	"html": (*report.Report).WriteHTML, "json": (*report.Report).WriteJSON, "text": (*report.Report).WriteText,
+// rendered is a report that can be written in every format.
+type rendered interface {
+	WriteHTML(w io.Writer) error
+	WriteJSON(w io.Writer) error
+	WriteText(w io.Writer) error
 }
 
-func (e *env) buildReport(ctx context.Context, path, previous string) (*report.Report, error) {
-	return report.Build(ctx, report.Config{Path: path, Previous: previous})
+var renderers = map[string]func(rendered, io.Writer) error{
+	"html": rendered.WriteHTML, "json": rendered.WriteJSON, "text": rendered.WriteText,
+}
+
+// reportPlace is where a report goes: the file asked for, beside the scores for a page, else standard output.
+func reportPlace(asked, format, dir string) string {
+	switch {
+	case asked != "":
+		return asked
+	case format == "html":
+		return filepath.Join(dir, writers.ReportName)
+	}
+	return "-"
+}
+
+// reportDates writes the page of each date beside its scores and one over all dates, which links them. In another
+// format, or elsewhere, there is just the latter, with links to the pages that are there.
+func (e *env) reportDates(ctx context.Context, path, format, output string) error {
+	write := format == "html" && output == ""
+	root := path
+	if dir, is := record.BackfillOf(path); is {
+		root = dir
+	}
+	from := root
+	if output != "" && output != "-" {
+		from = filepath.Dir(output)
+	}
+	d, err := report.BuildDates(ctx, report.Config{Path: path}, func(r *report.Report) (string, error) {
+		page := filepath.Join(r.Output, writers.ReportName)
+		if write {
+			var b bytes.Buffer
+			if err := r.WriteHTML(&b); err != nil {
+				return "", err
+			}
+			if err := atomic.WriteFile(page, b.Bytes()); err != nil {
+				return "", err
+			}
+		} else if _, err := os.Stat(page); err != nil {
+			return "", nil
+		}
+		return link(from, page), nil
+	})
+	if err != nil {
+		return err
+	}
+	return e.putReport(d, renderers[format], reportPlace(output, format, root), d.State, d.Summary)
+}
+
+// link is the way from a folder to a page, "" where there is none. It begins with a dot, as a name may look like a scheme.
+func link(from, page string) string {
+	base, err := filepath.Abs(from)
+	if err != nil {
+		return ""
+	}
+	target, err := filepath.Abs(page)
+	if err != nil {
+		return ""
+	}
+	rel, err := filepath.Rel(base, target)
+	if err != nil {
+		return ""
+	}
+	if rel = filepath.ToSlash(rel); !strings.HasPrefix(rel, "../") {
+		rel = "./" + rel
+	}
+	return rel
 }
 
 // putReport writes a report to standard output, or whole or not at all to a file.
-func (e *env) putReport(r *report.Report, render func(*report.Report, io.Writer) error, output string) error {
+func (e *env) putReport(r rendered, render func(rendered, io.Writer) error, output string, state report.State, summary string) error {
 	if output == "-" {
 		return render(r, e.stdout)
 	}
@@ -79,6 +156,6 @@ func (e *env) putReport(r *report.Report, render func(*report.Report, io.Writer)
 	if e.quiet {
 		return nil
 	}
-	_, err := fmt.Fprintf(e.stdout, "%s: %s\nreport: %s\n", r.State, r.Summary, output)
+	_, err := fmt.Fprintf(e.stdout, "%s: %s\nreport: %s\n", state, summary, output)
 	return err
 }

@@ -264,7 +264,7 @@ func volatile() [][2]string {
 		{`^ +before +now +change$`, "  before now change"},
 		{`^ +(graphs in|quarantine rate|scored by the run|nodes scored) +(\S+) +(\S+) +(.+)`, "  ${1} ${2} ${3} ${4}"},
 		{`^ +(throughput|duration|peak memory) .*`, "  ${1} ..."},
-		{`^  (host|built with|inputs) +.*`, "  ${1} ..."},
+		{`^  (host|built with|inputs) +.*(\n {19}.*)*`, "  ${1} ..."},
 		// version
 		{`^(graphscore|go|arrow|grpc) \S*$`, "${1} VERSION"},
 	}
