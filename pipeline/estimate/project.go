@@ -28,12 +28,20 @@ type Rest struct {
 	InFlightBytes int64
 }
 
+// How far estimates are off beside what samples show, as natural logarithms of a ratio: a machine is not the same from
+// minute to minute, and a run begins, ends and overlaps otherwise than samples do. Ranges are made to hold in nine of
+// ten runs: the section estimate of make bench counts.
 const (
-	// leastDoubt is how far an estimate is off at least: a machine is not the same from minute to minute.
-	leastDoubt = 0.05
-	// blindDoubt is it where nothing was sampled twice.
-	blindDoubt = 0.25
+	timeDoubt   = 0.30
+	outputDoubt = 0.20
+	// smallDoubt is added to both where samples are too small.
+	smallDoubt = 0.40
+	// memoryDoubt is a share.
+	memoryDoubt = 0.25
 )
+
+// smallSample is the time below which samples are too small, where nothing longer was asked for than that.
+const smallSample = time.Second
 
 // perCommit is what a part costs beside its rows, in seconds: files are synced and renamed, two parts at once.
 // Samples are not written, so this is a guess: fast local disks are faster, network file systems slower.
@@ -48,14 +56,14 @@ func (c *Calibration) Project(rest Rest) Projection {
 		seconds += costs[i] * float64(s.total.Bytes)
 		output += sizes[i] * float64(s.total.Bytes)
 	}
-	scoring := c.doubt(costs, func(r round) float64 { return r.seconds }).Times(seconds)
+	scoring := c.doubt(timeDoubt, costs, func(r round) float64 { return r.seconds }).Times(seconds)
 	scoring = scoring.Plus(perCommit().Times(float64(rest.Parts)))
 	rows := float64(c.total.Rows)
 	return Projection{
-		Seconds:         scoring.Plus(exactly(rest.Startup.Seconds())),
+		Seconds:         scoring.Plus(ratio(timeDoubt).Times(rest.Startup.Seconds())),
 		GraphsPerSecond: Range{rows / scoring.High, rows / scoring.Likely, rows / scoring.Low},
 		MemoryBytes:     c.memory(rest.InFlightBytes),
-		OutputBytes: c.doubt(sizes, func(r round) float64 { return float64(r.sample.Output) }).Times(output).
+		OutputBytes: c.doubt(outputDoubt, sizes, func(r round) float64 { return float64(r.sample.Output) }).Times(output).
 			Plus(exactly(float64(rest.Parts) * float64(rest.PartBytes))),
 	}
 }
@@ -79,23 +87,44 @@ func (c *Calibration) perByte(of func(round) float64) []float64 {
 	return costs
 }
 
-// doubt is how far rounds are from the mean of their stratum.
-func (c *Calibration) doubt(means []float64, of func(round) float64) Range {
-	d := Range{1 - leastDoubt, 1, 1 + leastDoubt}
+// doubt is the range of the ratio of a run to its estimate: base, and what the rounds of a stratum differ from its mean.
+func (c *Calibration) doubt(base float64, means []float64, of func(round) float64) Range {
+	var squares float64
+	n := 0
 	for _, r := range c.rounds {
-		if means[r.stratum] <= 0 || r.bytes <= 0 {
-			continue
+		if cost := of(r); means[r.stratum] > 0 && r.bytes > 0 && cost > 0 {
+			off := math.Log(cost / r.bytes / means[r.stratum])
+			squares += off * off
+			n++
 		}
-		off := of(r) / r.bytes / means[r.stratum]
-		d.Low, d.High = math.Min(d.Low, off), math.Max(d.High, off)
 	}
-	if len(c.rounds) <= len(c.strata) {
-		d.Low, d.High = 1-blindDoubt, 1+blindDoubt
+	if free := n - len(c.strata); free > 0 {
+		base += student(free) * math.Sqrt(squares/float64(free)/float64(n))
 	}
-	return d
+	if c.Small() {
+		base += smallDoubt
+	}
+	return ratio(base)
 }
 
-// memory is the peak that samples had, and at most the bytes in flight that they left unused on top of it.
+// ratio is a range that is as far below 1 as above.
+func ratio(doubt float64) Range { return Range{math.Exp(-doubt), 1, math.Exp(doubt)} }
+
+// student is the 95 % quantile of Student's distribution, so that nine of ten lie between it and its negative.
+func student(free int) float64 {
+	table := []float64{6.31, 2.92, 2.35, 2.13, 2.02, 1.94, 1.89, 1.86, 1.83, 1.81}
+	return table[min(free, len(table))-1]
+}
+
+// Small reports whether the samples are too small to know much: they took less than a second, or nothing was sampled
+// twice. The ranges are wider then.
+func (c *Calibration) Small() bool {
+	_, took := c.Sampled()
+	return took < smallSample || len(c.rounds) <= len(c.strata)
+}
+
+// memory is the peak that samples had, and at most the bytes in flight that they left unused on top of it, here and in
+// the workers.
 func (c *Calibration) memory(inFlight int64) Range {
 	first, last, most := int64(math.MaxInt64), int64(0), 0.0
 	for _, r := range c.rounds {
@@ -105,7 +134,7 @@ func (c *Calibration) memory(inFlight int64) Range {
 		return Range{}
 	}
 	unused := max(0, float64(min(inFlight, c.total.Bytes))-most)
-	return Range{float64(first), float64(last), float64(last)*(1+2*leastDoubt) + unused}
+	return Range{float64(first) * (1 - memoryDoubt), float64(last), float64(last)*(1+memoryDoubt) + 2*unused}
 }
 
 // Sampled adds the samples up, with the time that they took. Warming up is left out.

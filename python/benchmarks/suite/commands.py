@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import statistics
+import sys
 import time
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from suite.machine import ROOT
 from suite.processes import execute
 from suite.results import Row, Section
 from suite.sides import BINARY, Setting, graphscore
-from suite.workloads import rings
+from suite.workloads import STORED, WORKLOADS, rings
 
 MEGA = 1e6
 PLANNED_FILES = 10_000
@@ -52,7 +53,36 @@ def estimate(setting: Setting) -> Section:
         for what, each in (("time", seconds), ("output", sizes)):
             row = Row(f"plan --calibrate, {name}: {what}, estimated / real", each, at_least=1 / 1.5, at_most=1.5)
             rows.append(row)
-    return Section("estimate", "Estimates of plan --calibrate", rows)
+    return Section("estimate", "Estimates of plan --calibrate", rows + held(setting))
+
+
+def held(setting: Setting) -> list[Row]:
+    """How many ranges of ``plan --calibrate`` hold the run that follows, over all workloads."""
+    inside: dict[str, list[float]] = {"time": [], "output": [], "memory": []}
+    for workload in (*WORKLOADS.values(), *STORED.values()):
+        source, model, out = setting.input(workload), setting.model(workload.widths), setting.output()
+        forecast = estimated(source, model, out)
+        run = graphscore(source, model, out)
+        record = json.loads(max((out / "_runs").glob("*.json")).read_text())
+        real = {
+            "time": run.seconds + run.startup_seconds,
+            "output": float(sum(part.stat().st_size for part in out.rglob("*.parquet"))),
+            "memory": float(sum(record["peak_memory"].values())),
+        }
+        for what, key in (("time", "seconds"), ("output", "output_bytes"), ("memory", "memory_bytes")):
+            found = forecast[key]["low"] <= real[what] <= forecast[key]["high"]
+            inside[what].append(float(found))
+            if not found:
+                print(f"{workload.title}: {what} is {real[what]:.4g}, not in {forecast[key]}", file=sys.stderr)
+    return [
+        Row(
+            f"plan --calibrate: share of {len(each)} workloads whose {what} lies in its range",
+            [statistics.mean(each)],
+            unit="",
+            at_least=0.9,
+        )
+        for what, each in inside.items()
+    ]
 
 
 def plan(setting: Setting) -> Section:
