@@ -37,7 +37,7 @@ func TestRecordHasEveryKey(t *testing.T) {
 		t.Error(d)
 	}
 	counts := []string{"edges", "files", "files_refused", "nodes", "orphaned", "quarantined", "requests", "retries",
-		"rows_in", "scored", "shards", "shards_skipped", "skipped"}
+		"rows_in", "rows_planned", "scored", "shards", "shards_skipped", "skipped"}
 	if d := cmp.Diff(counts, keys(got["counts"].(map[string]any))); d != "" {
 		t.Error(d)
 	}
