@@ -20,6 +20,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
+	"graphscore/pipeline/observe"
 )
 
 // env is what a command has of the world.
@@ -29,6 +30,7 @@ type env struct {
 	now            func() time.Time
 	args           []string // as given
 	log            *slog.Logger
+	limiter        *observe.Limiter // of log, nil before there is one
 	logFormat      string
 	quiet          bool
 }
@@ -43,6 +45,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root := e.root()
 	root.SetArgs(args)
 	err := run.Stopped(ctx, root.ExecuteContext(ctx))
+	if e.limiter != nil {
+		_ = e.limiter.Flush(context.WithoutCancel(ctx)) // a log that cannot be written stops nothing
+	}
 	if err != nil {
 		e.report(err)
 	}
@@ -126,15 +131,16 @@ func (e *env) openLog() error {
 	if os.Getenv("GRAPHSCORE_DEBUG") != "" {
 		level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: observe.WithUnits}
 	switch format {
 	case "text":
-		e.log = slog.New(slog.NewTextHandler(e.stderr, options))
+		e.limiter = observe.NewLimiter(slog.NewTextHandler(e.stderr, options))
 	case "json":
-		e.log = slog.New(slog.NewJSONHandler(e.stderr, options))
+		e.limiter = observe.NewLimiter(slog.NewJSONHandler(e.stderr, options))
 	default:
 		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
 	}
+	e.log = slog.New(e.limiter)
 	return nil
 }
 
