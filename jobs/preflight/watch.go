@@ -22,6 +22,18 @@ func checkListen(ctx context.Context, job *jobs.Job) error {
 	return observe.TryListen(ctx, address)
 }
 
+// pushgatewayReady asks the Pushgateway as a run would.
+func pushgatewayReady(ctx context.Context, url string) error {
+	if err := jobs.CheckPushgateway(url); err != nil {
+		return err
+	}
+	password, err := observe.PushgatewayPassword(os.Getenv)
+	if err != nil {
+		return err
+	}
+	return observe.Pushgateway{URL: url, User: os.Getenv(observe.PushUserVariable), Password: password}.Ready(ctx)
+}
+
 // checkWatch looks at what others see a run by. But for the port, which a run needs before it begins, nothing of it
 // ends a run.
 func checkWatch(ctx context.Context, k *known) Finding {
@@ -39,8 +51,15 @@ func checkWatch(ctx context.Context, k *known) Finding {
 	if err != nil {
 		return warn("a run would send no ping: %v", err)
 	}
-	if _, err := observe.PushgatewayPassword(os.Getenv); err != nil && m.Pushgateway != "" {
-		return warn("a run would push no metrics: %v", err)
+	if url != "" {
+		if err := observe.CheckPingURL(url); err != nil {
+			return warn("a run would send no ping: %v", err)
+		}
+	}
+	if m.Pushgateway != "" {
+		if err := pushgatewayReady(ctx, m.Pushgateway); err != nil {
+			return warn("a run would push no metrics: %v", err)
+		}
 	}
 	if url == "" && m.Textfile == "" && m.Pushgateway == "" {
 		return ok("no ping, textfile or Pushgateway is set: failures go unreported")

@@ -53,13 +53,27 @@ func NewPinger(ctx context.Context, cfg PingConfig) *Pinger {
 	if cfg.URL == "" {
 		return p
 	}
-	u, err := url.Parse(cfg.URL)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-		p.log.WarnContext(ctx, "no ping is sent: its URL is none of http:// or https:// with a host")
+	u, err := parsePingURL(cfg.URL)
+	if err != nil {
+		p.log.WarnContext(ctx, "no ping is sent: "+err.Error())
 		return p
 	}
 	p.url, p.client = u, oneOff(pingTimeout)
 	return p
+}
+
+// CheckPingURL says why nothing can be pinged by a URL, without the URL, which is a secret.
+func CheckPingURL(address string) error {
+	_, err := parsePingURL(address)
+	return err
+}
+
+func parsePingURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("its URL is none of http:// or https:// with a host")
+	}
+	return u, nil
 }
 
 // oneOff is a client that leaves no connection and no goroutine behind, and does not carry secrets elsewhere.

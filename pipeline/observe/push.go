@@ -14,6 +14,9 @@ import (
 
 const pushPatience = 3 * time.Second
 
+// PushUserVariable is the environment variable of the user of the Pushgateway, which is no secret.
+const PushUserVariable = "GRAPHSCORE_PUSHGATEWAY_USER"
+
 // Pushgateway is where metrics are pushed to, and as whom.
 type Pushgateway struct {
 	// URL has neither user nor password in it.
@@ -38,6 +41,29 @@ func (g Pushgateway) Push(ctx context.Context, l *LastRun) error {
 	}
 	if err := pusher.AddContext(context.WithoutCancel(ctx)); err != nil {
 		return fmt.Errorf("pushing to %s: %s", g.URL, refusal(err))
+	}
+	return nil
+}
+
+// Ready asks the Pushgateway whether it is ready, and pushes nothing. It blocks 3 s at most.
+func (g Pushgateway) Ready(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(g.URL, "/")+"/-/ready", nil)
+	if err != nil {
+		return fmt.Errorf("asking %s: %s", g.URL, unaddressed(err))
+	}
+	switch {
+	case g.User != "":
+		request.SetBasicAuth(g.User, g.Password)
+	case g.Password != "":
+		request.Header.Set("Authorization", "Bearer "+g.Password)
+	}
+	answer, err := oneOff(pushPatience).Do(request)
+	if err != nil {
+		return fmt.Errorf("asking %s: %s", g.URL, unaddressed(err))
+	}
+	defer func() { _ = answer.Body.Close() }() // nothing of it is read
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("asking %s/-/ready: it answered %d", strings.TrimSuffix(g.URL, "/"), answer.StatusCode)
 	}
 	return nil
 }

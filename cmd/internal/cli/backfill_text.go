@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -101,7 +102,37 @@ func outcomeText(d *record.BackfillDate) string {
 	}
 }
 
-// printBackfill prints one line a date, and the sums by outcome.
+// leastFolded is how many dates in a row, of which there is nothing to say but one outcome, make one line.
+const leastFolded = 4
+
+// alike is how many dates at the beginning of the list, at least one, make one line.
+func alike(dates []record.BackfillDate) int {
+	n := 0
+	for n < len(dates) && dates[n].RunID == "" && dates[n].Outcome == dates[0].Outcome &&
+		slices.Contains([]string{record.DateNoInput, record.DateNotSelected, record.DateNotBegun, record.DateDone}, dates[n].Outcome) {
+		n++
+	}
+	if n < leastFolded {
+		return 1
+	}
+	return n
+}
+
+// dateLine is the line of n dates, which are alike, from first to last.
+func dateLine(first, last *record.BackfillDate, n int) string {
+	line := fmt.Sprintf("  %-13s  %-12s", first.Date, outcomeText(first))
+	switch {
+	case n > 1:
+		line += fmt.Sprintf("  %s, to %s", display.Plural(int64(n), "date"), last.Date)
+	case first.Outcome == record.DateWouldRun:
+		line += fmt.Sprintf("  %13s", humanize.Comma(first.Counts.RowsIn))
+	case first.RunID != "":
+		line += fmt.Sprintf("  %13s  %11s  %8.1f", humanize.Comma(first.Counts.Scored), humanize.Comma(first.Counts.Quarantined), first.Seconds)
+	}
+	return strings.TrimRight(line, " ")
+}
+
+// printBackfill prints one line a date, or one for dates that are alike, and the sums by outcome.
 func printBackfill(w io.Writer, rec *record.Backfill) error {
 	var t strings.Builder
 	fmt.Fprintf(&t, "%s: %s\n", rec.Name, rec.Output)
@@ -118,14 +149,11 @@ func printBackfill(w io.Writer, rec *record.Backfill) error {
 		if dates[outcome]++; dates[outcome] == 1 {
 			order = append(order, outcome)
 		}
-		line := fmt.Sprintf("  %-13s  %-12s", d.Date, outcome)
-		switch {
-		case d.Outcome == record.DateWouldRun:
-			line += fmt.Sprintf("  %13s", humanize.Comma(d.Counts.RowsIn))
-		case d.RunID != "":
-			line += fmt.Sprintf("  %13s  %11s  %8.1f", humanize.Comma(d.Counts.Scored), humanize.Comma(d.Counts.Quarantined), d.Seconds)
-		}
-		t.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	for i := 0; i < len(rec.Dates); {
+		n := alike(rec.Dates[i:])
+		t.WriteString(dateLine(&rec.Dates[i], &rec.Dates[i+n-1], n) + "\n")
+		i += n
 	}
 	var parts []string
 	for _, outcome := range order {

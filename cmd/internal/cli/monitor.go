@@ -21,9 +21,6 @@ import (
 	"graphscore/writers/record"
 )
 
-// pushUserVariable is the environment variable of the user of the Pushgateway, which is no secret.
-const pushUserVariable = "GRAPHSCORE_PUSHGATEWAY_USER"
-
 // watchHelp ends the help of commands that others may watch.
 const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is\n" +
 	"pinged at start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT\n" +
@@ -144,7 +141,7 @@ func (m *monitor) publish(ctx context.Context, ended error) {
 	if url := m.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
 		password, err := observe.PushgatewayPassword(os.Getenv)
 		if err == nil {
-			gateway := observe.Pushgateway{URL: url, User: os.Getenv(pushUserVariable), Password: password}
+			gateway := observe.Pushgateway{URL: url, User: os.Getenv(observe.PushUserVariable), Password: password}
 			err = gateway.Push(ctx, last)
 		}
 		m.delivered(ctx, err)

@@ -14,6 +14,7 @@ import (
 
 	"graphscore/jobs/backfill"
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 )
 
 const (
@@ -73,10 +74,7 @@ func every(interval time.Duration, done <-chan struct{}, what func(elapsed time.
 
 // bar draws until done.
 func (e *env) bar(s shown, done <-chan struct{}) {
-	bar := progressbar.NewOptions64(s.all, append(s.options,
-		progressbar.OptionSetWriter(e.stderr), progressbar.OptionShowCount(),
-		progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
-		progressbar.OptionThrottle(barEvery))...)
+	bar := progressbar.NewOptions64(s.all, append(barOptions(columns(e.stderr), os.Getenv("TERM"), s.options), progressbar.OptionSetWriter(e.stderr))...)
 	draw := func(elapsed time.Duration) {
 		n, text := s.read(elapsed)
 		bar.Describe(text)
@@ -85,6 +83,36 @@ func (e *env) bar(s shown, done <-chan struct{}) {
 	draw(0)
 	every(barEvery, done, draw)
 	_ = bar.Clear()
+}
+
+// wideBar is the number of columns that a bar takes with all that it says of a million graphs, narrowText what it says
+// without counts, speed and times beside the bar.
+const wideBar, narrowText = 76, 34
+
+// barOptions are those of a bar that fits a terminal of so many columns: a narrow one has no counts, speed and times. A dumb
+// terminal, which may lack block characters, has a bar of ASCII.
+func barOptions(columns int, terminal string, wide []progressbar.Option) []progressbar.Option {
+	options := []progressbar.Option{progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(barEvery)}
+	if columns >= wideBar {
+		options = append(append(options, progressbar.OptionShowCount(), progressbar.OptionSetWidth(20), progressbar.OptionSetPredictTime(true)), wide...)
+	} else {
+		options = append(options, progressbar.OptionSetWidth(max(columns-narrowText, 1)), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false))
+	}
+	if terminal == "dumb" {
+		options = append(options, progressbar.OptionSetTheme(progressbar.ThemeASCII))
+	}
+	return options
+}
+
+// columns is the width of a terminal, 80 where it does not say.
+func columns(w io.Writer) int {
+	if f, is := w.(*os.File); is {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return n
+		}
+	}
+	return display.Width
 }
 
 // barText is the text before a bar: what is done, and the graphs in quarantine so far where there are any.
