@@ -41,6 +41,7 @@ func ListHeld(ctx context.Context, cfg HeldConfig) (*Held, error) {
 		return nil, err
 	}
 	b.output.keep(cfg)
+	b.report.Planned = 0 // shares are of the graphs that are looked at
 	if err := b.find(ctx, &examples{shown: cfg.Examples, most: math.MaxInt}); err != nil {
 		return nil, err
 	}
