@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 	"strings"
 
 	"graphscore/pipeline/display"
@@ -29,7 +30,7 @@ func (d *Dates) WriteText(w io.Writer) error {
 		date := &d.Dates[i]
 		psi, ks := date.distances()
 		rows = append(rows, []string{
-			date.Date, string(date.State), fmt.Sprint(date.ExitCode), comma(date.Scored), comma(max(date.Planned, date.Graphs)),
+			date.Date, string(date.State), date.Exit(), comma(date.Scored), comma(date.Known()),
 			display.Percent(date.Share), comma(int64(date.PerSecond)), psi, ks,
 		})
 	}
@@ -57,6 +58,17 @@ func (d *Dates) WriteText(w io.Writer) error {
 // WriteJSON writes the report as indented JSON with a newline at its end. Every key is always there; backfill and the
 // drift of a date may be null.
 func (d *Dates) WriteJSON(w io.Writer) error { return display.JSON(w, d) }
+
+// Exit writes the exit code of the last run, a dash where it left none.
+func (d *Date) Exit() string {
+	if d.Started == "" && d.ExitCode == 0 {
+		return "–"
+	}
+	return strconv.Itoa(d.ExitCode)
+}
+
+// Known is how many graphs the date has as far as its records and parts say.
+func (d *Date) Known() int64 { return max(d.Planned, d.Graphs) }
 
 // distances writes PSI and KS, a dash where nothing was compared.
 func (d *Date) distances() (psi, ks string) {
