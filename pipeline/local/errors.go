@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"os"
@@ -28,12 +29,14 @@ type PythonError struct {
 	Python string
 	// Message says what is wrong with it.
 	Message string
+	// Remedy is what to do but for naming another interpreter. Default: to run `make build`.
+	Remedy string
 }
 
 // Error is one sentence that says what to do.
 func (e *PythonError) Error() string {
-	return fmt.Sprintf("the Python interpreter %q %s; run `make build`, which sets one up, or name one that has the "+
-		"package graphscore with --python or GRAPHSCORE_PYTHON", e.Python, e.Message)
+	return fmt.Sprintf("the Python interpreter %q %s; %s, or name one that has the package graphscore with --python or "+
+		"GRAPHSCORE_PYTHON", e.Python, e.Message, cmp.Or(e.Remedy, "run `make build`, which sets one up"))
 }
 
 // StartError is a pool that cannot be started or kept running.
