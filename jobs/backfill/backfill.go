@@ -120,18 +120,27 @@ func (b *Backfill) beginRecord(ctx context.Context) error {
 	return record.WriteBackfill(ctx, b.Run.Job.Above(), &rec)
 }
 
-// runAll runs dates, so many at once. What becomes of each is in its entry; the error is that of ctx.
+// runAll runs dates, so many at once, and under MaxFailures no more than may still fail. What becomes of each is in its
+// entry; the error is that of ctx.
 func (b *Backfill) runAll(ctx context.Context, due []int) error {
 	var g errgroup.Group
 	g.SetLimit(b.Parallel)
 	before := closed()
+	ended := make(chan struct{}, len(due)) // one for each date: nobody receives those of the last ones
+	underWay := 0
 	for _, i := range due {
+		for b.MaxFailures > 0 && underWay > 0 && int64(underWay)+b.failures.Load() >= int64(b.MaxFailures) {
+			<-ended
+			underWay--
+		}
 		if b.halted.Load() || ctx.Err() != nil {
 			break // Go would block at the limit
 		}
 		previous, done := before, make(chan struct{})
 		before = done
+		underWay++
 		g.Go(func() error {
+			defer func() { ended <- struct{}{} }()
 			defer close(done)
 			if b.halted.Load() || ctx.Err() != nil {
 				return nil

@@ -39,7 +39,8 @@ type Config struct {
 	Only string
 	// Parallel is the number of dates at once.
 	Parallel int
-	// MaxFailures is the number of failed dates after which no more begin, 0 for any.
+	// MaxFailures is the number of failed dates after which no more begin, 0 for any. No more fail: of the dates that
+	// may still fail, so many at most are under way at once.
 	MaxFailures int
 	// NewestFirst begins with the last date. DryRun runs nothing.
 	NewestFirst, DryRun bool

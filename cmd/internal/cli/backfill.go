@@ -60,7 +60,7 @@ func (e *env) backfillCommand() *cobra.Command {
 	flags.StringVar(&cfg.Until, "until", "", "`DATE` after the last one (default: the one that now is in, so that only what is over is run)")
 	flags.StringVar(&cfg.Only, "only", backfill.OnlyMissing, "which dates: missing, failed, stale or all")
 	flags.IntVar(&cfg.Parallel, "parallel", 1, "run `N` dates at once, over the same workers and within the same limits")
-	flags.IntVar(&cfg.MaxFailures, "max-failures", 0, "begin no more dates once `N` have failed (default: go on)")
+	flags.IntVar(&cfg.MaxFailures, "max-failures", 0, "let `N` dates fail and begin no more: no more than may still fail run at once (default: go on)")
 	flags.BoolVar(&cfg.NewestFirst, "newest-first", false, "begin with the last date")
 	flags.BoolVar(&cfg.DryRun, "dry-run", false, "say what would be run, and run nothing")
 	f.bindInput(cmd)
