@@ -219,6 +219,9 @@ func (v *verification) summary(b *strings.Builder, r *verify.Report, compared bo
 	} else {
 		fmt.Fprintln(b, "  not compared with the input: name a job file, or --input")
 	}
+	if v.sample != "" && r.Sampled == 0 && compared && r.Graphs > 0 && r.FoundWrong == 0 {
+		fmt.Fprintf(b, "  scored again: none, as --sample %s drew no graph: take a larger share\n", v.sample)
+	}
 	if r.Sampled > 0 {
 		fmt.Fprintf(b, "  scored again: %s, %s of them to the bit\n", display.Plural(r.Sampled, "graph"), humanize.Comma(r.SampledExactly))
 	}
