@@ -92,6 +92,7 @@ func (e *env) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is json, on a terminal text and only warnings")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
 	root.AddCommand(e.runCommand(), e.backfillCommand(), e.planCommand(), e.doctorCommand(), e.validateCommand(), e.inspectCommand(), e.diffCommand(), e.verifyCommand(), e.reportCommand(), e.quarantineCommand(), e.versionCommand())
+	completeCommands(root)
 	refuseUnknownShells(root)
 	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",
 		"InheritedFlags.FlagUsages", "InheritedFlags.FlagUsagesWrapped 80")
