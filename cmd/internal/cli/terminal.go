@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
@@ -74,7 +75,7 @@ func every(interval time.Duration, done <-chan struct{}, what func(elapsed time.
 
 // bar draws until done.
 func (e *env) bar(s shown, done <-chan struct{}) {
-	bar := progressbar.NewOptions64(s.all, append(barOptions(columns(e.stderr), os.Getenv("TERM"), s.options), progressbar.OptionSetWriter(e.stderr))...)
+	bar := progressbar.NewOptions64(s.all, append(barOptions(columns(e.stderr), os.Getenv("TERM"), s.options), progressbar.OptionSetWriter(oneLine{e.stderr}))...)
 	draw := func(elapsed time.Duration) {
 		n, text := s.read(elapsed)
 		bar.Describe(text)
@@ -103,6 +104,24 @@ func barOptions(columns int, terminal string, wide []progressbar.Option) []progr
 		options = append(options, progressbar.OptionSetTheme(progressbar.ThemeASCII))
 	}
 	return options
+}
+
+// oneLine is a terminal on which no bar wraps: what its line has no room for is left out.
+type oneLine struct{ terminal io.Writer }
+
+// Write takes a line that begins anew after each \r. It leaves the last column free, where some terminals wrap.
+func (l oneLine) Write(text []byte) (int, error) {
+	most := max(columns(l.terminal)-1, 1)
+	parts := strings.Split(string(text), "\r")
+	for i, part := range parts {
+		if runes := []rune(part); len(runes) > most {
+			parts[i] = string(runes[:most])
+		}
+	}
+	if _, err := io.WriteString(l.terminal, strings.Join(parts, "\r")); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
 
 // columns is the width of a terminal, 80 where it does not say.
