@@ -29,6 +29,10 @@ type BudgetError struct {
 	// Code is the most frequent reason, Of how many have it.
 	Code string
 	Of   int64
+	// Last is the graph that was too much, and Input its file, by its path under the root: nil and "" where the parts
+	// that exist have too many already.
+	Last  *graph.Rejection
+	Input string
 	// Output is the folder of the run.
 	Output string
 }
@@ -39,8 +43,12 @@ func (e *BudgetError) Unwrap() error {
 }
 
 func (e *BudgetError) Error() string {
-	return fmt.Sprintf("%s of %s in quarantine, more than limits.max_quarantined = %s; most often for %s (%s): see graphscore quarantine %s; what is committed stays, the same command continues",
-		humanize.Comma(e.Quarantined), display.Plural(e.Graphs, "graph"), e.Allowed, e.Code, humanize.Comma(e.Of), display.ShellWords([]string{e.Output}))
+	last := ""
+	if e.Last != nil {
+		last = fmt.Sprintf("; the last is row %d of %s (%s: %s)", e.Last.Row, e.Input, e.Last.Code, e.Last.Message)
+	}
+	return fmt.Sprintf("%s of %s in quarantine, more than limits.max_quarantined = %s; most often for %s (%s)%s; what is committed stays, and graphscore quarantine %s lists what of it is in quarantine; mend the cause or raise the limit, and the same command continues",
+		humanize.Comma(e.Quarantined), display.Plural(e.Graphs, "graph"), e.Allowed, e.Code, humanize.Comma(e.Of), last, display.ShellWords([]string{e.Output}))
 }
 
 // budget counts the graphs in quarantine while a run goes on. It is safe for concurrent use.
@@ -62,14 +70,14 @@ func newBudget(job *jobs.Job, graphs int64, codes map[string]int64) *budget {
 }
 
 // check returns a *BudgetError where more graphs are in quarantine than is allowed.
-func (b *budget) check() error { return b.add("", 0) }
+func (b *budget) check() error { return b.add("", nil) }
 
-// add adds n graphs that have a code, and checks. Who adds at the same time gets the same error.
-func (b *budget) add(code string, n int64) error {
+// add adds a graph of an input, nil for none, and checks. Who adds at the same time gets the same error.
+func (b *budget) add(input string, r *graph.Rejection) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n != 0 {
-		b.codes[code] += n
+	if r != nil {
+		b.codes[string(r.Code)]++
 	}
 	var all int64
 	for _, of := range b.codes {
@@ -79,7 +87,7 @@ func (b *budget) add(code string, n int64) error {
 		return b.over
 	}
 	most := slices.MinFunc(slices.Sorted(maps.Keys(b.codes)), func(x, y string) int { return cmp.Compare(b.codes[y], b.codes[x]) })
-	b.over = &BudgetError{Quarantined: all, Graphs: b.graphs, Allowed: b.allowed, Code: most, Of: b.codes[most], Output: b.output}
+	b.over = &BudgetError{Quarantined: all, Graphs: b.graphs, Allowed: b.allowed, Code: most, Of: b.codes[most], Last: r, Input: input, Output: b.output}
 	return b.over
 }
 
@@ -90,18 +98,19 @@ func (b *budget) forget(code string, n int64) {
 	b.codes[code] -= n
 }
 
-// of passes the graphs of a shard on to its sink, and counts those in quarantine.
-func (b *budget) of(sink pipeline.Sink) pipeline.Sink {
+// of passes the graphs of a shard on to its sink, and counts those in quarantine. input is the file of the shard.
+func (b *budget) of(input string, sink pipeline.Sink) pipeline.Sink {
 	if b.allowed == nil {
 		return sink
 	}
-	return &budgetedSink{Sink: sink, budget: b, own: map[string]int64{}}
+	return &budgetedSink{Sink: sink, budget: b, input: input, own: map[string]int64{}}
 }
 
 // budgetedSink is the sink of one shard.
 type budgetedSink struct {
 	pipeline.Sink
 	budget    *budget
+	input     string
 	own       map[string]int64 // graphs of the shard by code
 	committed bool
 }
@@ -109,7 +118,7 @@ type budgetedSink struct {
 // Reject returns a *BudgetError for the first graph that is too much: the shard is not committed then.
 func (s *budgetedSink) Reject(ctx context.Context, r graph.Rejection) error {
 	s.own[string(r.Code)]++
-	if err := s.budget.add(string(r.Code), 1); err != nil {
+	if err := s.budget.add(s.input, &r); err != nil {
 		return err
 	}
 	return s.Sink.Reject(ctx, r)

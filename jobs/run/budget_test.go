@@ -29,23 +29,23 @@ func budgeted(t *testing.T, text string, graphs int64, codes map[string]int64) *
 
 func reject(sink pipeline.Sink, codes ...graph.Code) error {
 	for _, code := range codes {
-		if err := sink.Reject(context.Background(), graph.Rejection{Code: code}); err != nil {
+		if err := sink.Reject(context.Background(), graph.Rejection{Row: 7, Code: code, Message: "why"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// The first graph that is too much ends the run, and the error names count, bound and the most frequent reason.
+// The first graph that is too much ends the run, and the error names count, bound, the most frequent reason and that graph.
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	b := budgeted(t, "0.5%", 1000, map[string]int64{"null_value": 2})
-	sink := b.of(emptySink{})
+	sink := b.of("a.parquet", emptySink{})
 	if err := reject(sink, graph.TooLarge, graph.TooLarge, graph.TooLarge); err != nil {
 		t.Fatalf("5 of 1,000: %v", err)
 	}
 	err := reject(sink, graph.NullValue)
-	want := "6 of 1,000 graphs in quarantine, more than limits.max_quarantined = 0.5%; most often for null_value (3): see graphscore quarantine out; what is committed stays, the same command continues"
+	want := "6 of 1,000 graphs in quarantine, more than limits.max_quarantined = 0.5%; most often for null_value (3); the last is row 7 of a.parquet (null_value: why); what is committed stays, and graphscore quarantine out lists what of it is in quarantine; mend the cause or raise the limit, and the same command continues"
 	if err == nil || err.Error() != want || ExitCode(err) != 4 {
 		t.Errorf("%d: %v", ExitCode(err), err)
 	}
@@ -59,14 +59,14 @@ func TestBudget(t *testing.T) {
 func TestBudgetForgetsWhatIsNotCommitted(t *testing.T) {
 	t.Parallel()
 	b := budgeted(t, "2", 1000, nil)
-	refused, done := b.of(emptySink{}), b.of(emptySink{})
+	refused, done := b.of("a.parquet", emptySink{}), b.of("a.parquet", emptySink{})
 	if err := errors.Join(reject(refused, graph.NullValue, graph.NullValue), refused.Close(), refused.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if err := errors.Join(reject(done, graph.NullValue, graph.NullValue), done.Commit(t.Context()), done.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if err := reject(b.of(emptySink{}), graph.NullValue); err == nil {
+	if err := reject(b.of("a.parquet", emptySink{}), graph.NullValue); err == nil {
 		t.Error("the third is not too much")
 	}
 }
@@ -78,7 +78,7 @@ func TestNoBudget(t *testing.T) {
 	if err := b.check(); err != nil {
 		t.Error(err)
 	}
-	if _, same := b.of(emptySink{}).(emptySink); !same {
+	if _, same := b.of("a.parquet", emptySink{}).(emptySink); !same {
 		t.Error("the graphs are counted")
 	}
 }

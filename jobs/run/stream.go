@@ -54,7 +54,7 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 			if err != nil {
 				return nil, err
 			}
-			return x.budget.of(x.numbering.of(sh.File, sink)), nil
+			return x.budget.of(sh.File.Rel, x.numbering.of(sh.File, sink)), nil
 		},
 	}
 }

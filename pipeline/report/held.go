@@ -21,6 +21,8 @@ type Held struct {
 	Exported int64 `json:"exported"`
 	// Notes say what could not be read.
 	Notes []string `json:"notes"`
+
+	some bool // others were left out
 }
 
 // HeldConfig says what to list. Path must be set.
@@ -45,7 +47,7 @@ func ListHeld(ctx context.Context, cfg HeldConfig) (*Held, error) {
 	if err := b.find(ctx, &examples{shown: cfg.Examples, most: math.MaxInt}); err != nil {
 		return nil, err
 	}
-	h := &Held{Output: b.dir, Of: b.output.totals.Graphs, Codes: b.report.Quarantine, Notes: b.report.Notes}
+	h := &Held{Output: b.dir, Of: b.output.totals.Graphs, Codes: b.report.Quarantine, Notes: b.report.Notes, some: cfg.Code != "" || cfg.Input != ""}
 	for _, c := range h.Codes {
 		h.Graphs += c.Graphs
 	}
@@ -73,9 +75,12 @@ func (h *Held) WriteJSON(w io.Writer) error { return display.JSON(w, h) }
 func (h *Held) WriteText(w io.Writer) error {
 	t := &textPage{}
 	t.words(0, h.Output)
-	if h.Graphs == 0 {
+	switch {
+	case h.Graphs == 0 && h.some:
+		t.line(2, "no such graph is in quarantine")
+	case h.Graphs == 0:
 		t.line(2, "no graph is in quarantine")
-	} else {
+	default:
 		t.line(2, "%s of %s in quarantine", comma(h.Graphs), display.Plural(h.Of, "graph"))
 	}
 	t.quarantine(&Report{Quarantine: h.Codes})
