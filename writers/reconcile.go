@@ -61,8 +61,8 @@ type Reconciled struct {
 type oldPart struct{ part, input string }
 
 // Reconcile compares the planned parts with those that exist, reading footers and the quarantine files of parts that
-// match. Parts that do not match are a
-// *MismatchError, unless the plan has Rescore and they were made by graphscore. Nothing is changed.
+// match. Parts that do not match are a *MismatchError, unless the plan has Rescore and they were made by graphscore.
+// Nothing is changed.
 func (o *Output) Reconcile(ctx context.Context, plan Plan) (*Reconciled, error) {
 	if err := plan.Contents.Validate(); err != nil {
 		return nil, fmt.Errorf("reconciling the output %q: %w", o.cfg.Dir, err)

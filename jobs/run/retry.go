@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
@@ -55,13 +56,13 @@ func (in *Input) circumstances(served Served) circumstances {
 	return c
 }
 
-// attempt are the circumstances of a run that has ended. local says that its workers were processes of its own.
+// attempt are the circumstances of a run that has ended, as a run sees them whose workers are local, processes of its
+// own, or are not. Sockets are of the same machine, and those of local workers have other names in each run.
 func attempt(rec *record.Run, local bool) circumstances {
-	c := circumstances{model: rec.Model, limits: rec.Limits, workers: rec.Workers}
+	c := circumstances{model: rec.Model, limits: rec.Limits, workers: rec.Workers, addresses: rec.Addresses}
 	if local {
 		c.machine = rec.Machine
-	} else {
-		c.addresses = rec.Addresses
+		c.addresses = slices.DeleteFunc(slices.Clone(rec.Addresses), func(a string) bool { return strings.HasPrefix(a, "unix:") })
 	}
 	return c
 }

@@ -35,6 +35,22 @@ func keep(t *testing.T, in *Input, id string, rec record.Run) {
 	}
 }
 
+// keepRuns keeps the record of a run, changed unless change is nil, between two that say nothing of its part.
+func keepRuns(t *testing.T, in *Input, known Served, change func(*record.Run)) {
+	t.Helper()
+	rec := ran(in, known)
+	if change != nil {
+		change(&rec)
+	}
+	older := ran(in, known)
+	older.Workers += 7 // the newest run of the part counts
+	keep(t, in, "20260101T000000Z-00000001", older)
+	keep(t, in, "20260102T000000Z-00000001", rec)
+	later := ran(in, known) // one that did not make the part does not
+	later.Shards[0].Outcome, later.Workers = "skipped", 99
+	keep(t, in, "20260103T000000Z-00000001", later)
+}
+
 // A graph that is in quarantine for a reason of the moment is tried again once something differs that it depends on.
 func TestRetryOfTheMoment(t *testing.T) {
 	t.Parallel()
@@ -68,6 +84,8 @@ func TestRetryOfTheMoment(t *testing.T) {
 		"no record of the part":   {codes: moment, served: known, of: "b.parquet", want: true},
 		"servers":                 {codes: moment, served: known, before: server},
 		"other servers":           {codes: moment, served: known, before: server, change: func(r *record.Run) { r.Addresses = []string{"a:1", "c:1"} }, want: true},
+		"servers, now workers":    {codes: moment, served: known, change: func(r *record.Run) { r.Addresses = []string{"a:1", "b:1"} }, want: true},
+		"workers, now servers":    {codes: moment, served: known, before: server, change: func(r *record.Run) { r.Addresses = []string{"unix:/x/0.sock", "unix:/x/1.sock"} }, want: true},
 		"the machine of a client": {codes: moment, served: known, before: server, change: func(r *record.Run) { r.Machine.CPUs++ }},
 	} {
 		in := prepared(t, 2)
@@ -75,17 +93,7 @@ func TestRetryOfTheMoment(t *testing.T) {
 		if test.before != nil {
 			test.before(in)
 		}
-		rec := ran(in, known)
-		if test.change != nil {
-			test.change(&rec)
-		}
-		older := ran(in, known)
-		older.Workers += 7 // the newest run of the part counts
-		keep(t, in, "20260101T000000Z-00000001", older)
-		keep(t, in, "20260102T000000Z-00000001", rec)
-		later := ran(in, known) // one that did not make the part does not
-		later.Shards[0].Outcome, later.Workers = "skipped", 99
-		keep(t, in, "20260103T000000Z-00000001", later)
+		keepRuns(t, in, known, test.change)
 		of := "a.parquet"
 		if test.of != "" {
 			of = test.of
