@@ -114,7 +114,7 @@ func (s *limits) take(handler slog.Handler, r slog.Record) (repeated int, pass b
 
 var numbers = regexp.MustCompile(`[0-9]+`)
 
-// causeOf tells causes apart.
+// causeOf returns what lines of one cause have in common, and no others.
 func causeOf(r slog.Record) string {
 	said, failure, attempt := r.Message, r.Message, false
 	r.Attrs(func(a slog.Attr) bool {

@@ -47,7 +47,7 @@ type Backfill struct {
 
 // Date is one output, or a date that has none.
 type Date struct {
-	// Date is that of the backfill, for want of one the folder. Output is the folder below the root, with slashes.
+	// Date is that of the backfill, or the folder where it has none. Output is the folder below the root, with slashes.
 	Date    string `json:"date"`
 	Output  string `json:"output"`
 	State   State  `json:"state"`
