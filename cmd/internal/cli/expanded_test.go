@@ -43,7 +43,7 @@ func TestPatternWithoutQuotesIsNamed(t *testing.T) {
 	} {
 		for _, command := range []string{"run", "plan", "doctor", "validate", "backfill"} {
 			var out, errs bytes.Buffer
-			code := Main(append([]string{command}, test.args...), &out, &errs)
+			code := newEnv(append([]string{command}, test.args...), &out, &errs).main()
 			if code != exit.Usage || !strings.Contains(errs.String(), test.want) {
 				t.Errorf("%s: %s: exit %d, %s", name, command, code, &errs)
 			}
@@ -67,7 +67,7 @@ func TestDataAsJobIsNamed(t *testing.T) {
 		dir:  dir + ": the job file cannot be read: is a directory: name data with --input",
 	} {
 		var out, errs bytes.Buffer
-		if code := Main([]string{"run", arg}, &out, &errs); code != exit.Config || !strings.Contains(errs.String(), want) || strings.Contains(errs.String(), "SECRET") {
+		if code := newEnv([]string{"run", arg}, &out, &errs).main(); code != exit.Config || !strings.Contains(errs.String(), want) || strings.Contains(errs.String(), "SECRET") {
 			t.Errorf("exit %d, %s", code, &errs)
 		}
 	}

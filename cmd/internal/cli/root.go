@@ -37,13 +37,21 @@ type env struct {
 
 // Main runs one command and returns the exit code of the process.
 func Main(args []string, stdout, stderr io.Writer) int {
-	e := &env{stdout: stdout, stderr: stderr, start: time.Now(), now: time.Now, args: args}
+	e := newEnv(args, stdout, stderr)
+	run.RedirectGRPCLog(grpcErrors{e}) // of the process, so not in tests
+	return e.main()
+}
+
+func newEnv(args []string, stdout, stderr io.Writer) *env {
+	return &env{stdout: stdout, stderr: stderr, start: time.Now(), now: time.Now, args: args}
+}
+
+// main runs the command and returns the exit code of the process.
+func (e *env) main() int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	run.RedirectGRPCLog(grpcErrors{e}) // of the process, so not in tests
-
 	root := e.root()
-	root.SetArgs(args)
+	root.SetArgs(e.args)
 	err := run.Stopped(ctx, root.ExecuteContext(ctx))
 	if e.limiter != nil {
 		_ = e.limiter.Flush(context.WithoutCancel(ctx)) // a log that cannot be written stops nothing
