@@ -49,16 +49,14 @@ var scenarios = []scenario{
 type fault struct {
 	name string
 	inject.Fault
-	// everywhere is false for errors that are injected only where code may tell them from EIO: see [point.told].
-	everywhere bool
 }
 
 var faults = []fault{
-	{"EIO", inject.Fault{Errno: syscall.EIO}, true},
-	{"ENOSPC", inject.Fault{Errno: syscall.ENOSPC}, false},
-	{"EMFILE", inject.Fault{Errno: syscall.EMFILE}, false},
-	{"EACCES", inject.Fault{Errno: syscall.EACCES}, false},
-	{"SIGKILL", inject.Fault{Kill: true}, true},
+	{"EIO", inject.Fault{Errno: syscall.EIO}},
+	{"ENOSPC", inject.Fault{Errno: syscall.ENOSPC}},
+	{"EMFILE", inject.Fault{Errno: syscall.EMFILE}},
+	{"EACCES", inject.Fault{Errno: syscall.EACCES}},
+	{"SIGKILL", inject.Fault{Kill: true}},
 }
 
 // Every call of a command on its output fails once with each error, and once the process is killed there. The command
@@ -99,10 +97,9 @@ func TestEveryCallFails(t *testing.T) {
 
 // legend says what the columns of the table are.
 const legend = `
-calls: on the output, of a run without faults. injected: EIO and SIGKILL at every call; ENOSPC, EMFILE and EACCES at calls
-that name a file or change one, as what reads or closes a descriptor does not tell errors apart. error: it ended with 73 or
-74 and named the output. unharmed: it ended as if undisturbed, with the same files. wrong: anything else, or a next run
-that did not end with the same files. lost, duplicated: graphs, in what counts as done. not made: there was no such call.
+calls: on the output, of a run without faults; each fault is injected at every one. error: it ended with 73 or 74 and
+named the output. unharmed: it ended as if undisturbed, with the same files. wrong: anything else, or a next run that did
+not end with the same files. lost, duplicated: graphs, in what counts as done. not made: there was no such call.
 `
 
 // row sums up the injections of one fault.
@@ -134,14 +131,12 @@ type injection struct {
 	point point
 }
 
-// injections are what is tried: each fault at each point, but for errors where no code can tell one from the other.
+// injections are what is tried: each fault at each point.
 func (c *tested) injections() []injection {
 	var all []injection
-	for i, f := range faults {
+	for i := range faults {
 		for _, p := range c.points {
-			if f.everywhere || p.told() {
-				all = append(all, injection{i, p})
-			}
+			all = append(all, injection{i, p})
 		}
 	}
 	return all

@@ -48,12 +48,6 @@ type point struct {
 
 func (p point) String() string { return fmt.Sprintf("%s %s (%d)", p.call, p.file, p.nth) }
 
-// told reports whether code may tell errors of the call from each other: those that name a file, or change one. What
-// reads or closes a descriptor fails in one way.
-func (p point) told() bool {
-	return !slices.Contains([]string{"read", "pread64", "readv", "fstat", "fstatfs", "lseek", "getdents64", "close"}, p.call)
-}
-
 // points numbers the calls below a folder as they come.
 type points struct {
 	output string
