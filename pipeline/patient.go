@@ -283,15 +283,21 @@ func (t *trial) divide(ctx context.Context, b *graph.Batch, f *failure, score fu
 // no values: its rows are filled with zeros. The error is a *ContractError.
 func join(left, right *graph.Scores, b *graph.Batch, middle int) (*graph.Scores, error) {
 	outputs := max(left.Outputs, right.Outputs)
-	split := int(b.NodeOffsets[middle] - b.NodeOffsets[0])
-	s := &graph.Scores{Outputs: outputs, Values: make([]float32, b.Nodes()*outputs), Failed: left.Failed}
+	level := max(left.Level, right.Level)
+	rows, split := b.ScoreRows(level), 0
+	if middle < b.Graphs() {
+		split, _ = b.ScoreRange(level, middle)
+	}
+	s := &graph.Scores{Level: level, Outputs: outputs, Values: make([]float32, rows*outputs), Failed: left.Failed}
 	for _, side := range []struct {
 		scores   *graph.Scores
-		from, to int // nodes
+		from, to int // rows
 		graphs   int
-	}{{left, 0, split, middle}, {right, split, b.Nodes(), b.Graphs() - middle}} {
+	}{{left, 0, split, middle}, {right, split, rows, b.Graphs() - middle}} {
 		switch n := side.to - side.from; {
 		case len(side.scores.Failed) == side.graphs:
+		case side.scores.Level != level && n > 0:
+			return nil, &ContractError{Field: "the level of the scores", Got: int(side.scores.Level), Want: int(level)}
 		case side.scores.Outputs != outputs && n > 0:
 			return nil, &ContractError{Field: "the number of outputs", Got: side.scores.Outputs, Want: outputs}
 		case len(side.scores.Values) != n*outputs:

@@ -241,7 +241,7 @@ func (r *runner) score(ctx context.Context, q *request) error {
 	b, p := q.batch, r.cfg.Progress
 	p.begin()
 	if b.Nodes() == 0 { // graphs without nodes are scored by saying so
-		q.scores = &graph.Scores{Outputs: r.cfg.Outputs}
+		q.scores = r.noScores(b)
 		return nil
 	}
 	start := time.Now()
@@ -254,18 +254,28 @@ func (r *runner) score(ctx context.Context, q *request) error {
 	p.model.Add(int64(s.Timing.Model))
 	p.transport.Add(int64(time.Since(start) - s.Timing.Pack - s.Timing.Model))
 	if len(s.Failed) == b.Graphs() { // nothing was scored: whatever the scorer made of the values, none counts
-		q.scores = &graph.Scores{Outputs: r.cfg.Outputs, Values: make([]float32, b.Nodes()*r.cfg.Outputs), Failed: s.Failed}
+		q.scores = r.noScores(b)
+		q.scores.Failed = s.Failed
 		return nil
+	}
+	if s.Level != r.cfg.Level {
+		return &ContractError{Field: "the level of the scores", Got: int(s.Level), Want: int(r.cfg.Level)}
 	}
 	if s.Outputs != r.cfg.Outputs {
 		return &ContractError{Field: "the number of outputs", Got: s.Outputs, Want: r.cfg.Outputs}
 	}
-	if want := b.Nodes() * s.Outputs; len(s.Values) != want {
+	if want := b.ScoreRows(s.Level) * s.Outputs; len(s.Values) != want {
 		return &ContractError{Field: "the number of scores", Got: len(s.Values), Want: want}
 	}
 	s.FailNonFinite(b)
 	q.scores = s
 	return nil
+}
+
+// noScores returns rows of scores that mean nothing.
+func (r *runner) noScores(b *graph.Batch) *graph.Scores {
+	rows := b.ScoreRows(r.cfg.Level)
+	return &graph.Scores{Level: r.cfg.Level, Outputs: r.cfg.Outputs, Values: make([]float32, rows*r.cfg.Outputs)}
 }
 
 // collector hands the answers of one shard to its sink, in the order of the input.

@@ -136,7 +136,7 @@ type Batch struct {
 	// NodeOffsets [graphs+1]: the nodes of graph g are NodeOffsets[g] to NodeOffsets[g+1]. In a slice the
 	// first entry is not 0: subtract it to get places in Features, InDegree and NodeIDs.
 	NodeOffsets []uint32
-	// EdgeOffsets [graphs+1]: likewise for Sources and Weights.
+	// EdgeOffsets [graphs+1]: likewise for Sources and all that has its order.
 	EdgeOffsets []uint32
 
 	// Width is the number of features of every node.
@@ -151,6 +151,21 @@ type Batch struct {
 	Sources []uint32
 	// Weights [edges], in the order of Sources, or nil where the input has none: every edge weighs 1.
 	Weights []float32
+
+	// EdgeWidth is the number of features of every edge, 0 where they are not read.
+	EdgeWidth int
+	// EdgeFeatures [edges x EdgeWidth], row-major, in the order of Sources.
+	EdgeFeatures []float32
+	// EdgeTypes [edges], in the order of Sources, or nil where they are not read.
+	EdgeTypes []uint32
+	// EdgeRows [edges], in the order of Sources: the place of each edge among those of its graph in the input. It is nil
+	// unless scores belong to edges.
+	EdgeRows []uint32
+
+	// GraphWidth is the number of features of every graph, 0 where they are not read.
+	GraphWidth int
+	// GraphFeatures [graphs x GraphWidth], row-major.
+	GraphFeatures []float32
 
 	// RowGroups and Rows [graphs]: the place of each graph, its row group and its row in the file, from 0.
 	RowGroups []int32
@@ -181,7 +196,7 @@ func (b *Batch) NodeRange(g int) (from, to int) {
 	return int(b.NodeOffsets[g] - b.NodeOffsets[0]), int(b.NodeOffsets[g+1] - b.NodeOffsets[0])
 }
 
-// EdgeRange returns the places of the edges of graph g in Sources and Weights.
+// EdgeRange returns the places of the edges of graph g in Sources and all that has its order.
 func (b *Batch) EdgeRange(g int) (from, to int) {
 	return int(b.EdgeOffsets[g] - b.EdgeOffsets[0]), int(b.EdgeOffsets[g+1] - b.EdgeOffsets[0])
 }
@@ -200,9 +215,18 @@ func (b *Batch) Slice(i, j int) *Batch {
 		Sources:     b.Sources[e0:e1],
 		RowGroups:   b.RowGroups[i:j],
 		Rows:        b.Rows[i:j],
+
+		EdgeWidth: b.EdgeWidth, EdgeFeatures: b.EdgeFeatures[e0*b.EdgeWidth : e1*b.EdgeWidth],
+		GraphWidth: b.GraphWidth, GraphFeatures: b.GraphFeatures[i*b.GraphWidth : j*b.GraphWidth],
 	}
 	if b.Weights != nil {
 		s.Weights = b.Weights[e0:e1]
+	}
+	if b.EdgeTypes != nil {
+		s.EdgeTypes = b.EdgeTypes[e0:e1]
+	}
+	if b.EdgeRows != nil {
+		s.EdgeRows = b.EdgeRows[e0:e1]
 	}
 	if b.NodeIDs != nil {
 		ids := b.NodeIDs.Slice(n0, n1)
@@ -215,9 +239,18 @@ func (b *Batch) Slice(i, j int) *Batch {
 // have the same columns, kinds of ids and width. o shares nothing with b afterwards.
 func (b *Batch) Append(o *Batch) {
 	if len(b.NodeOffsets) == 0 {
-		*b = Batch{IDs: IDs{Kind: o.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: o.Width}
+		*b = Batch{
+			IDs: IDs{Kind: o.IDs.Kind}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0},
+			Width: o.Width, EdgeWidth: o.EdgeWidth, GraphWidth: o.GraphWidth,
+		}
 		if o.Weights != nil {
 			b.Weights = []float32{}
+		}
+		if o.EdgeTypes != nil {
+			b.EdgeTypes = []uint32{}
+		}
+		if o.EdgeRows != nil {
+			b.EdgeRows = []uint32{}
 		}
 		if o.NodeIDs != nil {
 			b.NodeIDs = &IDs{Kind: o.NodeIDs.Kind}
@@ -243,6 +276,9 @@ func (b *Batch) Append(o *Batch) {
 	b.Features = append(b.Features, o.Features...)
 	b.InDegree = append(b.InDegree, o.InDegree...)
 	b.Weights = append(b.Weights, o.Weights...)
+	b.EdgeFeatures, b.EdgeTypes = append(b.EdgeFeatures, o.EdgeFeatures...), append(b.EdgeTypes, o.EdgeTypes...)
+	b.EdgeRows = append(b.EdgeRows, o.EdgeRows...)
+	b.GraphFeatures = append(b.GraphFeatures, o.GraphFeatures...)
 	b.RowGroups, b.Rows = append(b.RowGroups, o.RowGroups...), append(b.Rows, o.Rows...)
 }
 
@@ -257,6 +293,8 @@ func (b *Batch) Clone() *Batch {
 	c.NodeOffsets, c.EdgeOffsets = slices.Clone(b.NodeOffsets), slices.Clone(b.EdgeOffsets)
 	c.Features, c.InDegree = slices.Clone(b.Features), slices.Clone(b.InDegree)
 	c.Sources, c.Weights = slices.Clone(b.Sources), slices.Clone(b.Weights)
+	c.EdgeFeatures, c.EdgeTypes = slices.Clone(b.EdgeFeatures), slices.Clone(b.EdgeTypes)
+	c.EdgeRows, c.GraphFeatures = slices.Clone(b.EdgeRows), slices.Clone(b.GraphFeatures)
 	c.RowGroups, c.Rows, c.Rejected = slices.Clone(b.RowGroups), slices.Clone(b.Rows), slices.Clone(b.Rejected)
 	return &c
 }
@@ -268,15 +306,24 @@ type Shape struct {
 	Width int
 	// Weighted: every edge has a weight.
 	Weighted bool
+	// EdgeWidth is the number of features of an edge; Typed: every edge has a type.
+	EdgeWidth int
+	Typed     bool
+	// GraphWidth is the number of features of a graph.
+	GraphWidth int
 }
 
-// Bytes is the size of the columns: what the graphs take in a batch and, as columns, on the wire. Ids do not count.
+// Bytes is the size of the columns: what the graphs take in a batch and, as columns, on the wire. Ids and EdgeRows do
+// not count.
 func (s Shape) Bytes() int64 {
-	edge := int64(4)
+	edge := 1 + int64(s.EdgeWidth)
 	if s.Weighted {
-		edge = 8
+		edge++
 	}
-	return 4*s.Graphs + s.Nodes*(4+4*int64(s.Width)) + s.Edges*edge
+	if s.Typed {
+		edge++
+	}
+	return 4 * (s.Graphs*(1+int64(s.GraphWidth)) + s.Nodes*(1+int64(s.Width)) + s.Edges*edge)
 }
 
 // GraphBytes is the size of the columns of graph g.
@@ -288,7 +335,10 @@ func (b *Batch) GraphBytes(g int) int64 {
 func (b *Batch) Bytes() int64 { return b.shape(max(b.Graphs(), 1), b.Nodes(), b.Edges()).Bytes() }
 
 func (b *Batch) shape(graphs, nodes, edges int) Shape {
-	return Shape{Graphs: int64(graphs), Nodes: int64(nodes), Edges: int64(edges), Width: b.Width, Weighted: b.Weights != nil}
+	return Shape{
+		Graphs: int64(graphs), Nodes: int64(nodes), Edges: int64(edges), Width: b.Width, Weighted: b.Weights != nil,
+		EdgeWidth: b.EdgeWidth, Typed: b.EdgeTypes != nil, GraphWidth: b.GraphWidth,
+	}
 }
 
 // CapBytes is the memory of the columns in bytes, with what they could hold without growing.
@@ -298,7 +348,8 @@ func (b *Batch) CapBytes() int64 {
 		bytes += b.NodeIDs.capBytes()
 	}
 	return int64(bytes + 4*(cap(b.NodeOffsets)+cap(b.EdgeOffsets)+cap(b.Features)+cap(b.InDegree)+
-		cap(b.Sources)+cap(b.Weights)+cap(b.RowGroups)))
+		cap(b.Sources)+cap(b.Weights)+cap(b.RowGroups)+cap(b.EdgeFeatures)+cap(b.EdgeTypes)+cap(b.EdgeRows)+
+		cap(b.GraphFeatures)))
 }
 
 // Reject describes graph g as a rejection.
@@ -311,9 +362,11 @@ func (b *Batch) Reject(g int, code Code, message string) Rejection {
 
 // Scores is what a scorer says of a batch, in the batch's order.
 type Scores struct {
-	// Outputs is the number of values a node.
+	// Level is what a row of scores belongs to.
+	Level Level
+	// Outputs is the number of values in a row.
 	Outputs int
-	// Values [nodes x Outputs], row-major. The rows of failed graphs mean nothing.
+	// Values [rows x Outputs], row-major: see [Batch.ScoreRows]. The rows of failed graphs mean nothing.
 	Values []float32
 	// Failed lists the graphs that the scorer refused, ascending by graph.
 	Failed []Failure
@@ -337,7 +390,7 @@ type Timing struct {
 	Pack, Model time.Duration
 }
 
-// FailNonFinite adds to s.Failed the graphs of b with a score that is NaN or infinite.
+// FailNonFinite adds to s.Failed the graphs of b with a score that is NaN or infinite. Graphs without nodes have none.
 func (s *Scores) FailNonFinite(b *Batch) {
 	if nonFinite(s.Values) < 0 {
 		return
@@ -349,11 +402,32 @@ func (s *Scores) FailNonFinite(b *Batch) {
 			failed, known = append(failed, known[0]), known[1:]
 			continue
 		}
-		from, to := b.NodeRange(g)
-		if i := nonFinite(s.Values[from*s.Outputs : to*s.Outputs]); i >= 0 {
-			failed = append(failed, Failure{Graph: g, Code: NonFiniteScore, Message: fmt.Sprintf(
-				"output %d of node %d is %v", i%s.Outputs, i/s.Outputs, s.Values[from*s.Outputs+i])})
+		if message := s.nonFinite(b, g); message != "" {
+			failed = append(failed, Failure{Graph: g, Code: NonFiniteScore, Message: message})
 		}
 	}
 	s.Failed = failed
+}
+
+// nonFinite names a score of graph g that is not finite, the first one in the order of the input; "" where there is none.
+func (s *Scores) nonFinite(b *Batch, g int) string {
+	from, to := b.ScoreRange(s.Level, g)
+	values := s.Values[from*s.Outputs : to*s.Outputs]
+	i := nonFinite(values)
+	switch {
+	case i < 0 || b.GraphNodes(g) == 0:
+		return ""
+	case s.Level == GraphLevel:
+		return fmt.Sprintf("output %d is %v", i, values[i])
+	case s.Level == NodeLevel:
+		return fmt.Sprintf("output %d of node %d is %v", i%s.Outputs, i/s.Outputs, values[i])
+	}
+	first := i / s.Outputs
+	for e := first + 1; e < to-from; e++ {
+		if b.EdgeRow(from+e) < b.EdgeRow(from+first) && nonFinite(values[e*s.Outputs:(e+1)*s.Outputs]) >= 0 {
+			first = e
+		}
+	}
+	k := nonFinite(values[first*s.Outputs : (first+1)*s.Outputs])
+	return fmt.Sprintf("output %d of edge %d is %v", k, b.EdgeRow(from+first), values[first*s.Outputs+k])
 }

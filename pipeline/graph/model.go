@@ -10,7 +10,22 @@ import (
 const (
 	GraphIDColumn = "graph_id"
 	NodeIDColumn  = "node_id"
+	// SourceColumn and TargetColumn name the ends of an edge, as the input names nodes.
+	SourceColumn = "source"
+	TargetColumn = "target"
 )
+
+// IDColumns returns the names of the columns that say what a row of scores at a level belongs to, in their order.
+func IDColumns(l Level) []string {
+	switch l {
+	case EdgeLevel:
+		return []string{GraphIDColumn, SourceColumn, TargetColumn}
+	case GraphLevel:
+		return []string{GraphIDColumn}
+	default:
+		return []string{GraphIDColumn, NodeIDColumn}
+	}
+}
 
 // Model describes what scores: as a model folder, a server or a worker describes itself.
 type Model struct {
@@ -20,6 +35,10 @@ type Model struct {
 	Digest string
 	// InFeatures is the number of features of a node, 0 where it is not known.
 	InFeatures int
+	// Level is what a score belongs to.
+	Level Level
+	// Inputs are the columns that the model reads beside features and edges.
+	Inputs Inputs
 	// Outputs are the names of the scores, in the order of their columns.
 	Outputs []string
 	// MaxMessageBytes is the largest message that every server takes, 0 where it is not known or there is no server.
@@ -41,17 +60,18 @@ func (m *Model) Validate() error {
 	if len(m.Outputs) == 0 {
 		return errors.New("outputs is empty")
 	}
-	if i := BadOutput(m.Outputs); i >= 0 {
+	if i := BadOutput(m.Level, m.Outputs); i >= 0 {
 		return fmt.Errorf("outputs has the name %q, which is empty, given twice or that of an id column", m.Outputs[i])
 	}
 	return nil
 }
 
-// BadOutput returns the index of the first output name that no part can have as a column: it is empty, the name of an
-// earlier output or that of an id column. It returns -1 where every name can be used.
-func BadOutput(names []string) int {
+// BadOutput returns the index of the first output name that no part of a level can have as a column: it is empty, the
+// name of an earlier output or that of an id column. It returns -1 where every name can be used.
+func BadOutput(l Level, names []string) int {
+	taken := IDColumns(l)
 	for i, name := range names {
-		if name == "" || name == GraphIDColumn || name == NodeIDColumn || slices.Contains(names[:i], name) {
+		if name == "" || slices.Contains(taken, name) || slices.Contains(names[:i], name) {
 			return i
 		}
 	}

@@ -37,13 +37,24 @@ func TestModelValidate(t *testing.T) {
 func TestBadOutput(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
+		level graph.Level
 		names []string
 		want  int
 	}{
-		{nil, -1}, {[]string{"a", "b"}, -1}, {[]string{"Graph_id"}, -1},
-		{[]string{"a", ""}, 1}, {[]string{"a", "b", "a"}, 2}, {[]string{"graph_id"}, 0}, {[]string{"a", "node_id"}, 1},
+		{graph.NodeLevel, nil, -1},
+		{graph.NodeLevel, []string{"a", "b"}, -1},
+		{graph.NodeLevel, []string{"Graph_id"}, -1},
+		{graph.NodeLevel, []string{"a", ""}, 1},
+		{graph.NodeLevel, []string{"a", "b", "a"}, 2},
+		{graph.NodeLevel, []string{"graph_id"}, 0},
+		{graph.NodeLevel, []string{"a", "node_id"}, 1},
+		{graph.NodeLevel, []string{"source", "target"}, -1},
+		{graph.EdgeLevel, []string{"a", "node_id"}, -1},
+		{graph.EdgeLevel, []string{"a", "target"}, 1},
+		{graph.GraphLevel, []string{"node_id", "source"}, -1},
+		{graph.GraphLevel, []string{"graph_id"}, 0},
 	} {
-		if got := graph.BadOutput(c.names); got != c.want {
+		if got := graph.BadOutput(c.level, c.names); got != c.want {
 			t.Errorf("BadOutput(%q) = %d, want %d", c.names, got, c.want)
 		}
 	}

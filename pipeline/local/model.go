@@ -44,7 +44,7 @@ func ReadModel(dir string) (*graph.Model, error) {
 	if c.InFeatures < 1 || len(c.Outputs) == 0 {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: in_features is %d and outputs has %d names; both must be given", c.InFeatures, len(c.Outputs))}
 	}
-	if i := graph.BadOutput(c.Outputs); i >= 0 {
+	if i := graph.BadOutput(graph.NodeLevel, c.Outputs); i >= 0 {
 		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: outputs[%d]: %q is empty, there twice, or the name of an id column; rename it", i, c.Outputs[i])}
 	}
 	weightsSum, err := readWeights(dir, func(names []string) error { return checkTensors(all, c.Ignored, names) })

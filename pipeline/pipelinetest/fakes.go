@@ -72,12 +72,15 @@ func Rows(batches []*graph.Batch) int64 {
 }
 
 // Scorer scores every node with the sum of its features and, with half the weight, of those of its sources: a
-// function of the graph alone, which differs when nodes, edges, weights or their order do.
+// function of the graph alone, which differs when nodes, edges, weights or their order do. At level edge an edge has
+// twice the score of its source and that of its target, at level graph a graph has the sum of its nodes.
 type Scorer struct {
 	// Before is called first; its error is the call's.
 	Before func(ctx context.Context, b *graph.Batch) error
 	// Outputs is the number of outputs; 0 means 1.
 	Outputs int
+	// Level is what a row of scores belongs to.
+	Level graph.Level
 }
 
 // Score implements pipeline.Scorer.
@@ -91,7 +94,44 @@ func (f *Scorer) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 		return nil, err
 	}
 	k := max(f.Outputs, 1)
-	s := &graph.Scores{Outputs: k, Values: make([]float32, b.Nodes()*k)}
+	s := &graph.Scores{Level: f.Level, Outputs: k, Values: make([]float32, b.ScoreRows(f.Level)*k)}
+	for i, v := range rows(b, f.Level) {
+		for o := range k {
+			s.Values[i*k+o] = v + float32(o)
+		}
+	}
+	return s, nil
+}
+
+// rows is what each row of scores begins with.
+func rows(b *graph.Batch, level graph.Level) []float32 {
+	nodes := nodeRows(b)
+	switch level {
+	case graph.EdgeLevel:
+		values, edge := make([]float32, 0, b.Edges()), 0
+		for target, degree := range b.InDegree {
+			for range degree {
+				values = append(values, 2*nodes[b.Sources[edge]-b.NodeOffsets[0]]+nodes[target])
+				edge++
+			}
+		}
+		return values
+	case graph.GraphLevel:
+		values := make([]float32, b.Graphs())
+		for g := range values {
+			from, to := b.NodeRange(g)
+			for _, v := range nodes[from:to] {
+				values[g] += v
+			}
+		}
+		return values
+	default:
+		return nodes
+	}
+}
+
+func nodeRows(b *graph.Batch) []float32 {
+	values := make([]float32, b.Nodes())
 	base := 0
 	if b.Graphs() > 0 {
 		base = int(b.NodeOffsets[0])
@@ -108,11 +148,9 @@ func (f *Scorer) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 			v = v/2 + w*sum(b.Features[from*b.Width:(from+1)*b.Width])
 			edge++
 		}
-		for o := range k {
-			s.Values[n*k+o] = v + float32(o)
-		}
+		values[n] = v
 	}
-	return s, nil
+	return values
 }
 
 func sum(v []float32) float32 {
@@ -126,8 +164,9 @@ func sum(v []float32) float32 {
 // Line is one row of a Sink.
 type Line struct {
 	GraphID any
-	NodeID  any
-	Scores  []float32
+	// NodeID is the id of the node, the place of the edge in its graph's input, or nil at level graph.
+	NodeID any
+	Scores []float32
 }
 
 // Sink keeps what it is given.
@@ -145,8 +184,8 @@ func (s *Sink) Write(_ context.Context, b *graph.Batch, scores *graph.Scores) er
 	if s.WriteErr != nil {
 		return s.WriteErr
 	}
-	if len(scores.Values) != b.Nodes()*scores.Outputs || b.Graphs() > 0 && scores.Outputs == 0 {
-		return fmt.Errorf("%d values of %d outputs for %d nodes", len(scores.Values), scores.Outputs, b.Nodes())
+	if rows := b.ScoreRows(scores.Level); len(scores.Values) != rows*scores.Outputs || b.Graphs() > 0 && scores.Outputs == 0 {
+		return fmt.Errorf("%d values of %d outputs for %d rows", len(scores.Values), scores.Outputs, rows)
 	}
 	failed := scores.Failed
 	for g := range b.Graphs() {
@@ -154,11 +193,20 @@ func (s *Sink) Write(_ context.Context, b *graph.Batch, scores *graph.Scores) er
 			failed = failed[1:]
 			continue
 		}
-		from, to := b.NodeRange(g)
+		from, to := b.ScoreRange(scores.Level, g)
+		if b.GraphNodes(g) == 0 {
+			continue
+		}
 		for n := from; n < to; n++ {
-			var id any = int64(n - from)
-			if b.NodeIDs != nil {
+			var id any
+			switch {
+			case scores.Level == graph.GraphLevel:
+			case scores.Level == graph.EdgeLevel:
+				id = int64(b.EdgeRow(n))
+			case b.NodeIDs != nil:
 				id = b.NodeIDs.Value(n)
+			default:
+				id = int64(n - from)
 			}
 			s.Lines = append(s.Lines, Line{
 				GraphID: b.IDs.Value(g), NodeID: id,

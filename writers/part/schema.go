@@ -32,7 +32,7 @@ func (c Contents) Validate() error {
 	if len(c.Outputs) == 0 {
 		return errors.New("the model has no outputs (Outputs)")
 	}
-	if i := graph.BadOutput(c.Outputs); i >= 0 {
+	if i := graph.BadOutput(graph.NodeLevel, c.Outputs); i >= 0 {
 		return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", c.Outputs[i])
 	}
 	s := c.Settings

@@ -48,7 +48,17 @@ type ScoreRequest struct {
 	// order, the edges of one target in the order of the input. An edge stays within its graph.
 	Sources []byte `protobuf:"bytes,8,opt,name=sources,proto3" json:"sources,omitempty"`
 	// float32 [E], in the order of sources, or empty: then every edge weighs 1.
-	EdgeWeights   []byte `protobuf:"bytes,9,opt,name=edge_weights,json=edgeWeights,proto3" json:"edge_weights,omitempty"`
+	EdgeWeights []byte `protobuf:"bytes,9,opt,name=edge_weights,json=edgeWeights,proto3" json:"edge_weights,omitempty"`
+	// D, the number of features of an edge.
+	EdgeFeatureWidth uint32 `protobuf:"varint,10,opt,name=edge_feature_width,json=edgeFeatureWidth,proto3" json:"edge_feature_width,omitempty"`
+	// float32 [E x D], in the order of sources.
+	EdgeFeatures []byte `protobuf:"bytes,11,opt,name=edge_features,json=edgeFeatures,proto3" json:"edge_features,omitempty"`
+	// uint32 [E], in the order of sources: the type of each edge, from 0.
+	EdgeTypes []byte `protobuf:"bytes,12,opt,name=edge_types,json=edgeTypes,proto3" json:"edge_types,omitempty"`
+	// F, the number of features of a graph.
+	GraphFeatureWidth uint32 `protobuf:"varint,13,opt,name=graph_feature_width,json=graphFeatureWidth,proto3" json:"graph_feature_width,omitempty"`
+	// float32 [G x F].
+	GraphFeatures []byte `protobuf:"bytes,14,opt,name=graph_features,json=graphFeatures,proto3" json:"graph_features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -146,21 +156,59 @@ func (x *ScoreRequest) GetEdgeWeights() []byte {
 	return nil
 }
 
+func (x *ScoreRequest) GetEdgeFeatureWidth() uint32 {
+	if x != nil {
+		return x.EdgeFeatureWidth
+	}
+	return 0
+}
+
+func (x *ScoreRequest) GetEdgeFeatures() []byte {
+	if x != nil {
+		return x.EdgeFeatures
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetEdgeTypes() []byte {
+	if x != nil {
+		return x.EdgeTypes
+	}
+	return nil
+}
+
+func (x *ScoreRequest) GetGraphFeatureWidth() uint32 {
+	if x != nil {
+		return x.GraphFeatureWidth
+	}
+	return 0
+}
+
+func (x *ScoreRequest) GetGraphFeatures() []byte {
+	if x != nil {
+		return x.GraphFeatures
+	}
+	return nil
+}
+
 // The scores of a ScoreRequest, in its order.
 type ScoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// N, as in the request.
+	// N, as in the request, for a model of level node. Else 0, so that a client that knows no other level refuses the answer.
 	Nodes uint32 `protobuf:"varint,1,opt,name=nodes,proto3" json:"nodes,omitempty"`
 	// K, the number of outputs of the model.
 	Outputs uint32 `protobuf:"varint,2,opt,name=outputs,proto3" json:"outputs,omitempty"`
-	// float32 [N x K]. The rows of a graph that is listed in errors are zero and mean nothing.
+	// float32 [rows x K]. The rows of a graph that is listed in errors are zero and mean nothing, as does that of a graph
+	// without nodes.
 	Scores []byte `protobuf:"bytes,3,opt,name=scores,proto3" json:"scores,omitempty"`
 	// The digest of the model that scored, as in GetModelResponse.
 	ModelDigest string `protobuf:"bytes,4,opt,name=model_digest,json=modelDigest,proto3" json:"model_digest,omitempty"`
 	// The graphs that were not scored, ascending by graph.
 	Errors []*GraphError `protobuf:"bytes,5,rep,name=errors,proto3" json:"errors,omitempty"`
 	// Time spent in the model, without decoding and encoding, in nanoseconds.
-	ModelNanos    uint64 `protobuf:"varint,6,opt,name=model_nanos,json=modelNanos,proto3" json:"model_nanos,omitempty"`
+	ModelNanos uint64 `protobuf:"varint,6,opt,name=model_nanos,json=modelNanos,proto3" json:"model_nanos,omitempty"`
+	// The rows of scores: N, E (edges in the order of sources) or G. An older server leaves it out: then they are nodes.
+	Rows          uint32 `protobuf:"varint,7,opt,name=rows,proto3" json:"rows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -233,6 +281,13 @@ func (x *ScoreResponse) GetErrors() []*GraphError {
 func (x *ScoreResponse) GetModelNanos() uint64 {
 	if x != nil {
 		return x.ModelNanos
+	}
+	return 0
+}
+
+func (x *ScoreResponse) GetRows() uint32 {
+	if x != nil {
+		return x.Rows
 	}
 	return 0
 }
@@ -341,8 +396,8 @@ type GetModelResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The name in the model's config.json.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// "sha256:" and 64 hexadecimal digits: sha256 over sha256(config.json) and sha256(model.safetensors),
-	// both digests as 32 raw bytes.
+	// "sha256:" and 64 hexadecimal digits: sha256 over sha256(config.json) and sha256 of each file of weights in the
+	// order of config.json, all digests as 32 raw bytes.
 	Digest string `protobuf:"bytes,2,opt,name=digest,proto3" json:"digest,omitempty"`
 	// Features of a node.
 	InFeatures uint32 `protobuf:"varint,3,opt,name=in_features,json=inFeatures,proto3" json:"in_features,omitempty"`
@@ -355,7 +410,11 @@ type GetModelResponse struct {
 	// Versions of what the scores depend on: graphscore, python, numpy, scipy, ...
 	Versions map[string]string `protobuf:"bytes,7,rep,name=versions,proto3" json:"versions,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// The BLAS kernel in use, e.g. "openblas 0.3.31 Haswell".
-	Blas          string `protobuf:"bytes,8,opt,name=blas,proto3" json:"blas,omitempty"`
+	Blas string `protobuf:"bytes,8,opt,name=blas,proto3" json:"blas,omitempty"`
+	// What a row of scores belongs to: "node", "edge" or "graph". An older server leaves it out: then it is "node".
+	Level string `protobuf:"bytes,9,opt,name=level,proto3" json:"level,omitempty"`
+	// The columns that the model reads. An older server leaves them out: then they are "x" and "edge_weight".
+	Inputs        []*ModelInput `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -446,11 +505,80 @@ func (x *GetModelResponse) GetBlas() string {
 	return ""
 }
 
+func (x *GetModelResponse) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *GetModelResponse) GetInputs() []*ModelInput {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
+}
+
+// A column that a model reads.
+type ModelInput struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "x", "edge_attr", "edge_type", "graph_attr" or "edge_weight".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Values of a node, an edge or a graph; of edge_type the number of types; of edge_weight 1.
+	Width         uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelInput) Reset() {
+	*x = ModelInput{}
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelInput) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelInput) ProtoMessage() {}
+
+func (x *ModelInput) ProtoReflect() protoreflect.Message {
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelInput.ProtoReflect.Descriptor instead.
+func (*ModelInput) Descriptor() ([]byte, []int) {
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ModelInput) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModelInput) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
 var File_graphscore_v1_scoring_proto protoreflect.FileDescriptor
 
 const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\n" +
-	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\x90\x02\n" +
+	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xd9\x03\n" +
 	"\fScoreRequest\x12\x16\n" +
 	"\x06graphs\x18\x01 \x01(\rR\x06graphs\x12\x14\n" +
 	"\x05nodes\x18\x02 \x01(\rR\x05nodes\x12\x14\n" +
@@ -462,7 +590,14 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\n" +
 	"in_degrees\x18\a \x01(\fR\tinDegrees\x12\x18\n" +
 	"\asources\x18\b \x01(\fR\asources\x12!\n" +
-	"\fedge_weights\x18\t \x01(\fR\vedgeWeights\"\xce\x01\n" +
+	"\fedge_weights\x18\t \x01(\fR\vedgeWeights\x12,\n" +
+	"\x12edge_feature_width\x18\n" +
+	" \x01(\rR\x10edgeFeatureWidth\x12#\n" +
+	"\redge_features\x18\v \x01(\fR\fedgeFeatures\x12\x1d\n" +
+	"\n" +
+	"edge_types\x18\f \x01(\fR\tedgeTypes\x12.\n" +
+	"\x13graph_feature_width\x18\r \x01(\rR\x11graphFeatureWidth\x12%\n" +
+	"\x0egraph_features\x18\x0e \x01(\fR\rgraphFeatures\"\xe2\x01\n" +
 	"\rScoreResponse\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x18\n" +
 	"\aoutputs\x18\x02 \x01(\rR\aoutputs\x12\x16\n" +
@@ -470,13 +605,14 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\fmodel_digest\x18\x04 \x01(\tR\vmodelDigest\x121\n" +
 	"\x06errors\x18\x05 \x03(\v2\x19.graphscore.v1.GraphErrorR\x06errors\x12\x1f\n" +
 	"\vmodel_nanos\x18\x06 \x01(\x04R\n" +
-	"modelNanos\"P\n" +
+	"modelNanos\x12\x12\n" +
+	"\x04rows\x18\a \x01(\rR\x04rows\"P\n" +
 	"\n" +
 	"GraphError\x12\x14\n" +
 	"\x05graph\x18\x01 \x01(\rR\x05graph\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\"\x11\n" +
-	"\x0fGetModelRequest\"\xd9\x02\n" +
+	"\x0fGetModelRequest\"\xa2\x03\n" +
 	"\x10GetModelResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1f\n" +
@@ -486,10 +622,17 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\x11max_message_bytes\x18\x05 \x01(\x04R\x0fmaxMessageBytes\x12\x16\n" +
 	"\x06engine\x18\x06 \x01(\tR\x06engine\x12I\n" +
 	"\bversions\x18\a \x03(\v2-.graphscore.v1.GetModelResponse.VersionsEntryR\bversions\x12\x12\n" +
-	"\x04blas\x18\b \x01(\tR\x04blas\x1a;\n" +
+	"\x04blas\x18\b \x01(\tR\x04blas\x12\x14\n" +
+	"\x05level\x18\t \x01(\tR\x05level\x121\n" +
+	"\x06inputs\x18\n" +
+	" \x03(\v2\x19.graphscore.v1.ModelInputR\x06inputs\x1a;\n" +
 	"\rVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x012\xa1\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"6\n" +
+	"\n" +
+	"ModelInput\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width2\xa1\x01\n" +
 	"\x0eScoringService\x12B\n" +
 	"\x05Score\x12\x1b.graphscore.v1.ScoreRequest\x1a\x1c.graphscore.v1.ScoreResponse\x12K\n" +
 	"\bGetModel\x12\x1e.graphscore.v1.GetModelRequest\x1a\x1f.graphscore.v1.GetModelResponseB*Z(graphscore/proto/graphscore/v1;scoringv1b\x06proto3"
@@ -506,27 +649,29 @@ func file_graphscore_v1_scoring_proto_rawDescGZIP() []byte {
 	return file_graphscore_v1_scoring_proto_rawDescData
 }
 
-var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_graphscore_v1_scoring_proto_goTypes = []any{
 	(*ScoreRequest)(nil),     // 0: graphscore.v1.ScoreRequest
 	(*ScoreResponse)(nil),    // 1: graphscore.v1.ScoreResponse
 	(*GraphError)(nil),       // 2: graphscore.v1.GraphError
 	(*GetModelRequest)(nil),  // 3: graphscore.v1.GetModelRequest
 	(*GetModelResponse)(nil), // 4: graphscore.v1.GetModelResponse
-	nil,                      // 5: graphscore.v1.GetModelResponse.VersionsEntry
+	(*ModelInput)(nil),       // 5: graphscore.v1.ModelInput
+	nil,                      // 6: graphscore.v1.GetModelResponse.VersionsEntry
 }
 var file_graphscore_v1_scoring_proto_depIdxs = []int32{
 	2, // 0: graphscore.v1.ScoreResponse.errors:type_name -> graphscore.v1.GraphError
-	5, // 1: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
-	0, // 2: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
-	3, // 3: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
-	1, // 4: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
-	4, // 5: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
-	4, // [4:6] is the sub-list for method output_type
-	2, // [2:4] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 1: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
+	5, // 2: graphscore.v1.GetModelResponse.inputs:type_name -> graphscore.v1.ModelInput
+	0, // 3: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
+	3, // 4: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
+	1, // 5: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
+	4, // 6: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
+	5, // [5:7] is the sub-list for method output_type
+	3, // [3:5] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_graphscore_v1_scoring_proto_init() }
@@ -540,7 +685,7 @@ func file_graphscore_v1_scoring_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_graphscore_v1_scoring_proto_rawDesc), len(file_graphscore_v1_scoring_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

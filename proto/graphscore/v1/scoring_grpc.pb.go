@@ -35,7 +35,7 @@ const (
 //
 // ScoringService scores batches of graphs with one model. The model never changes while the server runs.
 type ScoringServiceClient interface {
-	// Score scores every node of every graph of the request.
+	// Score scores the nodes, the edges or the graphs of the request: what the level of the model says.
 	//
 	// A graph that cannot be scored is listed in ScoreResponse.errors and does not disturb the others.
 	// INVALID_ARGUMENT: the request as a whole is malformed; nothing was scored.
@@ -81,7 +81,7 @@ func (c *scoringServiceClient) GetModel(ctx context.Context, in *GetModelRequest
 //
 // ScoringService scores batches of graphs with one model. The model never changes while the server runs.
 type ScoringServiceServer interface {
-	// Score scores every node of every graph of the request.
+	// Score scores the nodes, the edges or the graphs of the request: what the level of the model says.
 	//
 	// A graph that cannot be scored is listed in ScoreResponse.errors and does not disturb the others.
 	// INVALID_ARGUMENT: the request as a whole is malformed; nothing was scored.

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights")
+    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights", "edge_feature_width", "edge_features", "edge_types", "graph_feature_width", "graph_features")
     GRAPHS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     EDGES_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,11 @@ class ScoreRequest(_message.Message):
     IN_DEGREES_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     EDGE_WEIGHTS_FIELD_NUMBER: _ClassVar[int]
+    EDGE_FEATURE_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    EDGE_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EDGE_TYPES_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_FEATURE_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_FEATURES_FIELD_NUMBER: _ClassVar[int]
     graphs: int
     nodes: int
     edges: int
@@ -26,23 +31,30 @@ class ScoreRequest(_message.Message):
     in_degrees: bytes
     sources: bytes
     edge_weights: bytes
-    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ...) -> None: ...
+    edge_feature_width: int
+    edge_features: bytes
+    edge_types: bytes
+    graph_feature_width: int
+    graph_features: bytes
+    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ..., edge_feature_width: _Optional[int] = ..., edge_features: _Optional[bytes] = ..., edge_types: _Optional[bytes] = ..., graph_feature_width: _Optional[int] = ..., graph_features: _Optional[bytes] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos")
+    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos", "rows")
     NODES_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
     MODEL_DIGEST_FIELD_NUMBER: _ClassVar[int]
     ERRORS_FIELD_NUMBER: _ClassVar[int]
     MODEL_NANOS_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     outputs: int
     scores: bytes
     model_digest: str
     errors: _containers.RepeatedCompositeFieldContainer[GraphError]
     model_nanos: int
-    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ...) -> None: ...
+    rows: int
+    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ..., rows: _Optional[int] = ...) -> None: ...
 
 class GraphError(_message.Message):
     __slots__ = ("graph", "code", "message")
@@ -59,7 +71,7 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas")
+    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas", "level", "inputs")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -75,6 +87,8 @@ class GetModelResponse(_message.Message):
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     BLAS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     in_features: int
@@ -83,4 +97,14 @@ class GetModelResponse(_message.Message):
     engine: str
     versions: _containers.ScalarMap[str, str]
     blas: str
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ...) -> None: ...
+    level: str
+    inputs: _containers.RepeatedCompositeFieldContainer[ModelInput]
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ...) -> None: ...
+
+class ModelInput(_message.Message):
+    __slots__ = ("name", "width")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    width: int
+    def __init__(self, name: _Optional[str] = ..., width: _Optional[int] = ...) -> None: ...
