@@ -24,6 +24,9 @@ type Report struct {
 	RefusedCount int       `json:"refused_count"`
 	Failed       []Problem `json:"failed"`
 	FailedCount  int       `json:"failed_count"`
+	// Orphaned are parts whose input did not exist any more when the run ended, at most ShownProblems.
+	Orphaned      []Problem `json:"orphaned"`
+	OrphanedCount int       `json:"orphaned_count"`
 
 	Throughput []Rate  `json:"throughput"`
 	Stages     []Stage `json:"stages"`
@@ -60,7 +63,7 @@ const (
 	Done State = "done"
 	// Empty: the run ended well, but its input held no graph.
 	Empty State = "empty"
-	// Partly: the run ended, but graphs or files were not scored, or a gate failed.
+	// Partly: the run ended, but graphs or files were not scored, a gate failed, or parts are of inputs that are gone.
 	Partly State = "partly"
 	// Broken: the run ended with an error.
 	Broken State = "failed"

@@ -67,7 +67,7 @@ func Build(ctx context.Context, cfg Config) (*Report, error) {
 
 func newReport() *Report {
 	return &Report{
-		Notes: []string{}, Outcome: []Reason{}, Refused: []Problem{}, Failed: []Problem{}, Throughput: []Rate{},
+		Notes: []string{}, Outcome: []Reason{}, Refused: []Problem{}, Failed: []Problem{}, Orphaned: []Problem{}, Throughput: []Rate{},
 		Stages: []Stage{}, Scores: []Scores{}, Slowest: []Shard{}, Quarantine: []QuarantineCode{}, Gates: []Gate{}, Drift: []Change{},
 		ScoreDrift: []ScoreDrift{}, Recent: []Recent{}, Provenance: []Fact{},
 	}
@@ -214,8 +214,28 @@ func (b *builder) run() {
 	r.Throughput = rates(rec.Throughput)
 	r.Stages = stages(rec.Stages)
 	r.Slowest = slowest(rec.Shards)
-	if n := rec.Counts.Orphaned; n > 0 {
-		b.note("%s of missing inputs are kept and count here.", display.Plural(n, "part"))
+	b.orphans()
+}
+
+// orphans names the parts whose input does not exist any more, as the run found it, and that still exist.
+func (b *builder) orphans() {
+	r := b.report
+	orphaned := map[string]bool{}
+	for _, name := range b.record.Orphaned {
+		orphaned[name] = true
+	}
+	for _, p := range b.output.parts {
+		if !orphaned[p.name] {
+			continue
+		}
+		if r.OrphanedCount++; len(r.Orphaned) < ShownProblems {
+			r.Orphaned = append(r.Orphaned, Problem{p.name, fmt.Sprintf("%s of the input %q, which is gone or was renamed.",
+				display.Plural(p.footer.RowsIn, "graph"), p.footer.Input)})
+		}
+	}
+	if n := int64(r.OrphanedCount); n > 0 {
+		b.note("%s of inputs that are gone or were renamed: their graphs count here and wherever the output is read, perhaps twice. "+
+			"Run with --prune, or set on_orphan: prune in the job, to remove them.", are(n, "part"))
 	}
 }
 

@@ -138,6 +138,7 @@ func (t *textPage) outcome(r *Report) {
 	}
 	t.problems("files that could not be read", r.Refused, r.RefusedCount)
 	t.problems("shards without a part", r.Failed, r.FailedCount)
+	t.problems("parts whose input is gone", r.Orphaned, r.OrphanedCount)
 }
 
 func (t *textPage) problems(title string, list []Problem, count int) {

@@ -7,6 +7,7 @@ import (
 
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
+	"graphscore/writers/record"
 )
 
 // compareWithPlan counts what the run planned, and the parts that it wrote or found and that are gone.
@@ -20,7 +21,7 @@ func (b *builder) compareWithPlan() {
 		there[p.name] = true
 	}
 	for _, s := range b.record.Shards {
-		if (s.Outcome == "scored" || s.Outcome == "skipped") && !there[s.Part] {
+		if (s.Outcome == "scored" || s.Outcome == record.ShardSkipped) && !there[s.Part] {
 			b.output.totals.Missing++
 		}
 	}
@@ -88,6 +89,9 @@ func (b *builder) ended(whole bool) (State, string) {
 		return Empty, "Nothing was scored: no file of the input was there."
 	case b.record.ExitCode == exit.Done && r.Totals.Graphs == 0:
 		return Empty, fmt.Sprintf("Nothing was scored: the input (%s) holds no graph.", display.Plural(b.record.Counts.Files, "file"))
+	case b.record.ExitCode == exit.Done && whole && r.OrphanedCount > 0:
+		return Partly, fmt.Sprintf("Every graph of the input was scored, but %s of inputs that are gone: %s in %s.", are(int64(r.OrphanedCount), "part"),
+			comma(r.Totals.Scored), display.Plural(r.Totals.Parts, "part"))
 	case b.record.ExitCode == exit.Done && whole:
 		return Done, fmt.Sprintf("Every graph was scored, %s in %s.", comma(r.Totals.Scored), display.Plural(r.Totals.Parts, "part"))
 	case b.record.ExitCode == exit.Done:

@@ -166,6 +166,9 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 		}
 	}
 	v.success(before)
+	if cfg.Input == nil {
+		v.orphans(before)
+	}
 	v.coverage()
 	return &v.report, v.undisturbed(ctx, before)
 }
@@ -261,6 +264,19 @@ func (v *verifier) success(inv *writers.Inventory) {
 	for _, s := range v.last.Shards {
 		if _, there := slices.BinarySearch(inv.Parts, s.Part); !there {
 			v.found(s.Part, "the part does not exist, though _SUCCESS does: run again")
+		}
+	}
+}
+
+// orphans names the parts whose input was gone when the last run ended: the input itself is not looked at.
+func (v *verifier) orphans(inv *writers.Inventory) {
+	if v.last == nil {
+		return
+	}
+	for _, name := range v.last.Orphaned {
+		if _, there := slices.BinarySearch(inv.Parts, name); there {
+			v.report.Orphaned++
+			v.found(name, "its input was gone, or renamed, when run %s ended: run with --prune to remove such parts", v.last.RunID)
 		}
 	}
 }
