@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,7 +235,7 @@ func (b *Backfill) failed(d *Date) {
 }
 
 // outcome is how a backfill ended that nothing stopped: the code of the first failed date in the order of the
-// calendar, or 3 where a date was scored but for some graphs or files.
+// calendar, 75 only where no other failed, or 3 where a date was scored but for some graphs or files.
 func (b *Backfill) outcome() error {
 	var failed []*Date
 	notBegun, incomplete := 0, false
@@ -250,14 +251,17 @@ func (b *Backfill) outcome() error {
 	}
 	switch {
 	case len(failed) > 0:
-		first := failed[0]
+		first, which := failed[0], "first"
+		if i := slices.IndexFunc(failed, func(d *Date) bool { return d.ExitCode != exit.Locked }); i > 0 {
+			first, which = failed[i], "first that did not end with 75" // another try is not all that is due
+		}
 		message := display.Plural(int64(len(failed)), "date") + " failed"
 		if notBegun > 0 {
 			message += ", " + display.Plural(int64(notBegun), "date") + " not begun"
 		}
 		return &run.OutcomeError{
 			Code: first.ExitCode, Said: first.ExitCode == exit.CheckFailed,
-			Message: message + "; the first is " + first.Date + ": " + first.Error,
+			Message: message + "; the " + which + " is " + first.Date + ": " + first.Error,
 		}
 	case incomplete && !b.DryRun:
 		return &run.OutcomeError{Code: exit.Partly, Message: "some graphs or files were not scored", Said: true}
