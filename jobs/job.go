@@ -18,7 +18,8 @@ type Job struct {
 	// Path is the file that the job comes from, "" for a job of flags.
 	Path string `yaml:"-"`
 
-	// Name names the job in records and logs. Default: the name of the file without its ending, or "job".
+	// Name names the job in records, logs and metrics. Default: the name of the file without its ending, of a file
+	// job.yaml that of its folder; "job" for a job of flags.
 	Name   string `yaml:"name"`
 	Input  Input  `yaml:"input"`
 	Output Output `yaml:"output"`
@@ -130,10 +131,7 @@ type Limits struct {
 // WithDefaults returns a copy with every unset field at its default, Workers excepted.
 func (j Job) WithDefaults() Job {
 	if j.Name == "" {
-		j.Name = strings.TrimSuffix(filepath.Base(j.Path), filepath.Ext(j.Path))
-		if j.Path == "" {
-			j.Name = "job"
-		}
+		j.Name = nameOf(j.Path)
 	}
 	setDefault(&j.Input.Layout, graph.LayoutAuto)
 	setDefault(&j.Input.Fingerprint, "fast")
@@ -147,6 +145,24 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.Limits.Deadline, Duration(time.Minute))
 	setDefault(&j.Limits.RetryBudget, Duration(time.Minute))
 	return j
+}
+
+const noName = "job"
+
+// nameOf is the name of a job without one. Many are in a job.yaml: their folders have the names.
+func nameOf(path string) string {
+	if path == "" {
+		return noName
+	}
+	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	if name != noName {
+		return name
+	}
+	full, err := filepath.Abs(path)
+	if folder := filepath.Base(filepath.Dir(full)); err == nil && folder != string(filepath.Separator) {
+		return folder
+	}
+	return noName
 }
 
 func setDefault[T comparable](field *T, value T) {

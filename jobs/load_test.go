@@ -170,9 +170,6 @@ func TestValidate(t *testing.T) {
 				Path: "job.yaml", Input: jobs.Input{Path: jobs.Paths{{Path: "data"}}},
 				Output: jobs.Output{Path: "out"}, Model: jobs.Model{Path: "model"},
 			}.WithDefaults()
-			if j.Name != "job" {
-				t.Errorf("name %q", j.Name)
-			}
 			test.spoil(&j)
 			err := j.Validate()
 			if test.want == "" {
@@ -240,5 +237,26 @@ func TestPathsOfElsewhere(t *testing.T) {
 		if err := job.WithDefaults().Validate(); !errors.As(err, &mistake) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// A job without a name has that of its file, and one in a job.yaml that of its folder.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"/etc/graphscore/molecules.yaml": "molecules", "molecules.yml": "molecules", "": "job",
+		"/srv/molecules/job.yaml": "molecules", "molecules/job.yml": "molecules", "./job.yaml": filepath.Base(here), "job.yaml": filepath.Base(here),
+		"/job.yaml": "job", "/srv/mol.2/job.yaml": "mol.2", "/srv/molecules/nightly.job": "nightly",
+	} {
+		if got := (jobs.Job{Path: path}).WithDefaults().Name; got != want {
+			t.Errorf("%q: %q, expected %q", path, got, want)
+		}
+	}
+	if got := (jobs.Job{Path: "a/job.yaml", Name: "mine"}).WithDefaults().Name; got != "mine" {
+		t.Error(got)
 	}
 }
