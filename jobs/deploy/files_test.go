@@ -136,45 +136,63 @@ func TestStopTimeout(t *testing.T) {
 	}
 }
 
-// The alerts call a failure what the unit calls one, but for a stop that was asked for: the scores are not there. That
-// nothing is wrong and another try is due has an alert of its own, once it has lasted.
-func TestAlertedCodes(t *testing.T) {
-	t.Parallel()
-	var file struct {
-		Groups []struct {
-			Rules []struct{ Alert, Expr string }
-		}
-	}
+// rule is one of alerts.yaml.
+type rule struct{ Alert, Expr string }
+
+func rules(t *testing.T) []rule {
+	t.Helper()
+	var file struct{ Groups []struct{ Rules []rule } }
 	if err := yaml.Unmarshal([]byte(read(t, "alerts.yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
+	return file.Groups[0].Rules
+}
+
+// alerts are the names of all.
+func alerts(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, r := range rules(t) {
+		names = append(names, r.Alert)
+	}
+	return names
+}
+
+// The alerts call a failure what the unit calls one, but for a stop that was asked for: the scores are not there. That
+// nothing matches, and that nothing is wrong and another try is due, have alerts of their own.
+func TestAlertedCodes(t *testing.T) {
+	t.Parallel()
 	codes := exitCodes(t)
-	var excluded, waiting []int
-	for _, rule := range file.Groups[0].Rules {
-		if rule.Alert == "GraphscoreRunFailed" {
-			excluded = numbers(t, strings.Join(regexp.MustCompile(`\d+`).FindAllString(rule.Expr, -1), " "))
-		}
-		if rule.Alert == "GraphscoreWaits" {
-			waiting = numbers(t, strings.Join(regexp.MustCompile(`\d+`).FindAllString(rule.Expr, -1), " "))
+	named := map[string][]int{}
+	code := regexp.MustCompile(`(?:[!=]=) (\d+)`)
+	for _, r := range rules(t) {
+		for _, found := range code.FindAllStringSubmatch(r.Expr, -1) {
+			named[r.Alert] = append(named[r.Alert], numbers(t, found[1])...)
 		}
 	}
-	if diff := cmp.Diff([]int{codes["Locked"]}, waiting); diff != "" {
-		t.Error(diff)
+	failed := append([]int{codes["Done"]}, numbers(t, unit(t, "graphscore@.service")["SuccessExitStatus"][0])...)
+	failed = slices.DeleteFunc(failed, func(c int) bool { return c == codes["Interrupted"] || c == codes["Terminated"] || c == codes["Locked"] })
+	want := map[string][]int{
+		"GraphscoreRunFailed":       append(failed, codes["NotThere"], codes["Locked"]),
+		"GraphscoreDeliveryMissing": {codes["NotThere"]},
 	}
-	want := append([]int{codes["Done"]}, numbers(t, unit(t, "graphscore@.service")["SuccessExitStatus"][0])...)
-	want = slices.DeleteFunc(want, func(c int) bool { return c == codes["Interrupted"] || c == codes["Terminated"] })
-	want = append(want, codes["Locked"])
-	if diff := cmp.Diff(want, excluded); diff != "" {
+	if diff := cmp.Diff(want, named); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// The alerts and their annotations know no metric that the program does not write.
+// The alerts and their annotations know no metric, and no reason of a date, that the program does not write.
 func TestAlertedMetrics(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "molecules.prom")
-	if err := observe.WriteTextfile(file, &observe.LastRun{Job: "molecules", Ended: time.Now(), Success: true}); err != nil {
-		t.Fatal(err)
+	last := &observe.LastRun{Job: observe.Job{Name: "molecules"}, Ended: time.Now(), Success: true, Output: &observe.Output{}, Dates: map[string]int64{}}
+	for _, reason := range observe.Reasons() {
+		last.Dates[reason] = 0
+	}
+	for _, last.TurnedAway = range []bool{false, true} {
+		if err := observe.WriteTextfile(t.Context(), file, last); err != nil {
+			t.Fatal(err)
+		}
 	}
 	metric := regexp.MustCompile(`graphscore_\w+`)
 	there := metric.FindAllString(read(t, file), -1)
@@ -186,6 +204,13 @@ func TestAlertedMetrics(t *testing.T) {
 		for _, name := range named {
 			if !slices.Contains(there, name) {
 				t.Errorf("%s names %s, which the program does not write", rules, name)
+			}
+		}
+		for _, reasons := range regexp.MustCompile(`reason=~?"([^"]*)"`).FindAllStringSubmatch(read(t, rules), -1) {
+			for reason := range strings.SplitSeq(reasons[1], "|") {
+				if !slices.Contains(observe.Reasons(), reason) {
+					t.Errorf("%s names the reason %q, which the program does not write", rules, reason)
+				}
 			}
 		}
 	}
