@@ -125,6 +125,12 @@ func (c Calendar) Parse(text string, now time.Time) (Date, error) {
 	return Date{}, fmt.Errorf("%q is not a date: write it as %s, or as yesterday or 7 days ago", text, example)
 }
 
+// Relative reports whether a text is a date relative to now: it means another one tomorrow.
+func (c Calendar) Relative(text string) bool {
+	_, is := c.ago(text, time.Time{})
+	return is
+}
+
 // mostAgo is how many units of time ago a date may be.
 const mostAgo = 100_000
 

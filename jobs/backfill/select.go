@@ -46,6 +46,24 @@ type Config struct {
 	NewestFirst, DryRun bool
 }
 
+// Nightly reports whether what was asked for is a window of dates that moves with the clock and ends now: the night of a
+// job, and not a backfill of old dates. One of failed or stale dates only leaves others out, and is none.
+func (c Config) Nightly() bool {
+	calendar, err := c.Run.Job.Calendar()
+	if err != nil { // it will not run
+		calendar = jobs.Calendar{}
+	}
+	if !calendar.Relative(c.Since) || c.Only != OnlyMissing && c.Only != OnlyAll {
+		return false
+	}
+	if c.Until == "" {
+		return true
+	}
+	now := c.Run.Now()
+	until, err := calendar.Parse(c.Until, now)
+	return err == nil && calendar.Relative(c.Until) && until == calendar.Current(now)
+}
+
 func usagef(format string, args ...any) error {
 	return &run.UsageError{Message: fmt.Sprintf(format, args...)}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"graphscore/jobs"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/observe"
 )
 
@@ -42,9 +43,12 @@ func checkWatch(ctx context.Context, k *known) Finding {
 		return fail(opening, err)
 	}
 	if m.Textfile != "" {
-		path := observe.TextfilePath(m.Textfile, k.cfg.Job.Name)
+		path := observe.TextfilePath(m.Textfile, k.cfg.Job.Name, false)
 		if err := writableFolder(filepath.Dir(path)); err != nil {
 			return warn("the metrics of a run cannot be written to %s: %v", path, err)
+		}
+		if err := observe.CheckTextfile(path, run.Watched(k.cfg.Job)); err != nil {
+			return warn("the metrics of a run are not written: %v", err)
 		}
 	}
 	url, err := observe.PingURL(os.Getenv)

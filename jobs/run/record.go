@@ -181,7 +181,7 @@ func (x *execution) shardRecords() []record.Shard {
 		}
 		if l := x.work.Footers[i]; l != nil {
 			rec := &records[i]
-			rec.Outcome, rec.RowsIn, rec.Scored, rec.Quarantined, rec.Nodes = "skipped", l.RowsIn, l.Scored, l.Quarantined, l.Nodes
+			rec.Outcome, rec.RowsIn, rec.Scored, rec.Quarantined, rec.Nodes = record.ShardSkipped, l.RowsIn, l.Scored, l.Quarantined, l.Nodes
 		}
 	}
 	for k, s := range x.result.Shards {

@@ -2,7 +2,9 @@ package observe
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"strings"
@@ -25,39 +27,80 @@ type Pushgateway struct {
 	User, Password string
 }
 
-// Push sends the metrics to the Pushgateway, in the group of the job; those that it does not name stay there. It
-// blocks 3 s at most.
+// backfillGroup is the label, beside the job, of the group of backfills.
+const backfillGroup = "command"
+
+// Push sends the metrics to the Pushgateway, in the group of the job or in that of its backfills; those that it does not
+// name stay there. It asks for what is there before, and goes on without where it is not told. It blocks 3 s at most. The
+// error is a *NotOursError where the group is that of another job, and stays.
 func (g Pushgateway) Push(ctx context.Context, l *LastRun) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushPatience)
+	defer cancel()
+	before, err := g.standing(ctx, l)
+	if err != nil {
+		return fmt.Errorf("pushing to %s: %s", g.URL, unaddressed(err))
+	}
+	if err := l.mayReplace(before, "the group of job "+l.Job.Name+" at "+g.URL, "delete the group there, as curl -X DELETE does"); err != nil {
+		return err
+	}
 	registry := prometheus.NewRegistry() // without the label: the group has it
-	if err := l.gather(registry, 0); err != nil {
+	if err := l.gather(registry, before); err != nil {
 		return fmt.Errorf("collecting metrics: %w", err)
 	}
-	pusher := push.New(g.URL, l.Job).Gatherer(registry).Client(oneOff(pushPatience))
-	switch {
-	case g.User != "":
-		pusher.BasicAuth(g.User, g.Password)
-	case g.Password != "":
-		pusher.Header(http.Header{"Authorization": {"Bearer " + g.Password}})
+	pusher := push.New(g.URL, l.Job.Name).Gatherer(registry).Client(oneOff(pushPatience))
+	if l.Backfill {
+		pusher.Grouping(backfillGroup, "backfill")
 	}
-	if err := pusher.AddContext(context.WithoutCancel(ctx)); err != nil {
+	header := http.Header{}
+	g.authorize(header)
+	if err := pusher.Header(header).AddContext(ctx); err != nil {
 		return fmt.Errorf("pushing to %s: %s", g.URL, refusal(err))
 	}
 	return nil
 }
 
-// Ready asks the Pushgateway whether it is ready, and pushes nothing. It blocks 3 s at most.
-func (g Pushgateway) Ready(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(g.URL, "/")+"/-/ready", nil)
+// maxStanding is how much of the metrics of a Pushgateway is read.
+const maxStanding = 64 << 20
+
+// standing asks for the group that l is pushed to. It is nil where the Pushgateway does not show its metrics; the error
+// is that of one which does not answer.
+func (g Pushgateway) standing(ctx context.Context, l *LastRun) (standing, error) {
+	answer, err := g.get(ctx, "/metrics")
 	if err != nil {
-		return fmt.Errorf("asking %s: %s", g.URL, unaddressed(err))
+		return nil, err
 	}
+	defer func() { _ = answer.Body.Close() }() // it is read
+	if answer.StatusCode != http.StatusOK {
+		return nil, nil
+	}
+	return readStanding(io.LimitReader(answer.Body, maxStanding), func(labels map[string]string) bool {
+		return labels["job"] == l.Job.Name && (labels[backfillGroup] != "") == l.Backfill
+	}), nil
+}
+
+// authorize says who asks.
+func (g Pushgateway) authorize(header http.Header) {
 	switch {
 	case g.User != "":
-		request.SetBasicAuth(g.User, g.Password)
+		header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(g.User+":"+g.Password)))
 	case g.Password != "":
-		request.Header.Set("Authorization", "Bearer "+g.Password)
+		header.Set("Authorization", "Bearer "+g.Password)
 	}
-	answer, err := oneOff(pushPatience).Do(request)
+}
+
+// get asks for a path below the URL. The caller closes the body.
+func (g Pushgateway) get(ctx context.Context, path string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(g.URL, "/")+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	g.authorize(request.Header)
+	return oneOff(pushPatience).Do(request)
+}
+
+// Ready asks the Pushgateway whether it is ready, and pushes nothing. It blocks 3 s at most.
+func (g Pushgateway) Ready(ctx context.Context) error {
+	answer, err := g.get(ctx, "/-/ready")
 	if err != nil {
 		return fmt.Errorf("asking %s: %s", g.URL, unaddressed(err))
 	}

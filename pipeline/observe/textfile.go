@@ -2,6 +2,7 @@ package observe
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"hash/fnv"
@@ -9,23 +10,34 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
 
 	"graphscore/pipeline/display"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
+	dto "github.com/prometheus/client_model/go"
 )
 
-const textfileSuffix = ".prom" // what node_exporter reads
+const (
+	textfileSuffix = ".prom" // what node_exporter reads
+	textfilePrefix = "graphscore-"
+	backfillPrefix = "graphscore_backfill-" // no name of a job makes the other one of it
+	backfillSuffix = "_backfill"
+)
 
-// TextfilePath is the file for a job: path itself where it ends in .prom, else one in the folder path that is named
-// after the job.
-func TextfilePath(path, job string) string {
-	if strings.HasSuffix(path, textfileSuffix) {
-		return path
+// TextfilePath is the file for the nights of a job, or for its backfills: path itself where it ends in .prom, for
+// backfills a file beside it, else one in the folder path that is named after the job.
+func TextfilePath(path, job string, backfill bool) string {
+	if base, is := strings.CutSuffix(path, textfileSuffix); is {
+		if backfill {
+			base += backfillSuffix
+		}
+		return base + textfileSuffix
 	}
 	name := regexp.MustCompile(`[^A-Za-z0-9_.-]+`).ReplaceAllString(job, "_")
 	if name != job { // another job may look alike
@@ -33,48 +45,92 @@ func TextfilePath(path, job string) string {
 		_, _ = sum.Write([]byte(job)) // never fails
 		name = fmt.Sprintf("%s-%08x", name, sum.Sum32())
 	}
-	return filepath.Join(path, "graphscore-"+name+textfileSuffix)
+	prefix := textfilePrefix
+	if backfill {
+		prefix = backfillPrefix
+	}
+	return filepath.Join(path, prefix+name+textfileSuffix)
 }
 
 // WriteTextfile puts the metrics into a file for the textfile collector of node_exporter, by rename, readable for
-// all. The folder must be there. The error names the file.
-func WriteTextfile(path string, l *LastRun) error {
-	registry := prometheus.NewRegistry()
-	labelled := prometheus.WrapRegistererWith(prometheus.Labels{"job": l.Job}, registry)
-	succeeded, err := lastSuccess(path, l.Job)
+// all. What outlives a run is taken over from the file that it replaces. The folder must exist. The error names the
+// file; it is a *NotOursError where the file is that of another job, and stays.
+func WriteTextfile(ctx context.Context, path string, l *LastRun) error {
+	defer lockFolder(ctx, filepath.Dir(path))()
+	before, err := textfile(path)
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", path, display.Cause(err))
 	}
-	if err := l.gather(labelled, succeeded); err != nil {
+	if err := l.mayReplace(before, path, "remove the file"); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	if err := l.gather(prometheus.WrapRegistererWith(prometheus.Labels{"job": l.Job.Name}, registry), before); err != nil {
 		return fmt.Errorf("collecting metrics: %w", err)
 	}
-	if err := prometheus.WriteToTextfile(path, registry); err != nil {
+	if err := prometheus.WriteToTextfile(path, l.with(before, registry)); err != nil {
 		return fmt.Errorf("writing %s: %w", path, display.Cause(err))
 	}
 	return nil
 }
 
-// lastSuccess is the time of the last success of a job that the file has, 0 where it has none: whatever is
-// there otherwise is replaced. The error is that of a file which cannot be read.
-func lastSuccess(path, job string) (float64, error) {
-	content, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return 0, nil
-	}
+// lockFolder waits, 3 s at most, until no other command reads and replaces a file of the folder: each would undo the
+// other. Where a folder cannot be locked, there is no waiting.
+func lockFolder(ctx context.Context, folder string) (unlock func()) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushPatience)
+	defer cancel()
+	lock := flock.New(folder, flock.SetFlag(os.O_RDONLY))
+	_, _ = lock.TryLockContext(ctx, 5*time.Millisecond)
+	return func() { _ = lock.Close() }
+}
+
+// CheckTextfile returns a *NotOursError where a file is that of another job, and the error of a file that cannot be read.
+func CheckTextfile(path string, job Job) error {
+	before, err := textfile(path)
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("reading %s: %w", path, display.Cause(err))
 	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(bytes.NewReader(content))
-	if err != nil { // it is no such file
-		return 0, nil
-	}
-	for _, m := range families[successName].GetMetric() {
-		for _, label := range m.GetLabel() {
-			if label.GetName() == "job" && label.GetValue() == job {
-				return m.GetGauge().GetValue(), nil
+	return (&LastRun{Job: job}).mayReplace(before, path, "remove the file")
+}
+
+// with adds to what is gathered those metrics of before that outlive it.
+func (l *LastRun) with(before standing, now prometheus.Gatherer) prometheus.Gatherer {
+	return prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) {
+		families, err := now.Gather()
+		if err != nil {
+			return nil, err
+		}
+		for name, family := range before {
+			named := slices.ContainsFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
+			if !named && l.outlives(name) {
+				families = append(families, of(family, l.Job.Name))
 			}
 		}
+		slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
+		return slices.DeleteFunc(families, func(f *dto.MetricFamily) bool { return len(f.GetMetric()) == 0 }), nil
+	})
+}
+
+// of is a family of the metrics of one job.
+func of(family *dto.MetricFamily, job string) *dto.MetricFamily {
+	ours := &dto.MetricFamily{Name: family.Name, Help: family.Help, Type: family.Type}
+	for _, m := range family.GetMetric() {
+		if labelsOf(m)["job"] == job {
+			ours.Metric = append(ours.Metric, m)
+		}
 	}
-	return 0, nil
+	return ours
+}
+
+// textfile is what a file has, nothing where there is none or it is something else: it is replaced. The error is that
+// of a file which cannot be read.
+func textfile(path string) (standing, error) {
+	content, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readStanding(bytes.NewReader(content), func(map[string]string) bool { return true }), nil
 }

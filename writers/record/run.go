@@ -127,6 +127,9 @@ func NewModel(m *graph.Model) Model {
 	}
 }
 
+// ShardSkipped is the outcome of a shard whose part was done before.
+const ShardSkipped = "skipped"
+
 // Counts are the sums of a run. RowsIn = Scored + Quarantined + Skipped. RowsPlanned is what RowsIn is once every
 // planned shard has its part: the graphs of all files that could be planned.
 type Counts struct {
@@ -206,7 +209,7 @@ type Shard struct {
 	Input      string `json:"input"`
 	FirstGroup int    `json:"first_group"`
 	LastGroup  int    `json:"last_group"`
-	// Outcome is "scored", "skipped", "refused" or "failed".
+	// Outcome is "scored", ShardSkipped, "refused" or "failed".
 	Outcome     string  `json:"outcome"`
 	RowsIn      int64   `json:"rows_in"`
 	Scored      int64   `json:"scored"`

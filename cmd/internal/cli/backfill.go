@@ -28,8 +28,10 @@ func (e *env) backfillCommand() *cobra.Command {
 			"scored again) or a last run that did not end, all is every date. A date of which\n" +
 			"a gate failed has failed; a drift gate compares it with the last date before it\n" +
 			"that has its _SUCCESS.\n\n" +
-			"The exit code is that of the first failed date; without any, 3 if graphs or\n" +
-			"files of a date were not scored. The same command continues." + watchHelp,
+			"The exit code is that of the first failed date, 75 only where no other failed;\n" +
+			"without any, 3 if graphs or files of a date were not scored. The same command\n" +
+			"continues. In metrics, a --since like '7 days ago' is the night of the job; a\n" +
+			"backfill of dates of the calendar has a series of its own." + watchHelp,
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +
 			"  graphscore backfill nightly.yaml --since '7 days ago' --newest-first\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --dry-run\n" +
@@ -47,6 +49,7 @@ func (e *env) backfillCommand() *cobra.Command {
 				}
 				cfg.Run = e.config(f, job, "")
 				cfg.Run.ID = m.id
+				m.series = series{none: f.apart(), backfill: !cfg.Nightly(), ownOutput: f.ownOutput}
 				return e.backfill(ctx, m, p, cfg)
 			}
 			if cfg.DryRun {
@@ -106,7 +109,7 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 	if !ended.Begun {
 		return err
 	}
-	m.figures = func(l *observe.LastRun) { lastBackfill(l, e.start, &ended) }
+	m.figures = func(l *observe.LastRun) { m.lastBackfill(ctx, l, b.Run.Job, &ended) }
 	m.summarize = func(w io.Writer) error { return printBackfill(w, &ended.Record) }
 	return run.FirstFailure(ctx, e.log, err, p.ended(&ended, err))
 }

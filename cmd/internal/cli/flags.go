@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,6 +36,9 @@ type jobFlags struct {
 	mustExist bool
 	date      string
 	metrics   jobs.Metrics
+
+	elsewhere string // the flag that makes another input or output of that of the job file, "" for none
+	ownOutput bool   // --output says what the job file leaves open: each is a job of its own
 }
 
 func (f *jobFlags) bindInput(cmd *cobra.Command) {
@@ -139,14 +144,36 @@ func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
 			return nil, err
 		}
 	}
+	own := *job
 	if err := f.apply(job); err != nil {
 		return nil, err
 	}
+	f.elsewhere, f.ownOutput = leaves(&own, job), own.Output.Path == "" && f.output != ""
 	full := job.WithDefaults()
 	if full.Workers == 0 && len(full.Server.Addresses) == 0 {
 		full.Workers = run.DefaultWorkers()
 	}
 	return &full, nil
+}
+
+// leaves is the flag that makes another input or output of that of a job file. A job of flags has no other.
+func leaves(own, job *jobs.Job) string {
+	same := func(a, b string) bool {
+		a, errA := filepath.Abs(a)
+		b, errB := filepath.Abs(b)
+		return errA == nil && errB == nil && a == b
+	}
+	switch {
+	case own.Path == "":
+		return ""
+	case own.Output.Path != "" && !same(own.Output.Path, job.Output.Path):
+		return "--output"
+	case len(own.Input.Path) > 0 && !slices.EqualFunc(own.Input.Path, job.Input.Path, func(a, b jobs.Path) bool {
+		return a.Name == b.Name && same(a.Path, b.Path)
+	}):
+		return "--input"
+	}
+	return ""
 }
 
 func (f *jobFlags) apply(job *jobs.Job) error {

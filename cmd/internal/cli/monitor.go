@@ -8,17 +8,13 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/jobs"
-	"graphscore/jobs/backfill"
 	"graphscore/jobs/run"
 	"graphscore/pipeline"
-	"graphscore/pipeline/exit"
 	"graphscore/pipeline/observe"
-	"graphscore/writers/record"
 )
 
 // watchHelp ends the help of commands that others may watch.
@@ -36,6 +32,7 @@ type monitor struct {
 	// command has something to report.
 	figures   func(*observe.LastRun)
 	summarize func(io.Writer) error
+	series    series
 
 	what   string
 	traces *observe.Traces
@@ -129,42 +126,6 @@ func (m *monitor) pinger(ctx context.Context) *observe.Pinger {
 	return observe.NewPinger(ctx, observe.PingConfig{URL: url, RunID: m.id, Log: m.log})
 }
 
-// publish says in metrics how the command ended, where the job is known and wants any.
-func (m *monitor) publish(ctx context.Context, ended error) {
-	if m.job == nil {
-		return
-	}
-	last := m.lastRun(ended)
-	if path := m.job.Metrics.Textfile; path != "" {
-		m.delivered(ctx, observe.WriteTextfile(observe.TextfilePath(path, last.Job), last))
-	}
-	if url := m.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
-		password, err := observe.PushgatewayPassword(os.Getenv)
-		if err == nil {
-			gateway := observe.Pushgateway{URL: url, User: os.Getenv(observe.PushUserVariable), Password: password}
-			err = gateway.Push(ctx, last)
-		}
-		m.delivered(ctx, err)
-	}
-}
-
-func (m *monitor) delivered(ctx context.Context, err error) {
-	if err != nil {
-		m.log.WarnContext(ctx, "could not push metrics; the run is not affected", "error", err)
-	}
-}
-
-func (m *monitor) lastRun(ended error) *observe.LastRun {
-	now := m.now()
-	code := run.ExitCode(ended)
-	last := &observe.LastRun{
-		Job: m.job.Name, Ended: now, ExitCode: code, Success: code == exit.Done || code == exit.Partly,
-		Seconds: run.Elapsed(m.start, now), StartupSeconds: run.Elapsed(m.start, now), PeakRun: run.PeakMemory(),
-	}
-	m.figures(last)
-	return last
-}
-
 // text is what a monitor shows: the error in one sentence, and the summary where there is one.
 func (m *monitor) text(ended error) string {
 	var b strings.Builder
@@ -173,42 +134,4 @@ func (m *monitor) text(ended error) string {
 	}
 	_ = m.summarize(&b) // a builder takes everything
 	return b.String()
-}
-
-// lastRun adds the figures of a run that came as far as a record.
-func lastRun(l *observe.LastRun, rec *record.Run) {
-	addLast(l, &rec.Counts, rec)
-	l.StartupSeconds, l.PeakWorkers = rec.StartupSeconds, rec.PeakMemory.Workers
-}
-
-// lastBackfill adds the figures of a backfill: sums over its dates.
-func lastBackfill(l *observe.LastRun, start time.Time, b *backfill.Ended) {
-	if !b.FirstRequest.IsZero() {
-		l.StartupSeconds = run.Elapsed(start, b.FirstRequest)
-	}
-	l.PeakWorkers = b.WorkerMemory
-	for i := range b.Dates {
-		addLast(l, &b.Dates[i].Counts, &b.Dates[i].Run.Record)
-	}
-}
-
-// addLast adds the counts of a run or a date, and what only the record of a run has.
-func addLast(l *observe.LastRun, c *record.Counts, rec *record.Run) {
-	l.Scored += c.Scored
-	l.Quarantined += c.Quarantined
-	l.Skipped += c.Skipped
-	l.FilesRead += c.Files - c.FilesRefused
-	l.FilesRefused += c.FilesRefused
-	l.Retries += c.Retries
-	for code, n := range rec.QuarantinedByCode {
-		if l.Codes == nil {
-			l.Codes = map[string]int64{}
-		}
-		l.Codes[code] += n
-	}
-	for i := range rec.Gates {
-		if !rec.Gates[i].Passed {
-			l.GatesFailed++
-		}
-	}
 }

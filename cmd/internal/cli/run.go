@@ -27,7 +27,11 @@ func (e *env) runCommand() *cobra.Command {
 			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.monitor("run").watch(cmd.Context(), func(ctx context.Context, m *monitor) error {
-				return e.run(ctx, m, p, func() (run.Config, error) { return e.dated(f, cmd, args) })
+				return e.run(ctx, m, p, func() (run.Config, error) {
+					cfg, err := e.dated(f, cmd, args)
+					m.series = series{none: f.apart(), ownOutput: f.ownOutput}
+					return cfg, err
+				})
 			})
 		},
 	}
@@ -78,7 +82,7 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	case !ended.Recorded:
 		return err
 	}
-	m.figures = func(l *observe.LastRun) { lastRun(l, &ended.Record) }
+	m.figures = func(l *observe.LastRun) { m.lastRun(ctx, l, &ended.Record) }
 	m.summarize = func(w io.Writer) error { return printSummary(w, &ended.Record) }
 	return run.FirstFailure(ctx, e.log, err, p.ended(&ended))
 }
