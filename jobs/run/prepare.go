@@ -6,14 +6,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"time"
 
 	"graphscore/jobs"
-	"graphscore/pipeline/display"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
 	"graphscore/writers/record"
@@ -174,18 +172,7 @@ func rootCause(err error) (cause error) {
 	return cause
 }
 
-// PrintRefused writes a line on each file that planning, or a scan of the plan, could not read, and counts them. It
-// writes one on each that is not finished as well, and the hint of the scan.
-func (in *Input) PrintRefused(w io.Writer, scanned *Scanned) int {
-	files := refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
-	for _, f := range files {
-		fmt.Fprintf(w, "graphscore: refused: %s\n", display.Harmless(f.Reason))
-	}
-	for _, path := range in.Plan.LeftOut.Unfinished {
-		fmt.Fprintf(w, "graphscore: not finished: %s\n", path)
-	}
-	if scanned.Hint != "" {
-		fmt.Fprintf(w, "graphscore: %s\n", display.Harmless(scanned.Hint))
-	}
-	return len(files)
+// RefusedFiles are those that planning, or a scan of the plan, could not read.
+func (in *Input) RefusedFiles(scanned *Scanned) []record.RefusedFile {
+	return refusedFiles(in.Plan, allShards(in.Plan), scanned.Result)
 }

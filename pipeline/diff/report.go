@@ -122,11 +122,6 @@ func (r *Report) conclude() {
 	}
 }
 
-// JSON writes the report as indented JSON.
-func (r *Report) JSON(w io.Writer) error {
-	return display.JSON(w, r)
-}
-
 // Text writes the report for a person, in lines that fit a terminal as long as the names do.
 func (r *Report) Text(w io.Writer) error {
 	var b strings.Builder

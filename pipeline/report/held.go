@@ -68,9 +68,6 @@ func (o *output) keep(cfg HeldConfig) {
 	}
 }
 
-// WriteJSON writes the list as one object.
-func (h *Held) WriteJSON(w io.Writer) error { return display.JSON(w, h) }
-
 // WriteText writes the list as lines of at most 80 columns.
 func (h *Held) WriteText(w io.Writer) error {
 	t := &textPage{}

@@ -93,12 +93,15 @@ type BackfillDate struct {
 	Counts  Counts  `json:"counts"`
 }
 
-// Encode writes the record as indented JSON with a newline at its end.
-func (r *Backfill) Encode(w io.Writer) error {
+// Complete returns a copy with empty lists where a field is nil. It shares the rest with r.
+func (r *Backfill) Complete() Backfill {
 	full := *r
 	full.Inputs, full.Dates = list(r.Inputs), list(r.Dates)
-	return display.JSON(w, full)
+	return full
 }
+
+// Encode writes the complete record as indented JSON with a newline at its end.
+func (r *Backfill) Encode(w io.Writer) error { return display.JSON(w, r.Complete()) }
 
 // backfillPrefix comes before the id in the name of a backfill's record: the folder may be an output as well,
 // whose run records are counted and listed for themselves.

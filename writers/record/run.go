@@ -219,8 +219,8 @@ type Shard struct {
 	Reason      string  `json:"reason"`
 }
 
-// Encode writes the record as indented JSON with a newline at its end.
-func (r *Run) Encode(w io.Writer) error {
+// Complete returns a copy with empty lists and objects where a field is nil. It shares the rest with r.
+func (r *Run) Complete() Run {
 	full := *r
 	full.Addresses, full.Inputs, full.Model.Outputs = list(r.Addresses), list(r.Inputs), list(r.Model.Outputs)
 	full.Settings.Outputs, full.Refused, full.Shards = list(r.Settings.Outputs), list(r.Refused), list(r.Shards)
@@ -228,8 +228,11 @@ func (r *Run) Encode(w io.Writer) error {
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
 	full.Gates, full.ColumnsRead = list(r.Gates), object(r.ColumnsRead)
 	full.Orphaned, full.Pruned = list(r.Orphaned), list(r.Pruned)
-	return display.JSON(w, full)
+	return full
 }
+
+// Encode writes the complete record as indented JSON with a newline at its end.
+func (r *Run) Encode(w io.Writer) error { return display.JSON(w, r.Complete()) }
 
 func list[T any](s []T) []T {
 	if s == nil {

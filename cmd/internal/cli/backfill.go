@@ -71,7 +71,7 @@ func (e *env) backfillCommand() *cobra.Command {
 	f.bindOutput(cmd)
 	f.bindBounds(cmd)
 	f.bindMetrics(cmd)
-	flags.BoolVar(&p.asJSON, "json", false, "print the record of the backfill on standard output, and nothing else there")
+	e.bindJSON(cmd, "print the record of the backfill on standard output")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -16,9 +17,12 @@ import (
 )
 
 // backfillPrinter prints how a backfill ended.
-type backfillPrinter struct {
-	*env
-	asJSON bool // the record instead of the table
+type backfillPrinter struct{ *env }
+
+// backfillObject is the record of a backfill as --json prints it. Its exit_code and error are those of the process.
+type backfillObject struct {
+	Code int `json:"code"`
+	record.Backfill
 }
 
 // maxDatesListed is how many dates without input are named in one line; the table and the record have all of them.
@@ -41,41 +45,61 @@ func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 		if n > len(named) {
 			more = fmt.Sprintf(" and %d more", n-len(named))
 		}
-		fmt.Fprintf(p.stderr, "graphscore: no input for %s, skipped: %s%s\n", display.Plural(int64(n), "date"), strings.Join(named, ", "), more)
+		p.say(slog.LevelWarn, fmt.Sprintf("no input for %s, skipped: %s%s", display.Plural(int64(n), "date"), strings.Join(named, ", "), more), "dates", without)
 	}
 	if code := run.ExitCode(err); code != exit.Done && code != exit.Partly {
-		fmt.Fprintf(p.stderr, "graphscore: to continue: graphscore %s\n", display.ShellWords(p.args))
+		p.say(slog.LevelWarn, "to continue: graphscore "+display.ShellWords(p.args))
 	}
 	switch {
 	case p.asJSON:
-		return b.Record.Encode(p.stdout)
+		p.answer = func(end ending) any {
+			full := b.Record.Complete()
+			if full.ExitCode != end.Code {
+				full.ExitCode, full.Error = end.Code, end.Error
+			}
+			return backfillObject{end.Code, full}
+		}
+		return nil
 	case p.quiet:
+		return nil
+	case p.voice != nil:
+		p.logSummary(&b.Record, run.ExitCode(err))
 		return nil
 	}
 	return printBackfill(p.stdout, &b.Record)
 }
 
-// date prints on standard error what of a date was not scored.
+// logSummary is the table as lines of the log: one for each date that has something to say beside its outcome, and one of
+// the sums.
+func (p backfillPrinter) logSummary(rec *record.Backfill, code int) {
+	outcomes := map[string]int{}
+	for i := range rec.Dates {
+		d := &rec.Dates[i]
+		if outcomes[d.Outcome]++; d.RunID != "" || d.Outcome == record.DateWouldRun || d.ExitCode != exit.Done {
+			p.voice.Info("date", "date", d.Date, "output", d.Output, "outcome", d.Outcome, "exit_code", d.ExitCode, "counts", d.Counts, "seconds", d.Seconds)
+		}
+	}
+	p.voice.Info("summary", "name", rec.Name, "output", rec.Output, "exit_code", code, "since", rec.Since, "until", rec.Until,
+		"dry_run", rec.DryRun, "dates", outcomes, "counts", rec.Counts, "seconds", rec.Seconds)
+}
+
+// date says what of a date was not scored.
 func (p backfillPrinter) date(d *backfill.Date) {
 	switch d.Outcome {
 	case record.DateFailed:
-		fmt.Fprintf(p.stderr, "graphscore: %s failed with %d: %s\n", d.Date, d.ExitCode, d.Error)
+		p.say(slog.LevelWarn, fmt.Sprintf("%s failed with %d: %s", d.Date, d.ExitCode, d.Error), "date", d.Date, "exit_code", d.ExitCode)
 	case record.DateStopped:
-		fmt.Fprintf(p.stderr, "graphscore: %s was stopped\n", d.Date)
+		p.say(slog.LevelWarn, d.Date+" was stopped", "date", d.Date)
 	}
 	if !d.Run.Recorded {
 		return
 	}
-	rec := &d.Run.Record
-	for _, f := range rec.Refused {
-		fmt.Fprintf(p.stderr, "graphscore: %s: refused: %s\n", d.Date, f.Reason)
-	}
-	if len(rec.QuarantinedByCode) > 0 {
-		fmt.Fprintf(p.stderr, "graphscore: %s: %s in quarantine (%s): see %s/_quarantine\n", d.Date,
-			display.Plural(sum(rec.QuarantinedByCode), "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(d.Output, "/"))
-	}
+	rec := d.Run.Record
+	rec.Output = d.Output
+	p.sayRefused(d.Date+": ", rec.Refused)
+	p.sayQuarantine(d.Date+": ", &rec)
 	if d.Run.Hint != "" {
-		fmt.Fprintf(p.stderr, "graphscore: %s: %s\n", d.Date, display.Harmless(d.Run.Hint))
+		p.say(slog.LevelWarn, d.Date+": "+d.Run.Hint)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -21,6 +22,12 @@ type diffFlags struct {
 	temp      string
 }
 
+// diffObject is a comparison as --json prints it.
+type diffObject struct {
+	ending
+	*diff.Report
+}
+
 func (e *env) diffCommand() *cobra.Command {
 	f := &diffFlags{}
 	cmd := &cobra.Command{
@@ -34,6 +41,9 @@ func (e *env) diffCommand() *cobra.Command {
 		Example: "  graphscore diff scores-monday/ scores-tuesday/\n" +
 			"  graphscore diff before/ after/ --tolerance 1e-5 --format json",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.checkFormat(cmd, &f.format); err != nil {
+				return err
+			}
 			if len(args) != 2 {
 				return usagef("diff takes two output folders, OLD and NEW, not %d arguments: see graphscore diff --help", len(args))
 			}
@@ -41,16 +51,13 @@ func (e *env) diffCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.format, "format", "text", "output as text or json")
+	e.bindFormat(cmd, &f.format)
 	flags.Float64Var(&f.tolerance, "tolerance", 0, "change of a score up to which it counts as equal")
 	flags.StringVar(&f.temp, "temp", "", "`DIR` for temporary files, should graphs have to be sorted (default: the system's)")
 	return cmd
 }
 
 func (e *env) diff(ctx context.Context, f *diffFlags, old, new string) error {
-	if f.format != "text" && f.format != "json" {
-		return usagef("--format is %q: it must be text or json", f.format)
-	}
 	if !(f.tolerance >= 0) {
 		return usagef("--tolerance is %g: it must be at least 0", f.tolerance)
 	}
@@ -65,12 +72,12 @@ func (e *env) diff(ctx context.Context, f *diffFlags, old, new string) error {
 	}
 	for _, side := range []diff.Side{report.Old, report.New} {
 		for _, name := range side.Foreign {
-			fmt.Fprintf(e.stderr, "graphscore: left out %s/%s: it is Parquet, but no part of graphscore\n", side.Path, name)
+			e.say(slog.LevelWarn, fmt.Sprintf("left out %s/%s: it is Parquet, but no part of graphscore", side.Path, name), "file", side.Path+"/"+name)
 		}
 	}
 	switch {
-	case f.format == "json":
-		err = report.JSON(e.stdout)
+	case e.asJSON:
+		e.answer = func(end ending) any { return diffObject{end, report} }
 	case !e.quiet:
 		err = report.Text(e.stdout)
 	}

@@ -19,7 +19,7 @@ func (e *env) doctorCommand() *cobra.Command {
 			"with 0, or with the code that a run would end with.",
 		Example: "  graphscore doctor job.yaml\n  graphscore doctor nightly.yaml --date 2026-01-31",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkFormat(format); err != nil {
+			if err := e.checkFormat(cmd, &format); err != nil {
 				return err
 			}
 			cfg, jobErr := e.dated(f, cmd, args)
@@ -27,7 +27,7 @@ func (e *env) doctorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := printFindings(e.stdout, findings, format); err != nil {
+			if err := e.printFindings(findings); err != nil {
 				return err
 			}
 			return findings.Ends
@@ -38,6 +38,6 @@ func (e *env) doctorCommand() *cobra.Command {
 	f.bindOutput(cmd)
 	f.bindBounds(cmd)
 	f.bindDate(cmd)
-	bindFormat(cmd, &format)
+	e.bindFormat(cmd, &format)
 	return cmd
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"graphscore/jobs/preflight"
@@ -10,17 +9,24 @@ import (
 	"graphscore/pipeline/exit"
 )
 
+// doctorObject is what doctor found as --json prints it.
+type doctorObject struct {
+	ending
+	*preflight.Findings
+}
+
 // printFindings prints a line for each check, and one on what they come to.
-func printFindings(stdout io.Writer, f *preflight.Findings, format string) error {
-	if format == "json" {
-		return display.JSON(stdout, f)
+func (e *env) printFindings(f *preflight.Findings) error {
+	if e.asJSON {
+		e.answer = func(end ending) any { return doctorObject{end, f} }
+		return nil
 	}
 	var b strings.Builder
 	for i := range f.Checks {
 		c := &f.Checks[i]
 		b.WriteString(display.Paragraph(fmt.Sprintf("%-5s %-9s ", c.Severity, c.Check), c.Text))
 	}
-	_, err := fmt.Fprintf(stdout, "%s%s\n", b.String(), findingsVerdict(f))
+	_, err := fmt.Fprintf(e.stdout, "%s%s\n", b.String(), findingsVerdict(f))
 	return err
 }
 

@@ -45,6 +45,7 @@ func (e *env) inspectCommand() *cobra.Command {
 		},
 	}
 	f.bindReading(cmd)
+	e.bindJSON(cmd, "print what was found as one JSON object on standard output")
 	return cmd
 }
 
@@ -72,17 +73,23 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	printFiles(e.stdout, in.Plan)
-	if left := in.LeftOut(); left.Sum() > 0 {
-		fmt.Fprintf(e.stdout, "left out: %s\n", left)
+	refused := e.sayUnread(in, found)
+	if e.asJSON {
+		object := newInspection(in, found, width, refused, &nodes, &edges)
+		e.answer = func(end ending) any { object.ending = end; return object }
+	} else {
+		printFiles(e.stdout, in.Plan)
+		if left := in.LeftOut(); left.Sum() > 0 {
+			fmt.Fprintf(e.stdout, "left out: %s\n", left)
+		}
+		printSizes(e.stdout, in.Plan, found.Result, width, &nodes, &edges)
 	}
-	printSizes(e.stdout, in.Plan, found.Result, width, &nodes, &edges)
-	if refused := in.PrintRefused(e.stderr, found); refused > 0 {
+	if len(refused) > 0 {
 		code := exit.Partly
-		if refused == in.Files() {
+		if len(refused) == in.Files() {
 			code = exit.NoInput
 		}
-		return &run.OutcomeError{Code: code, Message: "files were refused", Said: true}
+		return &run.OutcomeError{Code: code, Message: "files were refused: " + display.Plural(int64(len(refused)), "file"), Said: true}
 	}
 	return in.Outcome(0, true, nil, 0) // what is not finished
 }

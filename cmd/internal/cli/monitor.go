@@ -46,8 +46,16 @@ func (e *env) monitor(what string) *monitor {
 		env: e, what: what, id: run.NewID(e.start),
 		figures: func(*observe.LastRun) {}, summarize: func(io.Writer) error { return nil },
 	}
-	e.log = e.log.With(what, m.id)
+	e.label(what, m.id)
 	return m
+}
+
+// label gives every line from now on an attribute.
+func (e *env) label(key, value string) {
+	e.log = e.log.With(key, value)
+	if e.voice != nil {
+		e.voice = e.voice.With(key, value)
+	}
 }
 
 // watch runs a command that others may watch. Nothing of that changes how it ends.
@@ -57,9 +65,9 @@ func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor
 	m.traces = observe.NewTraces(ctx, observe.TracesConfig{Version: run.BuildVersion(), Getenv: os.Getenv, Log: m.log})
 	traced, end := m.traces.Command(ctx, m.what, "graphscore.run", m.id)
 	if id := observe.TraceID(traced); id != "" {
-		m.log = m.log.With("trace", id)
+		m.label("trace", id)
 	}
-	err := run.Stopped(ctx, work(traced, m))
+	err := m.answered(ctx, run.Stopped(ctx, work(traced, m)))
 	end(run.ExitCode(err), failure(err))
 	if m.server != nil {
 		if err := m.server.Close(ctx); err != nil {

@@ -24,6 +24,9 @@ func (e *env) planCommand() *cobra.Command {
 			"  graphscore plan job.yaml --calibrate --price-per-hour 0.40\n" +
 			"  graphscore plan --input graphs/ --model model/ --output scores/ --format json",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.checkFormat(cmd, &p.format); err != nil {
+				return err
+			}
 			if err := p.check(cmd); err != nil {
 				return err
 			}
@@ -35,7 +38,7 @@ func (e *env) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := printForecast(e.stdout, e.stderr, forecast, p.format); err != nil || forecast.Starts() {
+			if err := e.printForecast(forecast); err != nil || forecast.Starts() {
 				return err
 			}
 			return forecast.Ends
@@ -47,6 +50,7 @@ func (e *env) planCommand() *cobra.Command {
 	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	p.bind(cmd)
+	e.bindFormat(cmd, &p.format)
 	return cmd
 }
 
@@ -61,18 +65,6 @@ func (p *planFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&p.Calibrate, "calibrate", false, "score a sample with the real workers: speed, time, memory, output size")
 	flags.DurationVar(&p.Sample, "sample", 5*time.Second, "about how long --calibrate scores")
 	flags.Float64Var(&p.PricePerHour, "price-per-hour", 0, "`PRICE` of the machine for an hour, to report with --calibrate what a run costs")
-	bindFormat(cmd, &p.format)
-}
-
-func bindFormat(cmd *cobra.Command, format *string) {
-	cmd.Flags().StringVar(format, "format", "text", "output as text or json")
-}
-
-func checkFormat(format string) error {
-	if format != "text" && format != "json" {
-		return usagef("--format is %q: it must be text or json", format)
-	}
-	return nil
 }
 
 func (p *planFlags) check(cmd *cobra.Command) error {
@@ -84,5 +76,5 @@ func (p *planFlags) check(cmd *cobra.Command) error {
 	case cmd.Flags().Changed("price-per-hour") && !p.Calibrate:
 		return usagef("--price-per-hour needs --calibrate: nothing else measures how long a run takes")
 	}
-	return checkFormat(p.format)
+	return nil
 }

@@ -16,20 +16,28 @@ import (
 	"graphscore/pipeline/exit"
 )
 
+// planObject is a forecast as --json prints it. Where plan ends with another code than 0, error is its own.
+type planObject struct {
+	Code int `json:"code"`
+	*preflight.Forecast
+}
+
 // printForecast prints what a run would do, and on stderr what it would not read.
-func printForecast(stdout, stderr io.Writer, f *preflight.Forecast, format string) error {
-	for _, file := range f.Refused {
-		fmt.Fprintf(stderr, "graphscore: refused: %s\n", display.Harmless(file.Reason))
-	}
-	for _, path := range f.Unfinished {
-		fmt.Fprintf(stderr, "graphscore: not finished: %s\n", path)
-	}
-	if format == "json" {
-		return display.JSON(stdout, f)
+func (e *env) printForecast(f *preflight.Forecast) error {
+	e.sayRefused("", f.Refused)
+	e.sayUnfinished(f.Unfinished)
+	if e.asJSON {
+		e.answer = func(end ending) any {
+			if end.Code != exit.Done {
+				f.Error = end.Error
+			}
+			return planObject{end.Code, f}
+		}
+		return nil
 	}
 	var b strings.Builder
 	forecastText(&b, f)
-	_, err := io.WriteString(stdout, b.String())
+	_, err := io.WriteString(e.stdout, b.String())
 	return err
 }
 

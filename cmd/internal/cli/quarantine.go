@@ -39,7 +39,7 @@ func (e *env) quarantineCommand() *cobra.Command {
 	flags.StringVar(&q.code, "code", "", "only graphs with this reason, such as scorer_crashed")
 	flags.StringVar(&q.file, "file", "", "only graphs of this input, `PATH` as in the list")
 	flags.IntVar(&q.examples, "examples", 3, "graphs to name for each reason")
-	flags.BoolVar(&q.asJSON, "json", false, "print the list as one JSON object")
+	e.bindJSON(cmd, "print the list as one JSON object on standard output")
 	flags.StringVar(&q.export, "export", "", "write the graphs to `FILE`, which must not exist: .parquet, or .arrow, .feather or .ipc")
 	flags.StringArrayVar(&q.flags.inputs, "input", nil, "`PATH` of the input for --export; NAME=PATH where there are several")
 	q.flags.bindDate(cmd)
@@ -52,7 +52,12 @@ type quarantine struct {
 	flags              *jobFlags
 	code, file, export string
 	examples           int
-	asJSON             bool
+}
+
+// quarantineObject is the list as --json prints it.
+type quarantineObject struct {
+	ending
+	*report.Held
 }
 
 func (q *quarantine) execute(cmd *cobra.Command, target string) error {
@@ -73,7 +78,8 @@ func (q *quarantine) execute(cmd *cobra.Command, target string) error {
 		}
 	}
 	if q.asJSON {
-		return list.WriteJSON(q.stdout)
+		q.answer = func(end ending) any { return quarantineObject{end, list} }
+		return nil
 	}
 	if err := list.WriteText(q.stdout); err != nil || q.export == "" {
 		return err

@@ -4,8 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -17,8 +15,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs/run"
-	"graphscore/pipeline"
-	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/observe"
 )
@@ -33,6 +29,10 @@ type env struct {
 	limiter        *observe.Limiter // of log, nil before there is one
 	logFormat      string
 	quiet          bool
+	voice          *slog.Logger     // of results with --log-format json, else nil: see say
+	asJSON         bool             // the object on standard output, and nothing else there
+	answer         func(ending) any // the object, nil for just the ending
+	printed        bool             // the object
 }
 
 // Main runs one command and returns the exit code of the process.
@@ -53,6 +53,12 @@ func (e *env) main() int {
 	root := e.root()
 	root.SetArgs(e.args)
 	err := run.Stopped(ctx, root.ExecuteContext(ctx))
+	if err != nil && e.log == nil {
+		e.understood()
+	}
+	if err != nil || e.log != nil { // else help was asked for
+		err = e.answered(ctx, err)
+	}
 	if e.limiter != nil {
 		_ = e.limiter.Flush(context.WithoutCancel(ctx)) // a log that cannot be written stops nothing
 	}
@@ -60,19 +66,6 @@ func (e *env) main() int {
 		e.report(err)
 	}
 	return run.ExitCode(err)
-}
-
-// report prints an error as a person reads it. Results that are no failures of the process say so themselves.
-func (e *env) report(err error) {
-	var outcome *run.OutcomeError
-	if errors.As(err, &outcome) && outcome.Said {
-		return
-	}
-	var bug *pipeline.PanicError
-	if errors.As(err, &bug) && e.log != nil {
-		e.log.Debug("recovered", "stack", string(bug.Stack))
-	}
-	fmt.Fprintf(e.stderr, "graphscore: error: %s\n", display.Harmless(strings.TrimSpace(err.Error())))
 }
 
 func (e *env) root() *cobra.Command {
@@ -85,8 +78,11 @@ func (e *env) root() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return e.openLog() },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
+			switch {
+			case len(args) > 0:
 				return usagef("unknown command %q: see graphscore --help", args[0])
+			case e.asJSON:
+				return usagef("--json is that of a command: see graphscore --help")
 			}
 			return cmd.Help()
 		},
@@ -97,8 +93,10 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
-	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; auto is json, on a terminal text and only warnings")
+	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; json makes errors and summaries lines of the log as well; auto is a log in json beside results for people, on a terminal text and only warnings")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
+	e.bindJSON(root, "")
+	_ = root.Flags().MarkHidden("json") // beside a command that does not exist; fails only for a flag that does not exist
 	root.AddCommand(e.runCommand(), e.backfillCommand(), e.planCommand(), e.doctorCommand(), e.validateCommand(), e.inspectCommand(), e.diffCommand(), e.verifyCommand(), e.reportCommand(), e.quarantineCommand(), e.versionCommand())
 	completeCommands(root)
 	refuseUnknownShells(root)
@@ -129,7 +127,7 @@ func refuseUnknownShells(root *cobra.Command) {
 func (e *env) openLog() error {
 	format, level := e.logFormat, slog.LevelInfo
 	if format == "auto" {
-		format = "json"
+		format = formatJSON
 		if isTerminal(e.stderr) {
 			format, level = "text", slog.LevelWarn
 		}
@@ -144,12 +142,15 @@ func (e *env) openLog() error {
 	switch format {
 	case "text":
 		e.limiter = observe.NewLimiter(slog.NewTextHandler(e.stderr, options))
-	case "json":
+	case formatJSON:
 		e.limiter = observe.NewLimiter(slog.NewJSONHandler(e.stderr, options))
 	default:
 		return usagef("--log-format is %q: it must be auto, text or json", e.logFormat)
 	}
 	e.log = slog.New(e.limiter)
+	if e.logFormat == formatJSON {
+		e.openVoice()
+	}
 	return nil
 }
 

@@ -41,7 +41,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	f.bindMetrics(cmd)
-	cmd.Flags().BoolVar(&p.asJSON, "json", false, "print the run record on standard output, and nothing else there")
+	e.bindJSON(cmd, "print the run record on standard output")
 	cmd.Flags().BoolVar(&p.stages, "stages", false, "report how busy each stage was, and which one held up the others")
 	cmd.Flags().BoolVar(&p.stages, "trace-stages", false, "the old name of --stages")
 	_ = cmd.Flags().MarkHidden("trace-stages") // fails only for a flag that does not exist
@@ -78,7 +78,8 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	})
 	switch {
 	case ended.NoInput:
-		return run.FirstFailure(ctx, e.log, err, p.noInput(cfg.Date, &ended))
+		p.noInput(cfg.Date, &ended)
+		return err
 	case !ended.Recorded:
 		return err
 	}

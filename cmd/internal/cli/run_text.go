@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -18,34 +19,52 @@ import (
 // runPrinter prints how a run ended.
 type runPrinter struct {
 	*env
-	asJSON bool // the record instead of the summary
 	stages bool // and how busy each stage was
+}
+
+// runObject is the run record as --json prints it. Its exit_code and error are those of the process.
+type runObject struct {
+	Code int `json:"code"`
+	record.Run
+}
+
+// answerRun makes the record of a run the object of --json.
+func (e *env) answerRun(rec *record.Run) {
+	e.answer = func(end ending) any {
+		full := rec.Complete()
+		if full.ExitCode != end.Code {
+			full.ExitCode, full.Error = end.Code, end.Error
+		}
+		return runObject{end.Code, full}
+	}
 }
 
 // ended prints the record on standard output with --json, else a few lines; and always, on standard error, what was
 // not scored.
 func (p runPrinter) ended(r *run.Ended) error {
 	rec := &r.Record
-	for _, f := range rec.Refused {
-		fmt.Fprintf(p.stderr, "graphscore: refused: %s\n", display.Harmless(f.Reason))
-	}
-	if n := sum(rec.QuarantinedByCode); n > 0 {
-		fmt.Fprintf(p.stderr, "graphscore: %s in quarantine (%s): see %s/_quarantine\n",
-			display.Plural(n, "graph"), display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/"))
-	}
+	p.sayRefused("", rec.Refused)
+	p.sayQuarantine("", rec)
 	if r.Hint != "" {
-		fmt.Fprintf(p.stderr, "graphscore: %s\n", display.Harmless(r.Hint))
+		p.say(slog.LevelWarn, r.Hint)
 	}
 	if r.OverBudget != "" {
-		fmt.Fprintf(p.stderr, "graphscore: ended early: %s\n", display.Harmless(r.OverBudget))
+		p.say(slog.LevelWarn, "ended early: "+r.OverBudget)
 	}
-	p.printFailedGates(rec.Gates)
+	p.sayFailedGates(rec.Gates)
 	stages := p.stages && r.Streamed
-	if p.asJSON {
-		if stages {
-			fmt.Fprintf(p.stderr, "graphscore: %s\n", bottleneckText(r.Stages))
+	switch {
+	case p.asJSON:
+		if p.answerRun(rec); stages {
+			p.say(slog.LevelInfo, bottleneckText(r.Stages))
 		}
-		return rec.Encode(p.stdout)
+		return nil
+	case p.voice != nil:
+		p.logSummary(rec)
+		if stages {
+			p.voice.Info(bottleneckText(r.Stages), "stages", rec.Stages)
+		}
+		return nil
 	}
 	if !p.quiet {
 		if err := printSummary(p.stdout, rec); err != nil {
@@ -59,23 +78,42 @@ func (p runPrinter) ended(r *run.Ended) error {
 	return err
 }
 
-// noInput says that nothing matches, of a date where there is one.
-func (p runPrinter) noInput(date string, r *run.Ended) error {
-	p.printFailedGates(r.Record.Gates)
-	if r.Record.ExitCode != exit.NotThere { // else the error says so
-		fmt.Fprintf(p.stderr, "graphscore: %s has no input: nothing matches %s, nothing was done\n",
-			cmp.Or(date, r.Record.Name), strings.Join(r.Record.Inputs, ", "))
+// sayQuarantine says how many graphs a run has in quarantine, and where, of a date where there is one.
+func (e *env) sayQuarantine(of string, rec *record.Run) {
+	if n := sum(rec.QuarantinedByCode); n > 0 {
+		e.say(slog.LevelWarn, fmt.Sprintf("%s%s in quarantine (%s): see %s/_quarantine", of, display.Plural(n, "graph"),
+			display.Counts(rec.QuarantinedByCode), strings.TrimSuffix(rec.Output, "/")), "quarantined_by_code", rec.QuarantinedByCode)
 	}
-	if p.asJSON {
-		return r.Record.Encode(p.stdout)
-	}
-	return nil
 }
 
-// printFailedGates prints on standard error which gates failed.
-func (e *env) printFailedGates(verdicts []record.Gate) {
-	for _, sentence := range gates.Failed(verdicts) {
-		fmt.Fprintf(e.stderr, "graphscore: %s\n", sentence)
+// logSummary is the summary as a line of the log.
+func (p runPrinter) logSummary(rec *record.Run) {
+	if p.quiet {
+		return
+	}
+	failed := len(gates.Failed(rec.Gates))
+	p.voice.Info("summary", "name", rec.Name, "output", rec.Output, "exit_code", rec.ExitCode, "counts", rec.Counts,
+		"quarantined_by_code", rec.Complete().QuarantinedByCode, "left_out", rec.LeftOut,
+		"gates_passed", len(rec.Gates)-failed, "gates_failed", failed, "orphaned", len(rec.Orphaned), "pruned", len(rec.Pruned),
+		"workers", rec.Workers, "seconds", rec.Seconds, "startup_seconds", rec.StartupSeconds)
+}
+
+// noInput says that nothing matches, of a date where there is one.
+func (p runPrinter) noInput(date string, r *run.Ended) {
+	p.answerRun(&r.Record)
+	p.sayFailedGates(r.Record.Gates)
+	if r.Record.ExitCode != exit.NotThere { // else the error says so
+		p.say(slog.LevelWarn, fmt.Sprintf("%s has no input: nothing matches %s, nothing was done",
+			cmp.Or(date, r.Record.Name), strings.Join(r.Record.Inputs, ", ")))
+	}
+}
+
+// sayFailedGates says which gates failed.
+func (e *env) sayFailedGates(verdicts []record.Gate) {
+	for i := range verdicts {
+		if g := &verdicts[i]; !g.Passed {
+			e.say(slog.LevelWarn, gates.Sentence(g), "gate", g.Name, "value", g.Value, "limit", g.Limit)
+		}
 	}
 }
 

@@ -62,6 +62,7 @@ func (l leakless) Run() int {
 //	json FILE KEY.KEY WANT         record FILE                    port NAME
 //	scrape URL FILE PATTERN        collector NAME FILE
 //	at TIME CODE ARGS...           evening AFTER JOB:ALERT...    dawn                     held DIR at|CODE ...
+//	answers CODE COMMAND...        logs CODE COMMAND...
 //
 // Scripts say what happens: exit codes, files, keys of JSON. What is printed is in testdata/golden, a file a command,
 // see goldens; the flag -update writes those files, and the ones that cmp compares with.
@@ -100,7 +101,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agree": agree, "exits": exits, "shows": shows, "graphs": graphs, "weights": weights, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"agree": agree, "answers": answers, "logs": logs, "exits": exits, "shows": shows, "graphs": graphs, "weights": weights, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"at": at, "evening": evening, "dawn": dawn, "held": held,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,

@@ -92,7 +92,7 @@ func jsonValue(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// runRecord: record FILE says that the file is one run record and nothing else, with every key.
+// runRecord: record FILE says that the file is one run record as --json prints it and nothing else, with every key.
 func runRecord(ts *testscript.TestScript, _ bool, args []string) {
 	d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	d.UseNumber()
@@ -101,6 +101,11 @@ func runRecord(ts *testscript.TestScript, _ bool, args []string) {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		ts.Fatalf("more follows the document: %v", err)
 	}
+	object, is := value.(map[string]any)
+	if !is || object["code"] != object["exit_code"] {
+		ts.Fatalf("code is %v, exit_code %v", object["code"], object["exit_code"])
+	}
+	delete(object, "code")
 	keys(ts, "", reflect.TypeFor[record.Run](), value)
 }
 

@@ -44,7 +44,7 @@ func (e *env) show(ctx context.Context, s shown, work func(context.Context) erro
 	var g errgroup.Group
 	done := make(chan struct{})
 	g.Go(func() error {
-		if isTerminal(e.stderr) {
+		if isTerminal(e.stderr) && e.voice == nil {
 			e.bar(s, done)
 		} else {
 			every(lineEvery, done, func(elapsed time.Duration) { s.log(ctx, elapsed) })

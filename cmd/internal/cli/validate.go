@@ -13,6 +13,7 @@ import (
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
+	"graphscore/writers/record"
 )
 
 // examples is how many findings validate prints; it counts all of them.
@@ -38,7 +39,36 @@ func (e *env) validateCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindDate(cmd)
 	f.bindScorer(cmd)
+	e.bindJSON(cmd, "print what was found as one JSON object on standard output")
 	return cmd
+}
+
+// validation is what validate found, as --json prints it.
+type validation struct {
+	ending
+	Files  int   `json:"files"`
+	Graphs int64 `json:"graphs"`
+	// Nodes and Edges are those of graphs that can be scored.
+	Nodes int64 `json:"nodes"`
+	Edges int64 `json:"edges"`
+	// Quarantined are the graphs that a run would put there, by reason in QuarantinedByCode; Findings are the first of them.
+	Quarantined       int64                `json:"quarantined"`
+	QuarantinedByCode map[graph.Code]int64 `json:"quarantined_by_code"`
+	Findings          []finding            `json:"findings"`
+	Refused           []record.RefusedFile `json:"refused"`
+	Unfinished        []string             `json:"unfinished"`
+	// Hint is a likely reason for the findings, "" for none.
+	Hint string `json:"hint"`
+}
+
+// finding is one graph that cannot be scored. GraphID is null where the input has none.
+type finding struct {
+	File     string     `json:"file"`
+	RowGroup int        `json:"row_group"`
+	Row      int64      `json:"row"`
+	GraphID  any        `json:"graph_id"`
+	Reason   graph.Code `json:"reason"`
+	Message  string     `json:"message"`
 }
 
 func (e *env) validate(ctx context.Context, cfg run.Config) error {
@@ -56,11 +86,15 @@ func (e *env) validate(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	shown := 0
+	v := &validation{Files: in.Files(), Findings: []finding{}, Unfinished: append([]string{}, in.Plan.LeftOut.Unfinished...)}
 	found, err := in.Scan(ctx, width, limits, run.Observer{
 		Batch: func(*graph.Batch) {},
 		Reject: func(file *readers.File, r graph.Rejection) {
-			if shown++; shown <= examples {
+			if len(v.Findings) == examples {
+				return
+			}
+			v.Findings = append(v.Findings, finding{file.Path, r.RowGroup, r.Row, r.GraphID, r.Code, r.Message})
+			if !e.asJSON {
 				fmt.Fprintf(e.stdout, "%s: row %d (graph %v): %s: %s\n", file.Path, r.Row, r.GraphID, r.Code, r.Message)
 			}
 		},
@@ -68,7 +102,18 @@ func (e *env) validate(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := e.verdict(found, in.Files(), in.PrintRefused(e.stderr, found)); err != nil {
+	c := &found.Result.Counts
+	v.Graphs, v.Nodes, v.Edges, v.Quarantined, v.Hint = c.Rows, c.Nodes, c.Edges, c.Quarantined, found.Hint
+	if v.QuarantinedByCode = c.Codes; c.Codes == nil {
+		v.QuarantinedByCode = map[graph.Code]int64{}
+	}
+	v.Refused = append([]record.RefusedFile{}, e.sayUnread(in, found)...)
+	if e.asJSON {
+		e.answer = func(end ending) any { v.ending = end; return v }
+	} else {
+		e.printVerdict(v)
+	}
+	if err := v.verdict(); err != nil {
 		return err
 	}
 	return in.Outcome(0, true, nil, 0) // what is not finished
@@ -86,29 +131,44 @@ func checkable(cfg run.Config) run.Config {
 	return cfg
 }
 
-func (e *env) verdict(found *run.Scanned, files, refused int) error {
-	c := found.Result.Counts
-	if c.Quarantined > examples {
-		fmt.Fprintf(e.stdout, "... and %s more\n", humanize.Comma(c.Quarantined-examples))
-	}
-	if !e.quiet {
-		fmt.Fprintf(e.stdout, "%s, %s, %s nodes, %s edges: ", display.Plural(int64(files), "file"), display.Plural(c.Rows, "graph"),
-			humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
-	}
+// verdict is how validate ends because of what it found.
+func (v *validation) verdict() error {
 	switch {
-	case files > 0 && refused == files:
-		fmt.Fprintln(e.stdout, "no file could be read")
+	case v.unreadable():
 		return &run.OutcomeError{Code: exit.NoInput, Message: "no input could be read", Said: true}
-	case refused > 0 || c.Quarantined > 0:
-		fmt.Fprintf(e.stdout, "%s refused, %s for quarantine", display.Plural(int64(refused), "file"), display.Plural(c.Quarantined, "graph"))
-		if len(c.Codes) > 0 {
-			fmt.Fprintf(e.stdout, " (%s)", display.Counts(c.Codes))
-		}
-		fmt.Fprintln(e.stdout)
-		return &run.OutcomeError{Code: exit.CheckFailed, Message: "validate has findings", Said: true}
-	}
-	if !e.quiet {
-		fmt.Fprintln(e.stdout, "all can be scored")
+	case len(v.Refused) > 0 || v.Quarantined > 0:
+		return &run.OutcomeError{Code: exit.CheckFailed, Message: "validate has findings: " + v.findings(), Said: true}
 	}
 	return nil
+}
+
+// unreadable reports whether there are files and none of them can be read.
+func (v *validation) unreadable() bool { return v.Files > 0 && len(v.Refused) == v.Files }
+
+// findings counts what cannot be scored.
+func (v *validation) findings() string {
+	text := fmt.Sprintf("%s refused, %s for quarantine", display.Plural(int64(len(v.Refused)), "file"), display.Plural(v.Quarantined, "graph"))
+	if len(v.QuarantinedByCode) > 0 {
+		text += fmt.Sprintf(" (%s)", display.Counts(v.QuarantinedByCode))
+	}
+	return text
+}
+
+// printVerdict prints what the findings come to.
+func (e *env) printVerdict(v *validation) {
+	if v.Quarantined > examples {
+		fmt.Fprintf(e.stdout, "... and %s more\n", humanize.Comma(v.Quarantined-examples))
+	}
+	if !e.quiet {
+		fmt.Fprintf(e.stdout, "%s, %s, %s nodes, %s edges: ", display.Plural(int64(v.Files), "file"), display.Plural(v.Graphs, "graph"),
+			humanize.Comma(v.Nodes), humanize.Comma(v.Edges))
+	}
+	switch {
+	case v.unreadable():
+		fmt.Fprintln(e.stdout, "no file could be read")
+	case len(v.Refused) > 0 || v.Quarantined > 0:
+		fmt.Fprintln(e.stdout, v.findings())
+	case !e.quiet:
+		fmt.Fprintln(e.stdout, "all can be scored")
+	}
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,9 @@ func (e *env) verifyCommand() *cobra.Command {
 		Example: "  graphscore verify scores/\n  graphscore verify job.yaml --sample 1%\n" +
 			"  graphscore verify scores/ --input graphs/ --model model/ --sample 0.5%",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.checkFormat(cmd, &v.format); err != nil {
+				return err
+			}
 			if len(args) != 1 {
 				return usagef("verify takes an output folder or a job file, not %d arguments: see graphscore verify --help", len(args))
 			}
@@ -45,8 +49,14 @@ func (e *env) verifyCommand() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&v.flags.output, "output", "", "`DIR` of a job's scores, if they lie elsewhere")
 	flags.StringVar(&v.sample, "sample", "", "`SHARE` of the graphs to score again, as 1% or 0.01")
-	flags.StringVar(&v.format, "format", "text", "output as text or json")
+	e.bindFormat(cmd, &v.format)
 	return cmd
+}
+
+// verifyObject is a verification as --json prints it.
+type verifyObject struct {
+	ending
+	*verify.Report
 }
 
 // verification is one execution of verify.
@@ -60,9 +70,6 @@ func (v *verification) execute(cmd *cobra.Command, target string) error {
 	share, err := parseShare(v.sample)
 	if err != nil {
 		return err
-	}
-	if v.format != "text" && v.format != "json" {
-		return usagef("--format is %q: it must be text or json", v.format)
 	}
 	job, err := v.outputJob(cmd, v.flags, target)
 	if err != nil {
@@ -116,7 +123,7 @@ func (e *env) outputJob(cmd *cobra.Command, f *jobFlags, target string) (*jobs.J
 func (v *verification) input(ctx context.Context, job *jobs.Job) (verify.Input, error) {
 	in, err := v.config(v.flags, job, "").ReadOutputPlan(ctx)
 	if code := run.ExitCode(err); code == exit.NotThere && len(v.flags.inputs) == 0 && !v.flags.mustExist {
-		fmt.Fprintf(v.stderr, "graphscore: %v: the scores are not compared with it\n", err)
+		v.say(slog.LevelWarn, fmt.Sprintf("%v: the scores are not compared with it", err))
 		return nil, nil
 	}
 	if err != nil {
@@ -181,8 +188,8 @@ func parseShare(text string) (float64, error) {
 // print prints the report.
 func (v *verification) print(r *verify.Report, compared bool) error {
 	var err error
-	if v.format == "json" {
-		err = display.JSON(v.stdout, r)
+	if v.asJSON {
+		v.answer = func(end ending) any { return verifyObject{end, r} }
 	} else {
 		_, err = fmt.Fprint(v.stdout, v.text(r, compared))
 	}
