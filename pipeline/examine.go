@@ -159,7 +159,7 @@ func (t *trial) turn(ctx context.Context, apart bool) (leave func(), err error) 
 func (t *trial) bounded(ctx context.Context, b *graph.Batch) (*graph.Scores, *failure) {
 	gate, workers := t.cfg.Gate, t.cfg.Workers
 	began := time.Now()
-	s, err := t.next.Score(t.cfg.Within(ctx, gate.patience(b.Bytes(), t.cfg.Deadline)), b)
+	s, err := t.next.Score(t.cfg.Within(t.numbered(ctx), gate.patience(b.Bytes(), t.cfg.Deadline)), b)
 	if err == nil {
 		gate.scored(b.Bytes(), time.Since(began))
 		return s, nil

@@ -217,7 +217,7 @@ func (t *trial) call(ctx context.Context, b *graph.Batch) (s *graph.Scores, over
 	defer func() { overlapped = gate.leave(mark) }()
 	t.attempts++
 	began := time.Now()
-	if s, err = t.next.Score(ctx, b); err == nil {
+	if s, err = t.next.Score(t.numbered(ctx), b); err == nil {
 		gate.scored(b.Bytes(), time.Since(began))
 		return s, false, nil
 	}
@@ -226,6 +226,26 @@ func (t *trial) call(ctx context.Context, b *graph.Batch) (s *graph.Scores, over
 		t.cfg.Workers.Hung(ctx, f.suspicion.Address, began)
 	}
 	return nil, false, f
+}
+
+// attemptKey is that of the number of the call in the contexts of calls.
+type attemptKey struct{}
+
+// Attempt is the number of the call in ctx among those that a [Patient] makes for a batch, its parts and the known good
+// graphs between them: 1 for the first, and for one that no Patient makes.
+func Attempt(ctx context.Context) int {
+	if n, again := ctx.Value(attemptKey{}).(int); again {
+		return n
+	}
+	return 1
+}
+
+// numbered returns the context of the next call, which is ctx itself for the first.
+func (t *trial) numbered(ctx context.Context) context.Context {
+	if t.attempts <= 1 {
+		return ctx
+	}
+	return context.WithValue(ctx, attemptKey{}, t.attempts)
 }
 
 // now is the time that the budget counts: it does not go on while others have their turn at the gate.

@@ -11,6 +11,8 @@ import (
 	"os"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"graphscore/jobs"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
@@ -37,6 +39,8 @@ type Config struct {
 	Start time.Time
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Around is put around every call to what scores, nil for nothing.
+	Around grpc.UnaryClientInterceptor
 }
 
 // NewID returns the id of a run or a backfill that began at start.

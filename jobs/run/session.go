@@ -71,7 +71,7 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 		Addresses: s.Addresses, Protocol: job.Server.Protocol, ModelVersion: job.Model.Version,
 		MaxMessageBytes: int(job.Limits.MessageBytes), Deadline: time.Duration(job.Limits.Deadline),
 		ConnectTimeout: min(preflight, time.Duration(job.Limits.RetryBudget)),
-		TLS:            secure, Log: cfg.Log,
+		TLS:            secure, Log: cfg.Log, Around: cfg.Around,
 	}.WithDefaults()
 	if s.workers != nil {
 		s.cfg.Answered = s.workers.Answered

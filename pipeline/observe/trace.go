@@ -7,31 +7,29 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/codes"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.37.0"
 	"go.opentelemetry.io/otel/trace"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"graphscore/pipeline"
 	"graphscore/pipeline/display"
-	"graphscore/pipeline/graph"
 )
 
 // tracesPatience is how long Close waits for spans that are not delivered yet.
 const tracesPatience = 3 * time.Second
 
-// TracesConfig says what the spans of a command are labelled with. Where they go, and which, say the variables of
-// OpenTelemetry, which its own packages read.
+// TracesConfig says what the spans of a command are labelled with. Where they go, and whether there are any, say the
+// variables of OpenTelemetry, which its own packages read; which calls have spans, CallsVariable and SlowVariable.
 type TracesConfig struct {
 	// Version is that of graphscore.
 	Version string
@@ -46,7 +44,9 @@ type Traces struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	parent   propagation.MapCarrier
-	giveUp   context.CancelFunc // ends deliveries that are under way
+	choice   choice
+	labels   atomic.Pointer[[]attribute.KeyValue] // of every span that ends from now on
+	giveUp   context.CancelFunc                   // ends deliveries that are under way
 	log      *slog.Logger
 	warn     sync.Once
 }
@@ -71,6 +71,9 @@ func NewTraces(ctx context.Context, cfg TracesConfig) *Traces {
 	}}
 	var exporter sdktrace.SpanExporter
 	if err == nil {
+		t.choice, err = newChoice(cfg.Getenv)
+	}
+	if err == nil {
 		// The packages of OpenTelemetry report errors to the process as a whole, and in full: a header that they
 		// cannot read, which may be a secret, too.
 		otel.SetLogger(logr.Discard())
@@ -86,8 +89,9 @@ func NewTraces(ctx context.Context, cfg TracesConfig) *Traces {
 	exporter = &delivery{SpanExporter: exporter, until: func(cancel context.CancelFunc) func() bool {
 		return context.AfterFunc(end, cancel)
 	}}
-	t.provider = sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(about(ctx, cfg.Version)))
-	t.tracer = t.provider.Tracer("graphscore")
+	t.provider = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(worthKeeping{sdktrace.NewBatchSpanProcessor(exporter)}),
+		sdktrace.WithResource(about(ctx, cfg.Version)))
+	t.tracer = t.provider.Tracer("graphscore", trace.WithInstrumentationVersion(cfg.Version), trace.WithSchemaURL(semconv.SchemaURL))
 	return t
 }
 
@@ -126,7 +130,7 @@ func newExporter(ctx context.Context, getenv func(string) string) (sdktrace.Span
 // about is what all spans have in common. The environment may name another service.
 func about(ctx context.Context, version string) *resource.Resource {
 	r, err := resource.New(ctx,
-		resource.WithAttributes(attribute.String("service.name", "graphscore"), attribute.String("service.version", version)),
+		resource.WithAttributes(semconv.ServiceName("graphscore"), semconv.ServiceVersion(version)),
 		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv())
 	if err != nil && r == nil {
 		return resource.Empty()
@@ -176,88 +180,4 @@ func (d *delivery) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpa
 	defer cancel()
 	defer d.until(cancel)()
 	return d.SpanExporter.ExportSpans(ctx, spans)
-}
-
-// Command begins the span of a command, a run or one date of a backfill. Its end says how that ended.
-func (t *Traces) Command(ctx context.Context, name string, attributes ...string) (context.Context, func(code int, err error)) {
-	if t == nil {
-		return ctx, func(int, error) {}
-	}
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		ctx = carrier.Extract(ctx, t.parent)
-	}
-	ctx, span := t.tracer.Start(ctx, name, trace.WithAttributes(pairs(attributes)...))
-	return ctx, func(code int, err error) {
-		span.SetAttributes(attribute.Int("process.exit.code", code))
-		if err != nil {
-			span.SetStatus(codes.Error, err.Error())
-		}
-		span.End()
-	}
-}
-
-func pairs(list []string) []attribute.KeyValue {
-	var out []attribute.KeyValue
-	for i := 0; i+1 < len(list); i += 2 {
-		out = append(out, attribute.String(list[i], list[i+1]))
-	}
-	return out
-}
-
-// TraceID names the trace of ctx, empty where there is none.
-func TraceID(ctx context.Context) string {
-	if c := trace.SpanContextFromContext(ctx); c.IsValid() {
-		return c.TraceID().String()
-	}
-	return ""
-}
-
-// Shard begins the span of a shard; its end is that of pipeline.Config.Begin.
-func (t *Traces) Shard(ctx context.Context, shard string) (context.Context, func(pipeline.ShardResult)) {
-	if t == nil {
-		return ctx, func(pipeline.ShardResult) {}
-	}
-	ctx, span := t.tracer.Start(ctx, "shard", trace.WithAttributes(attribute.String("graphscore.shard", shard)))
-	return ctx, func(r pipeline.ShardResult) {
-		span.SetAttributes(
-			attribute.String("graphscore.outcome", string(r.Outcome)), attribute.Int64("graphscore.rows", r.Counts.Rows),
-			attribute.Int64("graphscore.scored", r.Counts.Scored), attribute.Int64("graphscore.quarantined", r.Counts.Quarantined))
-		if r.Err != nil {
-			span.SetStatus(codes.Error, r.Err.Error())
-		}
-		span.End()
-	}
-}
-
-// Scorer puts a span around each call of next, and adds its trace context to the call as gRPC metadata. Without
-// traces it returns next itself.
-func (t *Traces) Scorer(next pipeline.Scorer) pipeline.Scorer {
-	if t == nil {
-		return next
-	}
-	return &tracedScorer{next: next, tracer: t.tracer}
-}
-
-type tracedScorer struct {
-	next   pipeline.Scorer
-	tracer trace.Tracer
-}
-
-func (s *tracedScorer) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
-	ctx, span := s.tracer.Start(ctx, "score", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.Int("graphscore.graphs", b.Graphs()), attribute.Int("graphscore.nodes", b.Nodes()),
-		attribute.Int("graphscore.edges", b.Edges()), attribute.Int64("graphscore.bytes", b.Bytes())))
-	defer span.End()
-	crossing := propagation.MapCarrier{}
-	carrier.Inject(ctx, crossing)
-	var beside []string
-	for key, value := range crossing {
-		beside = append(beside, key, value)
-	}
-	ctx = metadata.AppendToOutgoingContext(ctx, beside...)
-	scores, err := s.next.Score(ctx, b)
-	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-	}
-	return scores, err
 }

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc"
 )
 
 // DefaultMaxMessageBytes is the largest message in either direction where the user sets no other limit.
@@ -43,6 +45,8 @@ type Config struct {
 	TLS *tls.Config
 	// Answered is called with the address of the server after every scoring call that it answered. Default: nothing.
 	Answered func(address string)
+	// Around is put around every call. Default: nothing.
+	Around grpc.UnaryClientInterceptor
 	// Log takes warnings. Default: none.
 	Log *slog.Logger
 }

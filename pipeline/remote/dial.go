@@ -64,6 +64,7 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 		grpc.WithIdleTimeout(0),
 		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithUserAgent("graphscore"),
+		grpc.WithUnaryInterceptor(cfg.Around),
 		grpc.WithKeepaliveParams(pings(cfg.Protocol)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},

@@ -43,12 +43,12 @@ func (e *env) backfillCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				m.job = job
+				m.of(job)
 				if cmd.Flags().Changed("max-failures") && cfg.MaxFailures < 1 {
 					return usagef("--max-failures is %d: it must be at least 1", cfg.MaxFailures)
 				}
 				cfg.Run = e.config(f, job, "")
-				cfg.Run.ID = m.id
+				cfg.Run.ID, cfg.Run.Around = m.id, m.traces.Around()
 				m.series = series{none: f.apart(), backfill: !cfg.Nightly(), ownOutput: f.ownOutput}
 				return e.backfill(ctx, m, p, cfg)
 			}
@@ -100,7 +100,7 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 		Connected: m.connected,
 		BeginDate: func(ctx context.Context, date string) (context.Context, func(error)) {
 			ctx, end := m.traces.Command(ctx, "run", "graphscore.date", date)
-			return ctx, func(err error) { end(run.ExitCode(err), failure(err)) }
+			return ctx, func(err error) { end(run.ExitCode(err), err) }
 		},
 		Show: func(ctx context.Context, dates int, work func(context.Context) error) error {
 			return e.showBackfill(ctx, b.Progress, dates, work)

@@ -68,7 +68,7 @@ func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor
 		m.label("trace", id)
 	}
 	err := m.answered(ctx, run.Stopped(ctx, work(traced, m)))
-	end(run.ExitCode(err), failure(err))
+	end(run.ExitCode(err), err)
 	if m.server != nil {
 		if err := m.server.Close(ctx); err != nil {
 			m.log.WarnContext(ctx, "ending the live metrics", "error", err)
@@ -124,7 +124,16 @@ func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading) error
 }
 
 // connected takes the session of the command, once there is one.
-func (m *monitor) connected(s *run.Session) { m.scorer.Store(s) }
+func (m *monitor) connected(s *run.Session) {
+	m.scorer.Store(s)
+	m.traces.Label("graphscore.model.name", s.Model.Name, "graphscore.model.digest", s.Model.Digest)
+}
+
+// of takes the job of the command, once it is known.
+func (m *monitor) of(job *jobs.Job) {
+	m.job = job
+	m.traces.Label("graphscore.job", job.Name)
+}
 
 func (m *monitor) pinger(ctx context.Context) *observe.Pinger {
 	url, err := observe.PingURL(os.Getenv)

@@ -93,7 +93,7 @@ func (e *env) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%v: see %s --help", err, cmd.CommandPath())
 	})
-	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json; json makes errors and summaries lines of the log as well; auto is a log in json beside results for people, on a terminal text and only warnings")
+	root.PersistentFlags().StringVar(&e.logFormat, "log-format", "auto", "logs as auto, text or json, which makes results lines of the log, too; auto is json beside results for people, on a terminal text and only warnings")
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
 	e.bindJSON(root, "")
 	_ = root.Flags().MarkHidden("json") // beside a command that does not exist; fails only for a flag that does not exist

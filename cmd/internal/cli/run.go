@@ -59,7 +59,8 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 		err = run.Stopped(ctx, err)
 		stop()
 	}()
-	m.job, cfg.ID = cfg.Job, m.id
+	m.of(cfg.Job)
+	cfg.ID, cfg.Around = m.id, m.traces.Around()
 	run.LimitMemory(cfg.Job.Limits)
 	progress := &pipeline.Progress{}
 	if err := m.serve(ctx, progress.Read); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	collectorpb "go.opentelemetry.io/proto/otlp/collector/trace/v1"
 	commonpb "go.opentelemetry.io/proto/otlp/common/v1"
+	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/proto"
@@ -74,8 +75,8 @@ func spanLines(r *collectorpb.ExportTraceServiceRequest) string {
 					}
 					fmt.Fprintf(&b, " %s=%s", a.GetKey(), value)
 				}
-				if text := s.GetStatus().GetMessage(); text != "" {
-					fmt.Fprintf(&b, " error=%q", text)
+				if s.GetStatus().GetCode() == tracepb.Status_STATUS_CODE_ERROR {
+					fmt.Fprintf(&b, " error=%q", s.GetStatus().GetMessage())
 				}
 				b.WriteString("\n")
 			}
@@ -91,7 +92,7 @@ func noteHeaders(ts *testscript.TestScript, file string) grpc.UnaryServerInterce
 	}
 	return func(ctx context.Context, r any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 		if file != "" && strings.HasSuffix(info.FullMethod, "/Score") {
-			text := headerText(ctx, "graphscore-run", "graphscore-shard-bin", "traceparent")
+			text := headerText(ctx, "graphscore-run", "graphscore-shard-bin", "traceparent", "tracestate")
 			if err := appendTo(file, text); err != nil {
 				return nil, err
 			}
