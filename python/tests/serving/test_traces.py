@@ -5,21 +5,31 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from calls import PROCESS_GRAPH, method
 from graphscore._proto import gcn_pb2
 from graphscore._serving import traces
+from graphscore._serving.traces import Choice, Traces
 from processes import Process
 
 TRACE, PARENT = "0123456789abcdef0123456789abcdef", "fedcba9876543210"
 METADATA = (("traceparent", f"00-{TRACE}-{PARENT}-01"), ("graphscore-run", "r"))
 Serve = Callable[..., Process]
+
+
+@pytest.fixture
+def environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variables that a test names as its parameter."""
+    for name, value in request.param.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
@@ -45,11 +55,24 @@ def collected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bytes]]:
         thread.join()
 
 
-def score_one(address: str) -> None:
-    node = gcn_pb2.Node(id="a", features=[1, 2, 3])
+def score_one(address: str, metadata: tuple[tuple[str, str], ...] = METADATA, *, width: int = 3) -> None:
+    """Score a graph, which the server refuses where the width is not 3."""
+    node = gcn_pb2.Node(id="a", features=[1.0] * width)
     with grpc.insecure_channel(address) as channel:
         data = gcn_pb2.GraphData(nodes=[node]).SerializeToString()
-        method(channel, PROCESS_GRAPH)(data, timeout=20, wait_for_ready=True, metadata=METADATA)
+        with nullcontext() if width == 3 else pytest.raises(grpc.RpcError):
+            method(channel, PROCESS_GRAPH)(data, timeout=20, wait_for_ready=True, metadata=metadata)
+
+
+def sent(bodies: list[bytes]) -> list[Span]:
+    requests = [ExportTraceServiceRequest.FromString(body) for body in bodies]
+    return [
+        span for request in requests for group in request.resource_spans for s in group.scope_spans for span in s.spans
+    ]
+
+
+def attributes(span: Span) -> dict[str, str | int]:
+    return {a.key: a.value.string_value or a.value.int_value for a in span.attributes}
 
 
 def ended(process: Process) -> str:
@@ -64,11 +87,87 @@ def test_a_call_continues_the_trace_of_its_caller(serve: Serve, tmp_path: Path, 
     process = serve(f"unix:{tmp_path}/s")
     score_one(process.address)
     assert ended(process) == ""
-    (sent,) = (ExportTraceServiceRequest.FromString(body).resource_spans[0] for body in collected)
-    (span,) = sent.scope_spans[0].spans
+    (span,) = sent(collected)
     assert (span.name, span.trace_id.hex(), span.parent_span_id.hex()) == ("GCNService/ProcessGraph", TRACE, PARENT)
-    about = {pair.key: pair.value.string_value for pair in sent.resource.attributes}
-    assert about["service.name"] == "graphscore-server"
+    assert (span.kind, span.status.code) == (Span.SPAN_KIND_SERVER, Status.STATUS_CODE_UNSET)
+    assert attributes(span) == {
+        "rpc.system": "grpc",
+        "rpc.service": "GCNService",
+        "rpc.method": "ProcessGraph",
+        "rpc.grpc.status_code": 0,
+        "rpc.system.name": "grpc",
+        "rpc.response.status_code": "OK",
+        "graphscore.kept": "sampled",
+    }
+    about = ExportTraceServiceRequest.FromString(collected[0]).resource_spans[0].resource.attributes
+    assert {pair.key: pair.value.string_value for pair in about}["service.name"] == "graphscore-server"
+
+
+LATE = (("traceparent", f"00-{TRACE}-{PARENT}-00"), ("tracestate", "other=1,graphscore=late"))
+OFF = LATE[:1]
+
+
+@pytest.mark.parametrize(
+    ("calls", "environment", "kept"),
+    [
+        ([(METADATA, 3), (METADATA, 2)], {}, ["sampled", "failed"]),
+        ([(LATE, 3), (LATE, 2)], {}, ["failed"]),
+        ([(LATE, 3)], {"GRAPHSCORE_TRACE_SLOW": "1ns"}, ["slow"]),
+        ([(OFF, 3), (OFF, 2)], {"GRAPHSCORE_TRACE_SLOW": "1ns"}, []),
+        ([((), 3), ((), 3), ((), 2)], {}, ["sampled", "failed"]),
+        ([((), 3), ((), 3), ((), 2)], {"GRAPHSCORE_TRACE_CALLS": "0"}, ["failed"]),
+        ([((), 3), ((), 3)], {"GRAPHSCORE_TRACE_CALLS": "100%"}, ["sampled", "sampled"]),
+    ],
+    indirect=["environment"],
+)
+@pytest.mark.usefixtures("environment")
+def test_which_calls_have_spans(
+    serve: Serve,
+    tmp_path: Path,
+    collected: list[bytes],
+    calls: list[tuple[tuple[tuple[str, str], ...], int]],
+    kept: list[str],
+) -> None:
+    process = serve(f"unix:{tmp_path}/s")
+    for metadata, width in calls:
+        score_one(process.address, metadata, width=width)
+    ended(process)
+    spans = sent(collected)
+    assert [attributes(span)["graphscore.kept"] for span in spans] == kept
+    for span in spans:
+        assert attributes(span)["rpc.grpc.status_code"] == (3 if attributes(span)["graphscore.kept"] == "failed" else 0)
+    assert all(span.parent_span_id.hex() == PARENT for span in spans) == (calls[0][0] != () or not spans)
+
+
+@pytest.mark.parametrize("text", ["2", "-1", "some", "1%%", "nan"])
+def test_shares_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="GRAPHSCORE_TRACE_CALLS"):
+        Choice.from_environment({"GRAPHSCORE_TRACE_CALLS": text})
+
+
+@pytest.mark.parametrize(("text", "nanos"), [("1m30s", 90 * 10**9), ("1.5ms", 1_500_000), ("0", 0), ("", 10**9)])
+def test_time_spans(text: str, nanos: int) -> None:
+    assert Choice.from_environment({"GRAPHSCORE_TRACE_SLOW": text}).slow == nanos
+
+
+@pytest.mark.parametrize("text", ["2", "s", "1s2", "-1s", "1 s"])
+def test_time_spans_that_are_none(text: str) -> None:
+    with pytest.raises(ValueError, match="GRAPHSCORE_TRACE_SLOW"):
+        Choice.from_environment({"GRAPHSCORE_TRACE_SLOW": text})
+
+
+def test_a_share_is_drawn_evenly_from_the_first_call() -> None:
+    choice = Choice(share=0.01)
+    assert [n for n in range(1, 301) if choice.sampled()] == [1, 100, 200, 300]
+
+
+def test_a_variable_that_cannot_be_read_turns_traces_off(
+    collected: list[bytes], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GRAPHSCORE_TRACE_SLOW", "often")
+    Traces.from_environment().stop()
+    assert "no traces are sent: GRAPHSCORE_TRACE_SLOW is 'often'" in caplog.text
+    assert collected == []
 
 
 def test_without_the_packages_nothing_is_traced(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Semaphore
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
 import grpc
 
@@ -16,7 +16,7 @@ from graphscore._batch import BatchError
 from graphscore._engines import Engine
 from graphscore._serving import codec
 from graphscore._serving.logs import labelled
-from graphscore._serving.traces import Traces
+from graphscore._serving.traces import Called, Traces
 
 _log = logging.getLogger(__name__)
 
@@ -117,7 +117,7 @@ def _observed(name: str, method: Method, traces: Traces) -> Method:
 
     def call(request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = context.invocation_metadata()
-        with labelled(metadata), traces.call(name, metadata):
+        with labelled(metadata), traces.call(name, metadata, cast("Called", context)):
             return method(request, context)
 
     return call
