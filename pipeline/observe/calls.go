@@ -218,14 +218,14 @@ func callAttributes(name string, to *peer.Peer, err error) []attribute.KeyValue 
 	if to.Addr == nil {
 		return attributes
 	}
-	host, port, splitErr := net.SplitHostPort(to.Addr.String())
-	if splitErr != nil { // a socket of this machine
-		return append(attributes, semconv.ServerAddress(to.Addr.String()))
+	address := to.Addr.String()
+	if host, port, err := net.SplitHostPort(address); err == nil && to.Addr.Network() != "unix" {
+		address = host
+		if n, err := strconv.Atoi(port); err == nil {
+			attributes = append(attributes, semconv.ServerPort(n))
+		}
 	}
-	if n, err := strconv.Atoi(port); err == nil {
-		attributes = append(attributes, semconv.ServerPort(n))
-	}
-	return append(attributes, semconv.ServerAddress(host))
+	return append(attributes, semconv.ServerAddress(address))
 }
 
 // codeName is the name of a status as gRPC specifies it: DEADLINE_EXCEEDED, not DeadlineExceeded.

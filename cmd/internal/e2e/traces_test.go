@@ -51,13 +51,16 @@ func TestTraces(t *testing.T) {
 	defer mu.Unlock()
 	chains := map[[4]string]int{}
 	for _, s := range spans {
-		if s.name == "graphscore.v1.ScoringService/Score" {
+		if s.service == "graphscore-server" {
 			call := spans[s.parent]
-			shard := spans[call.parent]
-			chains[[4]string{s.service, call.service + " " + call.name, shard.name, spans[shard.parent].name}]++
+			above := spans[call.parent]
+			chains[[4]string{s.name, call.service + " " + call.name, above.name, spans[above.parent].name}]++
 		}
 	}
-	if n := chains[[4]string{"graphscore-server", "graphscore score", "shard", "run"}]; n == 0 || len(chains) != 1 {
+	const service = "graphscore.v1.ScoringService/"
+	scored := chains[[4]string{service + "Score", "graphscore " + service + "Score", "shard", "run"}]
+	described := chains[[4]string{service + "GetModel", "graphscore " + service + "GetModel", "run", ""}]
+	if scored != 1 || described == 0 || len(chains) != 2 { // of the few calls the first
 		t.Errorf("the spans of the workers hang on %v", chains)
 	}
 }
