@@ -40,6 +40,8 @@ type Job struct {
 	Timezone string `yaml:"timezone"`
 	// Metrics says where Prometheus finds the figures of a run.
 	Metrics Metrics `yaml:"metrics"`
+	// Ping says what a monitor that is pinged hears.
+	Ping Ping `yaml:"ping"`
 	// Gates are what the output must pass.
 	Gates Gates `yaml:"gates"`
 
@@ -139,6 +141,7 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.Server.Protocol, protocolNative)
 	setDefault(&j.OnChange, "refuse")
 	setDefault(&j.OnOrphan, OrphanKeep)
+	setDefault(&j.Ping.Partly, PartlySuccess)
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
 	setDefault(&j.Limits.RequestBytes, 2<<20)
@@ -307,6 +310,7 @@ func (j Job) validateValues() error {
 		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
 		{"server.protocol", j.Server.Protocol, []string{protocolNative, protocolGCN}},
 		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
+		{"ping.partly", j.Ping.Partly, []string{PartlySuccess, PartlyFailure}},
 		{"on_orphan", j.OnOrphan, []string{OrphanKeep, OrphanRefuse, OrphanPrune}},
 	} {
 		if !slices.Contains(f.allowed, f.value) {

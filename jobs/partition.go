@@ -125,6 +125,17 @@ func (j Job) Above() string {
 	return j.Output.Path
 }
 
+// Form is the path of a date's output below Above, with one date that is the same for all jobs in the place of every
+// {date}: jobs with the same one fill the same outputs.
+func (j Job) Form() string {
+	path := expand(j.Output.Path, samples(Calendar{})[0])
+	below, err := filepath.Rel(filepath.Clean(j.Above()), filepath.Clean(path))
+	if err != nil { // one of them is absolute, which cannot be
+		return path
+	}
+	return below
+}
+
 // validateDates says which key has a placeholder that cannot be one, or dates that share a folder.
 func (j Job) validateDates() error {
 	calendar, err := j.calendar()

@@ -13,12 +13,17 @@ type LockedError struct {
 	Path, Host, RunID string
 	PID               int
 	Start             time.Time
+	// Dates: what is held are the outputs of all dates, and Path has a {date}.
+	Dates bool
 }
 
 func (e *LockedError) Error() string {
 	holder := "another run"
 	if e.PID != 0 {
 		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	}
+	if e.Dates {
+		return fmt.Sprintf("the dates of %q are held by %s: wait until it ends", e.Path, holder)
 	}
 	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, holder)
 }

@@ -31,40 +31,52 @@ const holderLimit = 64 << 10
 
 // lock takes the lock of the output without waiting, and writes into its file who holds it.
 func (o *Output) lock() error {
-	// The root refuses a link that leads out; flock itself would follow one.
-	f, err := o.folder.Root().OpenFile(lockName, os.O_RDWR|os.O_CREATE, 0o666)
-	if err != nil {
-		return atomic.Creating(o.folder.Path(lockName), err)
-	}
-	err = o.lockFile(f)
-	if closing := f.Close(); closing != nil && err == nil {
-		err = &atomic.IOError{Op: "closing", Path: o.folder.Path(lockName), Err: closing}
-	}
+	var err error
+	o.flock, err = lockFile(o.folder, lockName, o.cfg, false)
 	return err
 }
 
-// lockFile locks the open file of the lock.
-func (o *Output) lockFile(f *os.File) error {
-	l := flock.New(o.folder.Path(lockName), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
-	held, err := l.TryLock()
+// lockFile takes a lock without waiting, alone or shared with others that share it, and writes into its file who holds
+// it. The lock is not nil where it was taken, also beside an error.
+func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l *flock.Flock, err error) {
+	// The root refuses a link that leads out; flock itself would follow one.
+	f, err := folder.Root().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return atomic.Creating(o.folder.Path(lockName), err)
+		return nil, atomic.Creating(folder.Path(name), err)
+	}
+	defer func() {
+		if closing := f.Close(); closing != nil && err == nil {
+			err = &atomic.IOError{Op: "closing", Path: folder.Path(name), Err: closing}
+		}
+	}()
+	l = flock.New(folder.Path(name), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
+	try := l.TryLock
+	if shared {
+		try = l.TryRLock
+	}
+	held, err := try()
+	if err != nil {
+		return nil, atomic.Creating(folder.Path(name), err)
 	}
 	if !held {
-		return lockedError(o.cfg.Dir, f)
+		return nil, lockedError(cfg.Dir, f)
 	}
-	o.flock = l
+	return l, writeHolder(f, folder.Path(name), cfg)
+}
+
+// writeHolder writes into the file of a lock who holds it.
+func writeHolder(f *os.File, path string, cfg Config) error {
 	host, _ := os.Hostname() // a message without a host is still a message
-	content, err := display.CompactJSON(Holder{os.Getpid(), host, o.cfg.Now().UTC(), o.cfg.RunID, o.cfg.Version})
+	content, err := display.CompactJSON(Holder{os.Getpid(), host, cfg.Now().UTC(), cfg.RunID, cfg.Version})
 	if err != nil {
-		return fmt.Errorf("locking the output %q: %w", o.cfg.Dir, err)
+		return fmt.Errorf("locking the output %q: %w", cfg.Dir, err)
 	}
 	content = append(content, '\n')
 	if err := f.Truncate(0); err != nil {
-		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err}
+		return &atomic.IOError{Op: "writing", Path: path, Err: err}
 	}
 	if _, err := f.WriteAt(content, 0); err != nil {
-		return &atomic.IOError{Op: "writing", Path: o.folder.Path(lockName), Err: err, Need: int64(len(content))}
+		return &atomic.IOError{Op: "writing", Path: path, Err: err, Need: int64(len(content))}
 	}
 	return nil
 }
@@ -83,13 +95,18 @@ func lockedError(dir string, f io.Reader) error {
 
 // unlock frees the output for the next run.
 func (o *Output) unlock() error {
-	if o.flock == nil {
+	l := o.flock
+	o.flock = nil
+	return unlock(l, o.folder.Path(lockName))
+}
+
+// unlock frees a lock, which may be nil.
+func unlock(l *flock.Flock, path string) error {
+	if l == nil {
 		return nil
 	}
-	err := o.flock.Close()
-	o.flock = nil
-	if err != nil {
-		return &atomic.IOError{Op: "unlocking", Path: o.folder.Path(lockName), Err: err}
+	if err := l.Close(); err != nil {
+		return &atomic.IOError{Op: "unlocking", Path: path, Err: err}
 	}
 	return nil
 }

@@ -105,30 +105,33 @@ func (v View) Holder() (*Holder, error) {
 
 // CheckFree returns a *LockedError where a run holds the output, else nil. It creates nothing. To find out, it shares
 // the lock for an instant: a run that begins in just that instant would take the output for held.
-func (v View) CheckFree() error {
+func (v View) CheckFree() error { return v.checkFree(lockName, v.dir) }
+
+// checkFree is CheckFree for a file in the folder; held is what messages call what it locks.
+func (v View) checkFree(name, held string) error {
 	root, err := openExisting(v.dir)
 	if root == nil || err != nil {
 		return err
 	}
 	defer func() { _ = root.Close() }() // it was only read
-	f, err := root.Open(lockName)
+	f, err := root.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return atomic.Creating(v.Path(lockName), err)
+		return atomic.Creating(v.Path(name), err)
 	}
 	defer f.Close()
-	l := flock.New(v.Path(lockName), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
+	l := flock.New(v.Path(name), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
 	free, err := l.TryRLock()
 	if err != nil {
-		return atomic.Creating(v.Path(lockName), err)
+		return atomic.Creating(v.Path(name), err)
 	}
 	if !free {
-		return lockedError(v.dir, f)
+		return lockedError(held, f)
 	}
 	if err := l.Close(); err != nil {
-		return &atomic.IOError{Op: "unlocking", Path: v.Path(lockName), Err: err}
+		return &atomic.IOError{Op: "unlocking", Path: v.Path(name), Err: err}
 	}
 	return nil
 }

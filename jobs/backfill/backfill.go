@@ -3,6 +3,7 @@ package backfill
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/jobs"
@@ -22,8 +24,10 @@ import (
 
 // Options are how a backfill is embedded in its caller. A zero value means its default.
 type Options struct {
-	// Run embeds each date. Its Lender, Progress, Show, Share, Turn and AnyAge belong to the backfill.
+	// Run embeds each date. Its Lender, Progress, Show, Share, Turn, AnyAge, DatesHeld and Held belong to the backfill.
 	Run run.Options
+	// Held is called once, when no other command can work on the dates any more. Default: nothing.
+	Held func()
 	// Connected is called once the session of all dates is made. Default: nothing.
 	Connected func(*run.Session)
 	// BeginDate is called for every date that begins, from its goroutine. The context that it returns is that of the
@@ -34,6 +38,9 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
+	if o.Held == nil {
+		o.Held = func() {}
+	}
 	if o.Connected == nil {
 		o.Connected = func(*run.Session) {}
 	}
@@ -88,9 +95,23 @@ type Ended struct {
 func (b *Backfill) Progress() Tally { return b.meter.read() }
 
 // Execute runs the dates that are due and writes the record. The error is that of the first failed date; see
-// [run.ExitCode]. It is called once.
-func (b *Backfill) Execute(ctx context.Context, options Options) (Ended, error) {
+// [run.ExitCode]. It is called once. It holds the lock above the dates, but for a dry run: where another command has it, the
+// error is a *writers.LockedError and no date is looked at.
+func (b *Backfill) Execute(ctx context.Context, options Options) (ended Ended, err error) {
 	b.opt = options.withDefaults()
+	if b.DryRun {
+		return b.executeDates(ctx)
+	}
+	lock, err := b.Run.LockDates()
+	if err != nil {
+		return Ended{}, err
+	}
+	defer func() { err = run.FirstFailure(ctx, b.Run.Log, err, lock.Close()) }()
+	b.opt.Held()
+	return b.executeDates(ctx)
+}
+
+func (b *Backfill) executeDates(ctx context.Context) (Ended, error) {
 	b.session = shared{cfg: b.Run, connected: b.opt.Connected}
 	due := b.choose(ctx)
 	if err := b.beginRecord(ctx); err != nil {
@@ -175,7 +196,9 @@ func (b *Backfill) run(ctx context.Context, i int, previous <-chan struct{}) {
 	if err != nil && code != exit.Partly {
 		d.Error = strings.Join(strings.Fields(err.Error()), " ")
 	}
+	var missing *run.MissingError
 	switch {
+	case errors.As(err, &missing) && d.Outcome == record.DateNoInput: // no scorer, disk or job is at fault: the others go on
 	case run.IsStopped(err) || errors.Is(err, context.Canceled):
 		d.Outcome = record.DateStopped
 	case code != exit.Done && code != exit.Partly:
@@ -199,7 +222,7 @@ func (b *Backfill) execute(ctx context.Context, i int, cfg run.Config, progress 
 		return settled, err
 	}
 	options := b.opt.Run
-	options.Lender, options.Progress, options.Share, options.AnyAge = &b.session, progress, b.Parallel, true
+	options.Lender, options.Progress, options.Share, options.AnyAge, options.DatesHeld = &b.session, progress, b.Parallel, true, true
 	options.Turn = func(ctx context.Context) error { // the date before this one is what it may be compared with
 		select {
 		case <-previous:
@@ -235,7 +258,8 @@ func (b *Backfill) failed(d *Date) {
 }
 
 // outcome is how a backfill ended that nothing stopped: the code of the first failed date in the order of the
-// calendar, 75 only where no other failed, or 3 where a date was scored but for some graphs or files.
+// calendar, 75 only where no other failed; 66 where a date has no input that should have some; or 3 where a date was scored
+// but for some graphs or files.
 func (b *Backfill) outcome() error {
 	var failed []*Date
 	notBegun, incomplete := 0, false
@@ -263,27 +287,29 @@ func (b *Backfill) outcome() error {
 			Code: first.ExitCode, Said: first.ExitCode == exit.CheckFailed,
 			Message: message + "; the " + which + " is " + first.Date + ": " + first.Error,
 		}
+	case b.missing() != nil:
+		return b.missing()
 	case incomplete && !b.DryRun:
 		return &run.OutcomeError{Code: exit.Partly, Message: "some graphs or files were not scored", Said: true}
-	case b.nothing() && !b.Run.Job.Input.Optional:
-		return &run.OutcomeError{Code: exit.NotThere, Message: "nothing matches " + b.Run.Job.Input.Path.String() + " on any date"}
 	}
 	return nil
 }
 
-// nothing reports whether dates were looked at and none of them has input.
-func (b *Backfill) nothing() bool {
-	without := 0
+// missing is the end of a backfill that missed the input of a date, nil where it missed none.
+func (b *Backfill) missing() error {
+	var without []string
 	for i := range b.dates {
-		switch b.dates[i].Outcome {
-		case record.DateNoInput:
-			without++
-		case record.DateNotSelected:
-		default:
-			return false
+		if d := &b.dates[i]; d.Outcome == record.DateNoInput && d.ExitCode != exit.Done {
+			without = append(without, d.Date)
 		}
 	}
-	return without > 0
+	if len(without) == 0 {
+		return nil
+	}
+	return &run.OutcomeError{Code: exit.NotThere, Message: fmt.Sprintf(
+		"%s of %s had no input; the last is %s, where nothing matches %s: the next backfill over it scores what comes late; "+
+			"set input.optional: true in the job where a date without input is no mistake",
+		humanize.Comma(int64(len(without))), display.Plural(int64(len(b.dates)), "date"), without[len(without)-1], b.Run.Job.Input.Path)}
 }
 
 func (b *Backfill) ended(err error) Ended {

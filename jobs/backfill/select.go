@@ -204,11 +204,8 @@ func partly(found *writers.Inventory) error {
 func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool, err error) {
 	d := &b.dates[i]
 	if in.Plan.Empty() {
-		if b.Run.RequireInput {
-			return true, in.Missing()
-		}
 		d.Outcome = record.DateNoInput
-		return true, nil
+		return true, in.Missing()
 	}
 	if !b.DryRun && b.Only != OnlyStale {
 		return false, nil

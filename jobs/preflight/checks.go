@@ -15,7 +15,6 @@ import (
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
-	"graphscore/writers"
 )
 
 // checkJob checks the job where there is one; jobErr says why there is none.
@@ -99,7 +98,7 @@ func checkOutput(_ context.Context, k *known) Finding {
 }
 
 func checkLock(_ context.Context, k *known) Finding {
-	if err := writers.NewView(k.cfg.Job.Output.Path).CheckFree(); err != nil {
+	if err := k.cfg.CheckHeld(); err != nil {
 		return fail(opening, err)
 	}
 	return ok("no run holds the output")

@@ -13,17 +13,13 @@ import (
 
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
-	"graphscore/writers"
 	"graphscore/writers/atomic"
 )
 
-// outputError is the first error of a run that cannot create, lock or write to the output at path, nil where it can.
-func outputError(path string) error {
-	exists, err := checkFolder(path)
-	if exists { // a run takes the lock before it tries to write
-		return first(writers.NewView(path).CheckFree(), err)
-	}
-	return err
+// outputError is the first error of a run that cannot create, lock or write to its output, nil where it can.
+func outputError(cfg run.Config) error {
+	_, err := checkFolder(cfg.Job.Output.Path)
+	return first(cfg.CheckHeld(), err) // a run takes the locks before it tries to write
 }
 
 // checkFolder returns a *atomic.CreateError for an output that cannot be created, or that cannot be written to where

@@ -158,7 +158,7 @@ func takesOutput(in *run.Input) error {
 	if idle(in) {
 		return nil
 	}
-	return outputError(in.Job.Output.Path)
+	return outputError(in.Config)
 }
 
 // compareParts finds out what would score and compares the plan with the parts that exist. misfit is the error of a

@@ -33,6 +33,8 @@ type Config struct {
 	RequireInput bool
 	// RetryQuarantined makes every part again of which graphs are in quarantine.
 	RetryQuarantined bool
+	// SideBySide shares the lock above the dates of the job with other runs that do, so that several dates are run at once.
+	SideBySide bool
 	// Python is the interpreter of local workers as the user named it, "" for the default.
 	Python string
 	// Start is when the process or, in a backfill, the date began. Now is the clock.

@@ -37,6 +37,10 @@ type Options struct {
 	Turn func(context.Context) error
 	// AnyAge leaves out the gate on the age of the input, for dates that may be old.
 	AnyAge bool
+	// DatesHeld says that the caller has the lock above the dates: see [Config.LockDates].
+	DatesHeld bool
+	// Held is called once, when no other run can have the output any more. Default: nothing.
+	Held func()
 }
 
 func (o Options) withDefaults() Options {
@@ -57,6 +61,9 @@ func (o Options) withDefaults() Options {
 	o.Share = max(o.Share, 1)
 	if o.Turn == nil {
 		o.Turn = func(context.Context) error { return nil }
+	}
+	if o.Held == nil {
+		o.Held = func() {}
 	}
 	return o
 }
@@ -87,12 +94,24 @@ func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
 	if in.Plan.Empty() {
 		return x.withoutInput(ctx)
 	}
+	release, err := x.holdDates(ctx)
+	if err != nil {
+		return x.end(ctx, err), err
+	}
+	ended, err := x.inOutput(ctx)
+	return ended, FirstFailure(ctx, in.Log, err, release())
+}
+
+// inOutput opens the output, does the work there and leaves the record.
+func (x *execution) inOutput(ctx context.Context) (Ended, error) {
+	in := x.in
 	output, err := writers.Open(ctx, writers.Config{
 		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log,
 	})
 	if err != nil {
 		return x.end(ctx, err), err
 	}
+	x.opt.Held()
 	err = x.endedBy(x.score(ctx, output), output)
 	if err == nil {
 		err = x.outcome()

@@ -16,6 +16,8 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
+
+	"graphscore/pipeline/exit"
 )
 
 const (
@@ -34,14 +36,25 @@ type PingConfig struct {
 	Log *slog.Logger
 }
 
-// Pinger pings for one run. Start and End are called once each, in this order.
+// Pinger pings for one run. Start may be called once, then End.
 type Pinger struct {
-	url    *url.URL // nil: nobody is pinged
-	rid    string
-	client *http.Client
-	log    *slog.Logger
-	group  errgroup.Group // the ping of the start
-	warn   sync.Once
+	url     *url.URL // nil: nobody is pinged
+	rid     string
+	client  *http.Client
+	log     *slog.Logger
+	started bool
+	group   errgroup.Group // the ping of the start
+	warn    sync.Once
+}
+
+// Ending is how a run ends, as its pings say it.
+type Ending struct {
+	// Code is the exit code.
+	Code int
+	// Text is for people.
+	Text string
+	// PartlyFails says that a run which did not score everything (3) is a failure. Without it, it is a success.
+	PartlyFails bool
 }
 
 // NewPinger makes a pinger. Where the URL cannot be one, it warns, and pings nobody.
@@ -85,11 +98,13 @@ func oneOff(patience time.Duration) *http.Client {
 	}
 }
 
-// Start pings URL/start beside the run. End waits for it.
+// Start pings URL/start beside the run. It is called once no other run holds the output: a monitor waits for the end of
+// what it has seen start. End waits for the ping, or makes it.
 func (p *Pinger) Start(ctx context.Context) {
 	if p.url == nil {
 		return
 	}
+	p.started = true
 	ctx = context.WithoutCancel(ctx) // a signal ends the run, not what is said of it
 	p.group.Go(func() error {
 		p.ping(ctx, "start", "")
@@ -97,15 +112,29 @@ func (p *Pinger) Start(ctx context.Context) {
 	})
 }
 
-// End pings URL/<code> with a text for people, and blocks until all pings are through or given up: 5 s at most.
-func (p *Pinger) End(ctx context.Context, code int, text string) {
+// End pings URL/<code> with the text, and blocks until all pings are through or given up: 5 s at most. A run that is
+// to be tried again later (75) has neither succeeded nor failed, and pings nothing. One that did not score everything (3)
+// leaves the text at URL/log, which changes no state, and then pings the success, URL/0, unless it is a failure.
+func (p *Pinger) End(ctx context.Context, end Ending) {
 	if p.url == nil {
+		return
+	}
+	if end.Code == exit.Locked {
+		_ = p.group.Wait()
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
 	defer cancel()
+	if !p.started {
+		p.Start(ctx)
+	}
 	_ = p.group.Wait() // the ping of the start has logged its own error
-	p.ping(ctx, strconv.Itoa(code), text)
+	code := end.Code
+	if code == exit.Partly && !end.PartlyFails {
+		p.ping(ctx, "log", end.Text)
+		code = exit.Done
+	}
+	p.ping(ctx, strconv.Itoa(code), end.Text)
 }
 
 // ping makes up to two attempts and warns where both fail.

@@ -19,19 +19,23 @@ func (e *env) backfillCommand() *cobra.Command {
 		Use:   "backfill [JOB.yaml] --since DATE --until DATE",
 		Short: "Run a job with {date} for every date of a range that has input",
 		Long: "Backfill runs a job whose output has a {date} for each date of a range that has\n" +
-			"input: its days, or what `partition` of the job says. All share one pool of\n" +
-			"workers; each date's folder is an output of its own, with its own _SUCCESS. A\n" +
-			"date that fails does not keep the others from being run, unless the scorer is\n" +
-			"gone. The record of the backfill is in _runs of the folder above the dates.\n\n" +
+			"input: its days, or what `partition` of the job says. With a --since such as\n" +
+			"'7 days ago' it is what runs every night: dates that were missed or failed are\n" +
+			"caught up. All dates share one pool of workers; each date's folder is an output\n" +
+			"of its own, with its own _SUCCESS. A date that fails does not keep the others\n" +
+			"from being run, unless the scorer is gone. The record of the backfill is in\n" +
+			"_runs of the folder above the dates.\n\n" +
 			"--only says which dates: missing has no _SUCCESS, failed has a run record but no\n" +
 			"_SUCCESS, stale has parts that do not match input, model and settings (they are\n" +
 			"scored again) or a last run that did not end, all is every date. A date of which\n" +
 			"a gate failed has failed; a drift gate compares it with the last date before it\n" +
 			"that has its _SUCCESS.\n\n" +
 			"The exit code is that of the first failed date, 75 only where no other failed;\n" +
-			"without any, 3 if graphs or files of a date were not scored. The same command\n" +
-			"continues. In metrics, a --since like '7 days ago' is the night of the job; a\n" +
-			"backfill of dates of the calendar has a series of its own." + watchHelp,
+			"without any, 66 if a date has no input and the job does not say input.optional,\n" +
+			"or 3 if graphs or files of a date were not scored. The same command continues.\n" +
+			"While another backfill, or a run, is at work on dates of the job, it ends with\n" +
+			"75. In metrics, a --since like '7 days ago' is the night of the job; a backfill\n" +
+			"of dates of the calendar has a series of its own." + watchHelp,
 		Example: "  graphscore backfill nightly.yaml --since 2026-01-01 --until 2026-02-01\n" +
 			"  graphscore backfill nightly.yaml --since '7 days ago' --newest-first\n" +
 			"  graphscore backfill nightly.yaml --since 2026-01-01 --dry-run\n" +
@@ -97,6 +101,7 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 	defer stop()
 	ended, err := b.Execute(ctx, backfill.Options{
 		Run:       run.Options{Wrap: m.traces.Scorer, Begin: m.traces.Shard},
+		Held:      func() { m.pinger.Start(ctx) },
 		Connected: m.connected,
 		BeginDate: func(ctx context.Context, date string) (context.Context, func(error)) {
 			ctx, end := m.traces.Command(ctx, "run", "graphscore.date", date)

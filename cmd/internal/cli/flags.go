@@ -35,6 +35,7 @@ type jobFlags struct {
 	within    string // --run-deadline
 	mustExist bool
 	date      string
+	beside    bool // --side-by-side
 	metrics   jobs.Metrics
 
 	elsewhere string // the flag that makes another input or output of that of the job file, "" for none
@@ -282,7 +283,7 @@ func (e *env) dated(f *jobFlags, cmd *cobra.Command, args []string) (run.Config,
 
 func (e *env) config(f *jobFlags, job *jobs.Job, date string) run.Config {
 	return run.Config{
-		Job: job, Date: date, Limit: f.limit, RequireInput: f.mustExist, RetryQuarantined: f.retry, Python: f.python,
+		Job: job, Date: date, SideBySide: f.beside, Limit: f.limit, RequireInput: f.mustExist, RetryQuarantined: f.retry, Python: f.python,
 		Start: e.start, Now: e.now, Log: e.log,
 	}
 }
@@ -297,6 +298,8 @@ func (e *env) onDate(f *jobFlags, job *jobs.Job) (*jobs.Job, string, error) {
 	switch {
 	case !job.Partitioned() && f.date != "":
 		return nil, "", usagef("--date is given, but neither input.path nor output.path of the job has a {date}")
+	case f.beside && !job.OutputDated():
+		return nil, "", usagef("--side-by-side is given, but output.path of the job has no {date}: its output has one run at a time")
 	case !job.Partitioned():
 		return job, "", nil
 	}

@@ -19,8 +19,8 @@ import (
 
 // watchHelp ends the help of commands that others may watch.
 const watchHelp = "\n\nThe URL in GRAPHSCORE_PING_URL (or in the file GRAPHSCORE_PING_URL_FILE) is\n" +
-	"pinged at start and end, as healthchecks.io has it; OTEL_EXPORTER_OTLP_ENDPOINT\n" +
-	"turns traces on."
+	"pinged at start and end, as healthchecks.io has it, but not for a run that is to\n" +
+	"be tried again later (75); OTEL_EXPORTER_OTLP_ENDPOINT turns traces on."
 
 // monitor is how others see one command: a monitor by its pings, Prometheus by its
 // metrics, a collector by its traces.
@@ -35,6 +35,7 @@ type monitor struct {
 	series    series
 
 	what   string
+	pinger *observe.Pinger
 	traces *observe.Traces
 	server *observe.Server // nil where nothing is served
 	scorer atomic.Pointer[run.Session]
@@ -60,8 +61,7 @@ func (e *env) label(key, value string) {
 
 // watch runs a command that others may watch. Nothing of that changes how it ends.
 func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor) error) error {
-	pinger := m.pinger(ctx)
-	pinger.Start(ctx)
+	m.pinger = m.newPinger(ctx)
 	m.traces = observe.NewTraces(ctx, observe.TracesConfig{Version: run.BuildVersion(), Getenv: os.Getenv, Log: m.log})
 	traced, end := m.traces.Command(ctx, m.what, "graphscore.run", m.id)
 	if id := observe.TraceID(traced); id != "" {
@@ -76,7 +76,9 @@ func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor
 	}
 	var g errgroup.Group
 	g.Go(func() error {
-		pinger.End(ctx, run.ExitCode(err), m.text(err))
+		m.pinger.End(ctx, observe.Ending{
+			Code: run.ExitCode(err), Text: m.text(err), PartlyFails: m.job != nil && m.job.Ping.Partly == jobs.PartlyFailure,
+		})
 		return nil
 	})
 	g.Go(func() error {
@@ -135,7 +137,7 @@ func (m *monitor) of(job *jobs.Job) {
 	m.traces.Label("graphscore.job", job.Name)
 }
 
-func (m *monitor) pinger(ctx context.Context) *observe.Pinger {
+func (m *monitor) newPinger(ctx context.Context) *observe.Pinger {
 	url, err := observe.PingURL(os.Getenv)
 	if err != nil {
 		m.log.WarnContext(ctx, "no ping is sent", "error", err)

@@ -19,7 +19,8 @@ func (e *env) runCommand() *cobra.Command {
 		Short: "Score graphs and write the scores",
 		Long: "Run scores what the job names and is not scored yet. Flags win over the job\n" +
 			"file; without one, --input, --output and --model or --server make the job.\n" +
-			"A job whose paths have a {date} is run for one date: see --date. Where a gate of\n" +
+			"A job whose paths have a {date} is run for one date: see --date. While a run or\n" +
+			"a backfill is at work on one of its dates, another ends with 75. Where a gate of\n" +
 			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4." + watchHelp,
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run nightly.yaml --date 2026-01-31\n" +
@@ -40,6 +41,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindOutput(cmd)
 	f.bindBounds(cmd)
 	f.bindDate(cmd)
+	cmd.Flags().BoolVar(&f.beside, "side-by-side", false, "run the date while other runs with this flag are at work on other dates, as on the nodes of a cluster (default: one run of a job with {date} at a time)")
 	f.bindMetrics(cmd)
 	e.bindJSON(cmd, "print the run record on standard output")
 	cmd.Flags().BoolVar(&p.stages, "stages", false, "report how busy each stage was, and which one held up the others")
@@ -73,6 +75,7 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	in.LogPlan(ctx)
 	ended, err := run.Execute(ctx, in, run.Options{
 		Lender: run.Own(cfg, m.connected), Progress: progress, Wrap: m.traces.Scorer, Begin: m.traces.Shard,
+		Held: func() { m.pinger.Start(ctx) },
 		Show: func(ctx context.Context, graphs int64, work func(context.Context) error) error {
 			return e.showRun(ctx, progress, graphs, work)
 		},

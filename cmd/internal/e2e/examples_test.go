@@ -62,7 +62,7 @@ func TestNightlyExample(t *testing.T) {
 	if r.Counts.Scored == 0 || len(r.Gates) != 3 {
 		t.Errorf("the first date counts %+v, with gates %+v", r.Counts, r.Gates)
 	}
-	backfill := []string{"backfill", job, "--since", "2026-01-01", "--until", "2026-02-01"}
+	backfill := []string{"backfill", job, "--since", "2026-01-30", "--until", "2026-02-01"}
 	run(t, 0, backfill...)
 	out := filepath.Join(folder, "nightly", "out")
 	for _, date := range []string{"dt=2026-01-30", "dt=2026-01-31"} {
