@@ -26,7 +26,7 @@ import (
 type Options struct {
 	// Run embeds each date. Its Lender, Progress, Show, Share, Turn, AnyAge, DatesHeld and Held belong to the backfill.
 	Run run.Options
-	// Held is called once, when no other command can work on the dates any more. Default: nothing.
+	// Held is called at most once, when the first date that has something to do holds its output. Default: nothing.
 	Held func()
 	// Connected is called once the session of all dates is made. Default: nothing.
 	Connected func(*run.Session)
@@ -41,6 +41,7 @@ func (o Options) withDefaults() Options {
 	if o.Held == nil {
 		o.Held = func() {}
 	}
+	o.Held = sync.OnceFunc(o.Held)
 	if o.Connected == nil {
 		o.Connected = func(*run.Session) {}
 	}
@@ -107,7 +108,6 @@ func (b *Backfill) Execute(ctx context.Context, options Options) (ended Ended, e
 		return Ended{}, err
 	}
 	defer func() { err = run.FirstFailure(ctx, b.Run.Log, err, lock.Close()) }()
-	b.opt.Held()
 	return b.executeDates(ctx)
 }
 
@@ -223,6 +223,7 @@ func (b *Backfill) execute(ctx context.Context, i int, cfg run.Config, progress 
 	}
 	options := b.opt.Run
 	options.Lender, options.Progress, options.Share, options.AnyAge, options.DatesHeld = &b.session, progress, b.Parallel, true, true
+	options.Held = b.opt.Held
 	options.Turn = func(ctx context.Context) error { // the date before this one is what it may be compared with
 		select {
 		case <-previous:

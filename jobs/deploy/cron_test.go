@@ -6,10 +6,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -25,24 +28,45 @@ func at(t *testing.T, crontab, when string, due time.Time) string {
 	return strings.Replace(crontab, "\n"+when+" ", fmt.Sprintf("\n%d %d * * * ", due.Minute(), due.Hour()), 1)
 }
 
-// Debian's cron runs the crontab as it is here, but for the hours: a run in the next minute, its check a minute
-// later. A broken job beside it gives the one mail.
+// nights are jobs beside molecules by what their nights end with, and the pings of it.
+var nights = map[string]struct {
+	code  int
+	pings string
+	mail  string // a line of it
+}{
+	"broken":  {78, "start 78", `unknown field "title"`},
+	"partly":  {3, "start log 0", "non_finite_feature"},
+	"strict":  {3, "start 3", "non_finite_feature"},
+	"gated":   {4, "start 4", "min_graphs"},
+	"late":    {66, "start 66", "2 of 7 dates had no input"},
+	"early":   {75, "", "_DONE"},
+	"patient": {143, "start 143", "stopped by SIGTERM"},
+}
+
+// Debian's cron runs the crontab as it is here, but for the hours: a night in the next minute, its check two minutes
+// later. Beside it are nights that end otherwise: each gives a mail and pings, molecules gives no mail.
 func TestCron(t *testing.T) {
 	t.Parallel()
-	need(t, map[string]string{"cron": "cron"})
+	need(t, map[string]string{"cron": "cron", "ip": "iproute2"})
 	m := newMachine(t)
 	due := time.Now().UTC().Add(20 * time.Second).Truncate(time.Minute).Add(time.Minute)
 	crontab := read(t, "crontab")
-	_, run, _ := strings.Cut(crontab, "\n17 4 * * * ")
-	run, _, _ = strings.Cut(run, "\n")
-	crontab += fmt.Sprintf("%d %d * * * %s\n", due.Minute(), due.Hour(), strings.ReplaceAll(run, "molecules", "broken"))
-	crontab = at(t, at(t, crontab, "17 4 * * *", due), "37 5 * * 0", due.Add(time.Minute))
+	_, night, _ := strings.Cut(crontab, "\n17 4 * * * graphscore ")
+	night, _, _ = strings.Cut(night, "\n")
+	for job := range nights {
+		command := strings.ReplaceAll(night, "molecules", job)
+		if job == "patient" {
+			command = "timeout --preserve-status 5 " + command
+		}
+		crontab += fmt.Sprintf("%d %d * * * graphscore GRAPHSCORE_PING_URL=http://127.0.0.1:8080/%s %s\n", due.Minute(), due.Hour(), job, command)
+	}
+	crontab = at(t, at(t, crontab, "17 4 * * *", due), "37 5 * * 0", due.Add(2*time.Minute))
 	m.put("root/etc/cron.d/graphscore", crontab)
 	m.put("root/usr/sbin/sendmail", sendmail)
 	m.must(os.Chmod(m.path("root/usr/sbin/sendmail"), 0o755))
 
 	checked := func() bool { return strings.Contains(m.read("log/molecules.log"), "nothing is wrong") }
-	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	var g errgroup.Group
 	g.Go(func() error {
@@ -52,27 +76,44 @@ func TestCron(t *testing.T) {
 		stop()
 		return nil
 	})
-	said, _ := m.run(ctx, "cron", "-f", "-L", "15")
+	const start = "ip link set lo up; /opt/python/bin/python3 /opt/graphscore/jobs/deploy/testdata/monitor.py " +
+		">/var/log/graphscore/pings & exec cron -f -L 15"
+	said, _ := m.run(ctx, "sh", "-c", start)
 	m.must(g.Wait())
-	log := m.read("log/molecules.log")
-	if !checked() {
+	if log := m.read("log/molecules.log"); !checked() {
 		t.Fatalf("cron says %q, the log is %q, the mails are %q", said, log, m.read("log/mails"))
 	}
 	m.ran(1)
 	m.same()
-	mails := m.read("log/mails")
-	for _, want := range []string{
-		"To: root\n", "Cron <graphscore@", "graphscore run broken: exit code 78\n", `unknown field "title"`,
-		"<SHELL=/bin/sh>", "<PATH=/opt/graphscore/bin:/usr/local/bin:/usr/bin:/bin>", "<LOGNAME=graphscore>",
-	} {
-		if !strings.Contains(mails, want) {
-			t.Errorf("the mail about the broken job has no %q", want)
+	mails := strings.Split(m.read("log/mails"), "\nTo: ")[1:]
+	if len(mails) != len(nights) {
+		t.Errorf("%d mails, expected %d", len(mails), len(nights))
+	}
+	pings := m.read("log/pings")
+	for job, night := range nights {
+		var got []string
+		for line := range strings.Lines(pings) {
+			if what, is := strings.CutPrefix(strings.TrimSpace(line), "/"+job+"/"); is {
+				got = append(got, what)
+			}
+		}
+		if diff := cmp.Diff(night.pings, strings.Join(got, " ")); diff != "" {
+			t.Errorf("pings of %s:\n%s", job, diff)
+		}
+		code := fmt.Sprintf("graphscore backfill %s: exit code %d\n", job, night.code)
+		said := regexp.MustCompile(night.mail)
+		if !slices.ContainsFunc(mails, func(mail string) bool { return strings.Contains(mail, code) && said.MatchString(mail) }) {
+			t.Errorf("no mail has %q and %q", code, said)
 		}
 	}
-	if n := strings.Count(mails, "\nTo: "); n != 1 {
-		t.Errorf("%d mails", n)
+	for _, want := range []string{
+		"root\n", "Cron <graphscore@", "<SHELL=/bin/sh>", "<PATH=/opt/graphscore/bin:/usr/local/bin:/usr/bin:/bin>", "<LOGNAME=graphscore>",
+	} {
+		if len(mails) > 0 && !strings.Contains(mails[0], want) {
+			t.Errorf("the mail has no %q:\n%s", want, mails[0])
+		}
 	}
 	if t.Failed() {
-		t.Log(mails)
+		t.Log(mails, pings)
 	}
 }

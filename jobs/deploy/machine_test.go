@@ -16,6 +16,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"graphscore/jobs/jobtest"
 )
 
 // repo is the checkout, as seen from this folder.
@@ -37,8 +41,10 @@ type machine struct {
 	world string
 }
 
-// newMachine has the job molecules, with the graphs of two dates, one of which is yesterday for as long as a test
-// takes; and broken, which has a mistake.
+// window is how many dates the command of the templates runs.
+const window = 7
+
+// newMachine has the job molecules, with the graphs of all dates of its window for as long as a test takes.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -55,15 +61,44 @@ func newMachine(t *testing.T) *machine {
 		m.must(os.MkdirAll(m.path(folder), 0o755))
 	}
 	now := time.Now().UTC()
-	for back := range 2 {
+	for back := range window + 1 {
 		date := now.AddDate(0, 0, -back).Format(time.DateOnly)
 		m.put("srv/molecules/data/dt="+date+"/atoms.parquet", read(t, repo+"/jobs/examples/molecules/data/held-back.parquet"))
 	}
 	m.must(os.CopyFS(m.path("srv/molecules/model"), os.DirFS(repo+"/jobs/examples/molecules/model")))
-	job := read(t, "molecules.yaml")
-	m.put("root/etc/graphscore/molecules.yaml", job)
-	m.put("root/etc/graphscore/broken.yaml", strings.Replace(job, "name:", "title:", 1))
+	m.put("root/etc/graphscore/molecules.yaml", read(t, "molecules.yaml"))
+	m.putOthers()
 	return m
+}
+
+// putOthers adds jobs whose nights end otherwise, each named after what is wrong.
+func (m *machine) putOthers() {
+	m.t.Helper()
+	job := read(m.t, "molecules.yaml")
+	m.put("root/etc/graphscore/broken.yaml", strings.Replace(job, "name:", "title:", 1))
+	graphs := jobtest.NewGraphs()
+	graphs.Width = 16
+	m.must(graphs.WriteFile(m.path("srv/few/a.parquet"), 5))
+	for back := 2; back < window; back++ { // nothing of yesterday
+		date := time.Now().UTC().AddDate(0, 0, -back).Format(time.DateOnly)
+		m.must(graphs.WriteFile(m.path("srv/late/dt="+date+"/a.parquet"), 5))
+	}
+	graphs.Bad[1] = "nan"
+	m.must(graphs.WriteFile(m.path("srv/some/a.parquet"), 5))
+	const model = "model: {path: /srv/graphscore/molecules/model}\n"
+	const away = "server: {addresses: ['127.0.0.1:1']}\nlimits: {retry_budget: "
+	for name, rest := range map[string]string{
+		"late":    "input: {path: '/srv/graphscore/late/dt={date}'}\n" + model,
+		"partly":  "input: {path: /srv/graphscore/some}\n" + model,
+		"strict":  "input: {path: /srv/graphscore/some}\nping: {partly: failure}\n" + model,
+		"gated":   "input: {path: /srv/graphscore/few}\ngates: {min_graphs: 6}\n" + model,
+		"early":   "input: {path: /srv/graphscore/few, require: _DONE}\n" + model,
+		"away":    "input: {path: /srv/graphscore/few}\n" + away + "1s}\n",
+		"patient": "input: {path: /srv/graphscore/few}\n" + away + "10m}\n",
+	} {
+		m.put("root/etc/graphscore/"+name+".yaml", "output: {path: '/srv/graphscore/molecules/scores/"+name+"/dt={date}'}\n"+
+			"metrics: {textfile: /var/lib/prometheus/node-exporter}\n"+rest)
+	}
 }
 
 func (m *machine) path(name string) string { return filepath.Join(m.world, name) }
@@ -138,11 +173,11 @@ func (m *machine) parts() []string {
 	return found
 }
 
-// same checks that the part has, to the byte, what a run without any of this makes of the same graphs.
+// same checks that each part is, to the byte, what a run without any of this makes of the same graphs.
 func (m *machine) same() {
 	m.t.Helper()
 	parts := m.parts()
-	if len(parts) != 1 {
+	if len(parts) != window {
 		m.t.Fatalf("parts are %q", parts)
 	}
 	input, err := filepath.Glob(m.path("srv/molecules/data/*"))
@@ -154,20 +189,25 @@ func (m *machine) same() {
 	if said, err := plain.CombinedOutput(); err != nil {
 		m.t.Fatalf("%v: %s", err, said)
 	}
-	if read(m.t, parts[0]) != read(m.t, filepath.Join(out, "atoms.parquet")) {
-		m.t.Errorf("%s differs from that of a plain run", parts[0])
+	want := read(m.t, filepath.Join(out, "atoms.parquet"))
+	for _, part := range parts {
+		if read(m.t, part) != want {
+			m.t.Errorf("%s differs from that of a plain run", part)
+		}
 	}
 }
 
-// ran checks that the job molecules was run so many times, and well.
-func (m *machine) ran(times int) {
+// ran checks that the job molecules had so many nights, and that each of its dates was run once, and well.
+func (m *machine) ran(nights int) {
 	m.t.Helper()
-	records, err := filepath.Glob(m.path("srv/molecules/scores/dt=*/_runs/*.json"))
-	m.must(err)
-	done, err := filepath.Glob(m.path("srv/molecules/scores/dt=*/_SUCCESS"))
-	m.must(err)
-	if len(records) != times || len(done) != 1 {
-		m.t.Errorf("%d run records and %d _SUCCESS, expected %d and 1", len(records), len(done), times)
+	count := map[string]int{}
+	for _, pattern := range []string{"_runs/backfill-*.json", "dt=*/_runs/*.json", "dt=*/_SUCCESS"} {
+		found, err := filepath.Glob(m.path("srv/molecules/scores/" + pattern))
+		m.must(err)
+		count[pattern] = len(found)
+	}
+	if diff := cmp.Diff(map[string]int{"_runs/backfill-*.json": nights, "dt=*/_runs/*.json": window, "dt=*/_SUCCESS": window}, count); diff != "" {
+		m.t.Error(diff)
 	}
 	for _, part := range m.parts() {
 		info, err := os.Stat(part)

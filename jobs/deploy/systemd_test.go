@@ -19,7 +19,12 @@ func newSystemd(t *testing.T) *machine {
 	for _, name := range []string{"graphscore@.service", "graphscore@.timer"} {
 		m.put("root/etc/systemd/system/"+name, read(t, name))
 	}
-	m.put("root/etc/credstore/graphscore.molecules.ping_url", "http://127.0.0.1:8080/secret\n")
+	for _, job := range []string{"molecules", "late", "partly", "gated", "early", "away", "patient", "broken"} {
+		m.put("root/etc/credstore/graphscore."+job+".ping_url", "http://127.0.0.1:8080/"+job+"\n")
+		if job != "molecules" {
+			m.put("root/etc/systemd/system/graphscore@"+job+".service.d/place.conf", "[Service]\nReadWritePaths=/srv/graphscore/molecules/scores\n")
+		}
+	}
 	m.put("root/etc/systemd/system/graphscore@.timer.d/now.conf", "[Timer]\nRandomizedDelaySec=0\n")
 	return m
 }
@@ -42,14 +47,6 @@ func TestUnits(t *testing.T) {
 func TestSystemd(t *testing.T) {
 	t.Parallel()
 	m := newSystemd(t)
-	for name, scorer := range map[string]string{
-		"away":    "server: {addresses: ['127.0.0.1:1']}\nlimits: {retry_budget: 1s}\n",
-		"patient": "server: {addresses: ['127.0.0.1:1']}\nlimits: {retry_budget: 10m}\n",
-	} {
-		m.put("root/etc/graphscore/"+name+".yaml", "input: {path: /srv/graphscore/molecules/data}\n"+
-			"output: {path: /srv/graphscore/molecules/scores/"+name+"}\n"+scorer)
-		m.put("root/etc/systemd/system/graphscore@"+name+".service.d/place.conf", "[Service]\nReadWritePaths=/srv/graphscore/molecules/scores\n")
-	}
 	m.put("root/etc/graphscore/outside.yaml", strings.NewReplacer("molecules/scores", "outside/scores", "name: molecules", "name: outside").Replace(read(t, "molecules.yaml")))
 	m.put("root/etc/systemd/system/up.service", `[Unit]
 DefaultDependencies=no
@@ -63,7 +60,7 @@ ExecStart=/bin/sh /opt/graphscore/jobs/deploy/testdata/systemd.sh
 StandardOutput=file:/var/log/graphscore/said
 StandardError=inherit
 `)
-	ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer stop()
 	console, code := m.run(ctx, "/lib/systemd/systemd", "--system", "--unit=up.service", "--log-target=journal")
 	want := read(t, "testdata/systemd.golden")

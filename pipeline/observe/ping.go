@@ -98,8 +98,8 @@ func oneOff(patience time.Duration) *http.Client {
 	}
 }
 
-// Start pings URL/start beside the run. It is called once no other run holds the output: a monitor waits for the end of
-// what it has seen start. End waits for the ping, or makes it.
+// Start pings URL/start beside the run. It is called once the run holds its output and has work to do: a monitor waits for
+// the end of what it has seen start. End waits for the ping, or makes it.
 func (p *Pinger) Start(ctx context.Context) {
 	if p.url == nil {
 		return
