@@ -87,8 +87,8 @@ func exitCodes(t *testing.T) map[string]int {
 func TestExitCodes(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{
-		"good":  {"Done", "Partly", "Interrupted", "Terminated"},
-		"again": {"Other", "NoScorer", "IO", "Locked"},
+		"good":  {"Done", "Partly"},
+		"again": {"Other", "NoScorer", "IO", "Locked", "Interrupted", "Terminated"},
 		"person": {"CheckFailed", "Usage", "NoInput", "NotThere", "Bug", "CannotCreate",
 			"Contract", "Auth", "Config"},
 	}
@@ -158,8 +158,7 @@ func alerts(t *testing.T) []string {
 	return names
 }
 
-// The alerts call a failure what the unit calls one, but for a stop that was asked for: the scores are not there. That
-// nothing matches, and that nothing is wrong and another try is due, have alerts of their own.
+// The alerts call a failure what the unit calls one. That nothing matches, and that nothing is wrong and another try is due, have alerts of their own.
 func TestAlertedCodes(t *testing.T) {
 	t.Parallel()
 	codes := exitCodes(t)
@@ -171,7 +170,6 @@ func TestAlertedCodes(t *testing.T) {
 		}
 	}
 	failed := append([]int{codes["Done"]}, numbers(t, unit(t, "graphscore@.service")["SuccessExitStatus"][0])...)
-	failed = slices.DeleteFunc(failed, func(c int) bool { return c == codes["Interrupted"] || c == codes["Terminated"] || c == codes["Locked"] })
 	want := map[string][]int{
 		"GraphscoreRunFailed":       append(failed, codes["NotThere"], codes["Locked"]),
 		"GraphscoreDeliveryMissing": {codes["NotThere"]},
@@ -239,7 +237,7 @@ func TestJob(t *testing.T) {
 // cron reads minute, hour, day, month, weekday, user; a bare % would end the command.
 func TestCrontab(t *testing.T) {
 	t.Parallel()
-	entry := regexp.MustCompile(`^\d+ \d+ \* \* [*0-6] graphscore graphscore (run|verify) /etc/graphscore/molecules\.yaml `)
+	entry := regexp.MustCompile(`^\d+ \d+ \* \* [*0-6] graphscore graphscore (backfill|verify) /etc/graphscore/molecules\.yaml `)
 	variable := regexp.MustCompile(`^#?[A-Z_]+=[^$%]*$`)
 	entries := 0
 	for line := range strings.Lines(read(t, "crontab")) {
