@@ -85,6 +85,12 @@ func TestCron(t *testing.T) {
 	}
 	m.ran(1)
 	m.same()
+	heardOf(t, m)
+}
+
+// heardOf checks the mails and the pings of nights.
+func heardOf(t *testing.T, m *machine) {
+	t.Helper()
 	mails := strings.Split(m.read("log/mails"), "\nTo: ")[1:]
 	if len(mails) != len(nights) {
 		t.Errorf("%d mails, expected %d", len(mails), len(nights))
