@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/jobs"
+	"graphscore/jobs/preflight"
 	"graphscore/jobs/run"
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
@@ -76,6 +77,10 @@ type Date struct {
 	record.BackfillDate
 	// Run is how it ended; Run.Recorded is false for a date that was not run.
 	Run run.Ended
+	// Refused are the files that a dry run found unreadable, and Quarantined counts the graphs in the quarantine of
+	// parts that it would keep.
+	Refused     []record.RefusedFile
+	Quarantined int64
 }
 
 // Ended is what a backfill leaves to its caller.
@@ -132,10 +137,10 @@ func (b *Backfill) executeDates(ctx context.Context) (Ended, error) {
 	return ended, run.FirstFailure(ctx, b.Run.Log, err, record.WriteBackfill(context.WithoutCancel(ctx), b.Run.Job.Above(), &ended.Record))
 }
 
-// beginRecord leaves a record that stays if the process is killed.
+// beginRecord leaves a record that stays if the process is killed. A dry run looks whether it could be left.
 func (b *Backfill) beginRecord(ctx context.Context) error {
 	if b.DryRun {
-		return nil
+		return preflight.CheckDates(ctx, b.Run)
 	}
 	rec := b.record(nil)
 	rec.ExitCode, rec.Finished, rec.Seconds = record.NotEnded, "", 0
@@ -280,7 +285,7 @@ func (b *Backfill) outcome() error {
 		if i := slices.IndexFunc(failed, func(d *Date) bool { return d.ExitCode != exit.Locked }); i > 0 {
 			first, which = failed[i], "first that did not end with 75" // another try is not all that is due
 		}
-		message := display.Plural(int64(len(failed)), "date") + " failed"
+		message := display.Plural(int64(len(failed)), "date") + " " + b.failing()
 		if notBegun > 0 {
 			message += ", " + display.Plural(int64(notBegun), "date") + " not begun"
 		}
@@ -290,10 +295,18 @@ func (b *Backfill) outcome() error {
 		}
 	case b.missing() != nil:
 		return b.missing()
-	case incomplete && !b.DryRun:
+	case incomplete:
 		return &run.OutcomeError{Code: exit.Partly, Message: "some graphs or files were not scored", Said: true}
 	}
 	return nil
+}
+
+// failing is what the dates did that failed.
+func (b *Backfill) failing() string {
+	if b.DryRun {
+		return "would fail"
+	}
+	return "failed"
 }
 
 // missing is the end of a backfill that missed the input of a date, nil where it missed none.
@@ -343,14 +356,16 @@ func (b *Backfill) record(err error) record.Backfill {
 	return rec
 }
 
-// shared lends all dates one session, which the first one that needs it makes.
+// shared lends all dates one session, which the first one that needs it makes. A dry run makes none, and asks once what
+// would score.
 type shared struct {
 	cfg       run.Config
 	connected func(*run.Session)
 
 	mu      sync.Mutex
 	session *run.Session // nil until it is made
-	refused error        // why it could not be made: every other date would meet the same
+	served  *run.Served  // nil until a dry run has asked
+	refused error        // why either could not be had: every other date would meet the same
 }
 
 func (s *shared) Borrow(ctx context.Context) (*run.Session, error) {
@@ -362,6 +377,22 @@ func (s *shared) Borrow(ctx context.Context) (*run.Session, error) {
 		}
 	}
 	return s.session, s.refused
+}
+
+// describe finds out what would score, without a session.
+func (s *shared) describe(ctx context.Context) (run.Served, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.served == nil && s.refused == nil {
+		var served run.Served
+		if served, s.refused = run.Describe(ctx, s.cfg); s.refused == nil {
+			s.served = &served
+		}
+	}
+	if s.refused != nil {
+		return run.Served{}, s.refused
+	}
+	return *s.served, nil
 }
 
 // Return keeps the session for the other dates.

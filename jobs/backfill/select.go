@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"graphscore/jobs"
+	"graphscore/jobs/preflight"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
@@ -200,37 +201,66 @@ func partly(found *writers.Inventory) error {
 	return &run.OutcomeError{Code: exit.Partly, Message: "graphs are in quarantine", Said: true}
 }
 
-// look settles a date without running it: in a dry run always, and where only stale ones are run and it is not.
+// look settles a date without running it: in a dry run always, and where only stale ones are run and it is not. The
+// error is how the date ends, or in a dry run would end.
 func (b *Backfill) look(ctx context.Context, i int, in *run.Input) (settled bool, err error) {
 	d := &b.dates[i]
 	if in.Plan.Empty() {
 		d.Outcome = record.DateNoInput
 		return true, in.Missing()
 	}
-	if !b.DryRun && b.Only != OnlyStale {
+	if b.Only == OnlyStale {
+		if settled, err = b.settleFresh(ctx, d, in); settled || err != nil {
+			return true, err
+		}
+	}
+	if !b.DryRun {
 		return false, nil
 	}
-	d.Outcome = record.DateWouldRun
-	if b.Only == OnlyStale {
-		found, err := existing(ctx, d.Output)
-		if err != nil {
-			return true, err
-		}
-		stale, err := b.stale(ctx, in, found)
-		if err != nil {
-			return true, err
-		}
-		if !stale && !found.Success { // its parts match, but it is not done: a gate failed
-			d.Outcome = record.DateNotSelected
-			return true, nil
-		}
-		if !stale {
-			d.Outcome = record.DateDone
-			return true, partly(found)
-		}
+	return true, b.foresee(ctx, d, in)
+}
+
+// settleFresh settles a date that is not stale.
+func (b *Backfill) settleFresh(ctx context.Context, d *Date, in *run.Input) (settled bool, err error) {
+	found, err := existing(ctx, d.Output)
+	if err != nil {
+		return false, err
 	}
+	stale, err := b.stale(ctx, in, found)
+	switch {
+	case err != nil || stale:
+		return false, err
+	case !found.Success: // its parts match, but it is not done: a gate failed
+		d.Outcome = record.DateNotSelected
+		return true, nil
+	default:
+		d.Outcome = record.DateDone
+		return true, partly(found)
+	}
+}
+
+// foresee says what a run of a date would do; the error is the one that it would end with, as far as footers say.
+func (b *Backfill) foresee(ctx context.Context, d *Date, in *run.Input) error {
+	d.Outcome = record.DateWouldRun
 	d.Counts.Files, d.Counts.Shards, d.Counts.RowsIn = int64(in.Files()), int64(len(in.Plan.Shards)), in.Plan.Rows
-	return b.DryRun, nil
+	f, err := preflight.Foresee(ctx, in, b.session.describe)
+	if err != nil {
+		return err
+	}
+	d.Counts.ShardsSkipped, d.Counts.Skipped = int64(f.Skip.Shards), f.Skip.Graphs
+	d.Refused, d.Quarantined = f.Refused, f.Quarantined
+	// Scores that exist are compared again where no _SUCCESS says that they passed: nobody knows how that ends.
+	compared := in.Job.Gates.Drift != nil && !b.succeeded(d.Output)
+	if d.Counts.Shards > 0 && d.Counts.Shards == d.Counts.ShardsSkipped && !compared {
+		d.Outcome = record.DateDone
+	}
+	return f.Ends
+}
+
+// succeeded reports whether an output has its _SUCCESS; it has not where nobody can say.
+func (b *Backfill) succeeded(output string) bool {
+	done, err := writers.NewView(output).Succeeded()
+	return done && err == nil
 }
 
 // stale reports whether parts of a date do not match, or whether its last run did not come to its end: it may have been
@@ -244,11 +274,23 @@ func (b *Backfill) stale(ctx context.Context, in *run.Input, found *writers.Inve
 			return true, err
 		}
 	}
-	s, err := b.session.Borrow(ctx)
+	served, err := b.served(ctx)
 	if err != nil {
 		return false, err
 	}
-	return in.Stale(ctx, s, found.Success)
+	return in.Stale(ctx, served, found.Success)
+}
+
+// served is what scores, or in a dry run would.
+func (b *Backfill) served(ctx context.Context) (run.Served, error) {
+	if b.DryRun {
+		return b.session.describe(ctx)
+	}
+	s, err := b.session.Borrow(ctx)
+	if err != nil {
+		return run.Served{}, err
+	}
+	return s.Served, nil
 }
 
 // lastEnded reports whether the last run of an output came to its end, as its record says. A run that was killed has

@@ -227,7 +227,7 @@ func checkGates(_ context.Context, k *known) Finding {
 	case k.cfg.Limit > 0:
 		return unchecked("--limit takes only some of the graphs")
 	}
-	verdicts, notes, earlier, err := inputGates(k.in)
+	verdicts, notes, earlier, err := inputGates(k.in, false)
 	if err != nil {
 		return fail(gating, err)
 	}

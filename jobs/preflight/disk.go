@@ -14,6 +14,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
 	"graphscore/writers/atomic"
+	"graphscore/writers/record"
 )
 
 // outputError is the first error of a run that cannot create, lock or write to its output, nil where it can.
@@ -30,6 +31,16 @@ func checkFolder(path string) (exists bool, err error) {
 		return exists, &atomic.CreateError{Path: path, Err: err}
 	}
 	return exists, nil
+}
+
+// CheckDates returns the error that a backfill would end with before its first date: the port of its metrics, and the
+// folder of its record above the dates. It changes nothing.
+func CheckDates(ctx context.Context, cfg run.Config) error {
+	if err := checkListen(ctx, cfg.Job); err != nil {
+		return err
+	}
+	_, err := checkFolder(filepath.Join(cfg.Job.Above(), record.Dir))
+	return err
 }
 
 // nearest is the path or the nearest folder above it that exists.

@@ -2,9 +2,10 @@
 //
 //   - [Plan] forecasts a run from the footers of input and output: a [Forecast]. With samples it measures speed,
 //     memory and output as well: a [Calibration].
+//   - [Foresee] does so for a date of a backfill; [CheckDates] looks at what the backfill needs before its first date.
 //   - [Check] looks at everything that a run needs, one thing after the other, and goes on where one fails: [Findings].
 //
-// Both end with the error that the run would end with before its first score. They call the steps of package run
+// They end with the error that the run would end with before its first score. They call the steps of package run
 // (CheckJob, CheckPaths, ReadPlan, Connect or Describe, Fit, Compare), and look at the port, the folder and the lock
 // in the order in which a run takes them.
 //

@@ -79,6 +79,8 @@ type PlanOptions struct {
 	Sample    time.Duration
 	// PricePerHour is that of the machine, 0 where it is not known.
 	PricePerHour float64
+
+	anyAge bool // the gate on the age of the input is left out
 }
 
 // Plan forecasts the run of cfg and changes nothing. Its error is what a run would end with where no more can be
@@ -91,8 +93,19 @@ func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, err
 	if err := in.Missing(); err != nil {
 		return nil, err
 	}
+	return forecast(ctx, in, opts, func(ctx context.Context) (run.Served, error) { return run.Describe(ctx, cfg) })
+}
+
+// Foresee forecasts the run of one of the dates of a backfill, whose input may be old, and changes nothing. describe
+// finds out what would score, as [run.Describe] does; it is not called where a run asks no scorer. Errors are as those
+// of [Plan].
+func Foresee(ctx context.Context, in *run.Input, describe func(context.Context) (run.Served, error)) (*Forecast, error) {
+	return forecast(ctx, in, PlanOptions{anyAge: true}, describe)
+}
+
+func forecast(ctx context.Context, in *run.Input, opts PlanOptions, describe func(context.Context) (run.Served, error)) (*Forecast, error) {
 	taken := takesOutput(in)
-	c, misfit, notes, err := compareParts(ctx, in)
+	c, misfit, notes, err := compareParts(ctx, in, describe)
 	if err != nil {
 		return nil, first(ctx.Err(), taken, misfit, err)
 	}
@@ -106,7 +119,7 @@ func Plan(ctx context.Context, cfg run.Config, opts PlanOptions) (*Forecast, err
 		notes = append(notes, more...)
 	}
 	if stopped == nil {
-		verdicts, more, err := c.gates()
+		verdicts, more, err := c.gates(opts.anyAge)
 		if err != nil {
 			return nil, err
 		}
@@ -163,14 +176,14 @@ func takesOutput(in *run.Input) error {
 
 // compareParts finds out what would score and compares the plan with the parts that exist. misfit is the error of a
 // run whose model does not fit the data; notes are what else is to be known of input and model.
-func compareParts(ctx context.Context, in *run.Input) (c *comparison, misfit error, notes []string, err error) {
+func compareParts(ctx context.Context, in *run.Input, describe func(context.Context) (run.Served, error)) (c *comparison, misfit error, notes []string, err error) {
 	for _, path := range in.Plan.Unmatched {
 		notes = append(notes, "nothing matches "+path)
 	}
 	if in.Unreadable() || idle(in) { // a run asks no scorer then, and looks at no part
 		return nothingToCompare(in), nil, notes, nil
 	}
-	served, err := run.Describe(ctx, in.Config)
+	served, err := describe(ctx)
 	if err == nil {
 		var width int
 		var note string
@@ -232,19 +245,19 @@ func list(of []string) []string { return append([]string{}, of...) }
 
 // gates judges by those gates that need nothing but the input, or parts that all exist. notes say what the scores
 // will be compared with.
-func (c *comparison) gates() (verdicts []record.Gate, notes []string, err error) {
-	verdicts, notes, _, err = inputGates(c.in)
+func (c *comparison) gates(anyAge bool) (verdicts []record.Gate, notes []string, err error) {
+	verdicts, notes, _, err = inputGates(c.in, anyAge)
 	return append(verdicts, c.quarantineGate()...), notes, err
 }
 
 // inputGates judges by those gates that need nothing but the input. earlier is the output that the scores will be
 // compared with, "" for none. Errors are those of a run that cannot look at its input or at an earlier output.
-func inputGates(in *run.Input) (verdicts []record.Gate, notes []string, earlier string, err error) {
+func inputGates(in *run.Input, anyAge bool) (verdicts []record.Gate, notes []string, earlier string, err error) {
 	if in.Limit > 0 { // a run does not look at them either
 		return nil, nil, "", nil
 	}
 	limits := in.Job.Gates
-	facts, err := in.GateFacts(in.Plan.Rows, false)
+	facts, err := in.GateFacts(in.Plan.Rows, anyAge)
 	if err != nil {
 		return nil, nil, "", err
 	}

@@ -60,12 +60,12 @@ func (in *Input) view() writers.View { return writers.NewView(in.Job.Output.Path
 
 // Stale compares the parts of an output with what they would be made from now. It reports whether some do not match, are
 // not whole, would be made again or removed, or whether an output with _SUCCESS lacks some.
-func (in *Input) Stale(ctx context.Context, s *Session, success bool) (bool, error) {
-	width, err := in.Fit(ctx, s.Served, 0)
+func (in *Input) Stale(ctx context.Context, served Served, success bool) (bool, error) {
+	width, err := in.Fit(ctx, served, 0)
 	if err != nil {
 		return false, err
 	}
-	_, found, err := in.Compare(ctx, s.Served, width)
+	_, found, err := in.Compare(ctx, served, width)
 	if err != nil {
 		return false, err
 	}

@@ -29,7 +29,7 @@ const (
 	DateNoInput = "no_input"
 	// DateNotSelected: it is not one of those asked for.
 	DateNotSelected = "not_selected"
-	// DateFailed: its run, or what came before it, ended with the exit code given.
+	// DateFailed: its run, or what came before it, ended with the exit code given; in a dry run, it would.
 	DateFailed = "failed"
 	// DateStopped: a signal, or the end of the scorer, ended its run.
 	DateStopped = "stopped"
@@ -84,7 +84,7 @@ type BackfillDate struct {
 	Date    string `json:"date"`
 	Output  string `json:"output"`
 	Outcome string `json:"outcome"`
-	// ExitCode is that of a run of this date alone; 0 where it was not run.
+	// ExitCode is that of a run of this date alone; 0 where it was not run. In a dry run, as far as is known.
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error"`
 	// RunID is that of the run record in the date's own output, empty where there is none.

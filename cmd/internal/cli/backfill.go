@@ -30,6 +30,9 @@ func (e *env) backfillCommand() *cobra.Command {
 			"scored again) or a last run that did not end, all is every date. A date of which\n" +
 			"a gate failed has failed; a drift gate compares it with the last date before it\n" +
 			"that has its _SUCCESS.\n\n" +
+			"--dry-run says of each date how it would end, as far as footers say, and ends\n" +
+			"with the code of the backfill; it asks servers for their model, and starts no\n" +
+			"worker.\n\n" +
 			"The exit code is that of the first failed date, 75 only where no other failed;\n" +
 			"without any, 66 if a date has no input and the job does not say input.optional,\n" +
 			"or 3 if graphs or files of a date were not scored. The same command continues.\n" +
@@ -69,7 +72,7 @@ func (e *env) backfillCommand() *cobra.Command {
 	flags.IntVar(&cfg.Parallel, "parallel", 1, "run `N` dates at once, over the same workers and within the same limits")
 	flags.IntVar(&cfg.MaxFailures, "max-failures", 0, "let `N` dates fail and begin no more: no more than may still fail run at once (default: go on)")
 	flags.BoolVar(&cfg.NewestFirst, "newest-first", false, "begin with the last date")
-	flags.BoolVar(&cfg.DryRun, "dry-run", false, "say what would be run, and run nothing")
+	flags.BoolVar(&cfg.DryRun, "dry-run", false, "say what would be run and how it would end, and run nothing")
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	f.bindOutput(cmd)

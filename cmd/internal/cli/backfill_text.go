@@ -34,7 +34,7 @@ func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 	var without []string
 	for i := range b.Dates {
 		d := &b.Dates[i]
-		p.date(d)
+		p.date(d, b.Record.DryRun)
 		if d.Outcome == record.DateNoInput {
 			without = append(without, d.Date)
 		}
@@ -47,7 +47,7 @@ func (p backfillPrinter) ended(b *backfill.Ended, err error) error {
 		}
 		p.say(slog.LevelWarn, fmt.Sprintf("no input for %s, skipped: %s%s", display.Plural(int64(n), "date"), strings.Join(named, ", "), more), "dates", without)
 	}
-	if code := run.ExitCode(err); code != exit.Done && code != exit.Partly {
+	if code := run.ExitCode(err); code != exit.Done && code != exit.Partly && !b.Record.DryRun {
 		p.say(slog.LevelWarn, "to continue: graphscore "+display.ShellWords(p.args))
 	}
 	switch {
@@ -83,11 +83,22 @@ func (p backfillPrinter) logSummary(rec *record.Backfill, code int) {
 		"dry_run", rec.DryRun, "dates", outcomes, "counts", rec.Counts, "seconds", rec.Seconds)
 }
 
-// date says what of a date was not scored.
-func (p backfillPrinter) date(d *backfill.Date) {
+// date says what of a date was not scored, or in a dry run would not be.
+func (p backfillPrinter) date(d *backfill.Date, dry bool) {
+	for _, f := range d.Refused {
+		p.say(slog.LevelWarn, fmt.Sprintf("%s: refused: %s", d.Date, f.Reason), "date", d.Date)
+	}
+	if d.Quarantined > 0 {
+		p.say(slog.LevelWarn, fmt.Sprintf("%s: %s in quarantine of parts that exist: see %s/_quarantine", d.Date,
+			display.Plural(d.Quarantined, "graph"), strings.TrimSuffix(d.Output, "/")), "date", d.Date, "graphs", d.Quarantined)
+	}
 	switch d.Outcome {
 	case record.DateFailed:
-		p.say(slog.LevelWarn, fmt.Sprintf("%s failed with %d: %s", d.Date, d.ExitCode, d.Error), "date", d.Date, "exit_code", d.ExitCode)
+		ended := "failed"
+		if dry {
+			ended = "would fail"
+		}
+		p.say(slog.LevelWarn, fmt.Sprintf("%s %s with %d: %s", d.Date, ended, d.ExitCode, d.Error), "date", d.Date, "exit_code", d.ExitCode)
 	case record.DateStopped:
 		p.say(slog.LevelWarn, d.Date+" was stopped", "date", d.Date)
 	}
@@ -104,7 +115,7 @@ func (p backfillPrinter) date(d *backfill.Date) {
 }
 
 // outcomeText is an outcome as the table has it.
-func outcomeText(d *record.BackfillDate) string {
+func outcomeText(d *record.BackfillDate, dry bool) string {
 	switch d.Outcome {
 	case record.DateNoInput:
 		return "no input"
@@ -113,8 +124,14 @@ func outcomeText(d *record.BackfillDate) string {
 	case record.DateNotBegun:
 		return "not begun"
 	case record.DateWouldRun:
+		if d.ExitCode != exit.Done {
+			return fmt.Sprintf("would be run (%d)", d.ExitCode)
+		}
 		return "would be run"
 	case record.DateFailed:
+		if dry {
+			return fmt.Sprintf("would fail (%d)", d.ExitCode)
+		}
 		if d.ExitCode == exit.CheckFailed {
 			return "check failed"
 		}
@@ -142,14 +159,22 @@ func alike(dates []record.BackfillDate) int {
 	return n
 }
 
+// outcomeWidth is that of the column of outcomes.
+func outcomeWidth(dry bool) int {
+	if dry {
+		return len("would be run (3)")
+	}
+	return len("not selected")
+}
+
 // dateLine is the line of n dates, which are alike, from first to last.
-func dateLine(first, last *record.BackfillDate, n int) string {
-	line := fmt.Sprintf("  %-13s  %-12s", first.Date, outcomeText(first))
+func dateLine(first, last *record.BackfillDate, n int, dry bool) string {
+	line := fmt.Sprintf("  %-13s  %-*s", first.Date, outcomeWidth(dry), outcomeText(first, dry))
 	switch {
 	case n > 1:
 		line += fmt.Sprintf("  %s, to %s", display.Plural(int64(n), "date"), last.Date)
 	case first.Outcome == record.DateWouldRun:
-		line += fmt.Sprintf("  %13s", humanize.Comma(first.Counts.RowsIn))
+		line += fmt.Sprintf("  %13s", humanize.Comma(first.Counts.RowsIn-first.Counts.Skipped))
 	case first.RunID != "":
 		line += fmt.Sprintf("  %13s  %11s  %8.1f", humanize.Comma(first.Counts.Scored), humanize.Comma(first.Counts.Quarantined), first.Seconds)
 	}
@@ -162,28 +187,28 @@ func printBackfill(w io.Writer, rec *record.Backfill) error {
 	fmt.Fprintf(&t, "%s: %s\n", rec.Name, rec.Output)
 	header := fmt.Sprintf("  %-13s  %-12s  %13s  %11s  %8s", rec.Partition, "outcome", "scored", "quarantined", "seconds")
 	if rec.DryRun {
-		header = fmt.Sprintf("  %-13s  %-12s  %13s", rec.Partition, "outcome", "graphs")
+		header = fmt.Sprintf("  %-13s  %-*s  %13s", rec.Partition, outcomeWidth(true), "outcome", "to score")
 	}
 	t.WriteString(header + "\n")
 	var order []string
 	dates := map[string]int64{}
 	for i := range rec.Dates {
 		d := &rec.Dates[i]
-		outcome := outcomeText(d)
+		outcome := outcomeText(d, rec.DryRun)
 		if dates[outcome]++; dates[outcome] == 1 {
 			order = append(order, outcome)
 		}
 	}
 	for i := 0; i < len(rec.Dates); {
 		n := alike(rec.Dates[i:])
-		t.WriteString(dateLine(&rec.Dates[i], &rec.Dates[i+n-1], n) + "\n")
+		t.WriteString(dateLine(&rec.Dates[i], &rec.Dates[i+n-1], n, rec.DryRun) + "\n")
 		i += n
 	}
 	var parts []string
 	for _, outcome := range order {
 		parts = append(parts, fmt.Sprintf("%s %s", humanize.Comma(dates[outcome]), outcome))
 	}
-	fmt.Fprintf(&t, "  %s: %s\n", display.Plural(int64(len(rec.Dates)), "date"), strings.Join(parts, ", "))
+	t.WriteString(display.Paragraph("  "+display.Plural(int64(len(rec.Dates)), "date")+": ", strings.Join(parts, ", ")))
 	if !rec.DryRun {
 		fmt.Fprintf(&t, "  %s graphs scored, %s quarantined in %.1f s\n",
 			humanize.Comma(rec.Counts.Scored), humanize.Comma(rec.Counts.Quarantined), rec.Seconds)

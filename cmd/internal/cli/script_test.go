@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"graphscore/pipeline/exit"
+	"graphscore/writers/record"
 )
 
 func TestMain(m *testing.M) {
@@ -101,7 +103,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agree": agree, "answers": answers, "logs": logs, "exits": exits, "shows": shows, "graphs": graphs, "weights": weights, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
+			"agree": agree, "foresees": foresees, "answers": answers, "logs": logs, "exits": exits, "shows": shows, "graphs": graphs, "weights": weights, "cut": cut, "scorer": scorer, "holds": holds, "rows": rows, "sums": sums,
 			"json": jsonValue, "record": runRecord, "narrow": narrow,
 			"at": at, "evening": evening, "dawn": dawn, "held": held,
 			"watcher": watcher, "port": port, "scrape": scrape, "collector": collector,
@@ -153,6 +155,30 @@ func agree(ts *testscript.TestScript, neg bool, args []string) {
 	exits(ts, false, append([]string{foreseen, "graphscore", "plan"}, args[1:]...))
 	exits(ts, false, append([]string{args[0], "graphscore", "doctor"}, args[1:]...))
 	exits(ts, false, append([]string{args[0], "graphscore", "run"}, args[1:]...))
+}
+
+// foresees CODE ARGS...: backfill ends with CODE over a job, and every date with the code and the message that a dry run
+// had for it just before.
+func foresees(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: foresees CODE ARGS ...")
+	}
+	command := append([]string{args[0], "graphscore", "backfill", "--json"}, args[1:]...)
+	var dry, real record.Backfill
+	exits(ts, false, append(command, "--dry-run"))
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &dry))
+	exits(ts, false, command)
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &real))
+	for i := range dry.Dates {
+		foreseen, ended := &dry.Dates[i], &real.Dates[i]
+		if foreseen.Outcome == record.DateWouldRun {
+			foreseen.Outcome = record.DateScored
+		}
+		if foreseen.Outcome != ended.Outcome || foreseen.ExitCode != ended.ExitCode || foreseen.Error != ended.Error {
+			ts.Fatalf("%s: foreseen %s, %d %q; it was %s, %d %q", ended.Date, foreseen.Outcome, foreseen.ExitCode, foreseen.Error,
+				ended.Outcome, ended.ExitCode, ended.Error)
+		}
+	}
 }
 
 // forbidden is what no user may see: traces of Go, of gRPC, of values that were not there.
