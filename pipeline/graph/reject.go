@@ -41,6 +41,14 @@ const (
 	DeadlineExceeded Code = "deadline_exceeded"
 )
 
+// Codes lists all codes.
+func Codes() []Code {
+	return []Code{
+		NullValue, FeatureWidth, NonFiniteFeature, NonFiniteWeight, EdgeOutOfRange, MalformedEdges, NodeCount, DuplicateNodeID,
+		TooLarge, NonFiniteScore, Refused, ScorerFailed, ScorerCrashed, OutOfMemory, DeadlineExceeded,
+	}
+}
+
 // OfTheMoment reports whether another machine, limit or version may score a graph that has the code. Every other code
 // follows from the graph and the model.
 func (c Code) OfTheMoment() bool {

@@ -15,10 +15,19 @@ import (
 type CreateError struct {
 	Path string
 	Err  error
+	// Remedy is what to do. Default: what helps where the place cannot be written to.
+	Remedy string
 }
 
 func (e *CreateError) Error() string {
-	return fmt.Sprintf("cannot create the output %q: %v: choose another output, or make this one writable", e.Path, display.Cause(e.Err))
+	remedy := "choose another output, or make this one writable"
+	switch {
+	case e.Remedy != "":
+		remedy = e.Remedy
+	case errors.Is(e.Err, syscall.ENOTDIR): // no right to write would help
+		remedy = "choose another output"
+	}
+	return fmt.Sprintf("cannot create the output %q: %v: %s", e.Path, display.Cause(e.Err), remedy)
 }
 
 func (e *CreateError) Unwrap() error { return e.Err }

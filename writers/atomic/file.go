@@ -135,7 +135,7 @@ func StageFile(file string) (*File, error) {
 	dir, name := filepath.Dir(file), filepath.Base(file)
 	f, err := newFile(pathDisk{dir}, name, tempName("", rand.Int64N(1<<53)), file)
 	if err != nil {
-		return nil, err
+		return nil, withoutFolder(err)
 	}
 	f.fresh = true
 	if err := f.free(); err != nil {
@@ -144,15 +144,33 @@ func StageFile(file string) (*File, error) {
 	return f, nil
 }
 
-// free reports a file that has the name of f.
+// free reports a file or a folder that has the name of f.
 func (f *File) free() error {
-	switch _, err := f.disk.Lstat(f.final); {
+	switch info, err := f.disk.Lstat(f.final); {
+	case err == nil && info.IsDir():
+		return isFolder(f.path)
 	case err == nil:
-		return &CreateError{Path: f.path, Err: errors.New("it exists already, and is not replaced")}
+		return &CreateError{
+			Path: f.path, Err: errors.New("it exists already, and is not replaced"), Remedy: "choose another name, or remove it",
+		}
 	case !Absent(err):
 		return Creating(f.path, err)
 	}
 	return nil
+}
+
+// isFolder is the error for a file that has the name of a folder.
+func isFolder(file string) error {
+	return &CreateError{Path: file, Err: errors.New("it is a folder"), Remedy: "choose another name"}
+}
+
+// withoutFolder says what to do where the folder of a file does not exist.
+func withoutFolder(err error) error {
+	var e *CreateError
+	if errors.As(err, &e) && errors.Is(e.Err, fs.ErrNotExist) {
+		e.Remedy = "create its folder first, or choose another"
+	}
+	return err
 }
 
 // Staged is the path of the content before it is published, for reading it back.
@@ -175,7 +193,7 @@ func writeFile(file string, content []byte) (err error) {
 	dir, name := filepath.Dir(file), filepath.Base(file)
 	f, err := newFile(pathDisk{dir}, name, tempName("", rand.Int64N(1<<53)), file)
 	if err != nil {
-		return err
+		return withoutFolder(err)
 	}
 	defer func() {
 		if err != nil {
@@ -190,7 +208,7 @@ func writeFile(file string, content []byte) (err error) {
 	}
 	switch info, err := f.disk.Lstat(name); {
 	case err == nil && info.IsDir():
-		return &CreateError{Path: file, Err: errors.New("it is a folder")}
+		return isFolder(file)
 	case err != nil && !Absent(err):
 		return Creating(file, err)
 	}

@@ -24,7 +24,12 @@ func completions() map[string]complete {
 	for _, key := range graph.InputColumnKeys() {
 		columns = append(columns, key+"=")
 	}
+	var codes []string
+	for _, code := range graph.Codes() {
+		codes = append(codes, string(code))
+	}
 	return map[string]complete{
+		"code":       words(codes...),
 		"column":     cobra.FixedCompletions(columns, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
 		"format":     words("text", "json"),
 		"log-format": words("auto", "text", "json"),
@@ -54,6 +59,8 @@ func completeFlag(cmd *cobra.Command, flag *pflag.Flag, known map[string]complet
 	switch what, _ := pflag.UnquoteUsage(flag); {
 	case what == "DIR" && flag.Name != "metrics-textfile": // which may be a file as well
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs)
+	case what == "DATE": // most are not words
+		return cobra.FixedCompletions([]string{"today", "yesterday"}, cobra.ShellCompDirectiveNoFileComp)
 	case what == "DIR", what == "FILE", flag.Name == "input", flag.Name == "python":
 		return cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault)
 	default:

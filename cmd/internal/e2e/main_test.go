@@ -44,7 +44,7 @@ func ready() error {
 	if _, err := os.Stat(program); err != nil {
 		return fmt.Errorf("bin/graphscore is not built (%w)", err)
 	}
-	check := exec.Command(venv, "-c", "import graphscore, grpc_tools, pyarrow, duckdb")
+	check := exec.Command(venv, "-c", "import graphscore, grpc_tools, pyarrow, duckdb, polars")
 	if out, err := check.CombinedOutput(); err != nil {
 		return fmt.Errorf("python/.venv lacks packages of the tests (%w: %s)", err, bytes.TrimSpace(out))
 	}

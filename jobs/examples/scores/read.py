@@ -1,8 +1,9 @@
-"""Read an output of the molecules with DuckDB and with pyarrow.
+"""Read an output of the molecules with DuckDB, Polars and pyarrow.
 
 usage: python/.venv/bin/python jobs/examples/scores/read.py jobs/examples/molecules/out jobs/examples/molecules/data
 
-Only parts end in .parquet, so a folder of scores opens as one data set; names that begin with _ are left out.
+Only parts end in .parquet. pyarrow opens the folder as one data set, as it leaves names that begin with _ out; DuckDB
+and Polars take a pattern: Polars refuses a folder in which not all files end alike.
 """
 
 import json
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pyarrow.dataset as ds
 
 output, data = sys.argv[1:]
@@ -26,6 +28,9 @@ rows, r2 = duckdb.execute(
     {"data": data, "output": output},
 ).fetchone()
 print(f"DuckDB:  {rows} scores, R2 on held-back molecules {r2:.3f}")
+
+charges = pl.scan_parquet(f"{output}/**/*.parquet").select(pl.len(), pl.col("charge").mean()).collect()
+print(f"Polars:  {charges['len'].item()} scores, their mean {charges['charge'].item():.4f}")
 
 scores = ds.dataset(output, format="parquet")
 graphs = scores.to_table(columns=["graph_id"])["graph_id"].unique()
