@@ -9,15 +9,23 @@ MODEL   ?= jobs/examples/molecules/model
 LISTEN  ?= 127.0.0.1:9999
 OUT     ?= $(if $(filter jobs/examples/molecules/job.yaml,$(JOB)),jobs/examples/molecules/out)
 export CGO_ENABLED = 0
-# $(call needs,NAME,example) gives the value of NAME, or ends with one sentence.
-needs    = $(or $($1),$(error make $@ needs $1=..., as in $1=$2))
-date     = $(if $(DATE),--date $(DATE))
+# Names of files and dates reach the shell as they were given, with their blanks, quotes and dollars:
+# $(call given,NAME) is the value of a variable, $(call quoted,TEXT) one word of the shell.
+given    = $(if $(filter command environment,$(firstword $(origin $1))),$(value $1),$($1))
+quoted   = '$(subst ','\'',$1)'
+# $(call needs,NAME,example) is the value of NAME as a word, or ends with one sentence.
+needs    = $(if $(call given,$1),$(call quoted,$(call given,$1)),$(error make $@ needs $1=..., as in $1=$2))
+# $(call option,--flag,NAME) is the flag with the value of NAME, where that is set.
+option   = $(if $(call given,$2), $1 $(call quoted,$(call given,$2)))
+# $(call ends,COMMAND) runs a command of graphscore. make ends with 2 whatever the code is, so that the code is printed.
+ends     = @$1 || { code=$$?; printf 'make %s: ended with %s, which make turns into 2; for the code itself: %s\n' $@ $$code $(call quoted,$1) >&2; exit $$code; }
 
 .DEFAULT_GOAL := help
 .PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-faults test-data test-pyg docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "make ends with 2 for every code of graphscore, and says which one it was: a script calls bin/graphscore"
 
 build: bin/graphscore $(VENV)/.run ## build bin/graphscore and python/.venv
 
@@ -50,19 +58,19 @@ $(VENV)/.lint: $(VENV)/.test
 	@touch $@
 
 run: build ## score the example: 4,806 real molecules (JOB=..., DATE=...)
-	@bin/graphscore run $(call needs,JOB,job.yaml) $(date)
+	$(call ends,bin/graphscore run $(call needs,JOB,job.yaml)$(call option,--date,DATE))
 
 backfill: build ## score the dates of JOB=... from SINCE=... to before UNTIL=... (default: now)
-	@bin/graphscore backfill $(call needs,JOB,job.yaml) --since $(call needs,SINCE,2026-01-01) $(if $(UNTIL),--until $(UNTIL))
+	$(call ends,bin/graphscore backfill $(call needs,JOB,job.yaml) --since $(call needs,SINCE,2026-01-01)$(call option,--until,UNTIL))
 
 plan: build ## tell what a run of JOB=... would do and cost (DATE=...)
-	@bin/graphscore plan $(call needs,JOB,job.yaml) $(date)
+	$(call ends,bin/graphscore plan $(call needs,JOB,job.yaml)$(call option,--date,DATE))
 
 report: build ## write the report of the output OUT=... (default: the example's)
-	@bin/graphscore report $(call needs,OUT,scores)
+	$(call ends,bin/graphscore report $(call needs,OUT,scores))
 
 verify-output: build ## check the output of JOB=... against its input, and score 1 % of it again (DATE=...)
-	@bin/graphscore verify $(call needs,JOB,job.yaml) $(date) --sample 1%
+	$(call ends,bin/graphscore verify $(call needs,JOB,job.yaml)$(call option,--date,DATE) --sample 1%)
 
 test: test-go test-python test-e2e ## run every test that needs nothing but Go, Python and make
 
@@ -88,7 +96,7 @@ test-faults: bin/graphscore ## fail each system call on an output, and kill ther
 	@cat .cache/faults.txt
 
 test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
-	$(VPY) -m pytest -q python/tests/collections --data $(or $(DATA),../shared/data)
+	$(VPY) -m pytest -q python/tests/collections --data $(call quoted,$(or $(call given,DATA),../shared/data))
 
 test-pyg: $(VENV)/.test ## compare with the real PyTorch Geometric (installs 5.6 GB)
 	$(VPY) -m pip install --quiet torch torch-geometric
@@ -137,7 +145,7 @@ bench-full: build $(VENV)/.bench ## the same and PyG, Ray Data, PySpark (install
 	$(VPY) python/benchmarks/bench.py --full --page $(BENCH)
 
 serve: build ## serve MODEL=... at LISTEN=...
-	$(VPY) -m graphscore serve --model $(MODEL) --listen $(LISTEN)
+	$(call ends,$(VPY) -m graphscore serve --model $(call needs,MODEL,model) --listen $(call needs,LISTEN,127.0.0.1:9999))
 
 clean: ## remove what was built
 	rm -rf bin .cache $(VENV) jobs/examples/*/out

@@ -84,7 +84,7 @@ func TestScoresExample(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "out")
 	run(t, 0, "run", absolute(t, example+"/job.yaml"), "--output", out)
 	printed := pythonWith(t, nil, "../../../../jobs/examples/scores/read.py", out, absolute(t, example+"/data"))
-	want := "DuckDB:  78057 scores, R2 on held-back molecules 0.989\npyarrow: 78057 scores of 4806 graphs, model molecule-charge\n"
+	want := "DuckDB:  78057 scores, R2 on held-back molecules 0.989\nPolars:  78057 scores, their mean -0.053\npyarrow: 78057 scores of 4806 graphs, model molecule-charge\n"
 	if printed != want {
 		t.Errorf("it prints %q", printed)
 	}

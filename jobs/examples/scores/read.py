@@ -30,7 +30,7 @@ rows, r2 = duckdb.execute(
 print(f"DuckDB:  {rows} scores, R2 on held-back molecules {r2:.3f}")
 
 charges = pl.scan_parquet(f"{output}/**/*.parquet").select(pl.len(), pl.col("charge").mean()).collect()
-print(f"Polars:  {charges['len'].item()} scores, their mean {charges['charge'].item():.4f}")
+print(f"Polars:  {charges['len'].item()} scores, their mean {charges['charge'].item():.3f}")
 
 scores = ds.dataset(output, format="parquet")
 graphs = scores.to_table(columns=["graph_id"])["graph_id"].unique()
