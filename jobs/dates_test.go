@@ -12,6 +12,16 @@ import (
 	"graphscore/jobs"
 )
 
+// clock is what a clock showed, in RFC 3339.
+func clock(t *testing.T, text string) time.Time {
+	t.Helper()
+	now, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
 func zone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	loc, err := time.LoadLocation(name)
@@ -109,11 +119,7 @@ func TestPreviousAndCurrent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			now, err := time.Parse(time.RFC3339, test.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := jobs.Calendar{Unit: test.unit, Location: zone(t, test.zone)}
+			c, now := jobs.Calendar{Unit: test.unit, Location: zone(t, test.zone)}, clock(t, test.now)
 			got := [2]string{c.Previous(now).String(), c.Current(now).String()}
 			if diff := cmp.Diff([2]string{test.previous, test.current}, got); diff != "" {
 				t.Error(diff)
@@ -145,11 +151,7 @@ func TestParseRelative(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			now, err := time.Parse(time.RFC3339, test.now)
-			if err != nil {
-				t.Fatal(err)
-			}
-			c := jobs.Calendar{Unit: test.unit, Location: zone(t, test.zone)}
+			c, now := jobs.Calendar{Unit: test.unit, Location: zone(t, test.zone)}, clock(t, test.now)
 			if d, err := c.Parse(test.text, now); err != nil || d.String() != test.want {
 				t.Errorf("%s at %s is %s, %v; want %s", test.text, test.now, d, err, test.want)
 			}

@@ -60,7 +60,7 @@ func forecastText(b *strings.Builder, f *preflight.Forecast) {
 	some(b, "done before", int64(f.Skip.Shards), workloadText(f.Skip))
 	some(b, "blocked", int64(f.Blocked.Shards), workloadText(f.Blocked))
 	some(b, "quarantined", f.Quarantined, "graphs of parts that exist")
-	orphansText(b, f)
+	orphansText(b, f.Orphaned, f.Prunable, "to prune", "they go at the end")
 	some(b, "superseded", int64(len(f.Superseded)), "parts of old ranges; they go at the end")
 	if f.Score.Graphs+f.Redo.Graphs > 0 {
 		estimatesText(b, f)
@@ -78,18 +78,6 @@ func forecastText(b *strings.Builder, f *preflight.Forecast) {
 		b.WriteString(display.Paragraph("  note: ", note))
 	}
 	b.WriteString(forecastVerdict(f))
-}
-
-// orphansText names the parts whose input does not exist any more.
-func orphansText(b *strings.Builder, f *preflight.Forecast) {
-	if kept := len(f.Orphaned); kept > 0 {
-		line(b, "orphaned", int64(kept), "parts whose input is gone; they stay")
-		b.WriteString(display.Paragraph("  ", firstParts(f.Orphaned)+": --prune removes such parts"))
-	}
-	if n := len(f.Prunable); n > 0 {
-		line(b, "to prune", int64(n), "parts whose input is gone; they go at the end")
-		b.WriteString(display.Paragraph("  ", firstParts(f.Prunable)))
-	}
 }
 
 // mismatchesShown is how many parts the text names; JSON names all.

@@ -161,7 +161,7 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if len(rec.QuarantinedByCode) > 0 {
 		line(&b, "quarantined", sum(rec.QuarantinedByCode), display.Counts(rec.QuarantinedByCode))
 	}
-	orphansSummary(&b, rec)
+	orphansText(&b, rec.Orphaned, rec.Pruned, "pruned", "they were removed")
 	gatesSummary(&b, rec.Gates)
 	working := rec.Seconds - rec.StartupSeconds
 	fmt.Fprintf(&b, "  %.1f s, of which start-up %.1f s", rec.Seconds, rec.StartupSeconds)
@@ -179,15 +179,16 @@ func printSummary(w io.Writer, rec *record.Run) error {
 // partsNamed is how many parts of a kind the summary names; the record names all.
 const partsNamed = 3
 
-// orphansSummary names the parts whose input does not exist any more, and says how to remove those that were kept.
-func orphansSummary(b *strings.Builder, rec *record.Run) {
-	if n := len(rec.Orphaned); n > 0 {
-		line(b, "orphaned", int64(n), "parts whose input is gone, kept")
-		b.WriteString(display.Paragraph("  ", firstParts(rec.Orphaned)+": run with --prune to remove such parts, or set on_orphan in the job"))
+// orphansText names the parts whose input does not exist any more: those that stay, with how to remove them, and those
+// that do not, under a label and with what becomes of them.
+func orphansText(b *strings.Builder, kept, removed []string, label, becomes string) {
+	if n := len(kept); n > 0 {
+		line(b, "orphaned", int64(n), "parts whose input is gone; they stay")
+		b.WriteString(display.Paragraph("  ", firstParts(kept)+": run with --prune to remove such parts, or set on_orphan in the job"))
 	}
-	if n := len(rec.Pruned); n > 0 {
-		line(b, "pruned", int64(n), "parts whose input is gone, removed")
-		b.WriteString(display.Paragraph("  ", firstParts(rec.Pruned)))
+	if n := len(removed); n > 0 {
+		line(b, label, int64(n), "parts whose input is gone; "+becomes)
+		b.WriteString(display.Paragraph("  ", firstParts(removed)))
 	}
 }
 

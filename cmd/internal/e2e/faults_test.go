@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,37 +17,6 @@ import (
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
-
-// A worker that is stopped, the only one, is replaced, and the run ends as ever.
-func TestStoppedWorker(t *testing.T) {
-	t.Parallel()
-	w := longWork(t)
-	output := filepath.Join(t.TempDir(), "out")
-	args := w.args(output)
-	args[slices.Index(args, "--workers")+1] = "1"
-	p := start(t, append(args, "--json")...)
-	w.committed(t, output, 1)
-	victims := w.workers(t)
-	if len(victims) != 1 {
-		t.Fatalf("workers %v, expected one", victims)
-	}
-	if err := syscall.Kill(victims[0], syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	stopped := time.Now()
-	o := p.wait()
-	t.Logf("the run ended %v after the stop", time.Since(stopped).Round(10*time.Millisecond))
-	if o.code != 0 || !strings.Contains(o.stderr, "a worker hangs and is replaced") {
-		t.Fatalf("exit code %d\n%s", o.code, o.stderr)
-	}
-	if c := o.record(t).Counts; c.Scored != times*4806 {
-		t.Errorf("the run counts %+v", c)
-	}
-	whole(t, output, w.want)
-	if left := w.workers(t); len(left) > 0 {
-		t.Errorf("workers %v were left", left)
-	}
-}
 
 // A graph fits into a message, and not into the memory of a worker: it costs itself, in whichever way the worker
 // notices. The limits are those of the address space, above what a worker has without it.

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -133,30 +134,48 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// A worker that dies is started again; what it had is scored by others, or by itself later.
-func TestWorkerKilled(t *testing.T) {
+// A worker that dies is started again, and one that is stopped, here the only one, is replaced; what it had is scored by
+// others, or by itself later.
+func TestWorkerLost(t *testing.T) {
 	t.Parallel()
-	w := longWork(t)
-	output := filepath.Join(t.TempDir(), "out")
-	p := start(t, append(w.args(output), "--json")...)
-	w.committed(t, output, 1)
-	victims := w.workers(t)
-	if len(victims) != 2 {
-		t.Fatalf("workers %v, expected 2", victims)
-	}
-	if err := syscall.Kill(victims[0], syscall.SIGKILL); err != nil {
-		t.Fatal(err)
-	}
-	o := p.wait()
-	if o.code != 0 || !strings.Contains(o.stderr, "a worker died and is started again") {
-		t.Fatalf("exit code %d\n%s", o.code, o.stderr)
-	}
-	if c := o.record(t).Counts; c.Scored != times*4806 {
-		t.Errorf("the run counts %+v", c)
-	}
-	whole(t, output, w.want)
-	if left := w.workers(t); len(left) > 0 {
-		t.Errorf("workers %v were left", left)
+	for _, test := range []struct {
+		name    string
+		workers int
+		signal  syscall.Signal
+		says    string
+	}{
+		{"killed", 2, syscall.SIGKILL, "a worker died and is started again"},
+		{"stopped", 1, syscall.SIGSTOP, "a worker hangs and is replaced"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			w := longWork(t)
+			output := filepath.Join(t.TempDir(), "out")
+			args := w.args(output)
+			args[slices.Index(args, "--workers")+1] = strconv.Itoa(test.workers)
+			p := start(t, append(args, "--json")...)
+			w.committed(t, output, 1)
+			victims := w.workers(t)
+			if len(victims) != test.workers {
+				t.Fatalf("workers %v, expected %d", victims, test.workers)
+			}
+			if err := syscall.Kill(victims[0], test.signal); err != nil {
+				t.Fatal(err)
+			}
+			lost := time.Now()
+			o := p.wait()
+			t.Logf("the run ended %v after the signal", time.Since(lost).Round(10*time.Millisecond))
+			if o.code != 0 || !strings.Contains(o.stderr, test.says) {
+				t.Fatalf("exit code %d\n%s", o.code, o.stderr)
+			}
+			if c := o.record(t).Counts; c.Scored != times*4806 {
+				t.Errorf("the run counts %+v", c)
+			}
+			whole(t, output, w.want)
+			if left := w.workers(t); len(left) > 0 {
+				t.Errorf("workers %v were left", left)
+			}
+		})
 	}
 }
 
