@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -89,7 +90,7 @@ func smallSample(c *Calibration, asked time.Duration) string {
 	case asked < enough:
 		return fmt.Sprintf("the sample was too small for narrow ranges: --sample %v samples for longer", enough)
 	}
-	return "the sample was too small for narrow ranges: the input has no more to sample"
+	return "the sample was too small for narrow ranges: the whole input takes hardly longer"
 }
 
 // sampler scores samples of a plan. One goroutine uses it.
@@ -135,14 +136,16 @@ func (s *sampler) score(ctx context.Context, pieces []estimate.Piece) (estimate.
 	}
 	cfg, patient := s.contract.Tune(s.session, run.Options{})
 	cfg.ShardsAtOnce = 4 // pieces are small: their beginnings and ends must not be what is measured
-	counter := &byteCounter{next: patient}
+	counter := &byteCounter{next: patient, now: s.in.Now}
+	begun := s.in.Now()
 	result, err := pipeline.Run(ctx, cfg, shards, counter)
 	if err != nil {
 		return estimate.Sample{}, err
 	}
 	sum := estimate.Sample{
 		Rows: result.Counts.Rows, Quarantined: result.Counts.Quarantined, Bytes: counter.bytes.Load(),
-		Peak: run.PeakMemory() + s.session.PeakMemory(),
+		Filling: counter.since(begun),
+		Peak:    run.PeakMemory() + s.session.PeakMemory(),
 	}
 	for k, r := range result.Shards {
 		if r.Outcome == pipeline.Scored {
@@ -175,13 +178,25 @@ func (s *sampler) sizeOfEmptyPart(ctx context.Context, place int) (int64, error)
 	return part.Bytes(), nil
 }
 
-// byteCounter counts the bytes of graphs that were scored.
+// byteCounter counts the bytes of graphs that were scored, and notes when the first request began.
 type byteCounter struct {
 	next  pipeline.Scorer
+	now   func() time.Time
 	bytes atomic.Int64
+	once  sync.Once
+	first time.Time
+}
+
+// since is the time from then to the first request, 0 where there was none.
+func (c *byteCounter) since(then time.Time) time.Duration {
+	if c.first.IsZero() {
+		return 0
+	}
+	return c.first.Sub(then)
 }
 
 func (c *byteCounter) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
+	c.once.Do(func() { c.first = c.now() })
 	s, err := c.next.Score(ctx, b)
 	if err != nil {
 		return s, err

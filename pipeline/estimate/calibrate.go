@@ -23,6 +23,8 @@ type Sample struct {
 	Bytes int64
 	// Output is the size that the scores would have in parts, without what a part takes that has none.
 	Output int64
+	// Filling is the time before the first request: a run has it once, or not beside its start-up.
+	Filling time.Duration
 	// Peak is the largest memory that the work has taken so far, in bytes; 0 where it is not known.
 	Peak int64
 	// Unread lists the pieces, by place, that could not be read: nothing is known of them.
@@ -65,6 +67,7 @@ type round struct {
 	stratum int
 	bytes   float64 // of its graphs in requests, as far as is known
 	seconds float64
+	filling float64 // of these, before the first request
 	sample  Sample
 }
 
@@ -84,11 +87,9 @@ type Calibration struct {
 // firstBytes is what the first try scores: little, as nothing is known yet.
 const firstBytes = 64 << 10
 
-const (
-	// samplePart is the most of an input that is sampled, unless that is less than leastSample bytes a sample.
-	samplePart  = 0.4
-	leastSample = 4 << 20
-)
+// leastSample is what a sample may be even where all samples are then more than the input, in bytes: else they score it
+// once at most, so that a calibration takes hardly longer than the run.
+const leastSample = 4 << 20
 
 // Calibrate scores samples of the groups, spread over all of them, and measures what they take. score blocks until
 // its pieces are scored; it is called by one goroutine, and its error ends the calibration. The first tries, which
@@ -110,7 +111,8 @@ func Calibrate(ctx context.Context, cfg Config, groups []Group, score func(conte
 			return round{}, fmt.Errorf("scoring a sample: %w", err)
 		}
 		seconds := max(cfg.Now().Sub(begun).Seconds(), 1e-9)
-		return round{bytes: weigh(groups, pieces, s), seconds: seconds, sample: s}, nil
+		filling := min(max(s.Filling.Seconds(), 0), seconds)
+		return round{bytes: weigh(groups, pieces, s), seconds: seconds, filling: filling, sample: s}, nil
 	}
 	speed, err := warmUp(cfg, groups, c, try)
 	if err != nil {
@@ -202,10 +204,10 @@ func stratify(groups []Group, n int) []stratum {
 	return strata
 }
 
-// most is how much of the stratum a sample may be: a part of it, or all where that is little.
+// most is how much of the stratum a sample may be: its share of a round, or all where that is little.
 func (s *stratum) most(cfg Config) float64 {
 	all := float64(s.total.Bytes)
-	return min(all, max(all*samplePart/float64(cfg.Rounds), leastSample))
+	return min(all, max(all/float64(cfg.Rounds), leastSample))
 }
 
 // pieces takes rows of about so many bytes, from groups that are evenly spread over the stratum; k shifts where.

@@ -3,6 +3,7 @@ package estimate
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -18,7 +19,9 @@ type world struct {
 	// perGraph and perByte are the cost, noise the most by which a call is off, up or down.
 	perGraph, perByte time.Duration
 	noise             float64
-	random            *rand.Rand
+	// filling is what every call takes before its first request.
+	filling time.Duration
+	random  *rand.Rand
 	// refused is the number of the first graphs of each group that are quarantined.
 	refused int
 	// unread groups cannot be read.
@@ -71,7 +74,8 @@ func (w *world) score(ctx context.Context, pieces []Piece) (Sample, error) {
 	w.scored += s.Bytes
 	took := float64(w.cost(s.Rows, s.Bytes))
 	took *= 1 + w.noise*(2*w.random.Float64()-1)
-	w.now = w.now.Add(time.Duration(took))
+	s.Filling = w.filling
+	w.now = w.now.Add(time.Duration(took) + w.filling)
 	return s, ctx.Err()
 }
 
@@ -220,6 +224,23 @@ func TestRangesHold(t *testing.T) {
 		if held[what] < all*9/10 {
 			t.Errorf("%s: %d of %d", what, held[what], all)
 		}
+	}
+}
+
+// TestFilling: what samples take before their first request is in the range once at least, and for every sample at most.
+func TestFilling(t *testing.T) {
+	t.Parallel()
+	w := &world{groups: repeated(40, many(5000, 1500)), perByte: 8 * time.Nanosecond, filling: 200 * time.Millisecond, random: rand.New(rand.NewPCG(1, 2))}
+	c, err := Calibrate(t.Context(), Config{Now: func() time.Time { return w.now }}, w.described(), w.score)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := c.Project(Rest{})
+	once, always := w.run()+w.filling, w.run()+6*w.filling // 3 strata are sampled twice
+	most := p.Seconds.High / math.Exp(timeDoubt)
+	least := p.Seconds.Low * math.Exp(timeDoubt)
+	if math.Abs(least/once.Seconds()-1) > 0.05 || math.Abs(most/always.Seconds()-1) > 0.05 || p.Seconds.Likely <= least || p.Seconds.Likely >= most {
+		t.Errorf("%+v of %v to %v", p.Seconds, once, always)
 	}
 }
 

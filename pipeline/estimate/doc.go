@@ -17,4 +17,8 @@
 // graphs and cut into strata of equal bytes; each stratum is sampled on its own, more than once, and its time is
 // projected by bytes within it. Price: some more rounds. The spread of rounds of one stratum, pooled over all, and
 // what runs are known to differ from samples, is the range: it holds in nine of ten runs.
+//
+// All samples together are the input once at most, unless it is small: a calibration takes hardly longer than the run.
+// Each fills its stages before it scores, which a run does once, so that short samples would make all look slower:
+// that time is in the range once at least, and as often as it was measured at most.
 package estimate

@@ -36,8 +36,8 @@ const (
 	outputDoubt = 0.20
 	// smallDoubt is added to both where samples are too small.
 	smallDoubt = 0.40
-	// memoryDoubt is a share.
-	memoryDoubt = 0.25
+	// memoryDoubt is a share. Samples score again what a run scores once, so that a run may have much less.
+	memoryDoubt, memorySpared = 0.25, 0.4
 )
 
 // smallSample is the time below which samples are too small, where nothing longer was asked for than that.
@@ -49,23 +49,39 @@ func perCommit() Range { return Range{0.0005, 0.002, 0.02} }
 
 // Project scales what the samples took to all groups: the time of a stratum by its bytes, and likewise its output.
 func (c *Calibration) Project(rest Rest) Projection {
-	var seconds, output float64
-	costs := c.perByte(func(r round) float64 { return r.seconds })
-	sizes := c.perByte(func(r round) float64 { return float64(r.sample.Output) })
-	for i, s := range c.strata {
-		seconds += costs[i] * float64(s.total.Bytes)
-		output += sizes[i] * float64(s.total.Bytes)
-	}
-	scoring := c.doubt(timeDoubt, costs, func(r round) float64 { return r.seconds }).Times(seconds)
-	scoring = scoring.Plus(perCommit().Times(float64(rest.Parts)))
+	whole := func(r round) float64 { return r.seconds }
+	flowing := func(r round) float64 { return r.seconds - r.filling }
+	written := func(r round) float64 { return float64(r.sample.Output) }
+	// A run reads on while it scores, but for its beginning. How much of the time before the first request of a sample it
+	// saves is not known: between nothing and all but one such time.
+	most, least := c.scaled(whole), c.scaled(flowing)
+	least = min(most, least+c.fill())
+	doubt := c.doubt(timeDoubt, whole)
+	scoring := Range{least * doubt.Low, (least + most) / 2, most * doubt.High}.Plus(perCommit().Times(float64(rest.Parts)))
 	rows := float64(c.total.Rows)
 	return Projection{
 		Seconds:         scoring.Plus(ratio(timeDoubt).Times(rest.Startup.Seconds())),
 		GraphsPerSecond: Range{rows / scoring.High, rows / scoring.Likely, rows / scoring.Low},
 		MemoryBytes:     c.memory(rest.InFlightBytes),
-		OutputBytes: c.doubt(outputDoubt, sizes, func(r round) float64 { return float64(r.sample.Output) }).Times(output).
+		OutputBytes: c.doubt(outputDoubt, written).Times(c.scaled(written)).
 			Plus(exactly(float64(rest.Parts) * float64(rest.PartBytes))),
 	}
+}
+
+// scaled is what all groups take, as far as samples show.
+func (c *Calibration) scaled(of func(round) float64) (sum float64) {
+	for i, cost := range c.perByte(of) {
+		sum += cost * float64(c.strata[i].total.Bytes)
+	}
+	return sum
+}
+
+// fill is the mean time of samples before their first request, in seconds.
+func (c *Calibration) fill() (mean float64) {
+	for _, r := range c.rounds {
+		mean += r.filling / float64(len(c.rounds))
+	}
+	return mean
 }
 
 // perByte is what a byte of each stratum takes: of all, where no sample of it could be read.
@@ -88,7 +104,8 @@ func (c *Calibration) perByte(of func(round) float64) []float64 {
 }
 
 // doubt is the range of the ratio of a run to its estimate: base, and what the rounds of a stratum differ from its mean.
-func (c *Calibration) doubt(base float64, means []float64, of func(round) float64) Range {
+func (c *Calibration) doubt(base float64, of func(round) float64) Range {
+	means := c.perByte(of)
 	var squares float64
 	n := 0
 	for _, r := range c.rounds {
@@ -134,7 +151,7 @@ func (c *Calibration) memory(inFlight int64) Range {
 		return Range{}
 	}
 	unused := max(0, float64(min(inFlight, c.total.Bytes))-most)
-	return Range{float64(first) * (1 - memoryDoubt), float64(last), float64(last)*(1+memoryDoubt) + 2*unused}
+	return Range{float64(first) * (1 - memorySpared), float64(last), float64(last)*(1+memoryDoubt) + 2*unused}
 }
 
 // Sampled adds the samples up, with the time that they took. Warming up is left out.
