@@ -533,6 +533,41 @@ def make_kinds():
         write(f"bytes_{name}", node_feat=pa.array([a.astype(typ).tobytes() for a in arrays], pa.binary()))
 
 
+def make_beside():
+    """beside*.arrow*: columns of every make before, between and behind those of graphs; views whose texts are long.
+
+    A test gives some of these columns types that nobody knows.
+    """
+    rows = [r for r in graphs(3, 9) if r["num_nodes"]]
+    long = [f"{i} is longer than what a view holds by itself" for i in range(len(rows))]
+    numbers = pa.array(range(len(rows)), pa.int32())
+    union = pa.UnionArray.from_dense(
+        pa.array([0] * len(rows), pa.int8()), numbers, [numbers, pa.array(long)], ["number", "text"]
+    )
+    view = pa.array(long, pa.string_view())
+    t = pa.table({
+        "j_view": view,
+        "graph_id": pa.array([f"graph {r['graph_id']} in a name that is long" for r in rows], pa.string_view()),
+        "j_struct": pa.StructArray.from_arrays([numbers, view], ["number", "text"]),
+        "node_feat": pa.array(column(rows, "node_feat"), pa.list_(pa.list_(pa.float32()))),
+        "j_union": union,
+        "j_null": pa.nulls(len(rows)),
+        "edge_index": pa.array(column(rows, "edge_index"), pa.list_(pa.list_(pa.int64()))),
+        "j_runs": pa.RunEndEncodedArray.from_arrays(pa.array([2, len(rows)], pa.int32()), pa.array([1.5, 2.5])),
+        "num_nodes": pa.array(column(rows, "num_nodes"), pa.int64()),
+        "j_map": pa.array([[("k", i)] for i in range(len(rows))], pa.map_(pa.string(), pa.int8())),
+        "edge_weight": pa.array(column(rows, "edge_weight"), pa.list_(pa.float32())),
+        "node_ids": pa.array([[f"node {k} in a name that is long" for k in r["node_ids"]] for r in rows], pa.list_(pa.string_view())),
+        "j_words": pa.array(long).dictionary_encode(),
+        "j_bytes": pa.array([b"12345"] * len(rows), pa.binary(5)),
+    })
+    for name, new, codec in (("beside.arrow", ipc.new_file, None), ("beside.arrows", ipc.new_stream, None),
+                             ("beside_lz4.arrow", ipc.new_file, "lz4")):
+        with new(str(HERE / name), t.schema, options=ipc.IpcWriteOptions(compression=codec)) as w:
+            w.write_table(t.slice(0, 3))
+            w.write_table(t.slice(3))
+
+
 def main():
     for folder in (GOOD, BAD, TRUTHS):
         shutil.rmtree(folder, ignore_errors=True)
@@ -548,6 +583,7 @@ def main():
     make_rows()
     make_counts()
     make_kinds()
+    make_beside()
 
 
 if __name__ == "__main__":

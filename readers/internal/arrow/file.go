@@ -3,6 +3,7 @@ package arrow
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
@@ -296,7 +297,8 @@ func (f *field) typeName() string {
 	return name
 }
 
-// footprint is how many nodes, buffers and variadic counts a column takes in a record batch.
+// footprint is how many nodes, buffers and variadic counts a column takes in a record batch. Every field has one node;
+// where a type is not known, buffers and variadic counts are the least that there are.
 type footprint struct {
 	nodes, buffers, variadic int
 	unknown                  bool
@@ -325,7 +327,7 @@ func (f *field) footprint(version int) footprint {
 	case f.viewed():
 		p.variadic = 1
 	case f.kind <= 0 || f.kind >= len(typeNames):
-		p.unknown = true
+		p.buffers, p.unknown = 0, true
 	}
 	for i := range f.children {
 		p = p.plus(f.children[i].footprint(version))
@@ -340,10 +342,8 @@ func (p footprint) plus(q footprint) footprint {
 // Groups returns rows and bytes of the record batches.
 func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 	for r := range graph.NumInputColumns {
-		for i := range b[r] {
-			if a.schema[i].footprint(4).unknown {
-				return nil, column.Unsupported("drop the column", "column %s has a type that is not known, so what follows cannot be read", a.schema[i].name)
-			}
+		if err := a.located(b[r]); err != nil {
+			return nil, err
 		}
 	}
 	groups := make([]column.Group, len(a.batches))
@@ -351,6 +351,21 @@ func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 		groups[i] = column.Group{Rows: m.rows, Bytes: m.bodyLen, Sizes: a.sizes(m, b)}
 	}
 	return groups, nil
+}
+
+// located refuses a column between two of types that are not known: it can be counted off neither from the beginning
+// nor from the end.
+func (a *File) located(place int) error {
+	unknown := func(f field) bool { return f.footprint(4).unknown }
+	if place < 0 {
+		return nil
+	}
+	before, after := slices.IndexFunc(a.schema[:place], unknown), slices.IndexFunc(a.schema[place:], unknown)
+	if before < 0 || after < 0 {
+		return nil
+	}
+	return column.Unsupported("drop one of them", "columns %s and %s have types that are not known, so %s, which is between them, cannot be found",
+		a.schema[before].name, a.schema[place+after].name, a.schema[place].name)
 }
 
 // Open starts record batch i for the columns being read.
@@ -371,7 +386,11 @@ func (a *File) Open(i int, columns []*column.Column) error {
 		return err
 	}
 	for k, c := range columns {
-		if err := a.columns[k].begin(b, a.before(c.Field.Place, b)); err != nil {
+		at, err := a.locate(c.Field.Place, b)
+		if err != nil {
+			return err
+		}
+		if err := a.columns[k].begin(b, at); err != nil {
 			return err
 		}
 		c.Begin(a.columns[k], b.rows)
@@ -382,15 +401,47 @@ func (a *File) Open(i int, columns []*column.Column) error {
 // cursor is a place in the nodes and buffers of a record batch.
 type cursor struct{ node, buffer, variadic int }
 
-// before returns where a column begins.
-func (a *File) before(place int, b *recordBatch) cursor {
-	var p footprint
-	for i := range place {
-		p = p.plus(a.schema[i].footprint(b.version))
+// locate returns where a column begins. Behind a column of a type that is not known it is counted off from the end: its
+// node must then be the one that it has from the beginning.
+func (a *File) locate(place int, b *recordBatch) (cursor, error) {
+	before := a.footprint(a.schema[:place], b)
+	c := cursor{before.nodes, before.buffers, before.variadic}
+	if !before.unknown {
+		views, err := b.views(0, before.variadic)
+		c.buffer += views
+		return c, err
 	}
-	c := cursor{p.nodes, p.buffers, p.variadic}
-	for i := range p.variadic {
-		c.buffer += int(le.Uint64(b.variadic[8*i:]))
+	rest, counts := a.footprint(a.schema[place:], b), len(b.variadic)/8
+	views, err := b.views(counts-rest.variadic, counts)
+	if err != nil {
+		return c, err
 	}
-	return c
+	at := cursor{b.nodeLen - rest.nodes, b.bufLen - rest.buffers - views, counts - rest.variadic}
+	if at.node != c.node || at.buffer < c.buffer || at.variadic < c.variadic {
+		return c, column.Damaged("a record batch has %d nodes, %d buffers and %d counts of buffers, which are not those of its columns", b.nodeLen, b.bufLen, counts)
+	}
+	return at, nil
+}
+
+// footprint is that of columns side by side.
+func (a *File) footprint(fields []field, b *recordBatch) (p footprint) {
+	for i := range fields {
+		p = p.plus(fields[i].footprint(b.version))
+	}
+	return p
+}
+
+// views is how many buffers views have on top of their own, by the variadic counts from one place to another.
+func (b *recordBatch) views(from, to int) (buffers int, err error) {
+	if from < 0 || to > len(b.variadic)/8 {
+		return 0, column.Damaged("a record batch has %d counts of buffers, too few for its columns", len(b.variadic)/8)
+	}
+	for i := from; i < to; i++ {
+		n := le.Uint64(b.variadic[8*i:])
+		if n > uint64(b.bufLen-buffers) {
+			return 0, column.Damaged("a view claims %d buffers of %d", n, b.bufLen)
+		}
+		buffers += int(n)
+	}
+	return buffers, nil
 }

@@ -37,6 +37,6 @@ func (a *File) leafLength(b *recordBatch, place int) int64 {
 	if place < 0 || a.cols[place].Depth == 0 || !a.schema[place].inOrder() {
 		return -1
 	}
-	length, _ := b.node(a.before(place, b).node + a.cols[place].Depth)
+	length, _ := b.node(a.footprint(a.schema[:place], b).nodes + a.cols[place].Depth)
 	return length
 }
