@@ -65,7 +65,7 @@ func TestCron(t *testing.T) {
 	m.put("root/usr/sbin/sendmail", sendmail)
 	m.must(os.Chmod(m.path("root/usr/sbin/sendmail"), 0o755))
 
-	checked := func() bool { return strings.Contains(m.read("log/molecules.log"), "nothing is wrong") }
+	checked := func() bool { return strings.Contains(m.read("log/molecules.log"), `"found_wrong":0`) }
 	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer stop()
 	var g errgroup.Group

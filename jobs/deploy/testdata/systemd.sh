@@ -19,6 +19,13 @@ said() {
   sed -n 's/^\(graphscore_last_run_exit_code\){.*}/\1/p' "/var/lib/prometheus/node-exporter/graphscore-$1.prom" 2>/dev/null
 }
 
+# What a job's log has as its last word.
+errors() {
+  journalctl --sync
+  journalctl -u "graphscore@$1" --no-pager -o cat |
+    sed -n 's/dt=[-0-9]*/dt=DATE/; s/^{.*"level":"ERROR","msg":"\(.*\)","backfill":"[^"]*","code":\([0-9]*\)}$/error \2: \1/p'
+}
+
 /opt/python/bin/python3 /opt/graphscore/jobs/deploy/testdata/monitor.py >/var/log/graphscore/pings &
 before=0
 
@@ -56,8 +63,8 @@ until journalctl -u graphscore@patient --no-pager | grep -q planned; do sleep 0.
 systemctl stop graphscore@patient
 state patient
 said patient
-journalctl --sync
-journalctl -u graphscore@patient --no-pager -o cat | grep 'stopped by\|successfully\|ailed with result'
+errors patient
+journalctl -u graphscore@patient --no-pager -o cat | grep 'successfully\|ailed with result'
 echo "== stopped by something else"
 before=$(wc -l </var/log/graphscore/pings)
 systemctl start --no-block graphscore@patient
@@ -71,5 +78,4 @@ systemctl stop graphscore@patient
 echo "== scores outside of what the unit may write"
 systemctl start graphscore@outside 2>/dev/null || echo "start failed"
 state outside
-journalctl --sync
-journalctl -u graphscore@outside --no-pager -o cat | sed -n 's/dt=[-0-9]*/dt=DATE/; /error/p'
+errors outside
