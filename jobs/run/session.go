@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,6 +86,11 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 	if err := s.describe(ctx); err != nil {
 		return err
 	}
+	if s.pool != nil {
+		if err := s.levelled(job.Model.Path); err != nil {
+			return err
+		}
+	}
 	s.gate = pipeline.NewGate(s.Workers(job))
 	s.MessageBytes = int64(s.cfg.MaxMessageBytes)
 	if m := s.Model.MaxMessageBytes; m > 0 {
@@ -101,15 +107,15 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 
 // describe asks what scores. Our own workers speak both protocols: over gcn, too, they say which model it is.
 func (s *Session) describe(ctx context.Context) error {
-	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes && s.cfg.ModelVersion == "" {
+	if t := remote.TraitsOf(s.cfg.Protocol); s.pool != nil && !t.Describes {
 		m, err := remote.Describe(ctx, s.conn, s.cfg.Describing())
 		if err != nil {
 			return err
 		}
-		if !t.Carries(m) {
-			return manyOutputs(m.Name, len(m.Outputs))
+		if lacks := t.Lacks(m); lacks != "" {
+			return uncarried(m.Name, lacks)
 		}
-		s.cfg.ModelVersion = m.Digest
+		s.cfg.ModelVersion = cmp.Or(s.cfg.ModelVersion, m.Digest)
 	}
 	m, err := remote.Describe(ctx, s.conn, s.cfg)
 	if err != nil {
@@ -119,10 +125,24 @@ func (s *Session) describe(ctx context.Context) error {
 	return nil
 }
 
-// manyOutputs is a model that protocol gcn cannot carry.
-func manyOutputs(model string, n int) error {
+// levelled refuses workers that do not report the level of their model: their package is older than levels.
+func (s *Session) levelled(model string) error {
+	m, err := local.ReadHeader(model)
+	if err != nil {
+		return err
+	}
+	if s.Model.Level != m.Level {
+		return &jobs.Error{Path: "--model " + model, Reason: fmt.Sprintf(
+			"its level is %s, but the workers report %s: the Python package that they run is older than this graphscore, install the one beside it",
+			m.Level, s.Model.Level)}
+	}
+	return nil
+}
+
+// uncarried is a model that protocol gcn cannot carry.
+func uncarried(model, lacks string) error {
 	return &jobs.Error{Path: "--protocol gcn", Reason: fmt.Sprintf(
-		"the model %s has %d outputs, and protocol gcn carries one: use protocol native", model, n)}
+		"the model %s has %s, and protocol gcn carries one score a node from its features: use protocol native", model, lacks)}
 }
 
 // startWorkers starts so many workers. Where no interpreter can run them, a model folder that does not load is said
@@ -179,8 +199,8 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 		}
 	}
 	if t := remote.TraitsOf(job.Server.Protocol); !t.Describes { // as Session.describe has it
-		if !t.Carries(m) {
-			return Served{}, manyOutputs(m.Name, len(m.Outputs))
+		if lacks := t.Lacks(m); lacks != "" {
+			return Served{}, uncarried(m.Name, lacks)
 		}
 		m = t.Assumed(job.Model.Version, m)
 	}

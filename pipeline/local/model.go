@@ -3,7 +3,6 @@ package local
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,40 +19,30 @@ import (
 const maxConfig = 16 << 20
 
 // ReadModel reads a model folder without a worker: enough to know what parts it makes. Its digest is "sha256:" and the
-// hash over those of config.json and of model.safetensors, as workers report it; what computes stays unknown. Tensors
+// hash over those of config.json and of each file of weights, as workers report it; what computes stays unknown. Tensors
 // that config.json does not name are refused, and so is a file of another length than its header says, before the file
-// is read. Whether layers and tensors fit together is for workers to say. Errors are *ModelError.
+// is read. Whether layers or steps and tensors fit together is for workers to say. Errors are *ModelError.
 func ReadModel(dir string) (*graph.Model, error) {
 	content, err := readConfig(filepath.Join(dir, "config.json"))
 	if err != nil {
 		return nil, unreadable(dir, "config.json", err)
 	}
-	var c struct {
-		Name       string   `json:"name"`
-		InFeatures int      `json:"in_features"`
-		Outputs    []string `json:"outputs"`
-		Ignored    []string `json:"ignored"`
-	}
-	var all map[string]any
-	if err := errors.Join(json.Unmarshal(content, &c), json.Unmarshal(content, &all)); err != nil {
-		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it does not say what a model is: %v", err)}
-	}
-	if key := foreignKey(all); key != "" {
-		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: it is the configuration of another program (it has the key %s), not of a model for graphscore: graphscore/1 needs the keys format, name, in_features, outputs and layers", key)}
-	}
-	if c.InFeatures < 1 || len(c.Outputs) == 0 {
-		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: in_features is %d and outputs has %d names; both must be given", c.InFeatures, len(c.Outputs))}
-	}
-	if i := graph.BadOutput(graph.NodeLevel, c.Outputs); i >= 0 {
-		return nil, &ModelError{Model: dir, Message: fmt.Sprintf("config.json: outputs[%d]: %q is empty, there twice, or the name of an id column; rename it", i, c.Outputs[i])}
-	}
-	weightsSum, err := readWeights(dir, func(names []string) error { return checkTensors(all, c.Ignored, names) })
+	h, err := parseConfig(content)
 	if err != nil {
-		return nil, err
+		return nil, &ModelError{Model: dir, Message: "config.json: " + err.Error()}
 	}
+	sums := sha256.New()
 	configSum := sha256.Sum256(content)
-	sum := sha256.Sum256(slices.Concat(configSum[:], weightsSum))
-	return &graph.Model{Name: c.Name, Digest: "sha256:" + hex.EncodeToString(sum[:]), InFeatures: c.InFeatures, Outputs: c.Outputs}, nil
+	sums.Write(configSum[:])
+	for _, name := range h.weights {
+		sum, err := readWeights(dir, name, h.checkTensors)
+		if err != nil {
+			return nil, err
+		}
+		sums.Write(sum)
+	}
+	h.model.Digest = "sha256:" + hex.EncodeToString(sums.Sum(nil))
+	return &h.model, nil
 }
 
 // foreignKey is a key that the config.json of another program has, such as transformers, diffusers or PyG; "" where
@@ -86,9 +75,8 @@ func readConfig(path string) ([]byte, error) {
 	return content, err
 }
 
-// readWeights hashes model.safetensors once check accepts the names of its tensors.
-func readWeights(dir string, check func(names []string) error) ([]byte, error) {
-	const name = "model.safetensors"
+// readWeights hashes a file of weights once check accepts the names of its tensors.
+func readWeights(dir, name string, check func(names []string) error) ([]byte, error) {
 	path := filepath.Join(dir, name)
 	f, size, err := open(path)
 	if err != nil {

@@ -173,11 +173,10 @@ func elementBytes(kind string) uint64 {
 }
 
 // checkTensors compares the tensors of a file with config.json: ignored names tensors, and every tensor is named
-// somewhere. Any string below its keys counts, but for the names of model and outputs: which keys name tensors is for
-// the workers to know. The words
-// are theirs (python, _tensors.py), as the rest of a sentence that begins with the file's name.
-func checkTensors(config map[string]any, ignored, names []string) error {
-	for _, name := range ignored {
+// somewhere. Any string below its keys counts, but for those of the header: which keys name tensors is for the workers to
+// know. The words are theirs (python, _tensors.py), as the rest of a sentence that begins with the file's name.
+func (h *modelConfig) checkTensors(names []string) error {
+	for _, name := range h.ignored {
 		if _, there := slices.BinarySearch(names, name); !there {
 			has := "no tensors"
 			if len(names) > 0 {
@@ -187,8 +186,8 @@ func checkTensors(config map[string]any, ignored, names []string) error {
 		}
 	}
 	used := map[string]bool{}
-	for key, value := range config {
-		if key != "format" && key != "name" && key != "outputs" {
+	for key, value := range h.all {
+		if !slices.Contains([]string{"format", "name", "outputs", "level", "weights"}, key) {
 			collectStrings(value, used)
 		}
 	}
@@ -200,8 +199,12 @@ func checkTensors(config map[string]any, ignored, names []string) error {
 	if len(unused) > 1 {
 		what = fmt.Sprintf("%d tensors: %s", len(unused), listed(unused))
 	}
-	return fmt.Errorf(": no layer uses %s%s; scores would be wrong without what the model was trained with: "+
-		"describe it in layers, or name it in ignored of config.json if no score depends on it", what, looksLike(unused))
+	looks := ""
+	if h.unit == "layer" {
+		looks = looksLike(unused)
+	}
+	return fmt.Errorf(": no %[1]s uses %[2]s%[3]s; scores would be wrong without what the model was trained with: "+
+		"describe it in %[1]ss, or name it in ignored of config.json if no score depends on it", h.unit, what, looks)
 }
 
 // looksLike says what kind of layer the unused tensors are of, by how a name ends; nothing where no name shows it.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"graphscore/pipeline/graph"
+	scoringv1 "graphscore/proto/graphscore/v1"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
@@ -110,6 +111,9 @@ func agree(cfg Config, probes []*probe) (*graph.Model, error) {
 		case p.model.InFeatures != m.InFeatures || !slices.Equal(p.model.Outputs, m.Outputs):
 			return nil, broken(p.address, "in_features %d and outputs %v differ from %d and %v at %s; all servers of a run must have one model",
 				p.model.InFeatures, p.model.Outputs, m.InFeatures, m.Outputs, from)
+		case p.model.Level != m.Level || p.model.Inputs != m.Inputs:
+			return nil, broken(p.address, "level %s and inputs %+v differ from %s and %+v at %s; all servers of a run must have one model",
+				p.model.Level, p.model.Inputs, m.Level, m.Inputs, from)
 		default:
 			m.MaxMessageBytes = min(m.MaxMessageBytes, p.model.MaxMessageBytes)
 			if p.model.Engine != m.Engine || p.model.BLAS != m.BLAS || !maps.Equal(p.model.Versions, m.Versions) {
@@ -172,13 +176,60 @@ func connected(ctx, waiting context.Context, conn *grpc.ClientConn, cfg Config) 
 	}
 }
 
-// check finds what no run can work with in a model that a server described.
-func check(m *graph.Model, address string) error {
+// described returns the model that a server describes, and refuses what no run can work with.
+func described(r *scoringv1.GetModelResponse, address string) (*graph.Model, error) {
+	level, err := graph.ParseLevel(r.GetLevel())
+	if err != nil {
+		return nil, broken(address, "%v", err)
+	}
+	m := &graph.Model{
+		Name: r.GetName(), Digest: r.GetDigest(), InFeatures: int(r.GetInFeatures()), Level: level, Outputs: r.GetOutputs(),
+		MaxMessageBytes: int64(min(r.GetMaxMessageBytes(), math.MaxInt32)),
+		Engine:          r.GetEngine(), Versions: r.GetVersions(), BLAS: r.GetBlas(),
+	}
 	if err := m.Validate(); err != nil {
-		return broken(address, "%v", err)
+		return nil, broken(address, "%v", err)
 	}
 	if m.MaxMessageBytes < 1<<10 || m.MaxMessageBytes > math.MaxInt32 {
-		return broken(address, "max_message_bytes is %d, out of range", m.MaxMessageBytes)
+		return nil, broken(address, "max_message_bytes is %d, out of range", m.MaxMessageBytes)
 	}
-	return nil
+	if m.Inputs, err = inputs(r); err != nil {
+		return nil, broken(address, "%v", err)
+	}
+	return m, nil
+}
+
+// inputs are the columns that a server names. One that names none is older than they are: it takes edge weights.
+func inputs(r *scoringv1.GetModelResponse) (graph.Inputs, error) {
+	if len(r.GetInputs()) == 0 {
+		return graph.Inputs{Weights: true}, nil
+	}
+	var in graph.Inputs
+	seen := map[string]bool{}
+	for _, input := range r.GetInputs() {
+		name, width := input.GetName(), int(input.GetWidth())
+		switch {
+		case seen[name]:
+			return in, fmt.Errorf("inputs names %s twice", name)
+		case width < 1 || width > math.MaxInt32:
+			return in, fmt.Errorf("inputs gives %s the width %d", sentence(name), width)
+		case name == "x" && width != int(r.GetInFeatures()):
+			return in, fmt.Errorf("inputs gives x the width %d, but in_features is %d", width, r.GetInFeatures())
+		}
+		seen[name] = true
+		switch name {
+		case "x":
+		case "edge_attr":
+			in.EdgeWidth = width
+		case "edge_type":
+			in.EdgeTypes = width
+		case "graph_attr":
+			in.GraphWidth = width
+		case "edge_weight":
+			in.Weights = true
+		default:
+			return in, fmt.Errorf("inputs names the column %q, which this version of graphscore does not know: install the one that the server has", sentence(name))
+		}
+	}
+	return in, nil
 }

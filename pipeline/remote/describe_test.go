@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc/health"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 
+	"graphscore/pipeline/graph"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
@@ -195,6 +196,12 @@ func TestDescribeContract(t *testing.T) {
 		"doubled output":  {func(m *model) { m.Outputs = []string{"a", "a"} }, `outputs has the name "a"`},
 		"reserved output": {func(m *model) { m.Outputs = []string{"node_id"} }, `outputs has the name "node_id"`},
 		"no limit":        {func(m *model) { m.MaxMessageBytes = 0 }, "max_message_bytes is 0"},
+		"other level":     {func(m *model) { m.Level = "pair" }, `level is "pair", known are node, edge and graph`},
+		"output of edges": {func(m *model) { m.Level, m.Outputs = "edge", []string{"source"} }, `outputs has the name "source"`},
+		"other input":     {func(m *model) { m.Inputs = takes("x", 1, "pos", 3) }, `inputs names the column "pos", which this version of graphscore does not know`},
+		"input twice":     {func(m *model) { m.Inputs = takes("edge_attr", 1, "edge_attr", 3) }, "inputs names edge_attr twice"},
+		"no width":        {func(m *model) { m.Inputs = takes("edge_attr", 0) }, "inputs gives edge_attr the width 0"},
+		"another width":   {func(m *model) { m.Inputs = takes("x", 2) }, "inputs gives x the width 2, but in_features is 1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -207,11 +214,49 @@ func TestDescribeContract(t *testing.T) {
 	}
 }
 
+// takes is the inputs of a model, as names and widths.
+func takes(pairs ...any) []*scoringv1.ModelInput {
+	var inputs []*scoringv1.ModelInput
+	for i := 0; i < len(pairs); i += 2 {
+		inputs = append(inputs, &scoringv1.ModelInput{Name: pairs[i].(string), Width: uint32(pairs[i+1].(int))})
+	}
+	return inputs
+}
+
+func TestDescribeLevelAndInputs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		level  string
+		inputs []*scoringv1.ModelInput
+		want   graph.Level
+		reads  graph.Inputs
+	}{
+		"an older server": {"", nil, graph.NodeLevel, graph.Inputs{Weights: true}},
+		"features alone":  {"node", takes("x", 1), graph.NodeLevel, graph.Inputs{}},
+		"edges": {
+			"edge", takes("x", 1, "edge_attr", 3, "edge_type", 4, "graph_attr", 5, "edge_weight", 1), graph.EdgeLevel,
+			graph.Inputs{EdgeWidth: 3, EdgeTypes: 4, GraphWidth: 5, Weights: true},
+		},
+		"graphs": {"graph", takes("x", 1, "edge_weight", 1), graph.GraphLevel, graph.Inputs{Weights: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			served := remotetest.NewNative(1, "score")
+			served.Model.Level, served.Model.Inputs = c.level, c.inputs
+			m, err := describe(t, quick(remotetest.Serve(t, newServer(served))))
+			if err != nil || m.Level != c.want || m.Inputs != c.reads {
+				t.Errorf("Describe = %+v, %v", m, err)
+			}
+		})
+	}
+}
+
 func TestDescribeModelsDiffer(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*scoringv1.GetModelResponse){
 		`model_digest is "sha256:ff", but "` + remotetest.Digest + `"`: func(m *scoringv1.GetModelResponse) { m.Digest = "sha256:ff" },
 		"in_features 2 and outputs [score] differ from 1 and [score]":  func(m *scoringv1.GetModelResponse) { m.InFeatures = 2 },
+		"level graph and inputs": func(m *scoringv1.GetModelResponse) { m.Level = "graph" },
 	}
 	for want, change := range tests {
 		t.Run(want, func(t *testing.T) {
@@ -220,8 +265,8 @@ func TestDescribeModelsDiffer(t *testing.T) {
 			change(second.Model)
 			one, two := remotetest.Serve(t, newServer(first)), remotetest.Serve(t, newServer(second))
 			_, err := describe(t, quick(one, two))
-			if e := fails(t, err, Contract, want+" at "+one); e.Address != two {
-				t.Errorf("address %q, want %q", e.Address, two)
+			if e := fails(t, err, Contract, want); e.Address != two || !strings.Contains(e.Error(), " at "+one) {
+				t.Errorf("%v of address %q, want %q", e, e.Address, two)
 			}
 		})
 	}

@@ -22,6 +22,7 @@ type Native struct {
 	client   scoringv1.ScoringServiceClient
 	deadline time.Duration
 	limit    int64
+	level    graph.Level
 	outputs  int
 	digest   string
 	code     *regexp.Regexp
@@ -44,6 +45,7 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 		client:   scoringv1.NewScoringServiceClient(conn),
 		deadline: cfg.Deadline,
 		limit:    limit,
+		level:    m.Level,
 		outputs:  len(m.Outputs),
 		digest:   m.Digest,
 		code:     regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`),
@@ -55,8 +57,12 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 
 // GraphBytes is what graph g adds to a request or to its answer, whichever is more.
 func (n *Native) GraphBytes(b *graph.Batch, g int) int64 {
-	return max(b.GraphBytes(g), 4*int64(b.GraphNodes(g))*int64(n.outputs))
+	from, to := b.ScoreRange(n.level, g)
+	return max(b.GraphBytes(g), n.answerBytes(to-from))
 }
+
+// answerBytes is the size of so many rows of scores.
+func (n *Native) answerBytes(rows int) int64 { return 4 * int64(rows) * int64(n.outputs) }
 
 // Limit is the largest sum of GraphBytes that fits into one message.
 func (n *Native) Limit() int64 { return n.limit - messageOverhead }
@@ -66,9 +72,9 @@ func (n *Native) Limit() int64 { return n.limit - messageOverhead }
 // of ctx.
 func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
 	if b.Nodes() == 0 {
-		return &graph.Scores{Outputs: n.outputs}, nil
+		return &graph.Scores{Level: n.level, Outputs: n.outputs, Values: make([]float32, b.ScoreRows(n.level)*n.outputs)}, nil
 	}
-	if size := max(b.Bytes(), 4*int64(b.Nodes())*int64(n.outputs)); size > n.Limit() {
+	if size := max(b.Bytes(), n.answerBytes(b.ScoreRows(n.level))); size > n.Limit() {
 		return nil, tooLarge(size, n.Limit())
 	}
 	start := time.Now()
@@ -124,6 +130,12 @@ func (n *Native) request(b *graph.Batch, s *scratch) *scoringv1.ScoreRequest {
 		InDegrees:    column(b.InDegree, n.portable),
 		Sources:      column(sources, n.portable),
 		EdgeWeights:  column(b.Weights, n.portable),
+
+		EdgeFeatureWidth:  uint32(b.EdgeWidth),
+		EdgeFeatures:      column(b.EdgeFeatures, n.portable),
+		EdgeTypes:         column(b.EdgeTypes, n.portable),
+		GraphFeatureWidth: uint32(b.GraphWidth),
+		GraphFeatures:     column(b.GraphFeatures, n.portable),
 	}
 }
 
@@ -132,21 +144,38 @@ func (n *Native) scores(b *graph.Batch, r *scoringv1.ScoreResponse, address stri
 	if r.GetModelDigest() != n.digest {
 		return nil, broken(address, "model_digest is %q, but the run began with %q", sentence(r.GetModelDigest()), n.digest)
 	}
-	if int64(r.GetNodes()) != int64(b.Nodes()) {
-		return nil, broken(address, "nodes is %d, but the request has %d nodes", r.GetNodes(), b.Nodes())
+	rows := b.ScoreRows(n.level)
+	if err := n.checkRows(b, r, rows, address); err != nil {
+		return nil, err
 	}
 	if int64(r.GetOutputs()) != int64(n.outputs) {
 		return nil, broken(address, "outputs is %d, but the model has %d outputs", r.GetOutputs(), n.outputs)
 	}
-	if want := 4 * int64(b.Nodes()) * int64(n.outputs); int64(len(r.GetScores())) != want {
-		return nil, broken(address, "scores has %d bytes, but %d nodes with %d outputs take %d",
-			len(r.GetScores()), b.Nodes(), n.outputs, want)
+	if want := n.answerBytes(rows); int64(len(r.GetScores())) != want {
+		return nil, broken(address, "scores has %d bytes, but %d %ss with %d outputs take %d",
+			len(r.GetScores()), rows, n.level, n.outputs, want)
 	}
 	failed, err := n.failures(b, r.GetErrors(), address)
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Scores{Outputs: n.outputs, Values: floats(r.GetScores(), n.portable), Failed: failed}, nil
+	return &graph.Scores{Level: n.level, Outputs: n.outputs, Values: floats(r.GetScores(), n.portable), Failed: failed}, nil
+}
+
+// checkRows compares the counts of an answer with those of the request. A server that knows level node alone counts nodes,
+// and no rows.
+func (n *Native) checkRows(b *graph.Batch, r *scoringv1.ScoreResponse, rows int, address string) *Error {
+	nodes := 0
+	if n.level == graph.NodeLevel {
+		nodes = b.Nodes()
+	}
+	if int64(r.GetNodes()) != int64(nodes) {
+		return broken(address, "nodes is %d, but the request has %d nodes and the level is %s", r.GetNodes(), b.Nodes(), n.level)
+	}
+	if old := n.level == graph.NodeLevel && r.GetRows() == 0; !old && int64(r.GetRows()) != int64(rows) {
+		return broken(address, "rows is %d, but the request has %d %ss", r.GetRows(), rows, n.level)
+	}
+	return nil
 }
 
 func (n *Native) failures(b *graph.Batch, errors []*scoringv1.GraphError, address string) ([]graph.Failure, *Error) {

@@ -54,6 +54,79 @@ func TestNativeScores(t *testing.T) {
 	}
 }
 
+// featured gives a batch features of edges and graphs, and types of edges.
+func featured(b *graph.Batch) *graph.Batch {
+	b.EdgeWidth, b.GraphWidth, b.EdgeTypes = 2, 3, make([]uint32, b.Edges())
+	for e := range b.Edges() {
+		b.EdgeFeatures = append(b.EdgeFeatures, float32(e), 1)
+		b.EdgeTypes[e] = uint32(e % 5)
+		b.EdgeRows = append(b.EdgeRows, uint32(e))
+	}
+	for g := range b.Graphs() {
+		b.GraphFeatures = append(b.GraphFeatures, float32(g), 2, 3)
+	}
+	return b
+}
+
+// A slice of a batch has the scores at every level that it has in the whole.
+func TestNativeLevels(t *testing.T) {
+	t.Parallel()
+	for _, level := range []graph.Level{graph.NodeLevel, graph.EdgeLevel, graph.GraphLevel} {
+		for _, portable := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s portable %v", level, portable), func(t *testing.T) {
+				t.Parallel()
+				served := remotetest.NewNative(3, "a", "b")
+				served.Model.Level = level.String()
+				served.Model.Inputs = takes("x", 3, "edge_attr", 2, "edge_type", 5, "graph_attr", 3)
+				n := native(t, quick(remotetest.ServeUnix(t, newServer(served))))
+				n.portable = portable
+				whole := featured(randomBatch(7, shape{graphs: 50, width: 3, weighted: true}))
+				all, err := n.Score(t.Context(), whole)
+				if err != nil || all.Level != level || len(all.Values) != 2*whole.ScoreRows(level) {
+					t.Fatalf("%d scores of level %s, %v", len(all.Values), all.Level, err)
+				}
+				for from := range whole.Graphs() {
+					to := min(from+9, whole.Graphs())
+					got, err := n.Score(t.Context(), whole.Slice(from, to))
+					if err != nil {
+						t.Fatal(err)
+					}
+					first, _ := whole.ScoreRange(level, from)
+					_, last := whole.ScoreRange(level, to-1)
+					if want := all.Values[2*first : 2*last]; whole.Slice(from, to).Nodes() > 0 && !slices.Equal(got.Values, want) {
+						t.Fatalf("graphs from %d: %v\nwant %v", from, got.Values, want)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestNativeContractOfLevels(t *testing.T) {
+	t.Parallel()
+	type response = scoringv1.ScoreResponse
+	for name, test := range map[string]struct {
+		level  string
+		change func(*response)
+		want   string
+	}{
+		"a client that knows nodes alone would take these": {"edge", func(r *response) { r.Nodes = 3 }, "nodes is 3, but the request has 3 nodes and the level is edge"},
+		"no rows":         {"graph", func(r *response) { r.Rows = 0 }, "rows is 0, but the request has 2 graphs"},
+		"rows missing":    {"edge", func(r *response) { r.Rows = 7 }, "rows is 7, but the request has 1 edges"},
+		"rows of nodes":   {"node", func(r *response) { r.Rows = 4 }, "rows is 4, but the request has 3 nodes"},
+		"scores of nodes": {"graph", func(r *response) { r.Scores = make([]byte, 12) }, "scores has 12 bytes, but 2 graphs with 1 outputs take 8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			served := remotetest.NewNative(1, "score")
+			served.Model.Level = test.level
+			served.Change = func(_ *scoringv1.ScoreRequest, r *response) { test.change(r) }
+			_, err := native(t, quick(remotetest.Serve(t, newServer(served)))).Score(t.Context(), line(2, 1))
+			fails(t, err, Contract, test.want)
+		})
+	}
+}
+
 func TestNativeSendsNothingWithoutNodes(t *testing.T) {
 	t.Parallel()
 	served := remotetest.NewNative(1, "score")
@@ -63,6 +136,11 @@ func TestNativeSendsNothingWithoutNodes(t *testing.T) {
 		if err != nil || len(got.Values) != 0 || got.Outputs != 1 {
 			t.Errorf("Score = %+v, %v", got, err)
 		}
+	}
+	served.Model.Level = "graph"
+	n = native(t, quick(remotetest.Serve(t, newServer(served))))
+	if got, err := n.Score(t.Context(), line(0, 0)); err != nil || !slices.Equal(got.Values, []float32{0, 0}) {
+		t.Errorf("Score = %+v, %v", got, err)
 	}
 	if served.Calls() != 0 {
 		t.Errorf("%d calls", served.Calls())
@@ -74,6 +152,9 @@ func TestNativeSizes(t *testing.T) {
 	for _, s := range []shape{{graphs: 30, width: 5}, {graphs: 30, width: 1, weighted: true}} {
 		n := NewNative(nil, Config{}, &graph.Model{Outputs: []string{"score"}})
 		whole := randomBatch(3, s)
+		if s.weighted {
+			whole = featured(whole)
+		}
 		for from := range whole.Graphs() {
 			b := whole.Slice(from, whole.Graphs())
 			var sum int64
@@ -89,6 +170,10 @@ func TestNativeSizes(t *testing.T) {
 	wide := NewNative(nil, Config{}, &graph.Model{Outputs: make([]string, 100)})
 	if got := wide.GraphBytes(line(3), 0); got != 1200 {
 		t.Errorf("GraphBytes = %d, want the 1200 of the answer", got)
+	}
+	edges := NewNative(nil, Config{}, &graph.Model{Level: graph.EdgeLevel, Outputs: make([]string, 100)})
+	if got := edges.GraphBytes(line(3), 0); got != 400 {
+		t.Errorf("GraphBytes = %d, want the 400 of one edge", got)
 	}
 	small := NewNative(nil, Config{MaxMessageBytes: 1 << 20}, &graph.Model{MaxMessageBytes: 5000})
 	if got := small.Limit(); got != 5000-messageOverhead {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"google.golang.org/grpc"
@@ -98,12 +97,7 @@ func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	if err != nil {
 		return nil, callError(ctx, err, c)
 	}
-	m := &graph.Model{
-		Name: r.GetName(), Digest: r.GetDigest(), InFeatures: int(r.GetInFeatures()), Outputs: r.GetOutputs(),
-		MaxMessageBytes: int64(min(r.GetMaxMessageBytes(), math.MaxInt32)),
-		Engine:          r.GetEngine(), Versions: r.GetVersions(), BLAS: r.GetBlas(),
-	}
-	return m, check(m, p.address)
+	return described(r, p.address)
 }
 
 // mistake finds out whether TLS settings are why the server cannot be reached: gRPC calls that Unavailable too.

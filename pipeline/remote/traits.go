@@ -3,6 +3,7 @@ package remote
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc"
@@ -19,7 +20,8 @@ type Traits struct {
 	// Describes: a server says what it scores with (name, digest, width, outputs) and how large a message it takes.
 	// Without it, the digest is Config.ModelVersion and the width is that of the first graph.
 	Describes bool
-	// Outputs are the only outputs that an answer can carry, nil where it can carry any.
+	// Outputs are the only outputs that an answer can carry, and they are of nodes: such a request carries nothing beside
+	// features and edges. It is nil where the protocol carries every model.
 	Outputs []string
 	// CallsPerWorker is how many calls under way keep one worker busy.
 	CallsPerWorker int
@@ -46,9 +48,23 @@ func traitsOf(protocol string) (t Traits, known bool) {
 	return Traits{}, false
 }
 
-// Carries reports whether an answer can carry the scores of a model.
-func (t Traits) Carries(m *graph.Model) bool {
-	return t.Outputs == nil || len(m.Outputs) == len(t.Outputs)
+// Lacks says what of a model the protocol cannot carry, as in "2 outputs"; it returns "" where it carries all of it.
+func (t Traits) Lacks(m *graph.Model) string {
+	switch {
+	case t.Outputs == nil:
+		return ""
+	case m.Level != graph.NodeLevel:
+		return fmt.Sprintf("scores of level %s", m.Level)
+	case len(m.Outputs) != len(t.Outputs):
+		return fmt.Sprintf("%d outputs", len(m.Outputs))
+	case m.Inputs.EdgeWidth > 0:
+		return "features of edges (edge_attr)"
+	case m.Inputs.EdgeTypes > 0:
+		return "types of edges (edge_type)"
+	case m.Inputs.GraphWidth > 0:
+		return "features of graphs (graph_attr)"
+	}
+	return ""
 }
 
 // Assumed returns what is known of the model behind a server that does not describe it: version is its digest,
@@ -57,7 +73,9 @@ func (t Traits) Assumed(version string, m *graph.Model) *graph.Model {
 	if m == nil {
 		m = new(graph.Model)
 	}
-	return &graph.Model{Name: m.Name, Digest: cmp.Or(version, m.Digest), Outputs: t.Outputs}
+	return &graph.Model{
+		Name: m.Name, Digest: cmp.Or(version, m.Digest), Outputs: t.Outputs, Inputs: graph.Inputs{Weights: true},
+	}
 }
 
 // Scorer scores over one protocol. It is safe for concurrent use.

@@ -24,21 +24,43 @@ func TestTraitsOf(t *testing.T) {
 
 func TestAssumed(t *testing.T) {
 	t.Parallel()
-	gcn, native := TraitsOf(ProtocolGCN), TraitsOf(ProtocolNative)
+	gcn := TraitsOf(ProtocolGCN)
 	one := &graph.Model{Name: "m", Digest: "sha256:1", InFeatures: 3, Outputs: []string{"charge"}, Engine: "numpy"}
-	two := &graph.Model{Outputs: []string{"a", "b"}}
+	weights := graph.Inputs{Weights: true}
 	for name, c := range map[string]struct{ got, want *graph.Model }{
-		"nothing is known":   {gcn.Assumed("", nil), &graph.Model{Outputs: []string{"score"}}},
-		"a version":          {gcn.Assumed("v7", nil), &graph.Model{Digest: "v7", Outputs: []string{"score"}}},
-		"a model":            {gcn.Assumed("", one), &graph.Model{Name: "m", Digest: "sha256:1", Outputs: []string{"score"}}},
-		"both":               {gcn.Assumed("v7", one), &graph.Model{Name: "m", Digest: "v7", Outputs: []string{"score"}}},
+		"nothing is known":   {gcn.Assumed("", nil), &graph.Model{Outputs: []string{"score"}, Inputs: weights}},
+		"a version":          {gcn.Assumed("v7", nil), &graph.Model{Digest: "v7", Outputs: []string{"score"}, Inputs: weights}},
+		"a model":            {gcn.Assumed("", one), &graph.Model{Name: "m", Digest: "sha256:1", Outputs: []string{"score"}, Inputs: weights}},
+		"both":               {gcn.Assumed("v7", one), &graph.Model{Name: "m", Digest: "v7", Outputs: []string{"score"}, Inputs: weights}},
 		"it does not change": {one, &graph.Model{Name: "m", Digest: "sha256:1", InFeatures: 3, Outputs: []string{"charge"}, Engine: "numpy"}},
 	} {
 		if d := cmp.Diff(c.want, c.got); d != "" {
 			t.Errorf("%s: %s", name, d)
 		}
 	}
-	if !gcn.Carries(one) || gcn.Carries(two) || !native.Carries(one) || !native.Carries(two) {
-		t.Error("gcn carries one output, native any number")
+}
+
+func TestLacks(t *testing.T) {
+	t.Parallel()
+	gcn, native := TraitsOf(ProtocolGCN), TraitsOf(ProtocolNative)
+	one := []string{"score"}
+	for _, c := range []struct {
+		model graph.Model
+		want  string
+	}{
+		{graph.Model{Outputs: one, Inputs: graph.Inputs{Weights: true}}, ""},
+		{graph.Model{Outputs: []string{"a", "b"}}, "2 outputs"},
+		{graph.Model{Outputs: one, Level: graph.EdgeLevel}, "scores of level edge"},
+		{graph.Model{Outputs: one, Level: graph.GraphLevel}, "scores of level graph"},
+		{graph.Model{Outputs: one, Inputs: graph.Inputs{EdgeWidth: 2}}, "features of edges (edge_attr)"},
+		{graph.Model{Outputs: one, Inputs: graph.Inputs{EdgeTypes: 2}}, "types of edges (edge_type)"},
+		{graph.Model{Outputs: one, Inputs: graph.Inputs{GraphWidth: 2}}, "features of graphs (graph_attr)"},
+	} {
+		if got := gcn.Lacks(&c.model); got != c.want {
+			t.Errorf("gcn lacks %q of %+v, want %q", got, c.model, c.want)
+		}
+		if got := native.Lacks(&c.model); got != "" {
+			t.Errorf("native lacks %q of %+v", got, c.model)
+		}
 	}
 }

@@ -17,11 +17,13 @@ import (
 const Digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 
 // Native is a server of the native protocol. Its model computes output k of a node as
-// (k+1) * (the sum of its features + the sum of weight times first feature over its in-edges, in float32).
+// (k+1) * (the sum of its features + the sum of weight times first feature over its in-edges, in float32). At level edge
+// the value of an edge is that of its source, twice, and of its target, and its features and type; at level graph that of
+// a graph is the sum of its features and of its nodes.
 // Fields are set before it serves; it is safe for concurrent use.
 type Native struct {
 	scoringv1.UnimplementedScoringServiceServer
-	// Model is what GetModel returns; NewNative fills it.
+	// Model is what GetModel returns; NewNative fills it as a server does that knows level node alone.
 	Model *scoringv1.GetModelResponse
 	// Before runs first in each call of Score: an error, or a context that ends, is the answer.
 	Before func(ctx context.Context, request *scoringv1.ScoreRequest) error
@@ -74,13 +76,18 @@ func (n *Native) check(r *scoringv1.ScoreRequest) error {
 		"features":    {len(r.GetFeatures()), 4 * int(r.GetNodes()) * int(r.GetFeatureWidth())},
 		"in_degrees":  {len(r.GetInDegrees()), 4 * int(r.GetNodes())},
 		"sources":     {len(r.GetSources()), 4 * int(r.GetEdges())},
+
+		"edge_features":  {len(r.GetEdgeFeatures()), 4 * int(r.GetEdges()) * int(r.GetEdgeFeatureWidth())},
+		"graph_features": {len(r.GetGraphFeatures()), 4 * int(r.GetGraphs()) * int(r.GetGraphFeatureWidth())},
 	} {
 		if lengths[0] != lengths[1] {
 			return status.Errorf(codes.InvalidArgument, "%s has %d bytes, not %d", name, lengths[0], lengths[1])
 		}
 	}
-	if w := len(r.GetEdgeWeights()); w != 0 && w != 4*int(r.GetEdges()) {
-		return status.Errorf(codes.InvalidArgument, "edge_weights has %d bytes", w)
+	for name, length := range map[string]int{"edge_weights": len(r.GetEdgeWeights()), "edge_types": len(r.GetEdgeTypes())} {
+		if length != 0 && length != 4*int(r.GetEdges()) {
+			return status.Errorf(codes.InvalidArgument, "%s has %d bytes", name, length)
+		}
 	}
 	if r.GetFeatureWidth() != n.Model.GetInFeatures() {
 		return status.Errorf(codes.InvalidArgument, "feature_width is %d", r.GetFeatureWidth())
@@ -104,29 +111,80 @@ func (n *Native) check(r *scoringv1.ScoreRequest) error {
 }
 
 func (n *Native) score(r *scoringv1.ScoreRequest) *scoringv1.ScoreResponse {
-	outputs, width := len(n.Model.GetOutputs()), int(r.GetFeatureWidth())
-	scores := make([]byte, 0, 4*int(r.GetNodes())*outputs)
-	edge := 0
-	for node := range int(r.GetNodes()) {
-		var sum float32
-		for i := range width {
-			sum += float(r.GetFeatures(), node*width+i)
+	response := &scoringv1.ScoreResponse{
+		Nodes: r.GetNodes(), Outputs: uint32(len(n.Model.GetOutputs())), ModelDigest: n.Model.GetDigest(), ModelNanos: 1000,
+	}
+	rows := nodeValues(r)
+	switch n.Model.GetLevel() {
+	case "edge":
+		rows, response.Nodes = edgeValues(r, rows), 0
+	case "graph":
+		rows, response.Nodes = graphValues(r, rows), 0
+	}
+	if n.Model.GetLevel() != "" {
+		response.Rows = uint32(len(rows))
+	}
+	for _, v := range rows {
+		for k := range response.GetOutputs() {
+			response.Scores = binary.LittleEndian.AppendUint32(response.Scores, math.Float32bits(float32(k+1)*v))
 		}
+	}
+	return response
+}
+
+func nodeValues(r *scoringv1.ScoreRequest) []float32 {
+	width := int(r.GetFeatureWidth())
+	values := make([]float32, r.GetNodes())
+	edge := 0
+	for node := range values {
+		values[node] = sum(r.GetFeatures(), node, width)
 		for range word(r.GetInDegrees(), node) {
 			weight := float32(1)
 			if len(r.GetEdgeWeights()) > 0 {
 				weight = float(r.GetEdgeWeights(), edge)
 			}
-			sum += weight * float(r.GetFeatures(), int(word(r.GetSources(), edge))*width)
+			values[node] += weight * float(r.GetFeatures(), int(word(r.GetSources(), edge))*width)
 			edge++
 		}
-		for k := range outputs {
-			scores = binary.LittleEndian.AppendUint32(scores, math.Float32bits(float32(k+1)*sum))
+	}
+	return values
+}
+
+func edgeValues(r *scoringv1.ScoreRequest, nodes []float32) []float32 {
+	values := make([]float32, 0, r.GetEdges())
+	for target := range nodes {
+		for range word(r.GetInDegrees(), target) {
+			edge := len(values)
+			v := 2*nodes[word(r.GetSources(), edge)] + nodes[target] + sum(r.GetEdgeFeatures(), edge, int(r.GetEdgeFeatureWidth()))
+			if len(r.GetEdgeTypes()) > 0 {
+				v += float32(word(r.GetEdgeTypes(), edge))
+			}
+			values = append(values, v)
 		}
 	}
-	return &scoringv1.ScoreResponse{
-		Nodes: r.GetNodes(), Outputs: uint32(outputs), Scores: scores, ModelDigest: n.Model.GetDigest(), ModelNanos: 1000,
+	return values
+}
+
+func graphValues(r *scoringv1.ScoreRequest, nodes []float32) []float32 {
+	values := make([]float32, r.GetGraphs())
+	for g := range values {
+		values[g] = sum(r.GetGraphFeatures(), g, int(r.GetGraphFeatureWidth()))
+		count := word(r.GetNodeCounts(), g)
+		for _, v := range nodes[:count] {
+			values[g] += v
+		}
+		nodes = nodes[count:]
 	}
+	return values
+}
+
+// sum adds the values of one row of a column.
+func sum(column []byte, row, width int) float32 {
+	var s float32
+	for i := range width {
+		s += float(column, row*width+i)
+	}
+	return s
 }
 
 func word(column []byte, i int) uint32 { return binary.LittleEndian.Uint32(column[4*i:]) }
