@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from graphscore import BatchError, GraphBatch
+from graphscore._batch import LEVELS
 
 GOOD: dict[str, Any] = {
     "node_counts": np.array([2, 1], np.uint32),
@@ -15,6 +16,9 @@ GOOD: dict[str, Any] = {
     "in_degrees": np.array([1, 1, 0], np.uint32),
     "sources": np.array([1, 0], np.uint32),
     "edge_weights": np.ones(2, np.float32),
+    "edge_features": np.ones((2, 4), np.float32),
+    "edge_types": np.zeros(2, np.uint32),
+    "graph_features": np.ones((2, 1), np.float32),
 }
 
 
@@ -29,6 +33,11 @@ GOOD: dict[str, Any] = {
         ({"sources": np.array([3, 0])}, "sources: node 3 does not exist in a batch of 3 nodes"),
         ({"sources": np.array([-1, 0])}, "sources: node -1 does not exist in a batch of 3 nodes"),
         ({"edge_weights": np.ones(3, np.float32)}, "edge_weights: the length is 3, but edges is 2"),
+        ({"edge_features": np.ones((3, 4), np.float32)}, "edge_features: the length is 3, but edges is 2"),
+        ({"edge_features": np.ones(2, np.float32)}, "edge_features: 1 dimensions instead of"),
+        ({"edge_types": np.zeros(1, np.uint32)}, "edge_types: the length is 1, but edges is 2"),
+        ({"graph_features": np.ones((3, 1), np.float32)}, "graph_features: the length is 3, but graphs is 2"),
+        ({"graph_features": np.ones(2, np.float32)}, "graph_features: 1 dimensions instead of"),
         ({"features": np.ones(3, np.float32)}, "features: 1 dimensions instead of"),
     ],
 )
@@ -36,3 +45,7 @@ def test_columns_that_disagree(change: dict[str, Any], message: str) -> None:
     GraphBatch(**GOOD)
     with pytest.raises(BatchError, match=message):
         GraphBatch(**GOOD | change)
+
+
+def test_rows_of_a_level() -> None:
+    assert [GraphBatch(**GOOD).rows(level) for level in LEVELS] == [3, 2, 2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from graphscore._arrays import Floats, Indices
+
+Level: TypeAlias = Literal["node", "edge", "graph"]
+"""What a row of scores belongs to."""
+
+LEVELS: Final[tuple[Level, ...]] = get_args(Level)
 
 _EDGE_OUT_OF_RANGE: Final = "edge_out_of_range"
 _MAX_COUNT: Final = 2**31 - 1
@@ -34,6 +39,9 @@ class GraphBatch:
         in_degrees: edges that point to each node, [N].
         sources: the batch-wide number of each edge's source, [E], any integers below N.
         edge_weights: [E], float32, or None: every edge weighs 1.
+        edge_features: [E, D], float32, in the order of sources, or None.
+        edge_types: [E], integers from 0, in the order of sources, or None.
+        graph_features: [G, F], float32, or None.
     """
 
     node_counts: npt.NDArray[np.integer]
@@ -41,6 +49,9 @@ class GraphBatch:
     in_degrees: npt.NDArray[np.integer]
     sources: npt.NDArray[np.integer]
     edge_weights: Floats | None = None
+    edge_features: Floats | None = None
+    edge_types: npt.NDArray[np.integer] | None = None
+    graph_features: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2:  # noqa: PLR2004
@@ -53,6 +64,12 @@ class GraphBatch:
         _equal("in_degrees", "sum", _total(self.in_degrees), "edges", edges)
         if self.edge_weights is not None:
             _equal("edge_weights", "length", len(self.edge_weights), "edges", edges)
+        if self.edge_features is not None:
+            _table("edge_features", self.edge_features, "edges", edges)
+        if self.edge_types is not None:
+            _equal("edge_types", "length", len(self.edge_types), "edges", edges)
+        if self.graph_features is not None:
+            _table("graph_features", self.graph_features, "graphs", self.graphs)
         if edges and (int(self.sources.max()) >= nodes or int(self.sources.min()) < 0):
             worst = int(self.sources.max()) if int(self.sources.max()) >= nodes else int(self.sources.min())
             raise BatchError(f"sources: node {worst} does not exist in a batch of {nodes} nodes")
@@ -77,6 +94,10 @@ class GraphBatch:
         """W, the number of features of a node."""
         return int(self.features.shape[1])
 
+    def rows(self, level: Level) -> int:
+        """Return how many rows of scores the batch has at a level: N, E or G."""
+        return {"node": self.nodes, "edge": self.edges, "graph": self.graphs}[level]
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -95,9 +116,13 @@ class Scores:
     """The scores of a batch, in its order."""
 
     values: Floats
-    """[N, K], float32. The rows of a failed graph are zero."""
+    """[rows, K], float32: a row a node, an edge (in the order of sources) or a graph.
+
+    The rows of a failed graph, and that of a graph without nodes, are zero."""
     failed: tuple[Failure, ...] = ()
     """Ascending by graph."""
+    level: Level = "node"
+    """What a row belongs to."""
 
 
 def indices(numbers: npt.NDArray[np.integer]) -> Indices:
@@ -144,6 +169,12 @@ def _total(counts: npt.NDArray[np.integer]) -> int:
     if len(counts) and int(counts.min()) < 0:
         return -1
     return int(counts.sum(dtype=np.int64))
+
+
+def _table(field: str, table: Floats, other: str, wanted: int) -> None:
+    if table.ndim != 2:  # noqa: PLR2004
+        raise BatchError(f"{field}: {table.ndim} dimensions instead of [{other}, width]")
+    _equal(field, "length", len(table), other, wanted)
 
 
 def _equal(field: str, what: str, value: int, other: str, wanted: int) -> None:

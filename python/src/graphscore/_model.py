@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from graphscore._batch import Level
 from graphscore._config import ModelError, Section, parse, printable, show
 from graphscore._layers import LAYER_TYPES, Layer, LayerSpec, Width
 from graphscore._tensors import Tensors
@@ -72,6 +73,16 @@ class Model:
     """A name for each score of a node."""
     layers: tuple[ModelLayer, ...]
     output_activation: str
+
+    @property
+    def level(self) -> Level:
+        """A score belongs to a node."""
+        return "node"
+
+    @property
+    def inputs(self) -> Mapping[str, int]:
+        """Features of nodes and weights of edges, whether or not a layer uses weights."""
+        return {"x": self.in_features, "edge_weight": 1}
 
 
 def load_model(folder: str | Path) -> Model:

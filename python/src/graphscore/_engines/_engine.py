@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from graphscore._batch import GraphBatch, Scores
+from graphscore._batch import GraphBatch, Level, Scores
 
 
 class EngineError(RuntimeError):
@@ -29,8 +29,20 @@ class ModelFacts(Protocol):
         """Features of a node, at least 1."""
 
     @property
+    def level(self) -> Level:
+        """What a row of scores belongs to."""
+
+    @property
+    def inputs(self) -> Mapping[str, int]:
+        """The columns that the model reads and their widths, in this order; one that is not here is not read.
+
+        x and graph_attr: values a node and a graph; edge_attr: values an edge; edge_type: the number of types;
+        edge_weight: 1. x is always there.
+        """
+
+    @property
     def outputs(self) -> tuple[str, ...]:
-        """A name for each score of a node, at least one; the order is that of the columns of the scores."""
+        """A name for each score of a row, at least one; the order is that of the columns of the scores."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +74,17 @@ class Engine(Protocol):
         """Return what the scores depend on apart from the model."""
 
     def score(self, batch: GraphBatch) -> Scores:
-        """Score every node of every graph of a batch: float32 [N, K], where K is the number of `model.outputs`.
+        """Score a batch: float32 [rows, K], where K is the number of `model.outputs`.
+
+        A row is a node, an edge or a graph, as `model.level` says.
 
         Scores have the unit that the model was trained on; they may be NaN or infinite where its arithmetic
         returns that. The batch is not changed, and the caller may not change it during the call; the scores are
         new arrays that belong to the caller.
 
-        A graph with an edge that leaves it is listed in `failed` (see `out_of_range`), its rows are zero, and it
-        disturbs no other graph. Raises BatchError if the batch has nodes and its width is not
-        `model.in_features`, and MemoryError if there is not enough memory. Any other exception is a bug; it ends
+        A graph with an edge that leaves it, or with a category that the model has no table row or type for, is
+        listed in `failed`, its rows are zero, and it disturbs no other graph. Raises BatchError if a column
+        that the model reads is absent or of another width where the batch has nodes, edges or graphs for it
+        (absent edge weights are all 1), and MemoryError if there is not enough memory. Any other exception is a bug; it ends
         the call, and the engine stays usable.
         """
