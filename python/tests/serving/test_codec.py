@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,15 @@ from hypothesis import strategies as st
 
 import graphscore
 from graphs import batch, random_graph
+from graphscore._batch import Level
 from graphscore._proto import scoring_pb2
 from graphscore._serving import codec
 
-COUNTS = ("graphs", "nodes", "edges", "feature_width")
-COLUMNS = ("node_counts", "features", "in_degrees", "sources", "edge_weights")
+COUNTS = ("graphs", "nodes", "edges", "feature_width", "edge_feature_width", "graph_feature_width")
+COLUMNS = (
+    *("node_counts", "features", "in_degrees", "sources", "edge_weights"),
+    *("edge_features", "edge_types", "graph_features"),
+)
 
 
 def message(some: dict[str, Any]) -> bytes:
@@ -96,6 +101,61 @@ def test_the_rest_is_read_by_protobuf(unusual: bytes) -> None:
 def test_of_a_number_given_twice_the_last_counts() -> None:
     with pytest.raises(graphscore.BatchError, match="graphs = 7"):
         codec.decode_score_request(good() + b"\x08\x07")
+
+
+def columns(**changed: Any) -> bytes:
+    """Return a request of two graphs with three edges and every column, changed."""
+    some: dict[str, Any] = {
+        "graphs": 2,
+        "nodes": 3,
+        "edges": 3,
+        "feature_width": 1,
+        "node_counts": np.array([2, 1], np.uint32).tobytes(),
+        "features": np.zeros(3, np.float32).tobytes(),
+        "in_degrees": np.array([0, 2, 1], np.uint32).tobytes(),
+        "sources": np.array([0, 1, 2], np.uint32).tobytes(),
+        "edge_feature_width": 2,
+        "edge_features": np.arange(6, dtype=np.float32).tobytes(),
+        "edge_types": np.array([4, 0, 7], np.uint32).tobytes(),
+        "graph_feature_width": 3,
+        "graph_features": np.arange(6, dtype=np.float32).tobytes(),
+    }
+    return message(some | changed)
+
+
+def test_columns_of_edges_and_graphs() -> None:
+    read = codec.decode_score_request(columns())
+    assert read.edge_features is not None
+    assert read.edge_features.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert read.edge_types is not None
+    assert read.edge_types.tolist() == [4, 0, 7]
+    assert read.graph_features is not None
+    assert read.graph_features.tolist() == [[0, 1, 2], [3, 4, 5]]
+    plain = codec.decode_score_request(good())
+    assert (plain.edge_features, plain.edge_types, plain.graph_features) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"edge_features": bytes(20)}, "edge_features: 20 bytes, but edges x edge_feature_width = 6 values"),
+        ({"edge_feature_width": 0}, "edge_features: 24 bytes, but edges x edge_feature_width = 0 values"),
+        ({"edge_feature_width": 2**32 - 1}, "edge_features: 24 bytes, but edges x edge_feature_width = 12884901885"),
+        ({"edge_types": bytes(8)}, "edge_types: 8 bytes, but edges = 3 values"),
+        ({"graph_features": b""}, "graph_features: 0 bytes, but graphs x graph_feature_width = 6 values"),
+        ({"graph_feature_width": 2}, "graph_features: 24 bytes, but graphs x graph_feature_width = 4 values"),
+    ],
+)
+def test_columns_that_do_not_fit(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(graphscore.BatchError, match=re.escape(said)):
+        codec.decode_score_request(columns(**changed))
+
+
+@pytest.mark.parametrize(("level", "nodes"), [("node", 3), ("edge", 0), ("graph", 0)])
+def test_an_older_client_refuses_rows_that_are_no_nodes(level: Level, nodes: int) -> None:
+    scores = graphscore.Scores(np.zeros((3, 2), np.float32), level=level)
+    answer = scoring_pb2.ScoreResponse.FromString(codec.encode_score_response(scores, "sha256:", 1))
+    assert (answer.nodes, answer.rows, answer.outputs, len(answer.scores)) == (nodes, 3, 2, 24)
 
 
 @pytest.mark.parametrize("shift", range(4))

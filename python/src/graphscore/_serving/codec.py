@@ -14,7 +14,7 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError, Message
 
 from graphscore._arrays import Floats
-from graphscore._batch import BatchError, GraphBatch, Scores
+from graphscore._batch import BatchError, GraphBatch, Level, Scores
 from graphscore._proto import gcn_pb2, scoring_pb2
 
 GCN_SERVICE: Final = gcn_pb2.DESCRIPTOR.services_by_name["GCNService"].full_name
@@ -49,6 +49,8 @@ class ModelInfo:
     engine: str
     versions: Mapping[str, str]
     blas: str
+    level: Level
+    inputs: Mapping[str, int]
 
 
 def decode_score_request(data: bytes) -> GraphBatch:
@@ -59,13 +61,16 @@ def decode_score_request(data: bytes) -> GraphBatch:
     request = _score_request(data) or _parse(scoring_pb2.ScoreRequest, data)
     nodes, edges, width = request.nodes, request.edges, request.feature_width
     features = _column("features", request.features, _FLOAT, "nodes x feature_width", nodes * width)
-    weights = request.edge_weights
+    weights, types = request.edge_weights, request.edge_types
     return GraphBatch(
         node_counts=_aligned(_column("node_counts", request.node_counts, _UINT, "graphs", request.graphs)),
         features=features.reshape(nodes, width) if nodes else features.reshape(0, 0),
         in_degrees=_aligned(_column("in_degrees", request.in_degrees, _UINT, "nodes", nodes)),
         sources=_aligned(_column("sources", request.sources, _UINT, "edges", edges)),
         edge_weights=_column("edge_weights", weights, _FLOAT, "edges", edges) if weights else None,
+        edge_features=_table("edge", request.edge_features, edges, request.edge_feature_width),
+        edge_types=_aligned(_column("edge_types", types, _UINT, "edges", edges)) if types else None,
+        graph_features=_table("graph", request.graph_features, request.graphs, request.graph_feature_width),
     )
 
 
@@ -82,6 +87,11 @@ class _ScoreRequest:
     in_degrees: bytes | memoryview = b""
     sources: bytes | memoryview = b""
     edge_weights: bytes | memoryview = b""
+    edge_feature_width: int = 0
+    edge_features: bytes | memoryview = b""
+    edge_types: bytes | memoryview = b""
+    graph_feature_width: int = 0
+    graph_features: bytes | memoryview = b""
 
 
 def _score_request(data: bytes) -> _ScoreRequest | None:
@@ -120,10 +130,11 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 
 
 def encode_score_response(scores: Scores, model_digest: str, model_nanos: int) -> bytes:
-    """Return a ScoreResponse."""
-    nodes, outputs = scores.values.shape
+    """Return a ScoreResponse. It counts nodes only where a row is a node: older clients take any count for theirs."""
+    rows, outputs = scores.values.shape
     return scoring_pb2.ScoreResponse(
-        nodes=nodes,
+        nodes=rows if scores.level == "node" else 0,
+        rows=rows,
         outputs=outputs,
         scores=scores.values.astype(_FLOAT, copy=False).tobytes(),
         model_digest=model_digest,
@@ -151,6 +162,8 @@ def encode_get_model_response(info: ModelInfo) -> bytes:
         engine=info.engine,
         versions=info.versions,
         blas=info.blas,
+        level=info.level,
+        inputs=[scoring_pb2.ModelInput(name=name, width=width) for name, width in info.inputs.items()],
     ).SerializeToString()
 
 
@@ -203,6 +216,13 @@ def _parse(kind: type[_M], data: bytes) -> _M:
 def _aligned(column: npt.NDArray[_T]) -> npt.NDArray[_T]:
     """Return a column for several passes over it: each is slow at an odd address."""
     return column if column.flags.aligned else column.copy()
+
+
+def _table(what: str, data: bytes | memoryview, count: int, width: int) -> Floats | None:
+    """Return the features [count, width] of edges or graphs; None where the request has none."""
+    unit = f"{what}s x {what}_feature_width"
+    column = _column(f"{what}_features", data, _FLOAT, unit, count * width)
+    return column.reshape(count, width) if width else None
 
 
 def _column(name: str, data: bytes | memoryview, kind: np.dtype[_T], unit: str, count: int) -> npt.NDArray[_T]:

@@ -80,6 +80,8 @@ class Server:
             engine=about.name,
             versions={**versions(), **about.versions},
             blas=about.blas,
+            level=model.level,
+            inputs=model.inputs,
         )
         turns = Semaphore(options.threads)
         scoring, gcn = ScoringServicer(engine, info, turns), GCNServicer(engine, turns)

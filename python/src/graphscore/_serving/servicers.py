@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, cast
 import grpc
 
 from graphscore._batch import BatchError
-from graphscore._engines import Engine
+from graphscore._engines import Engine, ModelFacts
 from graphscore._serving import codec
 from graphscore._serving.logs import labelled
 from graphscore._serving.traces import Called, Traces
@@ -52,7 +52,7 @@ class ScoringServicer:
     def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score a batch."""
         batch = codec.decode_score_request(request)
-        self._check_response(batch.nodes)
+        self._check_response(batch.rows(self.info.level))
         start = time.perf_counter_ns()
         scores = self.engine.score(batch)
         nanos = time.perf_counter_ns() - start
@@ -63,13 +63,14 @@ class ScoringServicer:
         codec.decode_get_model_request(request)
         return codec.encode_get_model_response(self.info)
 
-    def _check_response(self, nodes: int) -> None:
+    def _check_response(self, rows: int) -> None:
         """Raise BatchError where the response would be larger than a message may be."""
-        size = nodes * len(self.info.outputs) * 4 + _RESPONSE_SLACK
+        size = rows * len(self.info.outputs) * 4 + _RESPONSE_SLACK
         if size > self.info.max_message_bytes:
+            unit = f"{self.info.level}s"
             raise BatchError(
-                f"nodes: the scores of {nodes} nodes with {len(self.info.outputs)} outputs are a message of {size}"
-                f" bytes, but the largest has {self.info.max_message_bytes}; send fewer nodes"
+                f"{unit}: the scores of {rows} {unit} with {len(self.info.outputs)} outputs are a message of {size}"
+                f" bytes, but the largest has {self.info.max_message_bytes}; send fewer {unit}"
             )
 
     def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
@@ -88,11 +89,9 @@ class GCNServicer:
     def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score one graph."""
         model = self.engine.model
-        if len(model.outputs) != 1:
-            raise CallError(
-                grpc.StatusCode.FAILED_PRECONDITION,
-                f"model {model.name!r} has {len(model.outputs)} outputs, ProcessGraph returns one; use Score",
-            )
+        lacks = _lacks(model)
+        if lacks:
+            raise CallError(grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {lacks}; use Score")
         ids, batch = codec.decode_graph(request, model.in_features)
         return codec.encode_gcn_result(ids, self.engine.score(batch).values)
 
@@ -100,6 +99,16 @@ class GCNServicer:
         """Return the service for grpc."""
         methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
         return _service(codec.GCN_SERVICE, methods, traces)
+
+
+def _lacks(model: ModelFacts) -> str:
+    """Return what of a model GraphData and GCNResult have no place for, '' where they have one for all of it."""
+    if len(model.outputs) != 1:
+        return f"has {len(model.outputs)} outputs, ProcessGraph returns one"
+    if model.level != "node":
+        return f"scores {model.level}s, ProcessGraph returns scores of nodes"
+    reads = [name for name in model.inputs if name not in ("x", "edge_weight")]
+    return f"reads {reads[0]}, ProcessGraph takes features of nodes alone" if reads else ""
 
 
 def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
