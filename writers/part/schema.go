@@ -21,7 +21,9 @@ const (
 type Contents struct {
 	// Settings go into the footer of every part.
 	Settings Settings
-	// GraphIDs and NodeIDs are the types of the id columns.
+	// Level is what a row of scores belongs to.
+	Level graph.Level
+	// GraphIDs and NodeIDs are the types of the id columns. The ends of an edge are named as nodes are.
 	GraphIDs, NodeIDs graph.IDKind
 	// Outputs are the names of the score columns, in the order of the scores.
 	Outputs []string
@@ -32,12 +34,15 @@ func (c Contents) Validate() error {
 	if len(c.Outputs) == 0 {
 		return errors.New("the model has no outputs (Outputs)")
 	}
-	if i := graph.BadOutput(graph.NodeLevel, c.Outputs); i >= 0 {
+	if i := graph.BadOutput(c.Level, c.Outputs); i >= 0 {
 		return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", c.Outputs[i])
 	}
 	s := c.Settings
 	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
 		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
+	}
+	if level := SettingsLevel(c.Level); s.Level != level {
+		return fmt.Errorf("scores are those of a %s, but the level of the settings is %q (Settings.Level)", c.Level, s.Level)
 	}
 	if s.GraphID != "" && s.GraphID != c.GraphIDs.String() {
 		return fmt.Errorf("graph ids are %s, but %s in the settings (Settings.GraphID)", c.GraphIDs, s.GraphID)

@@ -27,6 +27,8 @@ type Settings struct {
 	GraphID string `json:"graph_id"`
 	// Layout is the layout of the input.
 	Layout string `json:"layout"`
+	// Level is what a row of scores belongs to, "edge" or "graph"; empty for nodes.
+	Level string `json:"level,omitempty"`
 	// Limit is the number of graphs that the run was limited to, 0 for all.
 	Limit int64 `json:"limit"`
 	// MessageBytes is the largest message: graphs that do not fit are quarantined.
@@ -38,6 +40,14 @@ type Settings struct {
 	Protocol string `json:"protocol"`
 	// ScoringVersion rises whenever a new version of graphscore makes other scores or other rejections.
 	ScoringVersion int `json:"scoring_version"`
+}
+
+// SettingsLevel is the level as [Settings] name it: nothing for nodes, the level of all outputs before there were others.
+func SettingsLevel(l graph.Level) string {
+	if l == graph.NodeLevel {
+		return ""
+	}
+	return l.String()
 }
 
 // JSON is the settings as JSON with sorted keys, without spaces.
