@@ -61,7 +61,7 @@ func jsonKeys(typ reflect.Type, names map[string]bool) {
 		jsonKeys(typ.Elem(), names)
 	case reflect.Struct:
 		for i := range typ.NumField() {
-			if key := typ.Field(i).Tag.Get("json"); key != "" {
+			if key, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ","); key != "" {
 				names[key] = true
 				jsonKeys(typ.Field(i).Type, names)
 			}

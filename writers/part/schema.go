@@ -41,7 +41,7 @@ func (c Contents) Validate() error {
 	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
 		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
 	}
-	if level := SettingsLevel(c.Level); s.Level != level {
+	if level, err := s.ScoreLevel(); err != nil || level != c.Level {
 		return fmt.Errorf("scores are those of a %s, but the level of the settings is %q (Settings.Level)", c.Level, s.Level)
 	}
 	if s.GraphID != "" && s.GraphID != c.GraphIDs.String() {

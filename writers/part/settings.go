@@ -21,10 +21,16 @@ import (
 type Settings struct {
 	// Columns maps names of the design to those of the input; empty where nothing is mapped.
 	Columns map[string]string `json:"columns"`
+	// EdgeTypes is the number of types of an edge that the model knows and EdgeWidth the number of features of an edge that
+	// it wants, 0 for a model that reads none.
+	EdgeTypes int `json:"edge_types,omitempty"`
+	EdgeWidth int `json:"edge_width,omitempty"`
 	// FeatureWidth is the number of features of a node that the model wants.
 	FeatureWidth int `json:"feature_width"`
-	// GraphID and NodeID are the types of the id columns, "int64" or "string".
+	// GraphID and NodeID are the types of the ids of graphs and nodes, "int64" or "string".
 	GraphID string `json:"graph_id"`
+	// GraphWidth is the number of features of a graph that the model wants, 0 for one that reads none.
+	GraphWidth int `json:"graph_width,omitempty"`
 	// Layout is the layout of the input.
 	Layout string `json:"layout"`
 	// Level is what a row of scores belongs to, "edge" or "graph"; empty for nodes.
@@ -40,15 +46,28 @@ type Settings struct {
 	Protocol string `json:"protocol"`
 	// ScoringVersion rises whenever a new version of graphscore makes other scores or other rejections.
 	ScoringVersion int `json:"scoring_version"`
+	// Unweighted: the model does not read edge weights.
+	Unweighted bool `json:"unweighted,omitempty"`
 }
 
-// SettingsLevel is the level as [Settings] name it: nothing for nodes, the level of all outputs before there were others.
-func SettingsLevel(l graph.Level) string {
-	if l == graph.NodeLevel {
-		return ""
+// OfModel returns the settings with the level and the inputs of a model.
+func (s Settings) OfModel(m *graph.Model) Settings {
+	s.Level = ""
+	if m.Level != graph.NodeLevel {
+		s.Level = m.Level.String()
 	}
-	return l.String()
+	s.EdgeWidth, s.EdgeTypes, s.GraphWidth = m.Inputs.EdgeWidth, m.Inputs.EdgeTypes, m.Inputs.GraphWidth
+	s.Unweighted = !m.Inputs.Weights
+	return s
 }
+
+// Inputs are the columns that the model reads beside the features of nodes.
+func (s Settings) Inputs() graph.Inputs {
+	return graph.Inputs{EdgeWidth: s.EdgeWidth, EdgeTypes: s.EdgeTypes, GraphWidth: s.GraphWidth, Weights: !s.Unweighted}
+}
+
+// ScoreLevel is what a row of scores belongs to.
+func (s Settings) ScoreLevel() (graph.Level, error) { return graph.ParseLevel(s.Level) }
 
 // JSON is the settings as JSON with sorted keys, without spaces.
 func (s Settings) JSON() []byte {
