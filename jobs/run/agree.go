@@ -32,12 +32,13 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 	if len(in.Plan.Refused) > 0 {
 		in.Plan.Widen(existing.Graphs, existing.Nodes)
 	}
-	return &Contract{in: in, served: served, Width: width, Settings: part.Settings{
+	settings := part.Settings{
 		Columns: in.Job.Input.Columns.Map(), Layout: in.Plan.Layout, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
 		MessageBytes: served.MessageBytes, FeatureWidth: width,
 		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
 		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
-	}}
+	}
+	return &Contract{in: in, served: served, Width: width, Settings: settings.OfModel(&served.Model)}
 }
 
 // IDTypes are the types of the ids of graphs and nodes.
@@ -93,7 +94,7 @@ func (c *Contract) agreed() bool { return c.in != nil }
 func (c *Contract) Contents() part.Contents {
 	return part.Contents{
 		Settings: c.Settings, GraphIDs: c.in.Plan.GraphIDs, NodeIDs: c.in.Plan.NodeIDs,
-		Outputs: c.served.Model.Outputs,
+		Level: c.served.Model.Level, Outputs: c.served.Model.Outputs,
 	}
 }
 
