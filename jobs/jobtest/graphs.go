@@ -26,10 +26,11 @@ type Graphs struct {
 	Text     bool           // graph ids are texts, "graph-7"
 	Names    bool           // nodes have names, "a", "b", ...
 	Weights  bool           // edges have weights, all 1
+	Edges    bool           // edge e of graph i has the features From+i and e and the type e%3, the graph the features 10 and 20
 	First    int64          // what edges call the first node
 	Arrow    bool           // the file is Arrow, not Parquet
 	Features string         // name of the column with the features
-	Bad      map[int]string // row -> what is wrong with it: nan, edge, width, count, null or twice
+	Bad      map[int]string // row -> what is wrong with it: nan, edge, width, count, null, twice, attr or type
 }
 
 // NewGraphs returns what most tests want: Parquet with two features a node, in the column node_feat, a thousand graphs
@@ -67,6 +68,12 @@ func (g *Graphs) schema() *arrow.Schema {
 	}
 	if g.Weights {
 		fields = append(fields, arrow.Field{Name: "edge_weight", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true})
+	}
+	if g.Edges {
+		fields = append(fields,
+			arrow.Field{Name: "edge_attr", Type: arrow.ListOf(arrow.ListOf(arrow.PrimitiveTypes.Float32)), Nullable: true},
+			arrow.Field{Name: "edge_type", Type: arrow.ListOf(arrow.PrimitiveTypes.Int64), Nullable: true},
+			arrow.Field{Name: "graph_attr", Type: arrow.ListOf(arrow.PrimitiveTypes.Float32), Nullable: true})
 	}
 	return arrow.NewSchema(fields, nil)
 }
@@ -154,24 +161,51 @@ func (g *Graphs) add(b *array.RecordBuilder, row int) {
 	}
 	b.Field(3).(*array.Int64Builder).Append(int64(nodes))
 	b.Field(4).AppendNull()
+	next := 5
+	list := func() *array.ListBuilder {
+		next++
+		l := b.Field(next - 1).(*array.ListBuilder)
+		l.Append(true)
+		return l
+	}
+	if g.Names {
+		names := list().ValueBuilder().(*array.StringBuilder)
+		for node := range nodes {
+			if bad == "twice" {
+				node = 0
+			}
+			names.Append(string(rune('a' + node)))
+		}
+	}
 	if g.Weights {
-		weights := b.Field(len(b.Fields()) - 1).(*array.ListBuilder)
-		weights.Append(true)
+		weights := list().ValueBuilder().(*array.Float32Builder)
 		for range nodes {
-			weights.ValueBuilder().(*array.Float32Builder).Append(1)
+			weights.Append(1)
 		}
 	}
-	if !g.Names {
-		return
+	if g.Edges {
+		g.addEdges(list(), list(), list(), number, nodes, bad)
 	}
-	names := b.Field(5).(*array.ListBuilder)
-	names.Append(true)
-	for node := range nodes {
-		if bad == "twice" {
-			node = 0
+}
+
+// addEdges adds what edges and graphs have beside their nodes; "attr" is an edge with a feature too many, "type" one
+// whose type is negative.
+func (g *Graphs) addEdges(features, types, graphs *array.ListBuilder, number int64, edges int, bad string) {
+	rows := features.ValueBuilder().(*array.ListBuilder)
+	for e := range edges {
+		rows.Append(true)
+		values := rows.ValueBuilder().(*array.Float32Builder)
+		values.AppendValues([]float32{float32(number), float32(e)}, nil)
+		kind := int64(e % 3)
+		switch {
+		case bad == "attr" && e == 1:
+			values.Append(0)
+		case bad == "type" && e == 1:
+			kind = -1
 		}
-		names.ValueBuilder().(*array.StringBuilder).Append(string(rune('a' + node)))
+		types.ValueBuilder().(*array.Int64Builder).Append(kind)
 	}
+	graphs.ValueBuilder().(*array.Float32Builder).AppendValues([]float32{10, 20}, nil)
 }
 
 func (g *Graphs) feature(number int64, node, i int, bad string) float32 {

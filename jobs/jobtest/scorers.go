@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,6 +26,8 @@ type Scorer struct {
 	Width    int      // features of a node
 	Outputs  []string // names of the outputs, of native only
 	Digest   string   // of the model, of native only
+	Level    string   // of the model, of native only; "" is a server that knows nodes alone
+	Inputs   []string // columns that the model reads beside features, as name=width, of native only
 	Fault    string   // "" or a case of misbehave or misbehaveGCN
 }
 
@@ -33,7 +36,10 @@ func (s Scorer) Register(server *grpc.Server) error {
 	switch s.Protocol {
 	case "native":
 		native := remotetest.NewNative(s.Width, s.Outputs...)
-		native.Model.Digest = s.Digest
+		native.Model.Digest, native.Model.Level = s.Digest, s.Level
+		if err := s.addInputs(native.Model); err != nil {
+			return err
+		}
 		native.Register(server)
 		return misbehave(native, s.Fault)
 	case "gcn":
@@ -45,6 +51,22 @@ func (s Scorer) Register(server *grpc.Server) error {
 	default:
 		return fmt.Errorf("no protocol %q", s.Protocol)
 	}
+}
+
+func (s Scorer) addInputs(m *scoringv1.GetModelResponse) error {
+	if s.Level == "" {
+		return nil
+	}
+	m.Inputs = []*scoringv1.ModelInput{{Name: "x", Width: uint32(s.Width)}}
+	for _, input := range s.Inputs {
+		name, text, _ := strings.Cut(input, "=")
+		width, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return fmt.Errorf("the input %q is no name=width", input)
+		}
+		m.Inputs = append(m.Inputs, &scoringv1.ModelInput{Name: name, Width: uint32(width)})
+	}
+	return nil
 }
 
 // misbehave makes a native server break its contract in one way.

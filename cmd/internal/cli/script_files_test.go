@@ -31,6 +31,7 @@ func graphs(ts *testscript.TestScript, _ bool, args []string) {
 	flags.BoolVar(&in.Text, "text", false, "graph ids are texts")
 	flags.BoolVar(&in.Names, "names", false, "nodes have names")
 	flags.BoolVar(&in.Weights, "weights", false, "edges have weights, all 1")
+	flags.BoolVar(&in.Edges, "edges", false, "edges have features and types, graphs have features")
 	flags.Int64Var(&in.First, "first", 0, "what edges call the first node")
 	flags.BoolVar(&in.Arrow, "arrow", false, "write an Arrow file")
 	flags.StringVar(&in.Features, "features", in.Features, "name of the column with the features")

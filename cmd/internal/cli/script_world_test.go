@@ -30,6 +30,8 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 	flags.IntVar(&s.Width, "width", 2, "features of a node")
 	outputs := flags.String("outputs", "score", "names of the outputs")
 	flags.StringVar(&s.Digest, "digest", remotetest.Digest, "digest of the model")
+	flags.StringVar(&s.Level, "level", "", "level of the model; empty: the server knows nodes alone")
+	inputs := flags.String("inputs", "", "columns that the model reads beside features, as name=width,...")
 	flags.StringVar(&s.Fault, "fault", "", "what the server does wrong")
 	headers := flags.String("headers", "", "file for what calls carry beside their requests")
 	if len(args) < 1 {
@@ -38,6 +40,9 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(flags.Parse(args[1:]))
 	server := grpc.NewServer(grpc.UnaryInterceptor(noteHeaders(ts, *headers)))
 	s.Outputs = strings.Split(*outputs, ",")
+	if *inputs != "" {
+		s.Inputs = strings.Split(*inputs, ",")
+	}
 	ts.Check(s.Register(server))
 	setAddress(ts, args[0], served(ts, server, func() error { return nil }))
 }
