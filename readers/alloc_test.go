@@ -49,7 +49,7 @@ const (
 func drain(t *testing.T, p *readers.Plan, width int) (graphs int) {
 	t.Helper()
 	for i := range p.Shards {
-		src, err := p.Open(t.Context(), &p.Shards[i], width)
+		src, err := p.Open(t.Context(), &p.Shards[i], wanted(width))
 		if err != nil {
 			t.Fatal(err)
 		}

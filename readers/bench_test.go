@@ -27,7 +27,7 @@ func BenchmarkRead(b *testing.B) {
 	graphs := 0
 	for b.Loop() {
 		for i := range p.Shards {
-			src, err := p.Open(b.Context(), &p.Shards[i], width)
+			src, err := p.Open(b.Context(), &p.Shards[i], wanted(width))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -19,10 +19,8 @@ func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
 	if code != "" {
 		return code, message
 	}
-	b := c.Texts.At(i)
-	if what := serialized(b); what != "" {
-		r.err = column.Unsupported("write the numbers alone (numpy: a.astype('<f4').tobytes()), or list<list<float>>",
-			"column %s has %s in row %d, not float32 alone", c.Field.Name, what, r.row.Row)
+	b := r.bytes(c, i)
+	if r.err != nil {
 		return "", ""
 	}
 	if len(b) == 0 && nodes == 0 {
@@ -34,19 +32,13 @@ func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
 	}
 	if size%(4*nodes) != 0 {
 		return graph.FeatureWidth, fmt.Sprintf("%s has %d bytes, which are no float32 of %d nodes%s", c.Field.Name, size, nodes,
-			r.suspect(size, nodes))
+			suspect(size, nodes*int64(r.want.Width)))
 	}
 	width := size / (4 * nodes)
-	if hint := r.suspect(size, nodes); hint != "" {
-		return graph.FeatureWidth, fmt.Sprintf("%s has %d float32 a node, the model wants %d%s", c.Field.Name, width, r.want, hint)
+	if hint := suspect(size, nodes*int64(r.want.Width)); hint != "" {
+		return graph.FeatureWidth, fmt.Sprintf("%s has %d float32 a node, the model wants %d%s", c.Field.Name, width, r.want.Width, hint)
 	}
-	values := int(size / 4)
-	if cap(r.plain) < values {
-		r.plain = make([]float32, values)
-	}
-	r.plain = r.plain[:values]
-	column.DecodeFloats(r.plain, b)
-	r.row.Nodes, r.row.Width, r.row.Features = int(nodes), int(width), r.plain
+	r.row.Nodes, r.row.Width, r.row.Features = int(nodes), int(width), decoded(b, &r.plain)
 	r.note(int(width))
 	return "", ""
 }
@@ -65,12 +57,29 @@ func (r *rowReader) countNodes(i int) (int64, graph.Code, string) {
 	return int64(to - from), code, message
 }
 
-// suspect names the type that bytes of another size than the model wants may have.
-func (r *rowReader) suspect(size, nodes int64) string {
-	if r.want == 0 || nodes == 0 {
+// bytes returns what a column holds as float32. The file is refused where that is in another format.
+func (r *rowReader) bytes(c *column.Column, i int) []byte {
+	b := c.Texts.At(i)
+	if what := serialized(b); what != "" {
+		r.err = column.Unsupported("write the numbers alone (numpy: a.astype('<f4').tobytes()), or list<list<float>>",
+			"column %s has %s in row %d, not float32 alone", c.Field.Name, what, r.row.Row)
+	}
+	return b
+}
+
+// decoded decodes the bytes of float32 into memory that is used again.
+func decoded(b []byte, scratch *[]float32) []float32 {
+	values := room(scratch, len(b)/4)
+	column.DecodeFloats(values, b)
+	return values
+}
+
+// suspect names the type that bytes of another size than that of so many float32 may have.
+func suspect(size, values int64) string {
+	if values == 0 {
 		return ""
 	}
-	switch values := nodes * int64(r.want); size {
+	switch size {
 	case 8 * values:
 		return ": are they float64?"
 	case 2 * values:

@@ -123,27 +123,31 @@ func (r *rowReader) readTensor(c *column.Column, from, to int) (graph.Code, stri
 	if r.row.Nodes = rows; to-from != rows*width {
 		return graph.FeatureWidth, fmt.Sprintf("%s has %d values, not %d x %d", c.Field.Name, to-from, rows, width)
 	}
-	r.row.Width, r.row.Features = width, c.Floats.Values[from:to]
-	r.note(width)
+	r.setFeatures(c, from, to, width)
 	return "", ""
 }
 
 // readWeights reads one weight an edge, as a list or as lists of one value.
 func (r *rowReader) readWeights(c *column.Column, i int) (graph.Code, string) {
-	from, to := c.Span(i)
+	from, to, code, message := oneEach(c, i)
+	r.row.Weights = c.Floats.Values[from:to]
+	return code, message
+}
+
+// oneEach returns the place of the values of a row that has one for each edge, as a list or as lists of one value.
+func oneEach(c *column.Column, i int) (from, to int, code graph.Code, message string) {
+	from, to = c.Span(i)
 	if c.Field.Depth < 2 || from == to {
 		if c.Field.Depth == 2 {
 			from, to = 0, 0
 		}
-		r.row.Weights = c.Floats.Values[from:to]
-		return "", ""
+		return from, to, "", ""
 	}
 	for j := from; j < to; j++ {
 		if a, b := c.List(j); b-a != 1 {
-			return graph.MalformedEdges, fmt.Sprintf("%s has %d values for edge %d, not 1", c.Field.Name, b-a, j-from)
+			return 0, 0, graph.MalformedEdges, fmt.Sprintf("%s has %d values for edge %d, not 1", c.Field.Name, b-a, j-from)
 		}
 	}
 	first, _ := c.List(from)
-	r.row.Weights = c.Floats.Values[first : first+to-from]
-	return "", ""
+	return first, first + to - from, "", ""
 }

@@ -117,7 +117,7 @@ func TestColumnsTurnedOff(t *testing.T) {
 		t.Errorf("read %+v", got.graphs[0])
 	}
 	want := map[string][]string{"features": {"node_feat"}, "edges": {"edge_index"}}
-	if diff := cmp.Diff(want, p.ColumnsRead()); diff != "" {
+	if diff := cmp.Diff(want, p.ColumnsRead(graph.Inputs{Weights: true})); diff != "" {
 		t.Error(diff)
 	}
 	cfg := readers.Config{

@@ -18,9 +18,9 @@ type layout interface {
 	// describe binds the columns of f, whose contents are c, and fills in what they say: columns, groups, rows and the
 	// types of ids. names are those that the user gave. Errors are *column.FormatError or of the disk.
 	describe(f *File, c contents, names graph.ColumnNames) error
-	// open opens a shard, whose graphs and rejections go into b. width is the number of features that the model wants.
-	// It fails where a file is another than that which was described.
-	open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, error)
+	// open opens a shard, whose graphs and rejections go into b. It fails where a file is another than that which was
+	// described, or lacks a column that is wanted.
+	open(p *Plan, s *Shard, b *graph.Builder, w *Wanted) (shardReader, error)
 }
 
 // shardReader reads the graphs of a shard in order. One goroutine uses it.
@@ -77,7 +77,7 @@ func describe(fields []column.Field, b column.Binding) []Column {
 	for i, f := range fields {
 		columns[i] = Column{Name: f.Name, Type: f.Type}
 		for r := range graph.NumInputColumns {
-			if b[r] == i {
+			if b[r] == i && (columns[i].Role == "" || !r.Further()) {
 				columns[i].Role = r.String()
 			}
 		}

@@ -103,7 +103,7 @@ func TestSourceContract(t *testing.T) {
 			p := newPlan(t, readers.Config{BatchBytes: 500}, filepath.Join("testdata", base))
 			for i := range p.Shards {
 				pipelinetest.TestSource(t, func(t *testing.T) pipeline.Source {
-					src, err := p.Open(t.Context(), &p.Shards[i], 3)
+					src, err := p.Open(t.Context(), &p.Shards[i], wanted(3))
 					if err != nil {
 						t.Fatal(err)
 					}

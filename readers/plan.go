@@ -308,19 +308,6 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 	return 0, first
 }
 
-// ColumnsRead returns the names of the columns that are read, in the order of the files, by the keys of graph.InputColumn.
-func (p *Plan) ColumnsRead() map[string][]string {
-	read := map[string][]string{}
-	for _, f := range p.Files {
-		for _, c := range f.Columns {
-			if c.Role != "" && !slices.Contains(read[c.Role], c.Name) {
-				read[c.Role] = append(read[c.Role], c.Name)
-			}
-		}
-	}
-	return read
-}
-
 // Present returns the paths under their roots of all files that exist, readable and finished or not.
 func (p *Plan) Present() map[string]bool {
 	there := make(map[string]bool, len(p.Files))

@@ -368,7 +368,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(root, "a.parquet"), data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = p.Open(t.Context(), &p.Shards[0], 3)
+	_, err = p.Open(t.Context(), &p.Shards[0], wanted(3))
 	checkMessage(t, err, "written to while", "a.parquet")
 }
 
@@ -394,7 +394,7 @@ func TestContextEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	src, err := p.Open(ctx, &p.Shards[0], 3)
+	src, err := p.Open(ctx, &p.Shards[0], wanted(3))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -457,7 +457,7 @@ func TestBatchesAreBounded(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"one_batch.arrow", "polars.parquet", "polars_zstd.arrow"} {
 		p := newPlan(t, readers.Config{BatchBytes: 200}, filepath.Join("testdata", "good", base))
-		src, err := p.Open(t.Context(), &p.Shards[0], 3)
+		src, err := p.Open(t.Context(), &p.Shards[0], wanted(3))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -118,11 +118,16 @@ func newPlan(t *testing.T, cfg readers.Config, paths ...string) *readers.Plan {
 	return p
 }
 
+// wanted is what most tests read: as a model does that reads weights and nothing further.
+func wanted(width int) readers.Wanted {
+	return readers.Wanted{Width: width, Inputs: graph.Inputs{Weights: true}}
+}
+
 // readAll reads every shard of a plan.
 func readAll(ctx context.Context, p *readers.Plan, width int) (contents, error) {
 	var all contents
 	for i := range p.Shards {
-		src, err := p.Open(ctx, &p.Shards[i], width)
+		src, err := p.Open(ctx, &p.Shards[i], wanted(width))
 		if err != nil {
 			return all, err
 		}

@@ -17,8 +17,8 @@ type rowReader struct {
 	builder  *graph.Builder
 	rel      string
 	form     *edgeForm // of the file
-	want     int       // the width of features
-	width    int       // the width of the first graph with nodes, 0 before it
+	want     *Wanted
+	width    int // the width of the first graph with nodes, 0 before it
 	graphIDs graph.IDKind
 	nodeIDs  graph.IDKind
 
@@ -26,13 +26,14 @@ type rowReader struct {
 	named bool      // the row has an id
 	id    []byte    // scratch
 	ids   graph.IDs // scratch
-	plain []float32 // scratch for binary features
+	plain []float32 // scratch for features that are stored as bytes or integers
 	pairs []int64   // scratch for edges that are pairs
-	err   error     // the file cannot be read
+	more  furtherScratch
+	err   error // the file cannot be read
 }
 
-func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f *File, width int, graphIDs, nodeIDs graph.IDKind) rowReader {
-	return rowReader{by: by, builder: b, rel: f.Rel, form: &f.edges, want: width, graphIDs: graphIDs, nodeIDs: nodeIDs}
+func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f *File, w *Wanted, graphIDs, nodeIDs graph.IDKind) rowReader {
+	return rowReader{by: by, builder: b, rel: f.Rel, form: &f.edges, want: w, graphIDs: graphIDs, nodeIDs: nodeIDs}
 }
 
 // take puts the first n rows of the columns into the batch. first is the place of the first one in the file. An error
@@ -67,8 +68,8 @@ func (r *rowReader) grow(n int) {
 		nodes = n * f.Field.Rows
 	case f.Texts == nil:
 		nodes = last(f)
-	case r.want > 0:
-		nodes = int(f.Texts.Offsets[n]) / (4 * r.want)
+	case r.want.Width > 0:
+		nodes = int(f.Texts.Offsets[n]) / (4 * r.want.Width)
 	}
 	edges := 0
 	if e := r.by[graph.InputEdges]; e != nil {
@@ -228,23 +229,41 @@ func (r *rowReader) readSizes(i int) (graph.Code, string) {
 	if from == to {
 		return "", ""
 	}
-	first, end := c.List(from)
-	width := end - first
+	first, end, width := rowsOf(c, from, to)
+	r.setFeatures(c, first, end, width)
+	return "", ""
+}
+
+// rowsOf returns the place of the values of rows from to to-1 of features, and how many each row has, or graph.Ragged. There
+// is at least one. A row of a flat list has one value.
+func rowsOf(c *column.Column, from, to int) (first, end, width int) {
+	if c.Field.Depth < 2 {
+		return from, to, 1
+	}
+	first, end = c.List(from)
+	width = end - first
 	for j := from + 1; j < to; j++ {
 		next := c.Values.Len()
 		if j+1 < len(c.Inner) {
 			next = int(c.Inner[j+1])
 		}
 		if next-end != width {
-			width = graph.Ragged
-			_, next = c.List(to - 1)
-			j = to
+			_, end = c.List(to - 1)
+			return first, end, graph.Ragged
 		}
 		end = next
 	}
-	r.row.Width, r.row.Features = width, c.Floats.Values[first:end]
+	return first, end, width
+}
+
+// setFeatures takes the values of a column from first to end-1 as features of nodes.
+func (r *rowReader) setFeatures(c *column.Column, first, end, width int) {
+	var bad int
+	r.row.Width = width
+	if r.row.Features, bad = floats(c, first, end, &r.plain); bad >= 0 && width > 0 {
+		r.inexact(c, first+bad, bad%width, "node", bad/width)
+	}
 	r.note(width)
-	return "", ""
 }
 
 func (r *rowReader) note(width int) {
@@ -273,7 +292,7 @@ func (r *rowReader) readEdges(i int) (graph.Code, string) {
 	return r.readIndex(c, i)
 }
 
-// readRest reads weights and node ids.
+// readRest reads weights, further columns and node ids.
 func (r *rowReader) readRest(i int) (graph.Code, string) {
 	if c := r.by[graph.InputWeights]; c != nil {
 		if code, message := null(c, i); code != "" {
@@ -282,6 +301,9 @@ func (r *rowReader) readRest(i int) (graph.Code, string) {
 		if code, message := r.readWeights(c, i); code != "" {
 			return code, message
 		}
+	}
+	if code, message := r.readFurther(i); code != "" || r.err != nil {
+		return code, message
 	}
 	c := r.by[graph.InputNodeIDs]
 	if c == nil {

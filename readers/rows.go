@@ -11,6 +11,10 @@ import (
 // maxRows is the most rows that are decoded at once, however small they are.
 const maxRows = 8192
 
+// planned are the columns whose bytes cut a file into shards: not those of a model, which is not known when planning. A
+// file is in the same shards for every model.
+var planned = graph.Inputs{Weights: true}
+
 // rows is the layout with one graph a row.
 type rows struct{}
 
@@ -23,7 +27,7 @@ func (rows) describe(f *File, c contents, names graph.ColumnNames) error {
 		return err
 	}
 	f.binding, f.Columns = b, describe(fields, b)
-	if f.groups, err = c.Groups(b); err != nil {
+	if f.groups, err = c.Groups(b.Of(planned)); err != nil {
 		return err
 	}
 	f.Groups = len(f.groups)
@@ -44,13 +48,13 @@ func fitsInt64(l column.Leaf) bool {
 	return l.Integer() && l != column.LeafUint64 || l == column.LeafNull
 }
 
-func (rows) open(p *Plan, s *Shard, b *graph.Builder, width int) (shardReader, error) {
+func (rows) open(p *Plan, s *Shard, b *graph.Builder, w *Wanted) (shardReader, error) {
 	r := &rowsShard{shard: s, at: s.FirstGroup - 1, row: s.FirstRow}
-	if err := r.open(p.cfg); err != nil {
+	if err := r.open(p.cfg, w.Inputs); err != nil {
 		_ = r.close() // what open says comes first
 		return nil, err
 	}
-	r.rows = newRowReader(r.by, b, s.File, width, p.GraphIDs, p.NodeIDs)
+	r.rows = newRowReader(r.by, b, s.File, w, p.GraphIDs, p.NodeIDs)
 	return r, nil
 }
 
@@ -67,7 +71,7 @@ type rowsShard struct {
 	row     int64                                 // the next row of the file
 }
 
-func (s *rowsShard) open(cfg Config) error {
+func (s *rowsShard) open(cfg Config, in graph.Inputs) error {
 	f := s.shard.File
 	r, size, err := openFile(f.Path)
 	if err != nil {
@@ -85,12 +89,20 @@ func (s *rowsShard) open(cfg Config) error {
 	if err != nil {
 		return err
 	}
-	groups, err := s.in.Groups(b)
+	groups, err := s.in.Groups(b.Of(planned))
 	if err != nil {
 		return err
 	}
 	if b != f.binding || !slices.Equal(groups, f.groups) {
 		return column.Changed()
+	}
+	if err := needed(in, &b, cfg.Columns, s.in.Fields); err != nil {
+		return err
+	}
+	if b = b.Of(in); b != f.binding.Of(planned) { // what only this model reads must be readable
+		if _, err := s.in.Groups(b); err != nil {
+			return err
+		}
 	}
 	for r := range graph.NumInputColumns {
 		if b[r] >= 0 {

@@ -23,21 +23,25 @@ type Source struct {
 	used    *sync.Pool // batches of all sources of the plan that nobody uses any more
 }
 
-// Open opens a shard. width is the number of features that the model wants. The source must be closed.
+// Open opens a shard, of which only what is wanted is read. The source must be closed.
 //
-// Errors are *FileError, or the context's.
-func (p *Plan) Open(ctx context.Context, s *Shard, width int) (*Source, error) {
+// Errors are *FileError, as where the file lacks a column that the model reads, or the context's.
+func (p *Plan) Open(ctx context.Context, s *Shard, w Wanted) (*Source, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	src := &Source{shard: s, cfg: p.cfg, left: s.Rows, used: p.used}
-	cfg := graph.BuilderConfig{Width: width, Weighted: s.File.binding[graph.InputWeights] >= 0, GraphIDs: p.GraphIDs, Reuse: src.reuse}
+	cfg := graph.BuilderConfig{
+		Width: w.Width, Weighted: w.Weights && s.File.binding[graph.InputWeights] >= 0,
+		EdgeWidth: w.EdgeWidth, Typed: w.EdgeTypes > 0, GraphWidth: w.GraphWidth, EdgeRows: w.EdgeRows,
+		Names: s.File.names(), GraphIDs: p.GraphIDs, Reuse: src.reuse,
+	}
 	if s.File.hasNodeIDs {
 		cfg.NodeIDs = &p.NodeIDs
 	}
 	src.builder = graph.NewBuilder(cfg)
 	var err error
-	if src.in, err = p.layout.open(p, s, src.builder, width); err != nil {
+	if src.in, err = p.layout.open(p, s, src.builder, &w); err != nil {
 		return nil, fileError(s.File.Path, -1, err)
 	}
 	return src, nil
@@ -101,7 +105,7 @@ func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
 	if s.Rows == 0 {
 		return 0, nil
 	}
-	src, err := p.Open(ctx, s, 0)
+	src, err := p.Open(ctx, s, Wanted{Inputs: graph.Inputs{Weights: true}})
 	if err != nil {
 		return 0, err
 	}

@@ -125,7 +125,7 @@ func (s *sampler) score(ctx context.Context, pieces []estimate.Piece) (estimate.
 		shards[k] = pipeline.Shard{
 			Name: sh.Part, Rows: sh.Rows,
 			Open: func(ctx context.Context) (pipeline.Source, error) {
-				return s.in.Plan.Open(ctx, &sh, s.contract.Width)
+				return s.in.Plan.Open(ctx, &sh, s.contract.Wanted())
 			},
 			Create: func(context.Context) (pipeline.Sink, error) {
 				part, err := s.measuredPart(&sh)

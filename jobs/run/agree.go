@@ -41,6 +41,9 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 	return &Contract{in: in, served: served, Width: width, Settings: settings.OfModel(&served.Model)}
 }
 
+// Wanted is what readers read of the input.
+func (c *Contract) Wanted() readers.Wanted { return c.served.Wanted(c.Width) }
+
 // IDTypes are the types of the ids of graphs and nodes.
 type IDTypes struct{ Graphs, Nodes graph.IDKind }
 
@@ -137,8 +140,8 @@ func (c *Contract) Spec(sh *readers.Shard) part.Spec {
 }
 
 // Fit compares the model with the data and returns the number of features of a node: where the first graphs of no
-// file have the width that the model expects, the model is the wrong one, a *Misfit. Where those of some files have
-// not, they are bad graphs among others. At most files are looked at, all of them where it is 0. For a protocol
+// file have the widths that the model expects, or no file has the columns that it reads, the model is the wrong one, a
+// *Misfit. Where some files have, the others are refused, or are bad graphs among others. At most files are looked at, all of them where it is 0. For a protocol
 // that cannot describe its model, the first graph decides.
 func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, err error) {
 	model := &served.Model
@@ -146,6 +149,12 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 		return in.Plan.Width(ctx)
 	}
 	var misfit Misfit
+	wanted := served.Wanted(model.InFeatures)
+	if lacking := in.Plan.Lacking(wanted.Inputs); len(lacking) > 0 && len(lacking) == len(in.Plan.Files) {
+		misfit.Files = len(lacking)
+		in.misfits(&misfit, model, lacking[0].Error())
+		return model.InFeatures, &misfit
+	}
 	for i := range in.Plan.Shards {
 		sh := &in.Plan.Shards[i]
 		if i > 0 && sh.File == in.Plan.Shards[i-1].File {
@@ -155,20 +164,40 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 			misfit.Files, misfit.More = files, true
 			break
 		}
-		rejected, fits := in.firstGraphs(ctx, sh, model.InFeatures)
+		rejected, fits := in.firstGraphs(ctx, sh, wanted)
 		if fits {
 			return model.InFeatures, nil
 		}
 		if rejected != nil && misfit.Mistake.Reason == "" {
-			misfit.Mistake.Path = cmp.Or(in.Job.Path, "--model")
-			misfit.Mistake.Reason = fmt.Sprintf("the model %s does not fit the data: row %d of %s: %s; choose another model, or map input.columns.features (--column features=NAME)",
-				model.Name, rejected.Row, sh.File.Path, rejected.Message)
+			column, _ := misfitting(rejected.Code)
+			in.misfits(&misfit, model, fmt.Sprintf("row %d of %s: %s; choose another model, or map input.columns.%s (--column %s=NAME)",
+				rejected.Row, sh.File.Path, rejected.Message, column, column))
 		}
 	}
 	if misfit.Mistake.Reason == "" {
 		return model.InFeatures, nil
 	}
 	return model.InFeatures, &misfit
+}
+
+// misfits says why a model does not fit the data.
+func (in *Input) misfits(m *Misfit, model *graph.Model, why string) {
+	m.Mistake.Path = cmp.Or(in.Job.Path, "--model")
+	m.Mistake.Reason = fmt.Sprintf("the model %s does not fit the data: %s", model.Name, why)
+}
+
+// misfitting returns the column that has another width than the model wants in graphs with a code; ok is false for other
+// codes.
+func misfitting(code graph.Code) (c graph.InputColumn, ok bool) {
+	switch code {
+	case graph.FeatureWidth:
+		return graph.InputFeatures, true
+	case graph.EdgeFeatureWidth:
+		return graph.InputEdgeAttr, true
+	case graph.GraphFeatureWidth:
+		return graph.InputGraphAttr, true
+	}
+	return c, false
 }
 
 // Misfit is a model that fits none of the files that were looked at.
@@ -187,8 +216,8 @@ func (m *Misfit) Unwrap() error { return &m.Mistake }
 
 // firstGraphs looks whether one of the first graphs of a shard fits the model. If all that there are have another
 // width, it returns the first; it returns neither where the shard does not say.
-func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, width int) (misfit *graph.Rejection, fits bool) {
-	source, err := in.Plan.Open(ctx, sh, width)
+func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, wanted readers.Wanted) (misfit *graph.Rejection, fits bool) {
+	source, err := in.Plan.Open(ctx, sh, wanted)
 	if err != nil {
 		return nil, false // the run will say so, for this file alone
 	}
@@ -201,7 +230,7 @@ func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, width int) 
 		return nil, true
 	}
 	for i := range b.Rejected { // graphs without nodes, and those that are bad in other ways, say nothing
-		if b.Rejected[i].Code == graph.FeatureWidth {
+		if _, is := misfitting(b.Rejected[i].Code); is {
 			return &b.Rejected[i], false
 		}
 	}

@@ -46,7 +46,7 @@ func (in *OutputInput) same(ctx context.Context, held []heldPart, file string) e
 	}
 	at := 0
 	for i := range plan.Shards {
-		source, err := plan.Open(ctx, &plan.Shards[i], held[0].footer.Settings.FeatureWidth)
+		source, err := plan.Open(ctx, &plan.Shards[i], wantedBy(held[0].footer.Settings))
 		if err != nil {
 			return err
 		}
@@ -156,6 +156,15 @@ func hashOf(b *graph.Batch, g int, named bool) [sha256.Size]byte {
 		for _, v := range b.Weights[edges:last] {
 			words(h, math.Float32bits(v))
 		}
+	}
+	for _, v := range b.EdgeFeatures[edges*b.EdgeWidth : last*b.EdgeWidth] {
+		words(h, math.Float32bits(v))
+	}
+	if b.EdgeTypes != nil {
+		words(h, b.EdgeTypes[edges:last]...)
+	}
+	for _, v := range b.GraphFeatures[g*b.GraphWidth : (g+1)*b.GraphWidth] {
+		words(h, math.Float32bits(v))
 	}
 	if b.NodeIDs != nil {
 		for i := nodes; i < end; i++ {

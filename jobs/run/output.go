@@ -136,11 +136,16 @@ func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Sourc
 	if whole == nil {
 		return noSource{}, 0, nil
 	}
-	source, err := in.plan.Open(ctx, whole, l.Settings.FeatureWidth)
+	source, err := in.plan.Open(ctx, whole, wantedBy(l.Settings))
 	if err != nil {
 		return nil, 0, err
 	}
 	return source, whole.Rows, nil
+}
+
+// wantedBy is what was read for a part.
+func wantedBy(s part.Settings) readers.Wanted {
+	return readers.Wanted{Width: s.FeatureWidth, Inputs: graph.Inputs{Weights: true}}
 }
 
 // Kinds are the types of the ids.

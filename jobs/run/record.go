@@ -26,7 +26,7 @@ func (x *execution) record(ctx context.Context, err error) record.Run {
 		Protocol: job.Server.Protocol, Output: job.Output.Path,
 		Previous: x.previous, Gates: x.gates, Inputs: job.Input.Path.Strings(),
 		Counts: x.counts(), QuarantinedByCode: x.quarantinedByCode(), Refused: x.refused(), Shards: x.shardRecords(),
-		LeftOut: in.LeftOut(), ColumnsRead: in.Plan.ColumnsRead(), Orphaned: x.work.Orphaned, Pruned: x.work.Pruned,
+		LeftOut: in.LeftOut(), ColumnsRead: in.Plan.ColumnsRead(x.contract.Wanted().Inputs), Orphaned: x.work.Orphaned, Pruned: x.work.Pruned,
 		Workers: len(x.served.Addresses), Addresses: x.served.Addresses,
 		Machine: ThisMachine(), Limits: limitsOf(job, x.served), Model: record.NewModel(&x.served.Model),
 	}

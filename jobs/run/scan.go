@@ -24,9 +24,9 @@ type Scanned struct {
 	Hint string
 }
 
-// Scan reads the whole plan without scoring it, and passes each batch and each rejection to see. width is the number
-// of features of a node; limits holds what a run would refuse a graph for.
-func (in *Input) Scan(ctx context.Context, width int, limits pipeline.Config, see Observer) (*Scanned, error) {
+// Scan reads the whole plan without scoring it, and passes each batch and each rejection to see. wanted is what is
+// read; limits holds what a run would refuse a graph for.
+func (in *Input) Scan(ctx context.Context, wanted readers.Wanted, limits pipeline.Config, see Observer) (*Scanned, error) {
 	var mu sync.Mutex
 	var numbering numbering
 	shards := make([]pipeline.Shard, len(in.Plan.Shards))
@@ -34,7 +34,7 @@ func (in *Input) Scan(ctx context.Context, width int, limits pipeline.Config, se
 		sh := &in.Plan.Shards[i]
 		shards[i] = pipeline.Shard{
 			Name: sh.Part, Rows: sh.Rows,
-			Open: func(ctx context.Context) (pipeline.Source, error) { return in.Plan.Open(ctx, sh, width) },
+			Open: func(ctx context.Context) (pipeline.Source, error) { return in.Plan.Open(ctx, sh, wanted) },
 			Create: func(context.Context) (pipeline.Sink, error) {
 				return numbering.of(sh.File, &scanSink{mu: &mu, see: see, file: sh.File}), nil
 			},
@@ -77,27 +77,30 @@ func (s *scanSink) Reject(_ context.Context, r graph.Rejection) error {
 func (*scanSink) Commit(context.Context) error { return nil }
 func (*scanSink) Close() error                 { return nil }
 
-// Expect returns what a run would compare graphs with: the number of features of a node, which the first graph decides
-// where the job names nothing that scores, and the size of a message. It starts one worker for a job with a model.
-func (in *Input) Expect(ctx context.Context) (width int, limits pipeline.Config, err error) {
+// Expect returns what a run would compare graphs with: what the model reads of them, where the first graph decides of how
+// many features a node is if the job names nothing that scores, and the size of a message. It starts one worker for a
+// job with a model.
+func (in *Input) Expect(ctx context.Context) (wanted readers.Wanted, limits pipeline.Config, err error) {
+	wanted = Served{}.Wanted(0)
 	if in.Job.Model.Path != "" || len(in.Job.Server.Addresses) > 0 {
 		s, err := Connect(ctx, in.Config, 1)
 		if err != nil {
-			return 0, limits, err
+			return wanted, limits, err
 		}
-		width = s.Model.InFeatures
-		scorer := s.Scorer(width)
+		wanted = s.Wanted(s.Model.InFeatures)
+		scorer := s.Scorer(wanted.Width)
 		limits.MaxGraphBytes, limits.GraphBytes = scorer.Limit(), scorer.GraphBytes
 		if err := s.Close(); err != nil {
-			return 0, limits, err
+			return wanted, limits, err
 		}
 	}
-	if width == 0 && len(in.Plan.Shards) > 0 {
-		width, err = in.Plan.Width(ctx)
+	if wanted.Width == 0 && len(in.Plan.Shards) > 0 {
+		wanted.Width, err = in.Plan.Width(ctx)
 		var file *readers.FileError
 		if errors.As(err, &file) {
-			return 0, limits, nil // the scan will say so
+			wanted.Width = 0
+			return wanted, limits, nil // the scan will say so
 		}
 	}
-	return width, limits, err
+	return wanted, limits, err
 }

@@ -18,6 +18,7 @@ import (
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
+	"graphscore/readers"
 )
 
 // Served describes what scores: for a run by a [Session], for a plan by [Describe].
@@ -28,6 +29,16 @@ type Served struct {
 	MessageBytes int64
 	// Addresses are those of the workers or servers, empty before a connection.
 	Addresses []string
+}
+
+// Wanted is what readers read for the model, with so many features of a node. Where nothing describes the model, it is what
+// readers read before models said so.
+func (s Served) Wanted(width int) readers.Wanted {
+	w := readers.Wanted{Width: width, Inputs: s.Model.Inputs, EdgeRows: s.Model.Level == graph.EdgeLevel}
+	if s.Model.InFeatures == 0 {
+		w.Inputs = graph.Inputs{Weights: true}
+	}
+	return w
 }
 
 // Session is a connection and, for a job with a model folder, the workers behind it. Its methods are safe for

@@ -47,7 +47,7 @@ func (x *execution) shard(i int, output *writers.Output) pipeline.Shard {
 	return pipeline.Shard{
 		Name: sh.Part, Rows: sh.Rows,
 		Open: func(ctx context.Context) (pipeline.Source, error) {
-			return x.in.Plan.Open(ctx, sh, x.contract.Width)
+			return x.in.Plan.Open(ctx, sh, x.contract.Wanted())
 		},
 		Create: func(ctx context.Context) (pipeline.Sink, error) {
 			sink, err := output.Create(ctx, x.contract.Spec(sh), x.contract.Contents())

@@ -29,9 +29,11 @@ type Row struct {
 	Sources, Targets []int64
 	// Weights [edges]; not looked at unless the builder is weighted.
 	Weights []float32
+
+	FurtherRow
 }
 
-// Ragged is the width of a graph whose nodes have different numbers of features.
+// Ragged is the width of a graph whose nodes, or whose edges, have different numbers of features.
 const Ragged = -1
 
 // BuilderConfig says what the batches of one file look like.
@@ -40,6 +42,16 @@ type BuilderConfig struct {
 	Width int
 	// Weighted: the file has edge weights.
 	Weighted bool
+	// EdgeWidth is the number of features of an edge that the model wants, 0 where it reads none.
+	EdgeWidth int
+	// Typed: the model reads types of edges.
+	Typed bool
+	// GraphWidth is the number of features of a graph that the model wants, 0 where it reads none.
+	GraphWidth int
+	// EdgeRows: batches say which edge of the input each of theirs is.
+	EdgeRows bool
+	// Names are those of the columns in the file, for messages. Default: the keys.
+	Names ColumnNames
 	// GraphIDs is the kind of the graph ids.
 	GraphIDs IDKind
 	// NodeIDs is the kind of the node ids, nil where the file has none.
@@ -50,11 +62,12 @@ type BuilderConfig struct {
 
 // Builder checks rows and puts them into a Batch, edges grouped by target. One goroutine uses it.
 type Builder struct {
-	cfg   BuilderConfig
-	batch *Batch
-	next  []uint32 // scratch [nodes+1]: where the next edge of each target goes
-	ints  map[int64]struct{}
-	texts map[string]struct{}
+	cfg    BuilderConfig
+	batch  *Batch
+	next   []uint32 // scratch [nodes+1]: where the next edge of each target goes
+	places []uint32 // scratch [edges]: where each edge goes
+	ints   map[int64]struct{}
+	texts  map[string]struct{}
 }
 
 // NewBuilder starts an empty batch.
@@ -82,6 +95,7 @@ func (b *Builder) reset() {
 			b.batch.Weights = []float32{}
 		}
 	}
+	b.resetFurther(old)
 	if b.cfg.NodeIDs != nil {
 		ids := IDs{}
 		if old.NodeIDs != nil {
@@ -105,6 +119,7 @@ func (b *Builder) Grow(graphs, nodes, edges int) {
 	if b.cfg.Weighted {
 		t.Weights = grow(t.Weights, edges)
 	}
+	b.growFurther(graphs, edges)
 }
 
 func grow[T any](s []T, n int) []T {
@@ -131,7 +146,8 @@ func (b *Builder) Batch() *Batch {
 func (b *Builder) Reject(r Rejection) { b.batch.Rejected = append(b.batch.Rejected, r) }
 
 // Add takes a row, or rejects it with the first reason of: NodeCount, FeatureWidth, NonFiniteFeature,
-// MalformedEdges, EdgeOutOfRange, NonFiniteWeight, DuplicateNodeID. Rows must come in the order of the input.
+// MalformedEdges, EdgeOutOfRange, NonFiniteWeight, DuplicateNodeID, and then those of further columns: MalformedEdges,
+// EdgeFeatureWidth, GraphFeatureWidth, NonFiniteFeature, Row.Code. Rows must come in the order of the input.
 func (b *Builder) Add(r *Row) {
 	if code, message := b.check(r); code != "" {
 		b.Reject(Rejection{
@@ -187,7 +203,7 @@ func (b *Builder) check(r *Row) (Code, string) {
 			return DuplicateNodeID, fmt.Sprintf("node id %v occurs more than once", id)
 		}
 	}
-	return "", ""
+	return b.checkFurther(r)
 }
 
 func (b *Builder) checkEdges(r *Row) (Code, string) {
@@ -271,6 +287,7 @@ func (b *Builder) take(r *Row) {
 
 	t.Features = append(t.Features, r.Features...)
 	b.group(r)
+	b.further(r, int(edge), b.next[:r.Nodes])
 	if t.NodeIDs != nil {
 		t.NodeIDs.Append(&r.NodeIDs, 0, r.Nodes)
 	}

@@ -16,6 +16,9 @@ const (
 	InputSource
 	InputTarget
 	InputWeights
+	InputEdgeAttr
+	InputEdgeType
+	InputGraphAttr
 	InputNumNodes
 	InputGraphID
 	InputNodeIDs
@@ -31,11 +34,14 @@ var inputColumns = [NumInputColumns]struct {
 	typ    string
 }{
 	{InputGraphID, "graph_id", []string{"graph_id"}, "a string or an integer"},
-	{InputFeatures, "features", []string{"node_feat", "x"}, "list<list<number>> or binary (float32, little-endian)"},
+	{InputFeatures, "features", []string{"node_feat", "x"}, "list<list<number>>, list<number> or binary (float32, little-endian)"},
 	{InputEdges, "edges", []string{"edge_index"}, "list<list<integer>>"},
 	{InputSource, "source", []string{"source"}, "list<integer>"},
 	{InputTarget, "target", []string{"target"}, "list<integer>"},
 	{InputWeights, "weights", []string{"edge_weight"}, "list<number>"},
+	{InputEdgeAttr, "edge_attr", []string{"edge_attr"}, "list<list<number>>, list<number> or binary (float32, little-endian)"},
+	{InputEdgeType, "edge_type", []string{"edge_type"}, "list<integer>"},
+	{InputGraphAttr, "graph_attr", []string{"graph_attr"}, "list<number>, a number or binary (float32, little-endian)"},
 	{InputNumNodes, "num_nodes", []string{"num_nodes"}, "an integer"},
 	{InputNodeIDs, "node_ids", []string{"node_ids"}, "list<string> or list<integer>"},
 }
@@ -80,13 +86,19 @@ func (c InputColumn) index() int {
 // A column that really has the name is written with a backslash before it, and so on.
 const NoColumn = "none"
 
-// Optional says whether an input may lack the column.
+// Optional says whether an input may lack the column. One that [InputColumn.Further] reports may be lacked only where
+// the model does not read it.
 func (c InputColumn) Optional() bool {
 	switch c {
 	case InputWeights, InputNumNodes, InputGraphID, InputNodeIDs:
 		return true
 	}
-	return false
+	return c.Further()
+}
+
+// Further says whether only some models read the column, and need it: see [Inputs.Need].
+func (c InputColumn) Further() bool {
+	return c == InputEdgeAttr || c == InputEdgeType || c == InputGraphAttr
 }
 
 // ColumnNames are the names that the columns of an input have in its files, by InputColumn. "" means one of the usual

@@ -45,6 +45,28 @@ type Inputs struct {
 	Weights bool
 }
 
+// Need reports whether every input must have the column, as the model reads it. It is false for columns that inputs may
+// lack whatever the model, such as weights, and for those that all models read.
+func (in Inputs) Need(c InputColumn) bool {
+	switch c {
+	case InputEdgeAttr:
+		return in.EdgeWidth > 0
+	case InputEdgeType:
+		return in.EdgeTypes > 0
+	case InputGraphAttr:
+		return in.GraphWidth > 0
+	}
+	return false
+}
+
+// Read reports whether the column of an input that has it is read.
+func (in Inputs) Read(c InputColumn) bool {
+	if c == InputWeights {
+		return in.Weights
+	}
+	return !c.Further() || in.Need(c)
+}
+
 // ScoreRows is the number of rows of scores that a batch has at a level. At level graph, one without nodes has a row as
 // well, which means nothing.
 func (b *Batch) ScoreRows(l Level) int {

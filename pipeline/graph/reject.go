@@ -5,22 +5,29 @@ type Code string
 
 // The codes of graphs that never reach a scorer.
 const (
-	// NullValue: a value that a graph needs is null (the row, the id, the features, an edge, a weight).
+	// NullValue: a value that a graph needs is null (the row, the id, features, an edge, a weight, an edge type).
 	NullValue Code = "null_value"
 	// FeatureWidth: nodes with another number of features than the model wants, or with different numbers.
 	FeatureWidth Code = "feature_width"
-	// NonFiniteFeature: a feature is NaN or infinite.
+	// NonFiniteFeature: a feature of a node, an edge or the graph is NaN or infinite.
 	NonFiniteFeature Code = "non_finite_feature"
 	// NonFiniteWeight: an edge weight is NaN or infinite.
 	NonFiniteWeight Code = "non_finite_weight"
 	// EdgeOutOfRange: an edge names a node that does not exist.
 	EdgeOutOfRange Code = "edge_out_of_range"
-	// MalformedEdges: edge_index is not two lists of one length, or weights do not match the edges.
+	// MalformedEdges: edge_index is not two lists of one length, or weights, features or types of edges are not as many.
 	MalformedEdges Code = "malformed_edges"
 	// NodeCount: num_nodes or node_ids disagree with the number of feature rows.
 	NodeCount Code = "node_count"
 	// DuplicateNodeID: a node id occurs twice in one graph.
 	DuplicateNodeID Code = "duplicate_node_id"
+	// EdgeFeatureWidth: edges with another number of features than the model wants, or with different numbers.
+	EdgeFeatureWidth Code = "edge_feature_width"
+	// GraphFeatureWidth: the graph has another number of features than the model wants.
+	GraphFeatureWidth Code = "graph_feature_width"
+	// CategoryOutOfRange: an integer that float32 may not hold, or a number that names no row of a table of the model, as
+	// an edge type.
+	CategoryOutOfRange Code = "category_out_of_range"
 	// TooLarge: the graph does not fit into one message.
 	TooLarge Code = "too_large"
 )

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -19,6 +18,7 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
 	"graphscore/readers"
 	"graphscore/readers/internal/column"
 )
@@ -26,6 +26,8 @@ import (
 // Rows are rows of one file.
 type Rows struct {
 	File *readers.File
+	// Inputs are the columns that were read beside those that all models read.
+	Inputs graph.Inputs
 	// Places are those of the rows in the file, from 0, ascending.
 	Places []int64
 }
@@ -139,7 +141,7 @@ func (s *selection) take(first int64, record arrow.Record) error {
 
 // reads reports whether graphscore reads a column of the file.
 func (s *selection) reads(name string) bool {
-	return slices.ContainsFunc(s.rows.File.Columns, func(c readers.Column) bool { return c.Name == name && c.Role != "" })
+	return s.rows.File.Reads(s.rows.Inputs, name)
 }
 
 // end reports rows that have not come, though the file was announced to have them.

@@ -335,7 +335,6 @@ def make_bad(rows):
     pq.write_table(t.drop_columns(["edge_index"]), bad("no_edges.parquet", ["edge_index", "source and target", "node_feat"]))
     pq.write_table(t.set_column(0, "node_feat", pa.array(["a"] * len(rows))),
                    bad("features_string.parquet", ["node_feat", "string", "list<list<number>>"]))
-    pq.write_table(t.set_column(0, "node_feat", pa.array([[1.0]] * len(rows))), bad("features_flat.parquet", ["node_feat", "list<double>"]))
     pq.write_table(t.set_column(1, "edge_index", pa.array([[[1.0], [1.0]]] * len(rows))),
                    bad("edges_float.parquet", ["edge_index", "list<list<double>>", "list<list<integer>>"]))
     pq.write_table(t.set_column(4, "graph_id", pa.array([1.5] * len(rows))), bad("id_double.parquet", ["graph_id", "double"]))

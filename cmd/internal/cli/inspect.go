@@ -61,7 +61,7 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 		}
 	}
 	var nodes, edges histogram
-	found, err := in.Scan(ctx, width, pipeline.Config{}, run.Observer{
+	found, err := in.Scan(ctx, run.Served{}.Wanted(width), pipeline.Config{}, run.Observer{
 		Batch: func(b *graph.Batch) {
 			for g := range b.Graphs() {
 				nodes.add(b.GraphNodes(g))

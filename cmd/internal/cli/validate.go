@@ -82,12 +82,12 @@ func (e *env) validate(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	width, limits, err := in.Expect(ctx)
+	wanted, limits, err := in.Expect(ctx)
 	if err != nil {
 		return err
 	}
 	v := &validation{Files: in.Files(), Findings: []finding{}, Unfinished: append([]string{}, in.Plan.LeftOut.Unfinished...)}
-	found, err := in.Scan(ctx, width, limits, run.Observer{
+	found, err := in.Scan(ctx, wanted, limits, run.Observer{
 		Batch: func(*graph.Batch) {},
 		Reject: func(file *readers.File, r graph.Rejection) {
 			if len(v.Findings) == examples {

@@ -10,17 +10,19 @@ import (
 // Binding says which field is read for which column of the input: a place in the fields, or -1.
 type Binding [graph.NumInputColumns]int
 
-// Bind finds the columns that are needed among those of a file. mapped has the names that the user gave.
+// Bind finds the columns of an input among those of a file. mapped has the names that the user gave. What is wrong with
+// a column that only some models read is no error, and the column is not bound: see [Needed].
 func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 	var b Binding
 	for r := range graph.NumInputColumns {
 		if b[r] = -1; mapped.Off(r) {
 			continue
 		}
-		names, given := r.Names(), mapped.Name(r)
-		if given != "" {
-			names = []string{given}
+		if r.Further() {
+			b[r] = bindFurther(mapped, fields, r)
+			continue
 		}
+		names, given := namesOf(mapped, r)
 		for _, name := range names {
 			var err error
 			if b[r], err = lookUp(fields, name); err != nil {
@@ -30,8 +32,8 @@ func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 				break
 			}
 		}
-		if b[r] < 0 && given != "" {
-			return b, missing(fields, r, given)
+		if b[r] < 0 && given {
+			return b, missing(fields, r, names[0])
 		}
 	}
 	if mapped[graph.InputSource] != "" || mapped[graph.InputTarget] != "" {
@@ -41,6 +43,49 @@ func Bind(mapped graph.ColumnNames, fields []Field) (Binding, error) {
 		b[graph.InputSource], b[graph.InputTarget] = -1, -1
 	}
 	return b, b.check(fields)
+}
+
+// namesOf returns the names that a column may have, and whether the user gave it.
+func namesOf(mapped graph.ColumnNames, r graph.InputColumn) (names []string, given bool) {
+	if name := mapped.Name(r); name != "" {
+		return []string{name}, true
+	}
+	return r.Names(), false
+}
+
+// bindFurther returns the place of a column that only some models read, -1 where there is none that they can read.
+func bindFurther(mapped graph.ColumnNames, fields []Field, r graph.InputColumn) int {
+	names, _ := namesOf(mapped, r)
+	at, err := lookUp(fields, names[0])
+	if err != nil || at < 0 || !fields[at].fits(r) {
+		return -1
+	}
+	return at
+}
+
+// Needed says why a column that a model needs is not bound. Of the fields it needs names and types.
+func Needed(mapped graph.ColumnNames, fields []Field, r graph.InputColumn) error {
+	names, _ := namesOf(mapped, r)
+	at, err := lookUp(fields, names[0])
+	switch {
+	case mapped.Off(r):
+		return Unsupported("name the column, or choose a model that does not", "%s is none, and the model reads it", r)
+	case err != nil:
+		return err
+	case at < 0:
+		return missing(fields, r, names[0])
+	}
+	return unfit(fields[at], r)
+}
+
+// Of returns the binding of the columns that a model reads.
+func (b Binding) Of(in graph.Inputs) Binding {
+	for r := range graph.NumInputColumns {
+		if !in.Read(r) {
+			b[r] = -1
+		}
+	}
+	return b
 }
 
 // lookUp returns the place of a column, -1 where there is none.
@@ -77,11 +122,15 @@ func (b Binding) check(fields []Field) error {
 			continue
 		}
 		if f := fields[b[r]]; !f.fits(r) {
-			return Unsupported("rewrite the column, or "+hintColumns, "column %q for %s has type %s, not %s",
-				f.Name, r, f.Type, r.Type())
+			return unfit(f, r)
 		}
 	}
 	return b.checkBytes(fields)
+}
+
+// unfit is the error of a column of a type that is not read for what it is bound to.
+func unfit(f Field, r graph.InputColumn) error {
+	return Unsupported("rewrite the column, or "+hintColumns, "column %q for %s has type %s, not %s", f.Name, r, f.Type, r.Type())
 }
 
 // checkBytes refuses features that are bytes where nothing in the file says of how many nodes they are: whatever

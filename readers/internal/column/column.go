@@ -53,7 +53,7 @@ func New(r graph.InputColumn, f Field, limit int64) *Column {
 	case f.Leaf.Bytes():
 		c.Texts = &Texts{Offsets: []uint32{0}}
 		c.Values = c.Texts
-	case r == graph.InputFeatures || r == graph.InputWeights:
+	case r == graph.InputWeights || featured(r) && !f.Leaf.Integer():
 		c.Floats = NewFloats(f.Leaf)
 		c.Values = c.Floats
 	default:
@@ -61,6 +61,12 @@ func New(r graph.InputColumn, f Field, limit int64) *Column {
 		c.Values = c.Ints
 	}
 	return c
+}
+
+// featured says whether the values of a column are features. Where they are integers in the file, they stay so until they
+// are known to be those that float32 holds.
+func featured(r graph.InputColumn) bool {
+	return r == graph.InputFeatures || r == graph.InputEdgeAttr || r == graph.InputGraphAttr
 }
 
 // Begin starts a group of that many rows.

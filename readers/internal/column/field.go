@@ -40,8 +40,12 @@ func (f Field) fits(r graph.InputColumn) bool {
 	switch r {
 	case graph.InputGraphID:
 		return f.Depth == 0 && (f.Leaf.Integer() || f.Leaf.Bytes())
-	case graph.InputFeatures:
-		return f.listed() && f.Leaf.Number() || f.Depth == 0 && f.Leaf == LeafBinary && !f.UUID
+	case graph.InputFeatures, graph.InputEdgeAttr:
+		return (f.listed() || f.Depth == 1) && f.Leaf.Number() || f.Depth == 0 && f.Leaf == LeafBinary && !f.UUID
+	case graph.InputGraphAttr:
+		return f.Depth <= 2 && f.Leaf.Number() && (!f.tensor() || f.Rows == 1) || f.Depth == 0 && f.Leaf == LeafBinary && !f.UUID
+	case graph.InputEdgeType:
+		return (f.Depth == 1 || f.Depth == 2) && f.Leaf.Count() && !f.tensor()
 	case graph.InputEdges:
 		return f.listed() && f.Leaf.Integer() && (!f.tensor() || f.Rows == 2 || f.Width == 2)
 	case graph.InputSource, graph.InputTarget:
@@ -64,7 +68,7 @@ func depthOf(r graph.InputColumn) int {
 	switch r {
 	case graph.InputGraphID, graph.InputNumNodes:
 		return 0
-	case graph.InputFeatures, graph.InputEdges, graph.InputWeights:
+	case graph.InputFeatures, graph.InputEdges, graph.InputWeights, graph.InputEdgeAttr, graph.InputEdgeType, graph.InputGraphAttr:
 		return 2
 	}
 	return 1
