@@ -145,7 +145,8 @@ func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Sourc
 
 // wantedBy is what was read for a part.
 func wantedBy(s part.Settings) readers.Wanted {
-	return readers.Wanted{Width: s.FeatureWidth, Inputs: graph.Inputs{Weights: true}}
+	level, err := s.ScoreLevel()
+	return readers.Wanted{Width: s.FeatureWidth, Inputs: s.Inputs(), EdgeRows: err == nil && level == graph.EdgeLevel}
 }
 
 // Kinds are the types of the ids.
