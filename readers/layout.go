@@ -70,6 +70,8 @@ type Column struct {
 	Name, Type string
 	// Role is what the column is read for, a key of `columns:` in the job, or empty: it is ignored.
 	Role string
+	// Further: only models that use it read it.
+	Further bool
 }
 
 func describe(fields []column.Field, b column.Binding) []Column {
@@ -78,7 +80,7 @@ func describe(fields []column.Field, b column.Binding) []Column {
 		columns[i] = Column{Name: f.Name, Type: f.Type}
 		for r := range graph.NumInputColumns {
 			if b[r] == i && (columns[i].Role == "" || !r.Further()) {
-				columns[i].Role = r.String()
+				columns[i].Role, columns[i].Further = r.String(), r.Further()
 			}
 		}
 	}

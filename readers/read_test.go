@@ -25,6 +25,12 @@ type plain struct {
 	NodeIDs  []string
 	Group    int
 	Row      int64
+
+	// what only some models read; EdgeRows as the batch has them
+	EdgeAttr  [][]float32
+	EdgeTypes []uint32
+	EdgeRows  []uint32
+	GraphAttr []float32
 }
 
 // fixture is a graph of testdata/graphs.json.
@@ -34,6 +40,9 @@ type fixture struct {
 	EdgeIndex  [2][]int    `json:"edge_index"`
 	EdgeWeight []float32   `json:"edge_weight"`
 	NodeIDs    []int64     `json:"node_ids"`
+	EdgeAttr   [][]float32 `json:"edge_attr"`
+	EdgeType   []uint32    `json:"edge_type"`
+	GraphAttr  []float32   `json:"graph_attr"`
 }
 
 func readJSON[T any](t *testing.T, name string) T {
@@ -60,13 +69,17 @@ func graphsOf(t *testing.T, name string) []plain {
 	t.Helper()
 	var want []plain
 	for i, f := range readJSON[[]fixture](t, name) {
-		g := plain{ID: fmt.Sprint(f.GraphID), Features: f.NodeFeat, Row: int64(i)}
+		g := plain{ID: fmt.Sprint(f.GraphID), Features: f.NodeFeat, Row: int64(i), GraphAttr: f.GraphAttr}
 		for node, id := range f.NodeIDs {
 			g.NodeIDs = append(g.NodeIDs, fmt.Sprint(id))
 			for e, target := range f.EdgeIndex[1] {
 				if target == node {
 					g.Edges = append(g.Edges, [2]int{f.EdgeIndex[0][e], target})
 					g.Weights = append(g.Weights, f.EdgeWeight[e])
+					if f.GraphAttr != nil {
+						g.EdgeAttr, g.EdgeTypes = append(g.EdgeAttr, f.EdgeAttr[e]), append(g.EdgeTypes, f.EdgeType[e])
+						g.EdgeRows = append(g.EdgeRows, uint32(e))
+					}
 				}
 			}
 		}
@@ -92,12 +105,29 @@ func plainOf(b *graph.Batch) []plain {
 				if b.Weights != nil {
 					g.Weights = append(g.Weights, b.Weights[e])
 				}
+				g.further(b, e)
 				e++
 			}
+		}
+		if b.GraphWidth > 0 {
+			g.GraphAttr = b.GraphFeatures[i*b.GraphWidth : (i+1)*b.GraphWidth]
 		}
 		graphs[i] = g
 	}
 	return graphs
+}
+
+// further takes what only some models read of edge e of a batch.
+func (g *plain) further(b *graph.Batch, e int) {
+	if b.EdgeWidth > 0 {
+		g.EdgeAttr = append(g.EdgeAttr, b.EdgeFeatures[e*b.EdgeWidth:(e+1)*b.EdgeWidth])
+	}
+	if b.EdgeTypes != nil {
+		g.EdgeTypes = append(g.EdgeTypes, b.EdgeTypes[e])
+	}
+	if b.EdgeRows != nil {
+		g.EdgeRows = append(g.EdgeRows, b.EdgeRows[e])
+	}
 }
 
 // contents are the graphs and rejections of a plan.
@@ -125,9 +155,14 @@ func wanted(width int) readers.Wanted {
 
 // readAll reads every shard of a plan.
 func readAll(ctx context.Context, p *readers.Plan, width int) (contents, error) {
+	return readWanted(ctx, p, wanted(width))
+}
+
+// readWanted reads what is wanted of every shard of a plan.
+func readWanted(ctx context.Context, p *readers.Plan, w readers.Wanted) (contents, error) {
 	var all contents
 	for i := range p.Shards {
-		src, err := p.Open(ctx, &p.Shards[i], wanted(width))
+		src, err := p.Open(ctx, &p.Shards[i], w)
 		if err != nil {
 			return all, err
 		}

@@ -1,6 +1,7 @@
 package readers
 
 import (
+	"iter"
 	"slices"
 
 	"graphscore/pipeline/graph"
@@ -31,15 +32,15 @@ func needed(in graph.Inputs, b *column.Binding, names graph.ColumnNames, fields 
 	return nil
 }
 
-// Lacking returns the files that can be planned but not read for a model, as Open would refuse their shards, and why.
-func (p *Plan) Lacking(in graph.Inputs) []*FileError {
-	var lacking []*FileError
-	for _, f := range p.Files {
-		if err := needed(in, &f.binding, p.cfg.Columns, f.fields); err != nil {
-			lacking = append(lacking, fileError(f.Path, -1, err))
+// Lacking yields the files that can be planned but not read for a model, as Open would refuse their shards, and why.
+func (p *Plan) Lacking(in graph.Inputs) iter.Seq2[*File, *FileError] {
+	return func(yield func(*File, *FileError) bool) {
+		for _, f := range p.Files {
+			if err := needed(in, &f.binding, p.cfg.Columns, f.fields); err != nil && !yield(f, fileError(f.Path, -1, err)) {
+				return
+			}
 		}
 	}
-	return lacking
 }
 
 // fields are the columns of a file, with their names and types alone.

@@ -20,7 +20,8 @@ type comparison struct {
 	served   run.Served
 	contract *run.Contract
 	found    *writers.Comparison
-	misfit   bool // the width of the model is not that of the data
+	misfit   bool                                 // the width of the model is not that of the data
+	lacking  map[*readers.File]*readers.FileError // files without a column that the model reads, which a run refuses
 }
 
 func compare(ctx context.Context, in *run.Input, served run.Served, width int) (*comparison, error) {
@@ -28,7 +29,11 @@ func compare(ctx context.Context, in *run.Input, served run.Served, width int) (
 	if err != nil {
 		return nil, err
 	}
-	return &comparison{in: in, served: served, contract: contract, found: found}, nil
+	c := &comparison{in: in, served: served, contract: contract, found: found, lacking: map[*readers.File]*readers.FileError{}}
+	for f, why := range in.Plan.Lacking(contract.Wanted().Inputs) {
+		c.lacking[f] = why
+	}
+	return c, nil
 }
 
 // nothingToCompare is the comparison of a plan without shards, with what does not answer.
@@ -50,7 +55,7 @@ func (c *comparison) blockedParts() map[string]bool {
 func (c *comparison) todo() (places []int) {
 	blocked := c.blockedParts()
 	for i, d := range c.found.Decisions {
-		if d != writers.Skip && !blocked[c.in.Plan.Shards[i].Part] {
+		if sh := &c.in.Plan.Shards[i]; d != writers.Skip && !blocked[sh.Part] && c.lacking[sh.File] == nil {
 			places = append(places, i)
 		}
 	}
@@ -86,7 +91,7 @@ func (c *comparison) outcome(verdicts []record.Gate) error {
 		return err
 	}
 	anyDone := slices.ContainsFunc(c.found.Footers, func(l *part.Footer) bool { return l != nil })
-	return c.in.Outcome(len(c.in.Plan.Refused), anyDone, verdicts, c.quarantined())
+	return c.in.Outcome(len(c.in.Plan.Refused)+len(c.lacking), anyDone, verdicts, c.quarantined())
 }
 
 // workloads says which shards are in which state.
@@ -96,6 +101,8 @@ func (c *comparison) workloads() (w Workloads) {
 		sh := &c.in.Plan.Shards[i]
 		to := &w.Score
 		switch decision := c.found.Decisions[i]; {
+		case c.lacking[sh.File] != nil:
+			continue
 		case blocked[sh.Part]:
 			to = &w.Blocked
 		case decision == writers.Skip:
@@ -137,14 +144,18 @@ func (c *comparison) estimates() (e Estimates) {
 
 // groups returns what the footers say of the row groups of a shard, in the sizes of requests.
 func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
-	width := int64(c.contract.Width)
+	wanted := c.contract.Wanted()
+	width := int64(wanted.Width)
 	groups := sh.Groups()
 	out := make([]estimate.Group, len(groups))
 	for i, g := range groups {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
+			request := graph.Shape{
+				Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: wanted.Width, Weighted: wanted.Weights && c.in.Plan.HasWeights,
+				EdgeWidth: wanted.EdgeWidth, Typed: wanted.EdgeTypes > 0, GraphWidth: wanted.GraphWidth,
+			}
 			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(c.served.Model.Outputs)))
 		}
 		out[i] = e

@@ -229,6 +229,11 @@ func (c *comparison) forecast() *Forecast {
 	for _, file := range in.Plan.Refused {
 		f.Refused = append(f.Refused, record.RefusedFile{File: file.Path, Reason: file.Error()})
 	}
+	for _, file := range in.Plan.Files {
+		if why := c.lacking[file]; why != nil {
+			f.Refused = append(f.Refused, record.RefusedFile{File: file.Path, Reason: why.Error()})
+		}
+	}
 	for _, m := range c.found.Mismatches {
 		f.Mismatches = append(f.Mismatches, Mismatch{m.Part, m.Reasons, m.Foreign})
 	}

@@ -150,10 +150,8 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 	}
 	var misfit Misfit
 	wanted := served.Wanted(model.InFeatures)
-	if lacking := in.Plan.Lacking(wanted.Inputs); len(lacking) > 0 && len(lacking) == len(in.Plan.Files) {
-		misfit.Files = len(lacking)
-		in.misfits(&misfit, model, lacking[0].Error())
-		return model.InFeatures, &misfit
+	if err := in.lack(model, wanted.Inputs); err != nil {
+		return model.InFeatures, err
 	}
 	for i := range in.Plan.Shards {
 		sh := &in.Plan.Shards[i]
@@ -178,6 +176,20 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 		return model.InFeatures, nil
 	}
 	return model.InFeatures, &misfit
+}
+
+// lack returns a *Misfit where all files lack what a model reads.
+func (in *Input) lack(model *graph.Model, inputs graph.Inputs) error {
+	var misfit Misfit
+	for _, why := range in.Plan.Lacking(inputs) {
+		if misfit.Files++; misfit.Files == 1 {
+			in.misfits(&misfit, model, why.Error())
+		}
+	}
+	if misfit.Files == 0 || misfit.Files < len(in.Plan.Files) {
+		return nil
+	}
+	return &misfit
 }
 
 // misfits says why a model does not fit the data.

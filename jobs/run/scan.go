@@ -90,7 +90,7 @@ func (in *Input) Expect(ctx context.Context) (wanted readers.Wanted, limits pipe
 		wanted = s.Wanted(s.Model.InFeatures)
 		scorer := s.Scorer(wanted.Width)
 		limits.MaxGraphBytes, limits.GraphBytes = scorer.Limit(), scorer.GraphBytes
-		if err := s.Close(); err != nil {
+		if err := errors.Join(in.lack(&s.Model, wanted.Inputs), s.Close()); err != nil {
 			return wanted, limits, err
 		}
 	}

@@ -46,7 +46,9 @@ func flow(tb testing.TB, dir string) (graphs, calls int64) {
 		sh := &plan.Shards[i]
 		shards[i] = pipeline.Shard{
 			Name: sh.Part, Rows: sh.Rows,
-			Open: func(ctx context.Context) (pipeline.Source, error) { return plan.Open(ctx, sh, readers.Wanted{Width: exampleWidth, Inputs: graph.Inputs{Weights: true}}) },
+			Open: func(ctx context.Context) (pipeline.Source, error) {
+				return plan.Open(ctx, sh, readers.Wanted{Width: exampleWidth, Inputs: graph.Inputs{Weights: true}})
+			},
 			Create: func(ctx context.Context) (pipeline.Sink, error) {
 				return out.Create(ctx, part.Spec{Part: sh.Part, Input: sh.File.Rel, Rows: sh.Rows}, contents)
 			},

@@ -17,6 +17,7 @@ import (
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
+	"graphscore/writers/record"
 )
 
 func (e *env) inspectCommand() *cobra.Command {
@@ -73,7 +74,7 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	refused := e.sayUnread(in, found)
+	refused := append(e.sayUnread(in, found), e.sayLacking(in)...)
 	if e.asJSON {
 		object := newInspection(in, found, width, refused, &nodes, &edges)
 		e.answer = func(end ending) any { object.ending = end; return object }
@@ -94,6 +95,18 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	return in.Outcome(0, true, nil, 0) // what is not finished
 }
 
+// sayLacking writes a line on each file without a column that only some models read and the user names, and returns them.
+func (e *env) sayLacking(in *run.Input) (refused []record.RefusedFile) {
+	names := in.Job.Input.Columns.ColumnNames
+	width := func(c graph.InputColumn) int { return min(len(names.Name(c)), 1) }
+	named := graph.Inputs{EdgeWidth: width(graph.InputEdgeAttr), EdgeTypes: width(graph.InputEdgeType), GraphWidth: width(graph.InputGraphAttr)}
+	for f, why := range in.Plan.Lacking(named) {
+		fmt.Fprintf(e.stderr, "graphscore: refused: %s\n", display.Harmless(why.Error()))
+		refused = append(refused, record.RefusedFile{File: f.Path, Reason: why.Error()})
+	}
+	return refused
+}
+
 // printFiles prints every file, and of the schema wherever it differs from that of the file before.
 func printFiles(w io.Writer, plan *readers.Plan) {
 	before := ""
@@ -103,7 +116,11 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 		var b strings.Builder
 		for _, c := range file.Columns {
 			use := "ignored"
-			if c.Role != "" {
+			switch {
+			case c.Role == "":
+			case c.Further:
+				use = "read as " + c.Role + " by models that use it"
+			default:
 				use = "read as " + c.Role
 			}
 			fmt.Fprintf(&b, "    %-16s %-34s %s\n", c.Name, c.Type, use)
