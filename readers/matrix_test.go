@@ -45,18 +45,17 @@ func TestMatrix(t *testing.T) {
 	}
 }
 
-// checkFile wants exactly those graphs.
+// checkFile wants exactly those graphs, for a model that reads all of them and for one that reads little.
 func checkFile(t *testing.T, name string, want []plain) {
 	t.Helper()
-	got, err := readAll(t.Context(), newPlan(t, readers.Config{BatchBytes: 2000}, name), 3)
-	if err != nil || len(got.rejected) > 0 {
-		t.Errorf("%s: %v %+v", filepath.Base(name), err, got.rejected)
-		return
-	}
-	for i := range got.graphs {
-		got.graphs[i].Group = 0
-	}
-	if diff := cmp.Diff(want, got.graphs); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", filepath.Base(name), diff[:min(len(diff), 2000)])
+	for _, w := range []readers.Wanted{wide(), wanted(3)} {
+		got, err := readWanted(t.Context(), newPlan(t, readers.Config{BatchBytes: 2000}, name), w)
+		if err != nil || len(got.rejected) > 0 {
+			t.Errorf("%s: %v %+v", filepath.Base(name), err, got.rejected)
+			return
+		}
+		if diff := cmp.Diff(only(want, w), only(got.graphs, w)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", filepath.Base(name), diff[:min(len(diff), 2000)])
+		}
 	}
 }

@@ -50,7 +50,7 @@ func fitsInt64(l column.Leaf) bool {
 
 func (rows) open(p *Plan, s *Shard, b *graph.Builder, w *Wanted) (shardReader, error) {
 	r := &rowsShard{shard: s, at: s.FirstGroup - 1, row: s.FirstRow}
-	if err := r.open(p.cfg, w.Inputs); err != nil {
+	if err := column.Guard(func() error { return r.open(p.cfg, w.Inputs) }); err != nil {
 		_ = r.close() // what open says comes first
 		return nil, err
 	}

@@ -20,13 +20,16 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 
-WIDTH = 3
+WIDTH, EDGE_WIDTH, GRAPH_WIDTH = 3, 2, 4
 CODECS = ("none", "snappy", "gzip", "brotli", "zstd", "lz4")
 LEAVES = {
     "node_feat": "node_feat.list.element.list.element",
     "edge_index": "edge_index.list.element.list.element",
     "edge_weight": "edge_weight.list.element",
     "node_ids": "node_ids.list.element",
+    "edge_attr": "edge_attr.list.element.list.element",
+    "edge_type": "edge_type.list.element",
+    "graph_attr": "graph_attr.list.element",
     "num_nodes": "num_nodes",
     "graph_id": "graph_id",
 }
@@ -69,6 +72,9 @@ def graphs(kind: str) -> list[Graph]:
             "edge_weight": [number(rng, weight) for _ in range(e)],
             "num_nodes": n,
             "node_ids": [1 + 3 * k + i for k in range(n)],
+            "edge_attr": [[number(rng, kind) for _ in range(EDGE_WIDTH)] for _ in range(e)],
+            "edge_type": [rng.randint(0, 120) for _ in range(e)],
+            "graph_attr": [number(rng, kind) for _ in range(GRAPH_WIDTH)],
         })
     return out
 
@@ -91,13 +97,17 @@ def table(rows: list[Graph], types: tuple[pa.DataType, ...], lists: Any = pa.lis
         "num_nodes": pa.array(column("num_nodes"), count),
         "graph_id": pa.array(texts(column("graph_id"), gid), gid),
         "node_ids": pa.array(texts(column("node_ids"), nid), lists(nid)),
+        "edge_attr": pa.array(column("edge_attr"), lists(lists(feat))),
+        "edge_type": pa.array(column("edge_type"), lists(edge)),
+        "graph_attr": pa.array(column("graph_attr"), lists(feat)),
     })
 
 
 def encodings(types: tuple[pa.DataType, ...]) -> dict[str, dict[str, Any]]:
     """Arguments of pyarrow's writer, by name. Each column has what its type may have."""
     split, delta, bytes_ = {}, {}, {}
-    for (name, path), typ in zip(LEAVES.items(), (types[0], types[1], types[2], types[5], types[3], types[4]), strict=True):
+    of_leaves = (types[0], types[1], types[2], types[5], types[0], types[1], types[0], types[3], types[4])
+    for (_, path), typ in zip(LEAVES.items(), of_leaves, strict=True):
         texts = not (pa.types.is_integer(typ) or pa.types.is_floating(typ))
         fixed = pa.types.is_fixed_size_binary(typ)
         if not texts or fixed:
