@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -21,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // read is what a reader finds in the rows of a file, by row, in words.
-func read(t *testing.T, path string, width int) (*readers.File, map[int64]string) {
+func read(t *testing.T, path string, w readers.Wanted) (*readers.File, map[int64]string) {
 	t.Helper()
 	plan, err := readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: path}}})
 	if err != nil {
@@ -32,7 +33,7 @@ func read(t *testing.T, path string, width int) (*readers.File, map[int64]string
 	}
 	found := map[int64]string{}
 	for i := range plan.Shards {
-		source, err := plan.Open(t.Context(), &plan.Shards[i], readers.Wanted{Width: width, Inputs: graph.Inputs{Weights: true}})
+		source, err := plan.Open(t.Context(), &plan.Shards[i], w)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,14 +69,14 @@ func words(b *graph.Batch) string {
 			names += fmt.Sprint(b.NodeIDs.Value(i), " ")
 		}
 	}
-	return fmt.Sprint(b.IDs.Value(0), b.Features, b.InDegree, sources, b.Weights, names)
+	return fmt.Sprint(b.IDs.Value(0), b.Features, b.InDegree, sources, b.Weights, names, b.EdgeFeatures, b.EdgeTypes, b.EdgeRows, b.GraphFeatures)
 }
 
 // copied copies rows of a file in a form and returns the path of the copy.
 func copied(t *testing.T, f *readers.File, form extract.Form, places []int64) (string, error) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := extract.Write(t.Context(), &b, form, []extract.Rows{{File: f, Inputs: graph.Inputs{Weights: true}, Places: places}}); err != nil {
+	if err := extract.Write(t.Context(), &b, form, []extract.Rows{{File: f, Inputs: further().Inputs, Places: places}}); err != nil {
 		return "", err
 	}
 	path := filepath.Join(t.TempDir(), "copy")
@@ -90,12 +91,12 @@ func copied(t *testing.T, f *readers.File, form extract.Form, places []int64) (s
 func TestCopyOfEveryKind(t *testing.T) {
 	t.Parallel()
 	outcomes := odd()
-	for path, width := range fixtures(t) {
-		name := filepath.Base(path)
+	for path, w := range fixtures(t) {
+		name := strings.TrimPrefix(strings.TrimPrefix(path, "../testdata/"), "good/")
 		for form, end := range map[extract.Form]string{extract.Parquet: ".parquet", extract.Arrow: ".arrow"} {
 			t.Run(name+" to "+end, func(t *testing.T) {
 				t.Parallel()
-				f, want := read(t, path, width)
+				f, want := read(t, path, w)
 				var places []int64
 				for row := range f.Rows {
 					if row%3 != 1 || row == 4 {
@@ -111,7 +112,7 @@ func TestCopyOfEveryKind(t *testing.T) {
 				case err != nil:
 					t.Fatal(err)
 				default:
-					_, got := read(t, copy, width)
+					_, got := read(t, copy, w)
 					for i, row := range places {
 						if got[int64(i)] != want[row] {
 							outcome = "another"
@@ -135,11 +136,13 @@ func TestCopyOfEveryKind(t *testing.T) {
 
 // odd is what becomes of files that the library does not copy right, by name and end.
 func odd() map[string]string {
-	outcomes := map[string]string{"run_end.arrow to .arrow": "another"}
+	outcomes := map[string]string{
+		"run_end.arrow to .arrow": "another", "further/wide/runs.arrow to .arrow": "another", "further/wide/runs.arrows to .arrow": "another",
+	}
 	for _, name := range []string{ // codecs and encodings that it cannot decode, or finds no rows in
 		"duckdb_lz4.parquet", "duckdb_v2_lz4.parquet", "duckdb_v2_snappy.parquet", "duckdb_v2_zstd.parquet",
 		"lz4_raw_blocks.parquet", "lz4_raw_v1.parquet", "lz4_raw_v2.parquet", "polars_lz4.parquet",
-		"split_half.parquet", "split_half_pages.parquet", "split_narrow.parquet", "split_narrow_pages.parquet",
+		"further/wide/duckdb.parquet", "further/wide/split.parquet", "split_half.parquet", "split_half_pages.parquet", "split_narrow.parquet", "split_narrow_pages.parquet",
 		"split_wide.parquet", "split_wide_pages.parquet",
 	} {
 		outcomes[name+" to .parquet"], outcomes[name+" to .arrow"] = "refused", "refused"
@@ -148,22 +151,36 @@ func odd() map[string]string {
 		"dictionary_everywhere.arrow", "large_list.arrow", "large_list_view.arrow", "large_list_view.arrows",
 		"list_view.arrow", "list_view.arrows", "polars_lz4.arrow", "polars_newest.arrow", "polars_zstd.arrow",
 		"run_end.arrow", "run_end.arrows", "views.arrow", "views_everywhere.arrow",
+		"further/wide/large.arrow", "further/wide/polars.arrow", "further/wide/runs.arrow", "further/wide/runs.arrows",
+		"further/wide/views.arrow", "further/wide/views.arrows",
 	} {
 		outcomes[name+" to .parquet"] = "refused"
 	}
 	return outcomes
 }
 
-// fixtures are the files that the tests of package readers read, with the width of their features.
-func fixtures(t *testing.T) map[string]int {
+// usual is what models read of most fixtures, and further what they read of those below testdata/further.
+func usual() readers.Wanted { return readers.Wanted{Width: 3, Inputs: graph.Inputs{Weights: true}} }
+
+func further() readers.Wanted {
+	return readers.Wanted{Width: 3, EdgeRows: true, Inputs: graph.Inputs{EdgeWidth: 2, EdgeTypes: 9, GraphWidth: 4, Weights: true}}
+}
+
+// fixtures are the files that the tests of package readers read, with what is read of them.
+func fixtures(t *testing.T) map[string]readers.Wanted {
 	t.Helper()
-	files := map[string]int{"../testdata/rows.parquet": 3, "../testdata/rows.arrow": 3, "../testdata/rows_v2.parquet": 3}
-	good, err := filepath.Glob("../testdata/good/*")
-	if err != nil || len(good) == 0 {
-		t.Fatal(good, err)
+	files := map[string]readers.Wanted{
+		"../testdata/rows.parquet": usual(), "../testdata/rows.arrow": usual(), "../testdata/rows_v2.parquet": usual(),
+		"../testdata/further/bad.parquet": further(), "../testdata/further/bad.arrow": further(), "../testdata/further/bad_bytes.parquet": further(),
 	}
-	for _, path := range good {
-		files[path] = 3
+	for folder, w := range map[string]readers.Wanted{"good": usual(), "further/wide": further()} {
+		found, err := filepath.Glob("../testdata/" + folder + "/*")
+		if err != nil || len(found) == 0 {
+			t.Fatal(found, err)
+		}
+		for _, path := range found {
+			files[path] = w
+		}
 	}
 	return files
 }
@@ -171,7 +188,7 @@ func fixtures(t *testing.T) map[string]int {
 // A writer that fails is not the fault of the input.
 func TestWriterThatFails(t *testing.T) {
 	t.Parallel()
-	f, _ := read(t, "../testdata/rows.parquet", 3)
+	f, _ := read(t, "../testdata/rows.parquet", usual())
 	full := errors.New("the disk is full")
 	for _, form := range []extract.Form{extract.Parquet, extract.Arrow} {
 		err := extract.Write(t.Context(), failing{full}, form, []extract.Rows{{File: f, Inputs: graph.Inputs{Weights: true}, Places: []int64{0, 2}}})
@@ -190,7 +207,7 @@ func TestRowsThatAreNotThere(t *testing.T) {
 	t.Parallel()
 	var known *extract.Error
 	for _, path := range []string{"../testdata/rows.parquet", "../testdata/rows.arrow"} {
-		f, _ := read(t, path, 3)
+		f, _ := read(t, path, usual())
 		if _, err := copied(t, f, extract.Parquet, []int64{f.Rows}); !errors.As(err, &known) {
 			t.Errorf("%s: %v", path, err)
 		}

@@ -196,13 +196,13 @@ FAULTS = [  # what is wrong with a graph of three nodes and two edges, the code,
 
 
 def make_bad():
-    base = {"node_feat": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "edge_index": [[0, 1], [1, 2]], "edge_attr": [[1, 2], [3, 4]],
+    base = {"graph_id": 7, "node_feat": [[1, 2, 3], [4, 5, 6], [7, 8, 9]], "edge_index": [[0, 1], [1, 2]], "edge_attr": [[1, 2], [3, 4]],
             "edge_type": [0, 1], "graph_attr": [1, 2, 3, 4]}
     rows = [{**base, **fault} for fault, _, _ in FAULTS]
-    ints = {"node_feat": L(L(I)), "edge_index": L(L(I)), "edge_attr": L(L(I)), "edge_type": L(I), "graph_attr": L(I)}
+    ints = {"graph_id": I, "node_feat": L(L(I)), "edge_index": L(L(I)), "edge_attr": L(L(I)), "edge_type": L(I), "graph_attr": L(I)}
     t = pa.table({name: pa.array(column(rows, name), typ) for name, typ in ints.items()})
     both("", "bad", t)
-    wide = t.schema.set(2, pa.field("edge_attr", pa.large_list(pa.large_list(I))))
+    wide = t.schema.set(3, pa.field("edge_attr", pa.large_list(pa.large_list(I))))
     arrow("", "bad_views", pa.table({name: pa.array(column(rows, name), pa.list_view(I) if name in ("edge_type", "graph_attr") else wide.field(name).type)
                                      for name in ints}))
     (HERE / "bad.json").write_text(json.dumps([[code, words] for _, code, words in FAULTS], separators=(",", ":")) + "\n")
@@ -218,7 +218,7 @@ def make_bad():
         ({"edge_attr": [[1, 2], [16777217, 4]]}, "", []),
     ]
     rows = [{**base, **fault} for fault, _, _ in floats]
-    kinds = {"node_feat": L(L(F)), "edge_index": L(L(I)), "edge_attr": L(L(pa.float64())), "edge_type": L(pa.float64()), "graph_attr": L(pa.float64())}
+    kinds = {"graph_id": I, "node_feat": L(L(F)), "edge_index": L(L(I)), "edge_attr": L(L(pa.float64())), "edge_type": L(pa.float64()), "graph_attr": L(pa.float64())}
     both("", "bad_floats", pa.table({name: pa.array(column(rows, name), typ) for name, typ in kinds.items()}))
     (HERE / "bad_floats.json").write_text(json.dumps([[code, words] for _, code, words in floats], separators=(",", ":")) + "\n")
 
