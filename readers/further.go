@@ -145,7 +145,7 @@ func (r *rowReader) readEdgeTypes(c *column.Column, i int) {
 		} else {
 			code = graph.CategoryOutOfRange
 		}
-		r.fail(code, "the type of edge %d is %s in %s, not a whole number from 0 to %d", k, text, c.Field.Name, uint32(math.MaxUint32))
+		r.fail(code, "%s of edge %d is %s, not a whole number from 0 to %d", c.Field.Name, k, text, uint32(math.MaxUint32))
 		return
 	}
 }
