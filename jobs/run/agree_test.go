@@ -39,7 +39,7 @@ func prepared(t *testing.T, widths ...int) *Input {
 }
 
 func served(width int) Served {
-	return Served{MessageBytes: 1 << 20, Model: graph.Model{Name: "m", Digest: "sha256:m", InFeatures: width, Outputs: []string{"score"}}}
+	return Served{MessageBytes: 1 << 20, Model: graph.Model{Name: "m", Digest: "sha256:m", InFeatures: width, Outputs: []string{"score"}, Inputs: graph.Inputs{Weights: true}}}
 }
 
 // A model that fits some of the files is the right one; one that fits none is a mistake in the job.
@@ -69,6 +69,51 @@ func TestFit(t *testing.T) {
 		}
 		if misfit.Files != test.looked || misfit.More != test.more || ExitCode(err) != 78 || !strings.Contains(err.Error(), "job.yaml: the model m does not fit the data: row 0 of ") {
 			t.Errorf("%s: %+v", name, misfit)
+		}
+	}
+}
+
+// A model that reads what no file has is a mistake in the job; where some files have it, the others are refused alone.
+func TestFitColumns(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		edges   []bool // whether each file has features of edges
+		inputs  graph.Inputs
+		columns map[string]string
+		says    string // "" where the model fits
+	}{
+		"all":         {edges: []bool{true, true}, inputs: graph.Inputs{EdgeWidth: 2, EdgeTypes: 3, GraphWidth: 2}},
+		"some":        {edges: []bool{false, true, false}, inputs: graph.Inputs{EdgeWidth: 2}},
+		"not read":    {edges: []bool{false}, inputs: graph.Inputs{Weights: true}},
+		"none":        {edges: []bool{false, false}, inputs: graph.Inputs{GraphWidth: 2}, says: "there is no column graph_attr for graph_attr, it has graph_id"},
+		"off":         {edges: []bool{true}, inputs: graph.Inputs{EdgeTypes: 2}, columns: map[string]string{"edge_type": "none"}, says: "edge_type is none, and the model reads it"},
+		"edge width":  {edges: []bool{true, true}, inputs: graph.Inputs{EdgeWidth: 3}, says: "its edges have 2 features in edge_attr, the model wants 3; choose another model, or map input.columns.edge_attr (--column edge_attr=NAME)"},
+		"graph width": {edges: []bool{false, true}, inputs: graph.Inputs{GraphWidth: 3}, says: "it has 2 features in graph_attr, the model wants 3; choose another model, or map input.columns.graph_attr"},
+	} {
+		dir := t.TempDir()
+		for i, edges := range test.edges {
+			graphs := jobtest.NewGraphs()
+			graphs.From, graphs.Edges = int64(100*i), edges
+			if err := graphs.WriteFile(filepath.Join(dir, "in", string(rune('a'+i))+".parquet"), 3); err != nil {
+				t.Fatal(err)
+			}
+		}
+		job := jobs.Job{
+			Path: "job.yaml", Output: jobs.Output{Path: filepath.Join(dir, "out")}, Model: jobs.Model{Path: "model"},
+			Input: jobs.Input{Path: jobs.Paths{{Path: filepath.Join(dir, "in")}}, Columns: jobs.Columns{ColumnNames: graph.ColumnNamesOf(test.columns)}},
+		}.WithDefaults()
+		in, err := Prepare(t.Context(), Config{Job: &job, Start: time.Now(), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		s := served(2)
+		s.Model.Inputs = test.inputs
+		width, err := in.Fit(t.Context(), s, 0)
+		if width != 2 || test.says == "" && err != nil {
+			t.Errorf("%s: %d, %v", name, width, err)
+		}
+		if test.says != "" && (ExitCode(err) != 78 || !strings.Contains(err.Error(), "job.yaml: the model m does not fit the data: ") || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: %v (%d)", name, err, ExitCode(err))
 		}
 	}
 }
