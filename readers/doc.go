@@ -23,12 +23,16 @@
 //
 // Ids of bytes that are not UTF-8 come with each bad byte as \xNN.
 //
+// Features and types of edges and features of graphs are for some models alone: [Wanted] says what is read of a shard,
+// and a file that lacks one of them is planned and refused by [Plan.Open], as [Plan.Lacking] says before. The plan does
+// not follow the model: a file is cut by the bytes of the columns that were read before there were others.
+//
 // # Where things are
 //
 //   - find.go and walk.go find files, with the globs of glob.go, the tables of logs.go and what unfinished.go knows of
 //     writers; plan.go and part.go make shards of them.
 //   - layout.go says what a layout is: how the graphs of an input are stored in its files. rows.go is the one that
-//     exists; row.go makes graphs of its rows.
+//     exists; row.go makes graphs of its rows, further.go with what only some models read, which wanted.go is about.
 //   - internal/column has the columns that are read, internal/parquet and internal/arrow decode into them.
 //
 // # Decisions
