@@ -43,7 +43,8 @@ type Config struct {
 	Require string
 	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
 	Fingerprint string
-	// ShardBytes is about how much of the stored bytes of needed columns, uncompressed, makes a shard: 256 MiB.
+	// ShardBytes is about how much of the stored bytes of the columns that most models read, uncompressed, makes a shard: 256 MiB.
+	// What only some models read does not count, so that a file is in the same shards for all.
 	ShardBytes int64
 	// Limit stops after that many rows in the order of the plan. 0 means all.
 	Limit int64

@@ -10,7 +10,7 @@ type Group struct {
 	Number int
 	// Rows is the number of rows that the shard reads of it.
 	Rows int64
-	// Bytes is the size of the needed columns as stored, before compression.
+	// Bytes is the size of the columns that most models read, as stored, before compression.
 	Bytes int64
 	// Features and Edges count the values of the features and the edges of its graphs: features are nodes times
 	// width. A row without any counts as one. They are -1 where the footer does not say, as with features that

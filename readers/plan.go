@@ -48,7 +48,7 @@ type Shard struct {
 	FirstRow int64
 	// Rows is how many rows are read: all of the groups, less what is beyond Config.Limit.
 	Rows int64
-	// Bytes is the size of the needed columns, uncompressed but encoded.
+	// Bytes is the size of the columns that most models read, uncompressed but encoded.
 	Bytes int64
 	// Part is the path of the output, with slashes.
 	Part string

@@ -50,7 +50,7 @@ func copyOf(t *testing.T, in *OutputInput, dir string, places ...int64) string {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := extract.Write(t.Context(), f, extract.Parquet, []extract.Rows{{File: in.file("a.parquet"), Inputs: graph.Inputs{Weights: true}, Places: places}}); err != nil {
+	if err := extract.Write(t.Context(), f, extract.Parquet, []extract.Rows{{File: in.file("a.parquet"), Wanted: Served{}.Wanted(2), Places: places}}); err != nil {
 		t.Fatal(err)
 	}
 	return path

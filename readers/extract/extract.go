@@ -18,7 +18,6 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 
 	"graphscore/pipeline/display"
-	"graphscore/pipeline/graph"
 	"graphscore/readers"
 	"graphscore/readers/internal/column"
 )
@@ -26,8 +25,8 @@ import (
 // Rows are rows of one file.
 type Rows struct {
 	File *readers.File
-	// Inputs are the columns that were read beside those that all models read.
-	Inputs graph.Inputs
+	// Wanted is what was read of the file.
+	Wanted readers.Wanted
 	// Places are those of the rows in the file, from 0, ascending.
 	Places []int64
 }
@@ -141,7 +140,7 @@ func (s *selection) take(first int64, record arrow.Record) error {
 
 // reads reports whether graphscore reads a column of the file.
 func (s *selection) reads(name string) bool {
-	return s.rows.File.Reads(s.rows.Inputs, name)
+	return s.rows.File.Reads(s.rows.Wanted.Inputs, name)
 }
 
 // end reports rows that have not come, though the file was announced to have them.

@@ -76,7 +76,7 @@ func words(b *graph.Batch) string {
 func copied(t *testing.T, f *readers.File, form extract.Form, places []int64) (string, error) {
 	t.Helper()
 	var b bytes.Buffer
-	if err := extract.Write(t.Context(), &b, form, []extract.Rows{{File: f, Inputs: further().Inputs, Places: places}}); err != nil {
+	if err := extract.Write(t.Context(), &b, form, []extract.Rows{{File: f, Wanted: further(), Places: places}}); err != nil {
 		return "", err
 	}
 	path := filepath.Join(t.TempDir(), "copy")
@@ -191,7 +191,7 @@ func TestWriterThatFails(t *testing.T) {
 	f, _ := read(t, "../testdata/rows.parquet", usual())
 	full := errors.New("the disk is full")
 	for _, form := range []extract.Form{extract.Parquet, extract.Arrow} {
-		err := extract.Write(t.Context(), failing{full}, form, []extract.Rows{{File: f, Inputs: graph.Inputs{Weights: true}, Places: []int64{0, 2}}})
+		err := extract.Write(t.Context(), failing{full}, form, []extract.Rows{{File: f, Wanted: usual(), Places: []int64{0, 2}}})
 		if !errors.Is(err, full) {
 			t.Errorf("form %d: %v", form, err)
 		}
@@ -217,7 +217,7 @@ func TestRowsThatAreNotThere(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := extract.Write(ctx, io.Discard, extract.Parquet, []extract.Rows{{File: f, Inputs: graph.Inputs{Weights: true}, Places: []int64{0}}}); !errors.Is(err, context.Canceled) {
+		if err := extract.Write(ctx, io.Discard, extract.Parquet, []extract.Rows{{File: f, Wanted: usual(), Places: []int64{0}}}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
