@@ -31,10 +31,12 @@ type shard struct {
 
 type scored struct {
 	id      any
-	nodeIDs []any // nil: numbered
-	scores  [][]float32
-	reject  graph.Code // not empty: quarantined
-	failed  bool       // the rejection comes out of the scorer
+	nodeIDs []any       // nil: numbered
+	scores  [][]float32 // one row a node, edge or graph
+	nodes   int         // where scores are not those of nodes
+	edges   [][2]int    // source and target of each, where scores are those of edges
+	reject  graph.Code  // not empty: quarantined
+	failed  bool        // the rejection comes out of the scorer
 }
 
 // testConfig has the settings of all tests; small blocks and row groups make few rows enough.
@@ -89,7 +91,15 @@ func kinds(cfg setup, graphs, nodes graph.IDKind, outputs int) setup {
 	return cfg
 }
 
-// makeShard makes graphs of 0 to 40 nodes; about one in ten is rejected.
+// atLevel makes a config of a level.
+func atLevel(cfg setup, level graph.Level) setup {
+	cfg.Level = level
+	cfg.Settings = cfg.Settings.OfModel(&graph.Model{Level: level, Inputs: graph.Inputs{Weights: true}})
+	return cfg
+}
+
+// makeShard makes graphs of 0 to 40 nodes and, where scores are those of edges, as many edges or none, some of them loops
+// or there more than once; about one in ten is rejected.
 func makeShard(name string, graphs int, cfg setup, ownNodeIDs bool) shard {
 	r := rand.New(rand.NewPCG(uint64(graphs), 7))
 	s := shard{spec: part.Spec{
@@ -112,6 +122,20 @@ func makeShard(name string, graphs int, cfg setup, ownNodeIDs bool) shard {
 				g.nodeIDs = append(g.nodeIDs, int64(100-n))
 			}
 		}
+		if cfg.Level != graph.NodeLevel {
+			g.nodes = len(g.scores)
+			g.scores = g.scores[:min(g.nodes, 1)]
+		}
+		if cfg.Level == graph.EdgeLevel && g.nodes > 0 {
+			g.scores = nil
+			for range r.IntN(41) {
+				row := make([]float32, len(cfg.Outputs))
+				for k := range row {
+					row[k] = r.Float32() - 0.5
+				}
+				g.edges, g.scores = append(g.edges, [2]int{r.IntN(g.nodes), r.IntN(g.nodes)}), append(g.scores, row)
+			}
+		}
 		switch r.IntN(20) {
 		case 0:
 			g.reject = graph.NonFiniteFeature
@@ -129,7 +153,10 @@ func (s shard) batch(cfg setup, ownNodeIDs bool, from, to int) (*graph.Batch, *g
 	if ownNodeIDs {
 		b.NodeIDs = &graph.IDs{Kind: cfg.NodeIDs}
 	}
-	sc := &graph.Scores{Outputs: len(cfg.Outputs)}
+	sc := &graph.Scores{Level: cfg.Level, Outputs: len(cfg.Outputs)}
+	if cfg.Level == graph.EdgeLevel {
+		b.EdgeRows = []uint32{}
+	}
 	for i := from; i < to; i++ {
 		g := s.graphs[i]
 		if g.reject != "" && !g.failed {
@@ -142,15 +169,40 @@ func (s shard) batch(cfg setup, ownNodeIDs bool, from, to int) (*graph.Batch, *g
 		for _, id := range g.nodeIDs {
 			appendID(b.NodeIDs, id)
 		}
-		for _, row := range g.scores {
+		first, nodes := b.Nodes(), g.nodes
+		if cfg.Level == graph.NodeLevel {
+			nodes = len(g.scores)
+		}
+		b.InDegree = append(b.InDegree, make([]uint32, nodes)...)
+		rows := g.scores
+		switch {
+		case cfg.Level == graph.EdgeLevel:
+			rows = g.batchEdges(b, first)
+		case cfg.Level == graph.GraphLevel && nodes == 0:
+			rows = [][]float32{make([]float32, len(cfg.Outputs))} // means nothing
+		}
+		for _, row := range rows {
 			sc.Values = append(sc.Values, row...)
 		}
-		b.InDegree = append(b.InDegree, make([]uint32, len(g.scores))...)
-		b.NodeOffsets = append(b.NodeOffsets, uint32(len(b.InDegree)))
-		b.EdgeOffsets = append(b.EdgeOffsets, 0)
+		b.NodeOffsets = append(b.NodeOffsets, uint32(b.Nodes()))
+		b.EdgeOffsets = append(b.EdgeOffsets, uint32(b.Edges()))
 		b.RowGroups, b.Rows = append(b.RowGroups, 0), append(b.Rows, int64(i))
 	}
 	return b, sc
+}
+
+// batchEdges puts the edges into a batch, grouped by target, and returns their scores in that order.
+func (g *scored) batchEdges(b *graph.Batch, first int) (rows [][]float32) {
+	for target := range g.nodes {
+		for i, e := range g.edges {
+			if e[1] == target {
+				b.InDegree[first+target]++
+				b.Sources, b.EdgeRows = append(b.Sources, uint32(first+e[0])), append(b.EdgeRows, uint32(i))
+				rows = append(rows, g.scores[i])
+			}
+		}
+	}
+	return rows
 }
 
 func appendID(ids *graph.IDs, v any) {

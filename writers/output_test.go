@@ -219,6 +219,10 @@ func TestValidate(t *testing.T) {
 		{"Outputs", func(c *setup) { c.Outputs = []string{"node_id"} }},
 		{"Outputs", func(c *setup) { c.Outputs = []string{""} }},
 		{"Settings.Outputs", func(c *setup) { c.Settings.Outputs = []string{"other"} }},
+		{"Outputs", func(c *setup) { *c = atLevel(*c, graph.EdgeLevel); c.Outputs = []string{"target"} }},
+		{"Settings.Level", func(c *setup) { c.Level = graph.EdgeLevel }},
+		{"Settings.Level", func(c *setup) { c.Settings.Level = "graph" }},
+		{"Settings.Level", func(c *setup) { c.Settings.Level = "path" }},
 		{"Settings.GraphID", func(c *setup) { c.Settings.GraphID = "string" }},
 		{"Settings.NodeID", func(c *setup) { c.Settings.NodeID = "string" }},
 	} {
@@ -228,7 +232,11 @@ func TestValidate(t *testing.T) {
 			t.Errorf("error %v, want one that names %s", err, tc.want)
 		}
 	}
-	must(t, testConfig("x").validate())
+	for level, output := range map[graph.Level]string{graph.NodeLevel: "target", graph.EdgeLevel: "node_id", graph.GraphLevel: "source"} {
+		cfg := atLevel(testConfig("x"), level)
+		cfg.Outputs = []string{output}
+		must(t, cfg.validate())
+	}
 }
 
 // validate checks both halves.

@@ -26,7 +26,11 @@ import (
 // expected is what a part of the shard must hold, column by column.
 func (s shard) expected(cfg setup) (names []string, columns [][]any) {
 	column := map[graph.IDKind]string{graph.Int64: "int64", graph.String: "utf8"}
-	names = []string{"graph_id:" + column[cfg.GraphIDs], "node_id:" + column[cfg.NodeIDs]}
+	ids := graph.IDColumns(cfg.Level)
+	names = []string{ids[0] + ":" + column[cfg.GraphIDs]}
+	for _, name := range ids[1:] {
+		names = append(names, name+":"+column[cfg.NodeIDs])
+	}
 	for _, o := range cfg.Outputs {
 		names = append(names, o+":float32")
 	}
@@ -36,21 +40,34 @@ func (s shard) expected(cfg setup) (names []string, columns [][]any) {
 			continue
 		}
 		for n, row := range g.scores {
-			var id any = int64(n)
-			if cfg.NodeIDs == graph.String {
-				id = fmt.Sprint(n)
+			values := []any{g.id}
+			switch cfg.Level {
+			case graph.NodeLevel:
+				values = append(values, g.node(cfg, n))
+			case graph.EdgeLevel:
+				values = append(values, g.node(cfg, g.edges[n][0]), g.node(cfg, g.edges[n][1]))
 			}
-			if g.nodeIDs != nil {
-				id = g.nodeIDs[n]
+			for _, v := range row {
+				values = append(values, v)
 			}
-			columns[0] = append(columns[0], g.id)
-			columns[1] = append(columns[1], id)
-			for k, v := range row {
-				columns[2+k] = append(columns[2+k], v)
+			for i, v := range values {
+				columns[i] = append(columns[i], v)
 			}
 		}
 	}
 	return names, columns
+}
+
+// node is what a part calls a node.
+func (g *scored) node(cfg setup, n int) any {
+	switch {
+	case g.nodeIDs != nil:
+		return g.nodeIDs[n]
+	case cfg.NodeIDs == graph.String:
+		return fmt.Sprint(n)
+	default:
+		return int64(n)
+	}
 }
 
 func TestPartRoundTrip(t *testing.T) {
@@ -62,19 +79,30 @@ func TestPartRoundTrip(t *testing.T) {
 		own           bool
 		count         int
 		big           bool
+		level         graph.Level
 	}{
-		{"numbers", graph.Int64, graph.Int64, 1, false, 60, false},
-		{"own numbers", graph.Int64, graph.Int64, 3, true, 60, false},
-		{"texts", graph.String, graph.String, 2, true, 60, false},
-		{"numbered texts", graph.String, graph.String, 1, false, 60, false},
-		{"text and number", graph.String, graph.Int64, 1, true, 60, false},
-		{"one graph", graph.Int64, graph.Int64, 1, false, 1, false},
-		{"no graphs", graph.String, graph.Int64, 2, false, 0, false},
-		{"real blocks", graph.String, graph.Int64, 1, false, 5000, true},
+		{"numbers", graph.Int64, graph.Int64, 1, false, 60, false, graph.NodeLevel},
+		{"own numbers", graph.Int64, graph.Int64, 3, true, 60, false, graph.NodeLevel},
+		{"texts", graph.String, graph.String, 2, true, 60, false, graph.NodeLevel},
+		{"numbered texts", graph.String, graph.String, 1, false, 60, false, graph.NodeLevel},
+		{"text and number", graph.String, graph.Int64, 1, true, 60, false, graph.NodeLevel},
+		{"one graph", graph.Int64, graph.Int64, 1, false, 1, false, graph.NodeLevel},
+		{"no graphs", graph.String, graph.Int64, 2, false, 0, false, graph.NodeLevel},
+		{"real blocks", graph.String, graph.Int64, 1, false, 5000, true, graph.NodeLevel},
+		{"edges of numbers", graph.Int64, graph.Int64, 1, false, 60, false, graph.EdgeLevel},
+		{"edges of own numbers", graph.String, graph.Int64, 3, true, 60, false, graph.EdgeLevel},
+		{"edges of texts", graph.Int64, graph.String, 2, true, 60, false, graph.EdgeLevel},
+		{"edges of numbered texts", graph.String, graph.String, 1, false, 60, false, graph.EdgeLevel},
+		{"no edges", graph.String, graph.Int64, 2, false, 0, false, graph.EdgeLevel},
+		{"real blocks of edges", graph.String, graph.Int64, 1, false, 5000, true, graph.EdgeLevel},
+		{"graphs of numbers", graph.Int64, graph.Int64, 1, false, 600, false, graph.GraphLevel},
+		{"graphs of texts", graph.String, graph.String, 3, true, 600, false, graph.GraphLevel},
+		{"no graphs at level graph", graph.String, graph.Int64, 2, false, 0, false, graph.GraphLevel},
+		{"real blocks of graphs", graph.Int64, graph.Int64, 1, false, 90_000, true, graph.GraphLevel},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
+			cfg := atLevel(kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs), tc.level)
 			if tc.big {
 				cfg.sizes.BlockRows, cfg.sizes.GroupBytes = 0, 500_000
 			}
@@ -98,15 +126,21 @@ func TestPartRoundTrip(t *testing.T) {
 	}
 }
 
-func checkLedger(t *testing.T, path string, s shard, nodes int64) {
+func checkLedger(t *testing.T, path string, s shard, rows int64) {
 	t.Helper()
 	l, err := part.ReadFooter(path)
 	must(t, err)
 	quarantined, codes := int64(0), map[string]int64{}
+	nodes := int64(0)
 	for _, g := range s.graphs {
-		if g.reject != "" {
+		switch {
+		case g.reject != "":
 			quarantined++
 			codes[string(g.reject)]++
+		case l.Level() == graph.NodeLevel:
+			nodes += int64(len(g.scores))
+		default:
+			nodes += int64(g.nodes)
 		}
 	}
 	if d := cmp.Diff(s.spec, l.Spec); d != "" {
@@ -115,8 +149,8 @@ func checkLedger(t *testing.T, path string, s shard, nodes int64) {
 	if d := cmp.Diff(codes, l.Codes); d != "" {
 		t.Error(d)
 	}
-	if l.Nodes != nodes || l.Quarantined != quarantined || l.RowsIn != s.spec.Rows || l.Scored+quarantined != l.RowsIn {
-		t.Errorf("ledger %+v, want %d nodes and %d quarantined", l, nodes, quarantined)
+	if l.RowsOut != rows || l.Nodes != nodes || l.Quarantined != quarantined || l.RowsIn != s.spec.Rows || l.Scored+quarantined != l.RowsIn {
+		t.Errorf("ledger %+v, want %d rows, %d nodes and %d quarantined", l, rows, nodes, quarantined)
 	}
 }
 
@@ -127,13 +161,17 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 		graphs, nodes graph.IDKind
 		outputs       int
 		own           bool
+		level         graph.Level
 	}{
-		{"numbers", graph.Int64, graph.Int64, 1, false},
-		{"texts", graph.String, graph.String, 3, true},
+		{"numbers", graph.Int64, graph.Int64, 1, false, graph.NodeLevel},
+		{"texts", graph.String, graph.String, 3, true, graph.NodeLevel},
+		{"edges of numbers", graph.Int64, graph.Int64, 1, false, graph.EdgeLevel},
+		{"edges of texts", graph.String, graph.String, 3, true, graph.EdgeLevel},
+		{"graphs", graph.String, graph.Int64, 2, true, graph.GraphLevel},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs)
+			cfg := atLevel(kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs), tc.level)
 			cfg.disk, cfg.sizes.GroupBytes = quick, 4000
 			o := open(t, cfg)
 			s := makeShard("a", 80, cfg, tc.own)
@@ -203,6 +241,35 @@ func TestPackedAndPlainNumbers(t *testing.T) {
 	}
 	if !slices.Contains(pages, parquet.Encodings.Plain) || !slices.Contains(pages, parquet.Encodings.RLEDict) {
 		t.Errorf("the pages of node ids are encoded as %v, not in both ways", pages)
+	}
+}
+
+// TestManyEdges has a graph whose edges take many blocks, and are brought into their order in several windows.
+func TestManyEdges(t *testing.T) {
+	t.Parallel()
+	cfg := atLevel(kinds(testConfig(t.TempDir()), graph.Int64, graph.String, 2), graph.EdgeLevel)
+	cfg.disk = quick
+	o := open(t, cfg)
+	s := makeShard("a", 4, cfg, true)
+	g := &s.graphs[1]
+	g.reject, g.nodes, g.nodeIDs, g.edges, g.scores = "", 300, nil, nil, nil
+	for n := range g.nodes {
+		g.nodeIDs = append(g.nodeIDs, fmt.Sprint("node", n))
+	}
+	for i := range 5000 {
+		g.edges = append(g.edges, [2]int{i * 7 % g.nodes, i * i % g.nodes})
+		g.scores = append(g.scores, []float32{float32(i), -float32(i)})
+	}
+	must(t, s.commit(t.Context(), o, true))
+	path := filepath.Join(cfg.Dir, "a.parquet")
+	_, want := s.expected(cfg)
+	_, columns, _ := table(t, path)
+	back, err := readBack(t, path)
+	must(t, err)
+	for reader, got := range map[string][][]any{"arrow": columns, "ours": back} {
+		if !slices.EqualFunc(got, want, slices.Equal) {
+			t.Errorf("%s gives other rows", reader)
+		}
 	}
 }
 
@@ -356,6 +423,11 @@ func misuses() []misuse {
 		{"missing scores", "there are 3 scores of 1 outputs for 4 nodes", func(t *testing.T, p *Part) error {
 			b, s := good(2)
 			s.Values = s.Values[:3]
+			return p.Write(t.Context(), b, s)
+		}},
+		{"another level", "scores are those of a graph, the rows those of a node", func(t *testing.T, p *Part) error {
+			b, s := good(2)
+			s.Level = graph.GraphLevel
 			return p.Write(t.Context(), b, s)
 		}},
 		{"other ids", "graph ids are string, the column int64", func(t *testing.T, p *Part) error {

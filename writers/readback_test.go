@@ -24,7 +24,8 @@ func readBack(t testing.TB, path string) (columns [][]any, err error) {
 		return nil, err
 	}
 	defer p.Close()
-	columns = make([][]any, 2+len(p.Outputs()))
+	ids := len(graph.IDColumns(p.Level()))
+	columns = make([][]any, ids+len(p.Outputs()))
 	rows := int64(0)
 	for {
 		b, err := p.Next()
@@ -43,15 +44,17 @@ func readBack(t testing.TB, path string) (columns [][]any, err error) {
 				run++
 			}
 			columns[0] = append(columns[0], b.Graphs.Value(run))
-			columns[1] = append(columns[1], b.NodeIDs.Value(i))
+			for k := range b.NodeIDs {
+				columns[1+k] = append(columns[1+k], b.NodeIDs[k].Value(i))
+			}
 			for k, s := range b.Scores {
-				columns[2+k] = append(columns[2+k], s[i])
+				columns[ids+k] = append(columns[ids+k], s[i])
 			}
 		}
 		rows += int64(b.Rows())
 	}
-	if rows != p.Footer().Nodes {
-		t.Fatalf("%d rows of %d", rows, p.Footer().Nodes)
+	if rows != p.Footer().RowsOut {
+		t.Fatalf("%d rows of %d", rows, p.Footer().RowsOut)
 	}
 	if _, err := p.Next(); err != io.EOF {
 		t.Fatalf("after the end: %v", err)
@@ -68,16 +71,20 @@ func TestReadBack(t *testing.T) {
 		outputs       int
 		own           bool
 		count         int
+		level         graph.Level
 	}{
-		{"integers", graph.Int64, graph.Int64, 1, false, 200},
-		{"texts", graph.String, graph.String, 3, true, 200},
-		{"numbered texts", graph.String, graph.String, 1, false, 90},
-		{"own integers", graph.String, graph.Int64, 2, true, 120},
-		{"nothing", graph.Int64, graph.Int64, 1, false, 0},
+		{"integers", graph.Int64, graph.Int64, 1, false, 200, graph.NodeLevel},
+		{"texts", graph.String, graph.String, 3, true, 200, graph.NodeLevel},
+		{"numbered texts", graph.String, graph.String, 1, false, 90, graph.NodeLevel},
+		{"own integers", graph.String, graph.Int64, 2, true, 120, graph.NodeLevel},
+		{"nothing", graph.Int64, graph.Int64, 1, false, 0, graph.NodeLevel},
+		{"edges", graph.Int64, graph.Int64, 2, false, 200, graph.EdgeLevel},
+		{"edges of texts", graph.String, graph.String, 1, true, 200, graph.EdgeLevel},
+		{"graphs", graph.Int64, graph.String, 2, false, 400, graph.GraphLevel},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			cfg := kinds(testConfig(t.TempDir()), c.graphs, c.nodes, c.outputs)
+			cfg := atLevel(kinds(testConfig(t.TempDir()), c.graphs, c.nodes, c.outputs), c.level)
 			s := makeShard("a", c.count, cfg, c.own)
 			must(t, s.commit(t.Context(), open(t, cfg), c.own))
 			path := filepath.Join(cfg.Dir, "a.parquet")
@@ -91,7 +98,7 @@ func TestReadBack(t *testing.T) {
 			must(t, err)
 			defer p.Close()
 			lo, hi, known := p.Range(0)
-			for _, v := range want[2] {
+			for _, v := range want[len(want)-c.outputs] {
 				if v := v.(float32); v < lo || v > hi {
 					t.Fatalf("%v is not between %v and %v", v, lo, hi)
 				}
@@ -107,7 +114,16 @@ func TestReadBack(t *testing.T) {
 // page has a checksum.
 func TestReadBackMutated(t *testing.T) {
 	t.Parallel()
-	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.Int64, 2)
+	for _, level := range []graph.Level{graph.NodeLevel, graph.EdgeLevel, graph.GraphLevel} {
+		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
+			mutate(t, level)
+		})
+	}
+}
+
+func mutate(t *testing.T, level graph.Level) {
+	cfg := atLevel(kinds(testConfig(t.TempDir()), graph.String, graph.Int64, 2), level)
 	must(t, makeShard("a", 60, cfg, false).commit(t.Context(), open(t, cfg), false))
 	path := filepath.Join(cfg.Dir, "a.parquet")
 	whole, err := os.ReadFile(path)
@@ -117,7 +133,7 @@ func TestReadBackMutated(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	silent, pages := 0, bytes.Index(whole, []byte("schema"))
 	file := filepath.Join(t.TempDir(), "m.parquet")
-	for range 1500 {
+	for range 700 {
 		content := bytes.Clone(whole)
 		switch r.IntN(3) {
 		case 0:

@@ -12,7 +12,13 @@ import (
 // TestSizeCounter compares the size that a SizeCounter reports with the files that a Part writes.
 func TestSizeCounter(t *testing.T) {
 	t.Parallel()
-	cfg := testConfig(t.TempDir())
+	for _, level := range []graph.Level{graph.NodeLevel, graph.EdgeLevel, graph.GraphLevel} {
+		sizeCounter(t, level)
+	}
+}
+
+func sizeCounter(t *testing.T, level graph.Level) {
+	cfg := atLevel(testConfig(t.TempDir()), level)
 	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.disk = 0, 0, quick
 	for _, graphs := range []int{0, 1, 400} {
 		s := makeShard("a", graphs, cfg, false)

@@ -9,6 +9,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline/diff"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
 	"graphscore/writers/record"
 )
 
@@ -18,8 +19,8 @@ type driftLimit struct {
 	limit float64
 	what  string // it bounds, in words
 	of    func(*diff.Output) float64
-	// joined: it looks at nodes that both outputs have, and else at all.
-	joined bool
+	// joined: it looks at nodes, edges or graphs that both outputs have, and else at all. row: at one of them.
+	joined, row bool
 }
 
 // driftLimits are those that are set.
@@ -37,7 +38,7 @@ func driftLimits(d *jobs.Drift) (limits []driftLimit) {
 	add(d.KS, driftLimit{name: "drift.ks", what: "KS", of: func(o *diff.Output) float64 { return o.KS }})
 	add(d.Mean, driftLimit{name: "drift.mean", what: "the mean change", joined: true,
 		of: func(o *diff.Output) float64 { return math.Abs(o.MeanChange) }})
-	add(d.Max, driftLimit{name: "drift.max", what: "the largest change of a node", joined: true,
+	add(d.Max, driftLimit{name: "drift.max", what: "the largest change", joined: true, row: true,
 		of: func(o *diff.Output) float64 { return o.MaxAbsChange }})
 	return limits
 }
@@ -76,16 +77,16 @@ func (l *driftLimit) judge(report *diff.Report) record.Gate {
 		}
 	}
 	switch {
-	case report.Old.Nodes == 0:
+	case report.Old.Rows() == 0:
 		gate.Message = fmt.Sprintf("nothing to compare with: %s holds no score", report.Old.Path)
-	case report.New.Nodes == 0:
+	case report.New.Rows() == 0:
 		gate.Message = "nothing to compare: the output holds no score"
 	case worst == nil:
 		gate.Passed = false
 		gate.Message = fmt.Sprintf("no score column is also in %s (%s): compare with an output of such a model, or take out gates.drift for one run",
 			report.Old.Path, differ)
 	case l.joined && joined == 0:
-		gate.Message = fmt.Sprintf("nothing to compare: no node is also in %s", report.Old.Path)
+		gate.Message = fmt.Sprintf("nothing to compare: no %s is also in %s", report.Level, report.Old.Path)
 	default:
 		gate.Output, gate.Value = worst.Name, l.of(worst)
 		if gate.Passed = gate.Value <= gate.Limit; gate.Passed {
@@ -102,13 +103,25 @@ func (l *driftLimit) exceeded(gate *record.Gate, report *diff.Report, differ str
 	value, limit := distinguish(gate.Value, gate.Limit)
 	if l.name == "drift.max" && len(report.Movers) > 0 {
 		m := report.Movers[0]
-		value += fmt.Sprintf(" (graph %s, node %s: %g, was %g)", m.Graph, m.Node, m.New, m.Old)
+		value += fmt.Sprintf(" (%s: %g, was %g)", report.Largest(), m.New, m.Old)
 	}
 	if differ != "" {
 		differ = " (" + differ + ")"
 	}
+	what := l.what
+	if l.row {
+		what += " of " + one(report.Level)
+	}
 	return fmt.Sprintf("%s of %q is %s against %s%s, more than gates.%s = %s: see graphscore %s",
-		l.what, gate.Output, value, report.Old.Path, differ, gate.Name, limit, display.ShellWords([]string{"diff", report.Old.Path, report.New.Path}))
+		what, gate.Output, value, report.Old.Path, differ, gate.Name, limit, display.ShellWords([]string{"diff", report.Old.Path, report.New.Path}))
+}
+
+// one is a node, edge or graph.
+func one(level string) string {
+	if level == graph.EdgeLevel.String() {
+		return "an " + level
+	}
+	return "a " + level
 }
 
 // changedModel says in what two outputs differ beside their scores.

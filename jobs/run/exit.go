@@ -183,7 +183,7 @@ func classes() []func(error) (int, bool) {
 		of[*writers.LockedError](exit.Locked), of[*readers.UnfinishedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
 		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*writers.LostError](exit.IO), of[*SpaceError](exit.IO),
 		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
-		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput),
+		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput), of[*diff.LevelError](exit.Config),
 		of[*pipeline.ContractError](exit.Contract),
 		exportCode, of[*extract.Error](exit.Config), of[*OverlapError](exit.Config), of[*observe.ListenError](exit.Config), of[*readers.ConfigError](exit.Config),
 		remoteCode, of[*TLSError](exit.Auth), jobCode,

@@ -56,6 +56,7 @@ func TestExitCode(t *testing.T) {
 		{"io", &atomic.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}, 74},
 		{"lost", &writers.LostError{Path: "o/a.parquet"}, 74},
 		{"path", &fs.PathError{Op: "open", Path: "o", Err: fs.ErrPermission}, 74},
+		{"levels", &diff.LevelError{Old: "o", New: "n"}, 78},
 		{"locked", &writers.LockedError{Path: "o"}, 75},
 		{"contract", &remote.Error{Kind: remote.Contract}, 76},
 		{"contract of the pipeline", &pipeline.ContractError{Field: "scores"}, 76},

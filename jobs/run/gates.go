@@ -64,8 +64,9 @@ func (x *execution) driftGates(ctx context.Context, output *writers.Output) ([]r
 	report, err := diff.Compare(ctx, diff.Config{Old: x.previous, New: x.in.Job.Output.Path})
 	var damaged *part.DamagedError
 	var unfit *diff.OutputError
+	var levels *diff.LevelError
 	switch {
-	case errors.As(err, &damaged), errors.As(err, &unfit):
+	case errors.As(err, &damaged), errors.As(err, &unfit), errors.As(err, &levels):
 		return gates.DriftUnchecked(limits, false, fmt.Sprintf("the scores cannot be compared with those of %s: %v", x.previous, err)), nil
 	case err != nil:
 		return nil, fmt.Errorf("comparing the scores with those of %s: %w", x.previous, err)

@@ -17,10 +17,10 @@ func BenchmarkCompare(b *testing.B) {
 		world  world
 		change float32
 	}{
-		"equal":   {world{graph.Int64, graph.Int64, []string{"score"}}, 0},
-		"texts":   {world{graph.String, graph.Int64, []string{"score"}}, 0},
-		"changed": {world{graph.Int64, graph.Int64, []string{"score"}}, 1e-3},
-		"wide":    {world{graph.Int64, graph.Int64, []string{"a", "b", "c", "d", "e", "f", "g", "h"}}, 0},
+		"equal":   {world{graphs: graph.Int64, nodes: graph.Int64, outputs: []string{"score"}}, 0},
+		"texts":   {world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"score"}}, 0},
+		"changed": {world{graphs: graph.Int64, nodes: graph.Int64, outputs: []string{"score"}}, 1e-3},
+		"wide":    {world{graphs: graph.Int64, nodes: graph.Int64, outputs: []string{"a", "b", "c", "d", "e", "f", "g", "h"}}, 0},
 	} {
 		b.Run(name, func(b *testing.B) {
 			const graphs = 100_000

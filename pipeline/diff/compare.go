@@ -1,6 +1,7 @@
 package diff
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -12,7 +13,7 @@ import (
 // Compare reads both outputs and says what changed: once, and their scores again where PSI needs it. It blocks until then and starts no goroutine. Temporary
 // files are made where leftovers must be joined, and are removed again.
 //
-// Errors are an *OutputError, *writers.DamagedError or *writers.IOError, which name folder or part, or that of ctx.
+// Errors are an *OutputError, *LevelError, *writers.DamagedError or *writers.IOError, which name folder or part, or that of ctx.
 // Differences are no errors.
 func Compare(ctx context.Context, cfg Config) (report *Report, err error) {
 	cfg = cfg.WithDefaults()
@@ -24,6 +25,9 @@ func Compare(ctx context.Context, cfg Config) (report *Report, err error) {
 		if c.sides[i], err = survey(ctx, dir); err != nil {
 			return nil, err
 		}
+	}
+	if err := c.level(); err != nil {
+		return nil, err
 	}
 	c.agree()
 	c.spill = newSpill(cfg.Temp, 0)
@@ -50,6 +54,22 @@ type comparison struct {
 	movers  movers
 	spill   *spill
 	report  Report
+	fates   Fates // of rows: nodes, edges or graphs
+}
+
+// level makes the level of the side that has parts that of both. The error is a *LevelError.
+func (c *comparison) level() error {
+	old, new := c.sides[0], c.sides[1]
+	switch {
+	case new.found == 0:
+		new.level = old.level
+	case old.found == 0:
+		old.level = new.level
+	case old.level != new.level:
+		return &LevelError{Old: old.dir, New: new.dir, OldLevel: old.level, NewLevel: new.level}
+	}
+	c.report.Level = new.level.String()
+	return nil
 }
 
 // agree finds the outputs that both sides have, and prepares to count their scores.
@@ -178,12 +198,12 @@ func (c *comparison) settle(streams [2]*stream, ahead [2][]*rows, at [2]int) err
 // alone counts a graph that only one side has.
 func (c *comparison) alone(side int, r *rows) {
 	fates, ids := &c.report.Graphs.Missing, &c.report.MissingGraphs
-	nodes := &c.report.Nodes.Missing
+	rows := &c.fates.Missing
 	if side == 1 {
-		fates, ids, nodes = &c.report.Graphs.New, &c.report.NewGraphs, &c.report.Nodes.New
+		fates, ids, rows = &c.report.Graphs.New, &c.report.NewGraphs, &c.fates.New
 	}
 	*fates++
-	*nodes += int64(r.nodes.Len())
+	*rows += int64(r.count)
 	if len(*ids) < c.cfg.Movers {
 		*ids = append(*ids, string(r.id))
 	}
@@ -191,24 +211,35 @@ func (c *comparison) alone(side int, r *rows) {
 
 // graph compares a graph that both sides have.
 func (c *comparison) graph(a, b *rows) {
-	before := c.report.Nodes
-	if same(&a.nodes, &b.nodes) {
+	before := c.fates
+	if same(a, b) {
 		c.rows(a, b)
 	} else {
 		c.match(a, b)
 	}
-	if n := c.report.Nodes; n.Changed == before.Changed && n.Missing == before.Missing && n.New == before.New {
+	c.movers.settle()
+	if n := c.fates; n.Changed == before.Changed && n.Missing == before.Missing && n.New == before.New {
 		c.report.Graphs.Equal++
 	} else {
 		c.report.Graphs.Changed++
 	}
 }
 
-// same reports whether nodes are the same in the same order.
-func same(a, b *graph.IDs) bool {
-	if a.Len() != b.Len() {
+// same reports whether the rows of two graphs belong to the same in the same order.
+func same(a, b *rows) bool {
+	if a.count != b.count {
 		return false
 	}
+	for k := range a.ids {
+		if !sameIDs(&a.ids[k], &b.ids[k]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameIDs compares columns of one length.
+func sameIDs(a, b *graph.IDs) bool {
 	if a.Kind == graph.Int64 && b.Kind == graph.Int64 {
 		return slices.Equal(a.Ints, b.Ints)
 	}
@@ -221,18 +252,17 @@ func same(a, b *graph.IDs) bool {
 	return true
 }
 
-// rows compares all rows of two graphs with the same nodes.
+// rows compares all rows of two graphs that belong to the same.
 func (c *comparison) rows(a, b *rows) {
-	n := a.nodes.Len()
 	if !c.differ(a, b) {
 		for _, o := range c.outputs {
-			o.compared += int64(n)
+			o.compared += int64(a.count)
 		}
-		c.report.Nodes.Equal += int64(n)
+		c.fates.Equal += int64(a.count)
 		return
 	}
-	for i := range n {
-		c.node(a, b, i, i)
+	for i := range a.count {
+		c.row(a, b, i, i)
 	}
 }
 
@@ -246,41 +276,53 @@ func (c *comparison) differ(a, b *rows) bool {
 	return false
 }
 
-// match compares two graphs with other nodes, or the same in another order.
+// match compares two graphs whose rows belong to others, or to the same in another order. Of edges with the same ends,
+// each is compared with the one that comes at the same place among these.
 func (c *comparison) match(a, b *rows) {
-	where := make(map[string][]int, a.nodes.Len())
-	for i := range a.nodes.Len() {
-		id := text(&a.nodes, i)
-		where[id] = append(where[id], i)
+	where := make(map[string][]int, a.count)
+	var key []byte
+	for i := range a.count {
+		key = a.keyOf(key[:0], i)
+		where[string(key)] = append(where[string(key)], i)
 	}
-	for j := range b.nodes.Len() {
-		id := text(&b.nodes, j)
-		if at := where[id]; len(at) > 0 {
-			c.node(a, b, at[0], j)
-			where[id] = at[1:]
+	for j := range b.count {
+		key = b.keyOf(key[:0], j)
+		if at := where[string(key)]; len(at) > 0 {
+			c.row(a, b, at[0], j)
+			where[string(key)] = at[1:]
 			continue
 		}
-		c.report.Nodes.New++
-		c.example(&c.report.NewNodes, b, j)
+		c.fates.New++
+		c.example(1, b, j)
 	}
-	for i := range a.nodes.Len() {
-		id := text(&a.nodes, i)
-		if at := where[id]; len(at) > 0 && at[0] == i {
-			where[id] = at[1:]
-			c.report.Nodes.Missing++
-			c.example(&c.report.MissingNodes, a, i)
+	for i := range a.count {
+		key = a.keyOf(key[:0], i)
+		if at := where[string(key)]; len(at) > 0 && at[0] == i {
+			where[string(key)] = at[1:]
+			c.fates.Missing++
+			c.example(0, a, i)
 		}
 	}
 }
 
-func (c *comparison) example(list *[]NodeRef, r *rows, i int) {
-	if len(*list) < c.cfg.Movers {
-		*list = append(*list, NodeRef{string(r.id), text(&r.nodes, i)})
+// example keeps row i of a side, which the other has not.
+func (c *comparison) example(side int, r *rows, i int) {
+	switch len(r.ids) {
+	case 1:
+		list := [2]*[]NodeRef{&c.report.MissingNodes, &c.report.NewNodes}[side]
+		if len(*list) < c.cfg.Movers {
+			*list = append(*list, NodeRef{string(r.id), text(&r.ids[0], i)})
+		}
+	case 2:
+		list := [2]*[]EdgeRef{&c.report.MissingEdges, &c.report.NewEdges}[side]
+		if len(*list) < c.cfg.Movers {
+			*list = append(*list, EdgeRef{string(r.id), text(&r.ids[0], i), text(&r.ids[1], i), r.number(i)})
+		}
 	}
 }
 
-// node compares the scores of row i of a with those of row j of b.
-func (c *comparison) node(a, b *rows, i, j int) {
+// row compares the scores of row i of a with those of row j of b.
+func (c *comparison) row(a, b *rows, i, j int) {
 	changed := false
 	for k, o := range c.outputs {
 		o.compared++
@@ -302,7 +344,7 @@ func (c *comparison) node(a, b *rows, i, j int) {
 		o.abs += size
 		o.most = max(o.most, size)
 		if c.movers.wants(d) {
-			c.movers.add(Mover{string(a.id), text(&a.nodes, i), o.name, was, is, d})
+			c.movers.add(mover{a.mover(i, Mover{Output: o.name, Old: was, New: is, Change: d}), i, a})
 		}
 		if size > c.cfg.Tolerance {
 			o.changed++
@@ -310,10 +352,33 @@ func (c *comparison) node(a, b *rows, i, j int) {
 		}
 	}
 	if changed {
-		c.report.Nodes.Changed++
+		c.fates.Changed++
 	} else {
-		c.report.Nodes.Equal++
+		c.fates.Equal++
 	}
+}
+
+// mover returns m with the names of row i, but for the number of an edge.
+func (r *rows) mover(i int, m Mover) Mover {
+	m.Graph = string(r.id)
+	switch len(r.ids) {
+	case 1:
+		m.Node = text(&r.ids[0], i)
+	case 2:
+		m.Source, m.Target = text(&r.ids[0], i), text(&r.ids[1], i)
+	}
+	return m
+}
+
+// number is the place of edge i among those with its ends, from 0.
+func (r *rows) number(i int) (n int) {
+	key := r.keyOf(nil, i)
+	for j := range i {
+		if bytes.Equal(r.keyOf(nil, j), key) {
+			n++
+		}
+	}
+	return n
 }
 
 // conclude makes the report.
@@ -321,12 +386,22 @@ func (c *comparison) conclude() *Report {
 	r := &c.report
 	r.Old, r.New, r.Tolerance = c.sides[0].report(), c.sides[1].report(), c.cfg.Tolerance
 	r.Joined = c.spill.graphs
+	switch c.sides[1].level {
+	case graph.NodeLevel:
+		r.Nodes = c.fates
+	case graph.EdgeLevel:
+		r.Edges = c.fates
+	}
 	for _, list := range []*[]string{&r.MissingGraphs, &r.NewGraphs} {
 		*list = append([]string{}, *list...)
 		slices.Sort(*list)
 	}
 	r.MissingNodes, r.NewNodes = append([]NodeRef{}, r.MissingNodes...), append([]NodeRef{}, r.NewNodes...)
-	r.Movers, r.Outputs = append([]Mover{}, c.movers.list...), []Output{}
+	r.MissingEdges, r.NewEdges = append([]EdgeRef{}, r.MissingEdges...), append([]EdgeRef{}, r.NewEdges...)
+	r.Movers, r.Outputs = []Mover{}, []Output{}
+	for _, m := range c.movers.list {
+		r.Movers = append(r.Movers, m.Mover)
+	}
 	for _, o := range c.outputs {
 		out := Output{
 			Name: o.name, Compared: o.compared, Changed: o.changed, Moved: o.moved, MaxAbsChange: o.most, NonFinite: o.odd,

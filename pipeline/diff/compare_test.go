@@ -136,14 +136,14 @@ func TestScores(t *testing.T) {
 	t.Parallel()
 	two := world{graphs: graph.String, nodes: graph.String, outputs: []string{"x", "y"}}
 	old := two.write(t, written{input: "a", graphs: []g{
-		{"p", []string{"n1", "n2", "n3"}, [][]float32{{1, 10}, {2, 20}, {3, 30}}},
-		{"q", []string{"n1"}, [][]float32{{5, 50}}},
-		{"r", []string{"n1"}, [][]float32{{7, 70}}},
+		{id: "p", nodes: []string{"n1", "n2", "n3"}, scores: [][]float32{{1, 10}, {2, 20}, {3, 30}}},
+		{id: "q", nodes: []string{"n1"}, scores: [][]float32{{5, 50}}},
+		{id: "r", nodes: []string{"n1"}, scores: [][]float32{{7, 70}}},
 	}})
 	new := two.write(t, written{input: "a", graphs: []g{
-		{"p", []string{"n3", "n1", "n4"}, [][]float32{{3, 30.5}, {1, 10}, {4, 40}}},
-		{"q", []string{"n1"}, [][]float32{{5, 48}}},
-		{"r", []string{"n1"}, [][]float32{{7, 70}}},
+		{id: "p", nodes: []string{"n3", "n1", "n4"}, scores: [][]float32{{3, 30.5}, {1, 10}, {4, 40}}},
+		{id: "q", nodes: []string{"n1"}, scores: [][]float32{{5, 48}}},
+		{id: "r", nodes: []string{"n1"}, scores: [][]float32{{7, 70}}},
 	}})
 	r := compare(t, Config{Old: old, New: new, Tolerance: 0.5})
 	want := &Report{
@@ -152,12 +152,16 @@ func TestScores(t *testing.T) {
 		Graphs: Fates{Equal: 1, Changed: 2}, Nodes: Fates{Equal: 3, Changed: 1, Missing: 1, New: 1},
 		MissingGraphs: []string{}, NewGraphs: []string{},
 		MissingNodes: []NodeRef{{"p", "n2"}}, NewNodes: []NodeRef{{"p", "n4"}},
+		MissingEdges: []EdgeRef{}, NewEdges: []EdgeRef{}, Level: "node",
 		MissingOutputs: []string{}, NewOutputs: []string{},
 		Outputs: []Output{
 			{Name: "x", Compared: 4, PSI: r.Outputs[0].PSI, KS: r.Outputs[0].KS},
 			{Name: "y", Compared: 4, Changed: 1, Moved: 2, MeanChange: -1.5 / 4, MeanAbsChange: 2.5 / 4, MaxAbsChange: 2, PSI: r.Outputs[1].PSI, KS: r.Outputs[1].KS},
 		},
-		Movers:   []Mover{{"q", "n1", "y", 50, 48, -2}, {"p", "n3", "y", 30, 30.5, 0.5}},
+		Movers: []Mover{
+			{Graph: "q", Node: "n1", Output: "y", Old: 50, New: 48, Change: -2},
+			{Graph: "p", Node: "n3", Output: "y", Old: 30, New: 30.5, Change: 0.5},
+		},
 		Findings: []string{"1 missing node", "1 new node", `output "y" changed at 1 node`},
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
@@ -174,8 +178,8 @@ func TestScores(t *testing.T) {
 
 func TestOtherOutputs(t *testing.T) {
 	t.Parallel()
-	ab := world{graph.String, graph.Int64, []string{"a", "b"}}
-	cb := world{graph.String, graph.Int64, []string{"c", "b"}}
+	ab := world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"a", "b"}}
+	cb := world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"c", "b"}}
 	r := compare(t, Config{
 		Old: ab.write(t, written{input: "i", graphs: []g{{id: "1", scores: [][]float32{{1, 2}}}}}),
 		New: cb.write(t, written{input: "i", graphs: []g{{id: "1", scores: [][]float32{{2, 1}}}}}),
@@ -203,7 +207,7 @@ func TestRepeatedIDs(t *testing.T) {
 // TestAcrossBlocks: graphs that end at, and go on behind, the end of a page and of a row group.
 func TestAcrossBlocks(t *testing.T) {
 	t.Parallel()
-	for _, w := range []world{texts, {graph.Int64, graph.String, []string{"score"}}} {
+	for _, w := range []world{texts, {graphs: graph.Int64, nodes: graph.String, outputs: []string{"score"}}} {
 		graphs := []g{}
 		for i, nodes := range []int{16<<10 - 1, 40000, 1, 16 << 10, 90000, 3} {
 			one := g{id: fmt.Sprint(i)}
@@ -225,7 +229,7 @@ func TestBadFolders(t *testing.T) {
 	good := texts.write(t, written{input: "a", graphs: ring(0, 5)})
 	empty := t.TempDir()
 	mixed := texts.write(t, written{input: "a", graphs: ring(0, 5)})
-	other := world{graph.String, graph.Int64, []string{"z"}}.write(t, written{input: "b", graphs: []g{{id: "1", scores: [][]float32{{1}}}}})
+	other := world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"z"}}.write(t, written{input: "b", graphs: []g{{id: "1", scores: [][]float32{{1}}}}})
 	must(t, os.Rename(filepath.Join(other, "b.parquet"), filepath.Join(mixed, "b.parquet")))
 	broken := texts.write(t, written{input: "a", graphs: ring(0, 5)})
 	must(t, os.Truncate(filepath.Join(broken, "a.parquet"), 100))

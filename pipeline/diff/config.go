@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"os"
+
+	"graphscore/pipeline/graph"
 )
 
 // Config says what to compare and how. Old and New must be set; every other zero value means its default.
@@ -61,3 +63,13 @@ func (c Config) Validate() error {
 type OutputError struct{ Path, Reason string }
 
 func (e *OutputError) Error() string { return fmt.Sprintf("the output %q: %s", e.Path, e.Reason) }
+
+// LevelError is two outputs whose scores belong to different things.
+type LevelError struct {
+	Old, New           string
+	OldLevel, NewLevel graph.Level
+}
+
+func (e *LevelError) Error() string {
+	return fmt.Sprintf("the output %q has scores of %ss, %q of %ss: compare outputs of models of one level", e.New, e.NewLevel, e.Old, e.OldLevel)
+}

@@ -3,11 +3,14 @@
 // Words:
 //
 //   - OLD and NEW are output folders; a side is one of them.
-//   - A graph is a run of rows with one graph id. The row whose node id is that of the run's first row begins the
-//     next graph, as node ids are unique within a graph. Graphs without nodes have no rows and are not seen.
+//   - A graph is a run of rows with one graph id. Where scores are those of nodes, the row whose node id is that of the
+//     run's first row begins the next graph, as node ids are unique within a graph; where they are those of graphs, every
+//     row is one. Graphs without rows are not seen.
+//   - A node is known by graph and node id, an edge by graph, source, target and its place among those with the same,
+//     as edges may repeat.
 //   - A place is an input under its folder: the parts of one input, in the order of its row groups, are one stream
 //     of graphs, however it was cut into parts.
-//   - A mover is a node whose score changed, by how much it did.
+//   - A mover is a node, edge or graph whose score changed, by how much it did.
 //   - Leftovers are graphs that did not meet their like in the stream of the same place.
 //
 // # How graphs find each other
@@ -43,6 +46,6 @@
 // KS is the statistic of the two-sample Kolmogorov-Smirnov test: the largest distance between the empirical
 // distribution functions of both sides (Hodges, Arkiv för Matematik 3, 1958), as scipy.stats.ks_2samp returns it.
 //
-// Both look at all scores of a side, those of new and missing graphs too; mean and maximum change only at nodes
-// that both sides have.
+// Both look at all scores of a side, those of new and missing graphs too; mean and maximum change only at nodes,
+// edges or graphs that both sides have.
 package diff

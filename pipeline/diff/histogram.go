@@ -139,7 +139,7 @@ func (s segment) part(i, j int) segment {
 // narrow reads the scores of both sides again for as long as cells with limits of PSI are too wide. Where nothing
 // changed there is nothing to find.
 func (c *comparison) narrow(ctx context.Context) error {
-	n := &c.report.Nodes
+	n := &c.fates
 	for {
 		var wide []*output
 		for _, o := range c.outputs {

@@ -20,6 +20,7 @@ type g struct {
 	id     string   // made an integer where the output has integers
 	nodes  []string // nil: numbered
 	scores [][]float32
+	edges  [][2]uint32 // source and target of each, of up to 9 nodes, where scores are those of edges
 }
 
 // one is a graph with numbered nodes and one output.
@@ -43,6 +44,7 @@ type written struct {
 type world struct {
 	graphs, nodes graph.IDKind
 	outputs       []string
+	level         graph.Level
 }
 
 // texts has ids that are texts, one output.
@@ -52,6 +54,13 @@ var texts = world{graphs: graph.String, nodes: graph.Int64, outputs: []string{"s
 func (w world) write(t testing.TB, parts ...written) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
+	w.into(t, dir, parts...)
+	return dir
+}
+
+// into adds parts to an output.
+func (w world) into(t testing.TB, dir string, parts ...written) {
+	t.Helper()
 	o, err := writers.Open(t.Context(), writers.Config{
 		Dir: dir,
 		Now: func() time.Time { return time.Date(2026, 11, 22, 14, 25, 0, 0, time.UTC) },
@@ -61,7 +70,6 @@ func (w world) write(t testing.TB, parts ...written) string {
 	for _, p := range parts {
 		w.part(t, o, p)
 	}
-	return dir
 }
 
 func (w world) part(t testing.TB, o *writers.Output, p written) {
@@ -82,17 +90,22 @@ func (w world) part(t testing.TB, o *writers.Output, p written) {
 }
 
 func (w world) contents() part.Contents {
+	settings := part.Settings{Outputs: w.outputs, GraphID: w.graphs.String(), NodeID: w.nodes.String()}
 	return part.Contents{
-		GraphIDs: w.graphs, NodeIDs: w.nodes, Outputs: w.outputs,
-		Settings: part.Settings{Outputs: w.outputs, GraphID: w.graphs.String(), NodeID: w.nodes.String()},
+		Level: w.level, GraphIDs: w.graphs, NodeIDs: w.nodes, Outputs: w.outputs,
+		Settings: settings.OfModel(&graph.Model{Level: w.level, Inputs: graph.Inputs{Weights: true}}),
 	}
 }
 
 // batch is a batch of one graph.
 func (w world) batch(g g) (*graph.Batch, *graph.Scores) {
+	nodes := len(g.scores)
+	if w.level != graph.NodeLevel {
+		nodes = 9
+	}
 	b := &graph.Batch{
-		IDs: graph.IDs{Kind: w.graphs}, NodeOffsets: []uint32{0, uint32(len(g.scores))}, EdgeOffsets: []uint32{0, 0},
-		InDegree: make([]uint32, len(g.scores)), RowGroups: []int32{0}, Rows: []int64{0},
+		IDs: graph.IDs{Kind: w.graphs}, NodeOffsets: []uint32{0, uint32(nodes)}, EdgeOffsets: []uint32{0, uint32(len(g.edges))},
+		InDegree: make([]uint32, nodes), RowGroups: []int32{0}, Rows: []int64{0},
 	}
 	addID(&b.IDs, g.id)
 	if g.nodes != nil {
@@ -101,7 +114,19 @@ func (w world) batch(g g) (*graph.Batch, *graph.Scores) {
 	for _, id := range g.nodes {
 		addID(b.NodeIDs, id)
 	}
-	s := &graph.Scores{Outputs: len(w.outputs)}
+	s := &graph.Scores{Level: w.level, Outputs: len(w.outputs)}
+	for target := range b.InDegree {
+		for i, e := range g.edges {
+			if int(e[1]) == target {
+				b.InDegree[target]++
+				b.Sources, b.EdgeRows = append(b.Sources, e[0]), append(b.EdgeRows, uint32(i))
+				s.Values = append(s.Values, g.scores[i]...)
+			}
+		}
+	}
+	if len(g.edges) > 0 {
+		return b, s
+	}
 	for _, row := range g.scores {
 		s.Values = append(s.Values, row...)
 	}

@@ -21,13 +21,14 @@ type side struct {
 	foreign []string
 	places  map[place][]string // the parts of every place, in the order of their row groups
 	found   int                // parts
+	level   graph.Level
 	outputs []string
 	models  []string
 	ranges  map[string][2]float32 // smallest and largest score by output
 	columns []int                 // of the outputs that both sides have
 	tally   func(output int, values []float32)
 
-	graphs, nodes int64
+	graphs, rows int64
 }
 
 // place is an input under its folder.
@@ -81,7 +82,11 @@ func (s *side) look(name string) (at place, first int, err error) {
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
 	if s.found == 0 {
-		s.outputs = slices.Clone(p.Outputs())
+		s.level, s.outputs = p.Level(), slices.Clone(p.Outputs())
+	}
+	if s.level != p.Level() {
+		return at, 0, &OutputError{s.dir, fmt.Sprintf("its parts have scores of %ss, and in %q of %ss: end the run that redoes them first",
+			s.level, name, p.Level())}
 	}
 	if !slices.Equal(s.outputs, p.Outputs()) {
 		return at, 0, &OutputError{s.dir, fmt.Sprintf("its parts have different outputs, %q and in %q %q: end the run that redoes them first",
@@ -93,7 +98,7 @@ func (s *side) look(name string) (at place, first int, err error) {
 	for i, output := range s.outputs {
 		lo, hi, known := p.Range(i)
 		switch r, there := s.ranges[output]; {
-		case p.Footer().Nodes == 0:
+		case p.Footer().RowsOut == 0:
 		case !known:
 			s.ranges[output] = [2]float32{-math.MaxFloat32, math.MaxFloat32}
 		case there:
@@ -110,7 +115,14 @@ func (s *side) open(name string) (*part.Reader, error) {
 }
 
 func (s *side) report() Side {
-	return Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Nodes: s.nodes, Models: s.models, Foreign: s.foreign}
+	r := Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Models: s.models, Foreign: s.foreign}
+	switch s.level {
+	case graph.NodeLevel:
+		r.Nodes = s.rows
+	case graph.EdgeLevel:
+		r.Edges = s.rows
+	}
+	return r
 }
 
 // pair returns the places of both sides that are read side by side: those of one name, then those that only one side

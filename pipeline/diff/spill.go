@@ -84,20 +84,15 @@ func (s *spill) pieceOf(id []byte) int {
 	return int(x >> (pieceBits * s.level) % pieces)
 }
 
-// write appends the place, the id, the nodes and the scores of a graph.
+// write appends the place, the id, the rows and the scores of a graph.
 func (p *piece) write(r *rows) error {
 	b := binary.AppendUvarint(nil, uint64(r.place))
 	b = binary.AppendUvarint(b, uint64(len(r.id)))
 	b = append(b, r.id...)
-	b = append(b, byte(r.nodes.Kind))
-	b = binary.AppendUvarint(b, uint64(r.nodes.Len()))
-	for i := range r.nodes.Len() {
-		if r.nodes.Kind == graph.Int64 {
-			b = binary.AppendVarint(b, r.nodes.Ints[i])
-			continue
-		}
-		b = binary.AppendUvarint(b, uint64(len(r.nodes.At(i))))
-		b = append(b, r.nodes.At(i)...)
+	b = binary.AppendUvarint(b, uint64(r.count))
+	b = append(b, byte(len(r.ids)))
+	for k := range r.ids {
+		b = appendIDs(b, &r.ids[k])
 	}
 	for _, column := range r.scores {
 		for _, v := range column {
@@ -109,6 +104,20 @@ func (p *piece) write(r *rows) error {
 		return tempError("writing", p.path, err)
 	}
 	return nil
+}
+
+// appendIDs appends the kind of a column and all its ids.
+func appendIDs(b []byte, ids *graph.IDs) []byte {
+	b = append(b, byte(ids.Kind))
+	for i := range ids.Len() {
+		if ids.Kind == graph.Int64 {
+			b = binary.AppendVarint(b, ids.Ints[i])
+			continue
+		}
+		b = binary.AppendUvarint(b, uint64(len(ids.At(i))))
+		b = append(b, ids.At(i)...)
+	}
+	return b
 }
 
 // each reads the graphs of a piece in their order. A piece that is nil has none.
@@ -149,29 +158,19 @@ func readRows(r *bufio.Reader, outputs int) (*rows, error) {
 	if g.id, err = readBytes(r, nil); err != nil {
 		return nil, err
 	}
-	kind, err := r.ReadByte()
-	if err != nil {
-		return nil, err
-	}
-	g.nodes.Kind = graph.IDKind(kind)
 	n, err := binary.ReadUvarint(r)
 	if err != nil {
 		return nil, err
 	}
-	var scratch []byte
-	for range n {
-		if g.nodes.Kind == graph.Int64 {
-			v, err := binary.ReadVarint(r)
-			if err != nil {
-				return nil, err
-			}
-			g.nodes.Ints = append(g.nodes.Ints, v)
-			continue
-		}
-		if scratch, err = readBytes(r, scratch); err != nil {
+	columns, err := r.ReadByte()
+	if err != nil {
+		return nil, err
+	}
+	g.count, g.ids = int(n), make([]graph.IDs, columns)
+	for k := range g.ids {
+		if err := readIDs(r, &g.ids[k], g.count); err != nil {
 			return nil, err
 		}
-		g.nodes.AppendBytes(scratch)
 	}
 	raw := make([]byte, 4*n)
 	for k := range g.scores {
@@ -184,6 +183,31 @@ func readRows(r *bufio.Reader, outputs int) (*rows, error) {
 		}
 	}
 	return g, nil
+}
+
+// readIDs reads what appendIDs wrote.
+func readIDs(r *bufio.Reader, ids *graph.IDs, n int) error {
+	kind, err := r.ReadByte()
+	if err != nil {
+		return err
+	}
+	ids.Kind = graph.IDKind(kind)
+	var scratch []byte
+	for range n {
+		if ids.Kind == graph.Int64 {
+			v, err := binary.ReadVarint(r)
+			if err != nil {
+				return err
+			}
+			ids.Ints = append(ids.Ints, v)
+			continue
+		}
+		if scratch, err = readBytes(r, scratch); err != nil {
+			return err
+		}
+		ids.AppendBytes(scratch)
+	}
+	return nil
 }
 
 func readBytes(r *bufio.Reader, into []byte) ([]byte, error) {
@@ -268,7 +292,7 @@ func meet(ctx context.Context, c *comparison, have map[string][]*rows, old, new 
 	}
 	return old.each(ctx, outputs, func(a *rows) error { // in the order of the output, not of the map
 		list := have[string(a.id)]
-		if len(list) > 0 && list[0].place == a.place && same(&list[0].nodes, &a.nodes) {
+		if len(list) > 0 && list[0].place == a.place && same(list[0], a) {
 			have[string(a.id)] = list[1:]
 			c.alone(0, a)
 		}

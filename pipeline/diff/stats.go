@@ -148,15 +148,23 @@ type output struct {
 // movers keeps the largest changes.
 type movers struct {
 	keep int
-	list []Mover // at most keep, largest first
+	list []mover // at most keep, largest first
+}
+
+// mover is a change with the row where it was met, and the rows of its graph until [movers.settle].
+type mover struct {
+	Mover
+	row  int
+	rows *rows
 }
 
 // larger puts movers into one order, whatever order they come in.
-func larger(a, b Mover) int {
+func larger(a, b mover) int {
 	return cmp.Or(
 		cmp.Compare(math.Abs(b.Change), math.Abs(a.Change)),
-		cmp.Compare(a.Graph, b.Graph), cmp.Compare(a.Node, b.Node), cmp.Compare(a.Output, b.Output),
-		cmp.Compare(a.Old, b.Old), cmp.Compare(a.New, b.New),
+		cmp.Compare(a.Graph, b.Graph), cmp.Compare(a.Node, b.Node),
+		cmp.Compare(a.Source, b.Source), cmp.Compare(a.Target, b.Target), cmp.Compare(a.Output, b.Output),
+		cmp.Compare(a.Old, b.Old), cmp.Compare(a.New, b.New), cmp.Compare(a.row, b.row),
 	)
 }
 
@@ -165,10 +173,22 @@ func (m *movers) wants(change float64) bool {
 	return len(m.list) < m.keep || m.keep > 0 && math.Abs(change) >= math.Abs(m.list[len(m.list)-1].Change)
 }
 
-func (m *movers) add(v Mover) {
+func (m *movers) add(v mover) {
 	at, _ := slices.BinarySearchFunc(m.list, v, larger)
 	m.list = slices.Insert(m.list, at, v)
 	if len(m.list) > m.keep {
 		m.list = m.list[:m.keep]
+	}
+}
+
+// settle numbers the edges that were kept of a graph, whose rows are not valid afterwards.
+func (m *movers) settle() {
+	for i := range m.list {
+		if v := &m.list[i]; v.rows != nil {
+			if len(v.rows.ids) == 2 {
+				v.Number = v.rows.number(v.row)
+			}
+			v.rows = nil
+		}
 	}
 }

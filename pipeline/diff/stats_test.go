@@ -126,7 +126,7 @@ func TestMovers(t *testing.T) {
 		m := movers{keep: rapid.IntRange(0, 5).Draw(t, "keep")}
 		for _, c := range changes {
 			if m.wants(float64(c)) {
-				m.add(Mover{Change: float64(c)})
+				m.add(mover{Mover: Mover{Change: float64(c)}})
 			}
 		}
 		for i, v := range m.list {

@@ -3,6 +3,7 @@ package diff
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"io"
 	"slices"
 	"strconv"
@@ -17,15 +18,20 @@ type rows struct {
 	id []byte
 	// place is where the graph was met, the same number on both sides.
 	place int
-	nodes graph.IDs
+	// count is the number of rows, ids what they belong to: columns as [part.Block.NodeIDs] has them.
+	count int
+	ids   []graph.IDs
 	// scores has one column an output that both sides have, in the order of the report.
 	scores [][]float32
 }
 
 // clone returns rows that share nothing with r.
 func (r *rows) clone() *rows {
-	c := &rows{id: bytes.Clone(r.id), place: r.place, nodes: graph.IDs{Kind: r.nodes.Kind}, scores: make([][]float32, len(r.scores))}
-	c.nodes.Append(&r.nodes, 0, r.nodes.Len())
+	c := &rows{id: bytes.Clone(r.id), place: r.place, count: r.count, scores: make([][]float32, len(r.scores))}
+	for i := range r.ids {
+		c.ids = append(c.ids, graph.IDs{Kind: r.ids[i].Kind})
+		c.ids[i].Append(&r.ids[i], 0, r.count)
+	}
 	for i, s := range r.scores {
 		c.scores[i] = slices.Clone(s)
 	}
@@ -34,7 +40,27 @@ func (r *rows) clone() *rows {
 
 // size is about what the graph takes in memory.
 func (r *rows) size() int {
-	return 200 + len(r.id) + 8*len(r.nodes.Ints) + len(r.nodes.Bytes) + 4*len(r.nodes.Offsets) + 4*len(r.scores)*r.nodes.Len()
+	size := 200 + len(r.id) + 4*len(r.scores)*r.count
+	for i := range r.ids {
+		ids := &r.ids[i]
+		size += 8*len(ids.Ints) + len(ids.Bytes) + 4*len(ids.Offsets)
+	}
+	return size
+}
+
+// keyOf appends what row i belongs to: its ids as text, so that integers and texts can be compared. The length of the first
+// of two ids says where the second begins.
+func (r *rows) keyOf(key []byte, i int) []byte {
+	for k := range r.ids {
+		if k == 0 && len(r.ids) > 1 {
+			first := len(key)
+			key = r.ids[k].Text(append(key, 0, 0, 0, 0), i)
+			binary.LittleEndian.PutUint32(key[first:], uint32(len(key)-first-4))
+			continue
+		}
+		key = r.ids[k].Text(key, i)
+	}
+	return key
 }
 
 // stream yields the graphs of one place of a side in order. One goroutine uses it.
@@ -84,7 +110,6 @@ func (s *stream) take(r *rows) {
 	} else {
 		r.id = append(r.id[:0], b.Graphs.At(s.run)...)
 	}
-	r.nodes = b.NodeIDs.Slice(s.at, stop)
 	s.columns(r, s.at, stop)
 	if s.at = stop; stop == end {
 		s.run++
@@ -92,9 +117,12 @@ func (s *stream) take(r *rows) {
 	s.side.graphs++
 }
 
-// columns makes the scores of r views of the block's.
+// columns makes the rows of r views of the block's.
 func (s *stream) columns(r *rows, from, to int) {
-	r.scores = r.scores[:0]
+	r.count, r.ids, r.scores = to-from, r.ids[:0], r.scores[:0]
+	for i := range s.block.NodeIDs {
+		r.ids = append(r.ids, s.block.NodeIDs[i].Slice(from, to))
+	}
 	for _, c := range s.side.columns {
 		r.scores = append(r.scores, s.block.Scores[c][from:to])
 	}
@@ -102,7 +130,13 @@ func (s *stream) columns(r *rows, from, to int) {
 
 // stop is the row behind the graph that begins at a row of a run that ends at end.
 func (s *stream) stop(from, end int) int {
-	ids := &s.block.NodeIDs
+	switch s.side.level {
+	case graph.GraphLevel:
+		return from + 1
+	case graph.EdgeLevel: // edges may repeat: a run is one graph
+		return end
+	}
+	ids := &s.block.NodeIDs[0]
 	if ids.Kind == graph.Int64 {
 		first := ids.Ints[from]
 		for i, v := range ids.Ints[from+1 : end] {
@@ -118,7 +152,7 @@ func (s *stream) stop(from, end int) int {
 // stopAt is the first row of from to end whose node id is first.
 func (s *stream) stopAt(first []byte, from, end int) int {
 	for i := from; i < end; i++ {
-		if bytes.Equal(s.block.NodeIDs.At(i), first) {
+		if bytes.Equal(s.block.NodeIDs[0].At(i), first) {
 			return i
 		}
 	}
@@ -129,7 +163,10 @@ func (s *stream) stopAt(first []byte, from, end int) int {
 func (s *stream) across(ctx context.Context) (*rows, error) {
 	c := &s.carry
 	c.id, c.place = append(c.id[:0], s.view.id...), s.place
-	c.nodes = graph.IDs{Kind: s.view.nodes.Kind, Ints: c.nodes.Ints[:0], Bytes: c.nodes.Bytes[:0], Offsets: c.nodes.Offsets[:0]}
+	c.count, c.ids = 0, resize(c.ids, len(s.view.ids))
+	for i, ids := range c.ids {
+		c.ids[i] = graph.IDs{Kind: s.view.ids[i].Kind, Ints: ids.Ints[:0], Bytes: ids.Bytes[:0], Offsets: ids.Offsets[:0]}
+	}
 	c.scores = resize(c.scores, len(s.view.scores))
 	for i := range c.scores {
 		c.scores[i] = c.scores[i][:0]
@@ -155,7 +192,6 @@ func (s *stream) across(ctx context.Context) (*rows, error) {
 		if stop == 0 {
 			return c, nil
 		}
-		s.view.nodes = s.block.NodeIDs.Slice(0, stop)
 		s.columns(&s.view, 0, stop)
 		s.extend(&s.view)
 		if s.at = stop; stop == s.block.Ends[0] {
@@ -169,18 +205,27 @@ func (s *stream) across(ctx context.Context) (*rows, error) {
 
 // resume is the row of a new block behind the graph that is carried over.
 func (s *stream) resume(end int) int {
-	if s.carry.nodes.Kind == graph.Int64 {
-		if at := slices.Index(s.block.NodeIDs.Ints[:end], s.carry.nodes.Ints[0]); at >= 0 {
+	switch s.side.level {
+	case graph.GraphLevel:
+		return 0
+	case graph.EdgeLevel:
+		return end
+	}
+	if s.carry.ids[0].Kind == graph.Int64 {
+		if at := slices.Index(s.block.NodeIDs[0].Ints[:end], s.carry.ids[0].Ints[0]); at >= 0 {
 			return at
 		}
 		return end
 	}
-	return s.stopAt(s.carry.nodes.At(0), 0, end)
+	return s.stopAt(s.carry.ids[0].At(0), 0, end)
 }
 
 // extend appends rows to the graph that is carried over.
 func (s *stream) extend(r *rows) {
-	s.carry.nodes.Append(&r.nodes, 0, r.nodes.Len())
+	s.carry.count += r.count
+	for i := range r.ids {
+		s.carry.ids[i].Append(&r.ids[i], 0, r.count)
+	}
 	for i, values := range r.scores {
 		s.carry.scores[i] = append(s.carry.scores[i], values...)
 	}
@@ -226,7 +271,7 @@ func (s *stream) load() error {
 		return err
 	}
 	s.block, s.run, s.at = b, 0, 0
-	s.side.nodes += int64(b.Rows())
+	s.side.rows += int64(b.Rows())
 	for i, c := range s.side.columns {
 		s.side.tally(i, b.Scores[c])
 	}

@@ -36,7 +36,7 @@ type one struct {
 }
 
 // batch makes a batch of graphs that begin at a row. Node n of graph i has the feature 100 i + n, which is also
-// its score, and an edge to the next node.
+// its score, and an edge from the next node, whose places in the input are from behind.
 func batch(row int64, graphs []one) *graph.Batch {
 	b := &graph.Batch{NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}, Width: 1, Weights: []float32{}}
 	for i, g := range graphs {
@@ -52,6 +52,7 @@ func batch(row int64, graphs []one) *graph.Batch {
 			b.InDegree = append(b.InDegree, 1)
 			b.Sources = append(b.Sources, base+uint32((n+1)%g.nodes))
 			b.Weights = append(b.Weights, float32(n))
+			b.EdgeRows = append(b.EdgeRows, uint32(g.nodes-1-n))
 		}
 		b.NodeOffsets = append(b.NodeOffsets, uint32(b.Nodes()))
 		b.EdgeOffsets = append(b.EdgeOffsets, uint32(b.Edges()))
@@ -91,19 +92,29 @@ func (s *source) Next(context.Context) (*graph.Batch, error) {
 }
 func (*source) Close() error { return nil }
 
-// scorer gives each node its feature, plus what it is off by, if its weight and its edges are right.
-type scorer struct{ off float32 }
+// scorer gives each node and each edge the feature of the node or target, plus what it is off by, if its weight and its
+// edges are right, and each graph that of its last node.
+type scorer struct {
+	off   float32
+	level graph.Level
+}
 
 func (s scorer) Score(_ context.Context, b *graph.Batch) (*graph.Scores, error) {
-	out := &graph.Scores{Outputs: 1}
+	out := &graph.Scores{Level: s.level, Outputs: 1}
 	for g := range b.Graphs() {
+		var last float32
 		from, to := b.NodeRange(g)
 		for i := from; i < to; i++ {
 			v := b.Features[i] + s.off
 			if int(b.Sources[i]) != from+(i-from+1)%(to-from) || b.Weights[i] != float32(i-from) {
 				v = -1
 			}
-			out.Values = append(out.Values, v)
+			if last = v; s.level != graph.GraphLevel {
+				out.Values = append(out.Values, v)
+			}
+		}
+		if s.level == graph.GraphLevel {
+			out.Values = append(out.Values, last)
 		}
 	}
 	return out, nil
@@ -114,6 +125,11 @@ var model = record.Model{Name: "m", Digest: "sha256:m", Engine: "numpy", BLAS: "
 // write makes an output of graphs as a run does.
 func write(t testing.TB, graphs []one) string {
 	t.Helper()
+	return writeLevel(t, graph.NodeLevel, graphs)
+}
+
+func writeLevel(t testing.TB, level graph.Level, graphs []one) string {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "out")
 	o, err := writers.Open(t.Context(), writers.Config{
 		Dir: dir, RunID: "20261122T142500Z-00000001",
@@ -122,11 +138,12 @@ func write(t testing.TB, graphs []one) string {
 	must(t, err)
 	defer o.Close()
 	p, err := o.Create(t.Context(), part.Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:1", Rows: int64(len(graphs)), Model: "sha256:m"},
-		part.Contents{Outputs: []string{"score"}})
+		part.Contents{Level: level, Outputs: []string{"score"}, Settings: part.Settings{}.OfModel(&graph.Model{Level: level, Inputs: graph.Inputs{Weights: true}})})
 	must(t, err)
 	defer p.Close()
 	b := batch(0, graphs)
-	s := &graph.Scores{Outputs: 1, Values: b.Features}
+	s, err := scorer{level: level}.Score(t.Context(), b)
+	must(t, err)
 	rejected := b.Rejected
 	for g := range b.Graphs() {
 		if code := graphs[b.Rows[g]].scored; code != "" {

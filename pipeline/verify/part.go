@@ -87,14 +87,19 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.rows != l.Nodes {
-		return wrongf("it has %d rows, its footer counts %d nodes", c.rows, l.Nodes)
+	if c.rows != l.RowsOut {
+		return wrongf("it has %d rows, its footer counts %d %ss", c.rows, l.RowsOut, l.Level())
+	}
+	if source != nil && c.nodes != l.Nodes {
+		return wrongf("its graphs have %d nodes, its footer counts %d", c.nodes, l.Nodes)
 	}
 	if quarantine.lines != l.Quarantined || !maps.Equal(quarantine.codes, l.Codes) {
 		return wrongf("its quarantine file has %s, its footer counts %s", counted(quarantine.lines, quarantine.codes), counted(l.Quarantined, l.Codes))
 	}
 	v.report.Graphs += l.Scored
 	v.report.Nodes += l.Nodes
+	v.report.Rows += l.RowsOut
+	v.report.ofLevel(l.Level().String())
 	v.report.Quarantined += l.Quarantined
 	return nil
 }
@@ -172,12 +177,14 @@ type cursor struct {
 	run   int   // of the block
 	at    int   // the next row of the block
 	rows  int64 // read so far
+	nodes int64 // of graphs that were expected so far
+	order graph.EdgeOrder
 	prior graphRun
 }
 
 // graphRun is the graph that the last block ended with.
 type graphRun struct {
-	id, first any // of the graph and of its first node
+	id, first any // of the graph and, where rows are those of nodes, of its first node
 }
 
 // load makes sure that there is a next row. io.EOF says that there is none.
@@ -213,8 +220,8 @@ func nonFinite(values []float32) int {
 	return -1
 }
 
-// graph reads the next run of rows of one graph id, and returns how many graphs begin in it: where the node id of a
-// graph's first row comes again, another graph with the same id begins.
+// graph reads the next run of rows of one graph id, and returns how many graphs begin in it. Of rows of nodes, where the
+// node id of a graph's first row comes again, another graph with the same id begins; of rows of edges it is one.
 func (c *cursor) graph() (int64, error) {
 	if err := c.load(); err != nil {
 		return 0, err
@@ -222,20 +229,25 @@ func (c *cursor) graph() (int64, error) {
 	b, end := c.block, c.block.Ends[c.run]
 	id, begins := b.Graphs.Value(c.run), int64(0)
 	from := c.at
-	if c.at > 0 || c.prior.id != id {
-		c.prior = graphRun{id, b.NodeIDs.Value(c.at)}
+	if c.part.Level() == graph.GraphLevel {
+		begins = int64(end - from)
+	} else if c.at > 0 || c.prior.id != id {
+		c.prior = graphRun{id: id}
 		begins, from = 1, c.at+1
+		if len(b.NodeIDs) == 1 {
+			c.prior.first = b.NodeIDs[0].Value(c.at)
+		}
 	}
-	if first, is := c.prior.first.(int64); is {
-		for _, n := range b.NodeIDs.Ints[from:end] {
+	switch first := c.prior.first.(type) {
+	case int64:
+		for _, n := range b.NodeIDs[0].Ints[from:end] {
 			if n == first {
 				begins++
 			}
 		}
-	} else {
-		first, _ := c.prior.first.(string)
+	case string:
 		for i := from; i < end; i++ {
-			if string(b.NodeIDs.At(i)) == first {
+			if string(b.NodeIDs[0].At(i)) == first {
 				begins++
 			}
 		}
@@ -248,8 +260,29 @@ func (c *cursor) graph() (int64, error) {
 
 // expect reads the rows of graph g of a batch and appends their scores to out unless it is nil.
 func (c *cursor) expect(b *graph.Batch, g int, out *[]float32) error {
-	first, end := b.NodeRange(g)
-	for at := first; at < end; {
+	c.nodes += int64(b.GraphNodes(g))
+	if c.part.Level() != graph.EdgeLevel {
+		return c.expectRows(b, g, b.WrittenRows(c.part.Level(), g), out, func(i, number int) error { return c.expectNode(b, g, i, number) })
+	}
+	for from := 0; from < b.GraphEdges(g); {
+		edges, err := c.order.Window(b, g, from)
+		if err != nil {
+			return err
+		}
+		err = c.expectRows(b, g, len(edges), out, func(i, number int) error {
+			return c.expectEdge(b, g, i, from+number, edges[number])
+		})
+		if err != nil {
+			return err
+		}
+		from += len(edges)
+	}
+	return nil
+}
+
+// expectRows reads n rows of graph g. same looks at row i of the block, which should be the one of that number.
+func (c *cursor) expectRows(b *graph.Batch, g, n int, out *[]float32, same func(i, number int) error) error {
+	for at := 0; at < n; {
 		err := c.load()
 		if err == io.EOF {
 			return wrongf("it ends before graph %v (row %d of the input)", b.IDs.Value(g), b.Rows[g])
@@ -261,21 +294,20 @@ func (c *cursor) expect(b *graph.Batch, g int, out *[]float32) error {
 			return wrongf("row %d is of graph %v, but should be of graph %v (row %d of the input)",
 				c.block.First+int64(c.at), c.block.Graphs.Value(c.run), b.IDs.Value(g), b.Rows[g])
 		}
-		n := min(end-at, c.block.Ends[c.run]-c.at)
-		for i := range n {
-			if !c.node(c.at+i, b, at+i, at+i-first) {
-				return wrongf("row %d is of node %v, not of node %d of graph %v (row %d of the input)",
-					c.block.First+int64(c.at+i), c.block.NodeIDs.Value(c.at+i), at+i-first, b.IDs.Value(g), b.Rows[g])
+		rows := min(n-at, c.block.Ends[c.run]-c.at)
+		for i := range rows {
+			if err := same(c.at+i, at+i); err != nil {
+				return err
 			}
 		}
 		if out != nil {
-			for i := range n {
+			for i := range rows {
 				for _, column := range c.block.Scores {
 					*out = append(*out, column[c.at+i])
 				}
 			}
 		}
-		at, c.at, c.rows = at+n, c.at+n, c.rows+int64(n)
+		at, c.at, c.rows = at+rows, c.at+rows, c.rows+int64(rows)
 		if c.at == c.block.Ends[c.run] {
 			c.run++
 		}
@@ -283,9 +315,32 @@ func (c *cursor) expect(b *graph.Batch, g int, out *[]float32) error {
 	return nil
 }
 
-// node reports whether row i of the block is of node j of the batch, number of its graph.
-func (c *cursor) node(i int, b *graph.Batch, j, number int) bool {
-	ids := &c.block.NodeIDs
+// expectNode requires row i of the block to be of the node of that number of graph g, if rows are those of nodes.
+func (c *cursor) expectNode(b *graph.Batch, g, i, number int) error {
+	if len(c.block.NodeIDs) == 0 {
+		return nil
+	}
+	first, _ := b.NodeRange(g)
+	if ids := &c.block.NodeIDs[0]; !isNode(ids, i, b, first+number, number) {
+		return wrongf("row %d is of node %v, not of node %d of graph %v (row %d of the input)",
+			c.block.First+int64(i), ids.Value(i), number, b.IDs.Value(g), b.Rows[g])
+	}
+	return nil
+}
+
+// expectEdge requires row i of the block to be of an edge of graph g, which has that number in the input.
+func (c *cursor) expectEdge(b *graph.Batch, g, i, number int, edge graph.Edge) error {
+	first, _ := b.NodeRange(g)
+	source, target := &c.block.NodeIDs[0], &c.block.NodeIDs[1]
+	if isNode(source, i, b, int(edge.Source), int(edge.Source)-first) && isNode(target, i, b, int(edge.Target), int(edge.Target)-first) {
+		return nil
+	}
+	return wrongf("row %d is of an edge from %v to %v, not of edge %d of graph %v (row %d of the input)",
+		c.block.First+int64(i), source.Value(i), target.Value(i), number, b.IDs.Value(g), b.Rows[g])
+}
+
+// isNode reports whether id i of a column is that of node j of the batch, number of its graph.
+func isNode(ids *graph.IDs, i int, b *graph.Batch, j, number int) bool {
 	switch {
 	case b.NodeIDs != nil:
 		return equalID(ids, i, b.NodeIDs, j)

@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"maps"
@@ -25,7 +26,7 @@ func drawn(input string, row int64, share float64) bool {
 	return float64(x) < share*math.MaxUint64
 }
 
-// sample is a batch of drawn graphs, and the scores that their part has.
+// sample is a batch of drawn graphs, and the scores that their part has, in the order of its rows.
 type sample struct {
 	batch  *graph.Batch
 	scores []float32
@@ -67,10 +68,45 @@ func (v *verifier) rescore(ctx context.Context, p *part.Reader) error {
 	for _, f := range got.Failed {
 		return wrongf("graph %v (row %d of the input) has scores, but scored again it fails: %s: %s", b.IDs.Value(f.Graph), b.Rows[f.Graph], f.Code, f.Message)
 	}
-	if len(got.Values) != len(v.sample.scores) {
-		return wrongf("scored again its sample has %d scores, not %d", len(got.Values), len(v.sample.scores))
+	if b.Nodes() > 0 && got.Level != p.Level() {
+		return wrongf("its scores are those of %ss, scored again those of %ss", p.Level(), got.Level)
 	}
-	return differences(b, v.sample.scores, got.Values, len(p.Outputs()), exact)
+	again, err := written(b, got)
+	if err != nil {
+		return err
+	}
+	if len(again) != len(v.sample.scores) {
+		return wrongf("scored again its sample has %d scores, not %d", len(again), len(v.sample.scores))
+	}
+	return differences(b, p.Level(), v.sample.scores, again, len(p.Outputs()), exact)
+}
+
+// written returns scores in the order of the rows of a part.
+func written(b *graph.Batch, s *graph.Scores) ([]float32, error) {
+	if s.Level == graph.NodeLevel || len(s.Values) != b.ScoreRows(s.Level)*s.Outputs {
+		return s.Values, nil
+	}
+	values := make([]float32, 0, len(s.Values))
+	row := func(i int) { values = append(values, s.Values[i*s.Outputs:(i+1)*s.Outputs]...) }
+	var order graph.EdgeOrder
+	for g := range b.Graphs() {
+		rows := b.WrittenRows(s.Level, g)
+		if s.Level == graph.GraphLevel && rows > 0 {
+			row(g)
+			continue
+		}
+		for from := 0; from < rows; {
+			edges, err := order.Window(b, g, from)
+			if err != nil {
+				return nil, err
+			}
+			for _, e := range edges {
+				row(int(e.At))
+			}
+			from += len(edges)
+		}
+	}
+	return values, nil
 }
 
 // sameScoring reports whether a part was scored by what scores now, so that its bits must be the same.
@@ -79,7 +115,7 @@ func sameScoring(was, is record.Model) bool {
 }
 
 // differences compares scores of a part with those that the same graphs get now.
-func differences(b *graph.Batch, was, is []float32, outputs int, exact bool) error {
+func differences(b *graph.Batch, level graph.Level, was, is []float32, outputs int, exact bool) error {
 	wrongs, first := 0, -1
 	for i := range was {
 		if agree(was[i], is[i], exact) {
@@ -92,16 +128,21 @@ func differences(b *graph.Batch, was, is []float32, outputs int, exact bool) err
 	if wrongs == 0 {
 		return nil
 	}
-	node, g := first/outputs, 0
-	for int(b.NodeOffsets[g+1]) <= node {
+	row, g := first/outputs, 0
+	for row >= b.WrittenRows(level, g) {
+		row -= b.WrittenRows(level, g)
 		g++
+	}
+	where := fmt.Sprintf("graph %v", b.IDs.Value(g))
+	if level != graph.GraphLevel {
+		where = fmt.Sprintf("%s %d of %s", level, row, where)
 	}
 	how := "by more than 1e-5"
 	if exact {
 		how = "though kernel and versions are those of its run"
 	}
-	return wrongf("scored again, %d of %d scores of a sample differ, %s: the first is node %d of graph %v (row %d of the input), %v, was %v",
-		wrongs, len(was), how, node-int(b.NodeOffsets[g]), b.IDs.Value(g), b.Rows[g], is[first], was[first])
+	return wrongf("scored again, %d of %d scores of a sample differ, %s: the first is %s (row %d of the input), %v, was %v",
+		wrongs, len(was), how, where, b.Rows[g], is[first], was[first])
 }
 
 func agree(was, is float32, exact bool) bool {

@@ -100,10 +100,13 @@ type Finding struct {
 // Report is what was looked at and what is wrong. Every key of its JSON is always there.
 type Report struct {
 	Output string `json:"output"`
-	// Parts, Graphs, Nodes and Quarantined count what was found to be there and right.
+	// Level is what the scores of all parts belong to: node, edge or graph; empty where there is no part, or they differ.
+	Level string `json:"level"`
+	// Parts, Graphs, their Nodes, Rows of parts and Quarantined count what was found to be there and right.
 	Parts       int   `json:"parts"`
 	Graphs      int64 `json:"graphs"`
 	Nodes       int64 `json:"nodes"`
+	Rows        int64 `json:"rows"`
 	Quarantined int64 `json:"quarantined"`
 	// Compared is the number of parts that were compared with their input, Orphaned that of those whose input is
 	// gone.
@@ -119,9 +122,13 @@ type Report struct {
 
 // Add adds what was found in an output in a folder below that of r.
 func (r *Report) Add(o *Report, dir string) {
+	if o.Parts > 0 {
+		r.ofLevel(o.Level)
+	}
 	r.Parts += o.Parts
 	r.Graphs += o.Graphs
 	r.Nodes += o.Nodes
+	r.Rows += o.Rows
 	r.Quarantined += o.Quarantined
 	r.Compared += o.Compared
 	r.Orphaned += o.Orphaned
@@ -130,6 +137,15 @@ func (r *Report) Add(o *Report, dir string) {
 	r.FoundWrong += o.FoundWrong
 	for _, f := range o.Findings {
 		r.Findings = append(r.Findings, Finding{path.Join(dir, f.Path), f.What})
+	}
+}
+
+// ofLevel takes the level of a part that is right and not counted yet.
+func (r *Report) ofLevel(level string) {
+	if r.Parts == 0 {
+		r.Level = level
+	} else if r.Level != level {
+		r.Level = ""
 	}
 }
 

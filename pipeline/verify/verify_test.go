@@ -27,8 +27,18 @@ func graphs() []one {
 
 func TestRight(t *testing.T) {
 	t.Parallel()
-	dir := write(t, graphs())
-	want := Report{Output: dir, Parts: 1, Graphs: 6, Nodes: 20_008, Quarantined: 3, Findings: []Finding{}}
+	for level, rows := range map[graph.Level]int64{graph.NodeLevel: 20_008, graph.EdgeLevel: 20_008, graph.GraphLevel: 5} {
+		t.Run(level.String(), func(t *testing.T) {
+			t.Parallel()
+			right(t, level, rows)
+		})
+	}
+}
+
+// right verifies what is right at a level.
+func right(t *testing.T, level graph.Level, rows int64) {
+	dir := writeLevel(t, level, graphs())
+	want := Report{Output: dir, Level: level.String(), Parts: 1, Graphs: 6, Nodes: 20_008, Rows: rows, Quarantined: 3, Findings: []Finding{}}
 	r, err := Run(t.Context(), Config{Dir: dir})
 	must(t, err)
 	if diff := cmp.Diff(&want, r); diff != "" {
@@ -37,7 +47,7 @@ func TestRight(t *testing.T) {
 	want.Compared, want.Sampled, want.SampledExactly = 1, 6, 6
 	for _, bytes := range []int64{1, 0} { // one graph a request, and all in one
 		r, err = Run(t.Context(), Config{
-			Dir: dir, Input: input{graphs(), "fast:1"}, Scoring: &Scoring{Scorer: scorer{}, Model: model, Share: 1, RequestBytes: bytes},
+			Dir: dir, Input: input{graphs(), "fast:1"}, Scoring: &Scoring{Scorer: scorer{level: level}, Model: model, Share: 1, RequestBytes: bytes},
 		})
 		must(t, err)
 		if diff := cmp.Diff(&want, r); diff != "" {
@@ -74,6 +84,33 @@ func TestInputDiffers(t *testing.T) {
 	}
 }
 
+// TestInputDiffersAtLevels: other edges and other sizes of graphs are found where rows are not those of nodes.
+func TestInputDiffersAtLevels(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		level  graph.Level
+		change func([]one)
+		want   string
+	}{
+		"fewer edges":           {graph.EdgeLevel, func(g []one) { g[0].nodes-- }, "row 0 is of an edge from 0 to 2, not of edge 0 of graph 1 (row 0 of the input)"},
+		"more edges":            {graph.EdgeLevel, func(g []one) { g[7].nodes++ }, "row 20007 is of an edge from 0 to 0, not of edge 0 of graph 8 (row 7 of the input)"},
+		"another graph":         {graph.GraphLevel, func(g []one) { g[6].id = 70 }, "should be of graph 70 (row 6 of the input)"},
+		"another size":          {graph.GraphLevel, func(g []one) { g[6].nodes = 3 }, "its graphs have 11 nodes, its footer counts 20008"},
+		"nodes where were none": {graph.GraphLevel, func(g []one) { g[1].nodes = 1 }, "row 3 is of graph 7, but should be of graph 2 (row 3 of the input)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			changed := graphs()
+			c.change(changed)
+			r, err := Run(t.Context(), Config{Dir: writeLevel(t, c.level, graphs()), Input: input{changed, "fast:1"}})
+			must(t, err)
+			if got := findings(r); r.FoundWrong != 1 || !strings.Contains(got, c.want) {
+				t.Errorf("%d findings, expected %q:\n%s", r.FoundWrong, c.want, got)
+			}
+		})
+	}
+}
+
 // TestSample: to the bit for the kernel of the record, to 1e-5 for any other.
 func TestSample(t *testing.T) {
 	t.Parallel()
@@ -98,13 +135,35 @@ func TestSample(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r, err := Run(t.Context(), Config{
-				Dir: dir, Input: input{graphs(), "fast:1"}, Scoring: &Scoring{Scorer: scorer{c.off}, Model: c.model, Share: 1},
+				Dir: dir, Input: input{graphs(), "fast:1"}, Scoring: &Scoring{Scorer: scorer{off: c.off}, Model: c.model, Share: 1},
 			})
 			must(t, err)
 			if got := findings(r); (c.want == "") != (r.FoundWrong == 0) || !strings.Contains(got, c.want) {
 				t.Errorf("expected %q:\n%s", c.want, got)
 			}
 		})
+	}
+}
+
+// TestSampleAtLevels: what differs is named by edge or graph.
+func TestSampleAtLevels(t *testing.T) {
+	t.Parallel()
+	for level, want := range map[graph.Level]string{
+		graph.EdgeLevel:  "20008 of 20008 scores of a sample differ, by more than 1e-5: the first is edge 0 of graph 1 (row 0 of the input), 102.5, was 102",
+		graph.GraphLevel: "5 of 5 scores of a sample differ, by more than 1e-5: the first is graph 1 (row 0 of the input), 102.5, was 102",
+	} {
+		other := model
+		other.BLAS = "SkylakeX"
+		for is, want := range map[graph.Level]string{level: want, graph.NodeLevel: "its scores are those of " + level.String() + "s, scored again those of nodes"} {
+			r, err := Run(t.Context(), Config{
+				Dir: writeLevel(t, level, graphs()), Input: input{graphs(), "fast:1"},
+				Scoring: &Scoring{Scorer: scorer{off: 0.5, level: is}, Model: other, Share: 1},
+			})
+			must(t, err)
+			if got := findings(r); r.FoundWrong != 1 || !strings.Contains(got, want) {
+				t.Errorf("%s: expected %q:\n%s", level, want, got)
+			}
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func (s *span) bounds() (lo, hi []byte) {
 	return binary.LittleEndian.AppendUint64(nil, uint64(s.lo)), binary.LittleEndian.AppendUint64(nil, uint64(s.hi))
 }
 
-// nodeIDs is the column of node ids. Where graphs number their nodes, its pages hold the numbers packed into a few
+// nodeIDs is a column of node ids. Where graphs number their nodes, its pages hold the numbers packed into a few
 // bits, as indices of a dictionary that is 0, 1, 2, ...; else they are plain.
 type nodeIDs struct {
 	chunk
@@ -180,6 +180,19 @@ func appendNumbers(raw []byte, from, to int) []byte {
 		raw = binary.LittleEndian.AppendUint64(raw, uint64(v))
 	}
 	return raw
+}
+
+// of appends the id of node at of a batch, which is the number of that node in its graph where the batch has no ids.
+func (c *nodeIDs) of(ids *graph.IDs, at, number int) {
+	switch {
+	case ids == nil:
+		c.number(number, number+1)
+	case ids.Kind == c.kind:
+		c.add(ids, at, at+1)
+	default: // an integer in a run whose ids are texts
+		var digits [20]byte
+		c.raw = appendText(c.raw, strconv.AppendInt(digits[:0], ids.Ints[at], 10))
+	}
 }
 
 // add appends ids from to to-1 of a column.

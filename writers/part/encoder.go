@@ -23,6 +23,8 @@ const (
 	groupBytes = 16 << 20
 	// zstdLevel is the fastest: scores hardly compress, ids do so at any level.
 	zstdLevel = 1
+	// edgeWindow is the number of blocks of edges that are brought into the order of the input at once.
+	edgeWindow = 64
 	// createdBy names the writer in footers. Not the version of graphscore: it would change the bytes.
 	createdBy = "graphscore version 1.0.0 (build arrow-go-15.0.2)"
 )
@@ -37,7 +39,8 @@ func blockRowsFor(outputs int) int {
 }
 
 // Encoder lays rows out as Parquet. One goroutine uses it. It holds up to some 20 MB: the compressed pages of a row group
-// and the block that is being filled. What it writes depends on the rows alone, not on how calls cut them: a block
+// and the block that is being filled; at level edge another 12 MB, or twelve bytes for every sixteenth edge of a graph of
+// more. What it writes depends on the rows alone, not on how calls cut them: a block
 // ends after a fixed number of rows or as soon as its ids are large, a row group at the end of the block that
 // fills it.
 type Encoder struct {
@@ -49,9 +52,10 @@ type Encoder struct {
 	blockRows, groupBytes int
 
 	graphIDs *graphIDs
-	nodeIDs  *nodeIDs
+	nodeIDs  []*nodeIDs // of the node, or of the source and the target of the edge
 	scores   []*scores
 	columns  []column // all of the above
+	order    graph.EdgeOrder
 
 	zstd      *zstd.Encoder
 	scratch   []byte
@@ -59,6 +63,7 @@ type Encoder struct {
 	groupRows int // of the cut blocks of the current row group
 	groupSize int // their plain bytes
 	total     int64
+	nodes     int64 // of scored graphs
 }
 
 // Target is the file that an [Encoder] writes to. Tell returns the offset of the next byte.
@@ -97,9 +102,13 @@ func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
 	e := &Encoder{
 		to: to, meta: metadata.NewFileMetadataBuilder(sch, props, nil), zstd: z,
 		contents: c, blockRows: sizes.BlockRows, groupBytes: sizes.GroupBytes,
-		graphIDs: newGraphIDs(c.GraphIDs), nodeIDs: newNodeIDs(c.NodeIDs),
+		graphIDs: newGraphIDs(c.GraphIDs), order: graph.EdgeOrder{Least: edgeWindow * sizes.BlockRows},
 	}
-	e.columns = []column{e.graphIDs, e.nodeIDs}
+	e.columns = []column{e.graphIDs}
+	for range graph.IDColumns(c.Level)[1:] {
+		ids := newNodeIDs(c.NodeIDs)
+		e.nodeIDs, e.columns = append(e.nodeIDs, ids), append(e.columns, ids)
+	}
 	for range c.Outputs {
 		s := newScores()
 		e.scores, e.columns = append(e.scores, s), append(e.columns, s)
@@ -137,9 +146,12 @@ func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
 	if b.Graphs() == 0 {
 		return nil
 	}
-	if s.Outputs != len(c.Outputs) || len(s.Values) != b.Nodes()*s.Outputs {
-		return fmt.Errorf("there are %d scores of %d outputs for %d nodes of %d outputs",
-			len(s.Values), s.Outputs, b.Nodes(), len(c.Outputs))
+	if s.Level != c.Level {
+		return fmt.Errorf("scores are those of a %s, the rows those of a %s", s.Level, c.Level)
+	}
+	if rows := b.ScoreRows(c.Level); s.Outputs != len(c.Outputs) || len(s.Values) != rows*s.Outputs {
+		return fmt.Errorf("there are %d scores of %d outputs for %d %ss of %d outputs",
+			len(s.Values), s.Outputs, rows, c.Level, len(c.Outputs))
 	}
 	if b.IDs.Kind != c.GraphIDs {
 		return fmt.Errorf("graph ids are %s, the column %s", b.IDs.Kind, c.GraphIDs)
@@ -150,20 +162,63 @@ func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
 	return nil
 }
 
-// graph appends the rows of graph g of a batch, with their scores of all nodes of the batch.
+// graph appends the rows of graph g of a batch, with their scores of all rows of the batch.
 func (e *Encoder) graph(b *graph.Batch, values []float32, g int) error {
+	e.nodes += int64(b.GraphNodes(g))
+	switch {
+	case e.contents.Level == graph.EdgeLevel:
+		return e.edgeRows(b, values, g)
+	case e.contents.Level == graph.NodeLevel:
+		return e.nodeRows(b, values, g)
+	case b.GraphNodes(g) == 0:
+		return nil
+	}
+	e.graphIDs.add(&b.IDs, g, 1)
+	e.score(values, g, 1)
+	e.rows++
+	return e.cutFull()
+}
+
+// nodeRows appends a row for each node of graph g.
+func (e *Encoder) nodeRows(b *graph.Batch, values []float32, g int) error {
 	first, end := b.NodeRange(g)
 	for at := first; at < end; {
 		n := e.take(b, at, min(end-at, e.blockRows-e.rows), at-first)
 		e.graphIDs.add(&b.IDs, g, n)
-		k := len(e.scores)
-		for j, c := range e.scores {
-			c.add(values[at*k+j:(at+n)*k], k)
-		}
+		e.score(values, at, n)
 		e.rows += n
 		at += n
-		if e.rows == e.blockRows || e.graphIDs.size()+e.nodeIDs.size() >= blockBytes {
-			if err := e.cut(); err != nil {
+		if err := e.cutFull(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// edgeRows appends a row for each edge of graph g, in the order of the input.
+func (e *Encoder) edgeRows(b *graph.Batch, values []float32, g int) error {
+	first, _ := b.NodeRange(g)
+	for from := 0; from < b.GraphEdges(g); {
+		edges, err := e.order.Window(b, g, from)
+		if err != nil {
+			return err
+		}
+		from += len(edges)
+		for len(edges) > 0 {
+			n := min(len(edges), e.blockRows-e.rows)
+			for i, edge := range edges[:n] {
+				if e.idSize() >= blockBytes {
+					n = i
+					break
+				}
+				e.nodeIDs[0].of(b.NodeIDs, int(edge.Source), int(edge.Source)-first)
+				e.nodeIDs[1].of(b.NodeIDs, int(edge.Target), int(edge.Target)-first)
+				e.score(values, int(edge.At), 1)
+			}
+			e.graphIDs.add(&b.IDs, g, n)
+			e.rows += n
+			edges = edges[n:]
+			if err := e.cutFull(); err != nil {
 				return err
 			}
 		}
@@ -171,34 +226,49 @@ func (e *Encoder) graph(b *graph.Batch, values []float32, g int) error {
 	return nil
 }
 
+// score appends the scores of n rows of the batch.
+func (e *Encoder) score(values []float32, at, n int) {
+	k := len(e.scores)
+	for j, c := range e.scores {
+		c.add(values[at*k+j:(at+n)*k], k)
+	}
+}
+
+// idSize is the plain size of the ids of nodes in the block.
+func (e *Encoder) idSize() (size int) {
+	for _, c := range e.nodeIDs {
+		size += c.size()
+	}
+	return size
+}
+
 // take appends up to n node ids from node at of the batch, number of its graph, and says how many: texts end a
 // block as soon as they fill it.
 func (e *Encoder) take(b *graph.Batch, at, n, number int) int {
-	if e.nodeIDs.kind == graph.String {
+	c := e.nodeIDs[0]
+	if c.kind == graph.String {
 		for i := range n {
-			if e.nodeIDs.size() >= blockBytes {
+			if c.size() >= blockBytes {
 				return i
 			}
-			e.nodeID(b, at+i, 1, number+i)
+			c.of(b.NodeIDs, at+i, number+i)
 		}
 		return n
 	}
-	e.nodeID(b, at, n, number)
+	if b.NodeIDs == nil {
+		c.number(number, number+n)
+	} else {
+		c.add(b.NodeIDs, at, at+n)
+	}
 	return n
 }
 
-func (e *Encoder) nodeID(b *graph.Batch, at, n, number int) {
-	if b.NodeIDs == nil {
-		e.nodeIDs.number(number, number+n)
-		return
+// cutFull ends the block if it is full.
+func (e *Encoder) cutFull() error {
+	if e.rows < e.blockRows && e.graphIDs.size()+e.idSize() < blockBytes {
+		return nil
 	}
-	if b.NodeIDs.Kind == e.nodeIDs.kind {
-		e.nodeIDs.add(b.NodeIDs, at, at+n)
-		return
-	}
-	for _, v := range b.NodeIDs.Ints[at : at+n] { // integers in a run whose ids are texts
-		e.nodeIDs.number(int(v), int(v)+1)
-	}
+	return e.cut()
 }
 
 // cut ends the block, and the row group if that is full.
@@ -241,7 +311,7 @@ func (e *Encoder) flush() error {
 	return nil
 }
 
-// Finish writes what is left, sets the Nodes of the footer, and writes the footer.
+// Finish writes what is left, sets the Nodes and RowsOut of the footer, and writes the footer.
 func (e *Encoder) Finish(footer *Footer) error {
 	if e.rows > 0 {
 		if err := e.cut(); err != nil {
@@ -253,7 +323,7 @@ func (e *Encoder) Finish(footer *Footer) error {
 			return err
 		}
 	}
-	footer.Nodes = e.total
+	footer.Nodes, footer.RowsOut = e.nodes, e.total
 	return e.writeFooter(footer)
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 
+	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 )
 
@@ -21,9 +22,11 @@ type Footer struct {
 	// SettingsDigest is that of Settings.
 	SettingsDigest string
 	Settings       Settings
-	// RowsIn = Scored + Quarantined counts graphs, Nodes the rows of the part.
+	// RowsIn = Scored + Quarantined counts graphs, Nodes those of the scored ones.
 	RowsIn, Scored, Quarantined int64
 	Nodes                       int64
+	// RowsOut counts the rows of the part: at level node as many as Nodes.
+	RowsOut int64
 	// Codes counts the quarantined graphs by code. Never nil.
 	Codes map[string]int64
 	// QuarantineHash is that of the quarantine file, as [QuarantineSum] has it. It is empty where no graph is quarantined,
@@ -56,7 +59,9 @@ const (
 	keyNodes       = "graphscore.nodes"
 	keyCodes       = "graphscore.quarantined_by_code"
 
-	// The keys of part/3.
+	// The keys of part/3: of a level that is not node, and of quarantined graphs.
+	keyLevel           = "graphscore.level"
+	keyRowsOut         = "graphscore.rows"
 	keyQuarantineLines = "graphscore.quarantine_lines"
 	keyQuarantineHash  = "graphscore.quarantine_sha256"
 )
@@ -65,15 +70,21 @@ const (
 // that did not know another. A part of any other form does not match.
 const (
 	form2 = "part/2"
-	form3 = "part/3" // keeps what its quarantine file must be
+	form3 = "part/3" // keeps what its quarantine file must be, and its level
 )
 
 // form is the one that a part is written in.
 func (l *Footer) form() string {
-	if l.Quarantined > 0 {
+	if l.Quarantined > 0 || l.Level() != graph.NodeLevel {
 		return form3
 	}
 	return form2
+}
+
+// Level is what a row of the part belongs to.
+func (l *Footer) Level() graph.Level {
+	level, _ := l.Settings.ScoreLevel() // Contents were valid, or parseFooter has looked
+	return level
 }
 
 // keyValues is the footer as key and value metadata, always in the same order.
@@ -94,7 +105,10 @@ func (l *Footer) keyValues() [][2]string {
 		{keyNodes, strconv.FormatInt(l.Nodes, 10)},
 		{keyCodes, string(plainJSON(l.Codes))},
 	}
-	if l.form() == form3 {
+	if level := l.Level(); level != graph.NodeLevel {
+		pairs = append(pairs, [2]string{keyLevel, level.String()}, [2]string{keyRowsOut, strconv.FormatInt(l.RowsOut, 10)})
+	}
+	if l.Quarantined > 0 {
 		pairs = append(pairs, [2]string{keyQuarantineLines, strconv.FormatInt(l.Quarantined, 10)},
 			[2]string{keyQuarantineHash, l.QuarantineHash})
 	}
@@ -187,8 +201,8 @@ func ReadFooterOf(f atomic.Opened, path string) (l *Footer, err error) {
 	if err != nil {
 		return nil, &DamagedError{Path: path, Reason: err.Error()}
 	}
-	if l.Nodes != meta.GetNumRows() {
-		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("its footer speaks of %d nodes and %d rows", l.Nodes, meta.GetNumRows())}
+	if l.RowsOut != meta.GetNumRows() {
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("its footer speaks of %d %ss and %d rows", l.RowsOut, l.Level(), meta.GetNumRows())}
 	}
 	return l, nil
 }
@@ -252,6 +266,9 @@ func parseFooter(values map[string]string) (*Footer, error) {
 		return nil, fmt.Errorf("its footer has no settings for %s", keySettings)
 	}
 	l.settings = []byte(values[keySettings])
+	if err := l.parseLevel(values); err != nil {
+		return nil, err
+	}
 	if l.RowsIn != l.Scored+l.Quarantined {
 		return nil, fmt.Errorf("its footer counts %d graphs in, but %d scored and %d quarantined",
 			l.RowsIn, l.Scored, l.Quarantined)
@@ -266,4 +283,21 @@ func parseFooter(values map[string]string) (*Footer, error) {
 		return nil, fmt.Errorf("its footer has no hash for %s", keyQuarantineHash)
 	}
 	return l, nil
+}
+
+// parseLevel reads the level and the rows of the part, which at level node are in no key of their own.
+func (l *Footer) parseLevel(values map[string]string) (err error) {
+	if _, err := l.Settings.ScoreLevel(); err != nil {
+		return fmt.Errorf("the %w in its settings", err)
+	}
+	level := l.Level()
+	if said := values[keyLevel]; said != "" && said != level.String() || said == "" && level != graph.NodeLevel {
+		return fmt.Errorf("its footer has level %q, its settings speak of %s", said, level)
+	}
+	if l.RowsOut = l.Nodes; level != graph.NodeLevel {
+		if l.RowsOut, err = strconv.ParseInt(values[keyRowsOut], 10, 64); err != nil {
+			return fmt.Errorf("its footer has no number for %s", keyRowsOut)
+		}
+	}
+	return nil
 }

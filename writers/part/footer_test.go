@@ -45,18 +45,20 @@ func (b *buffer) Tell() int64 { return int64(b.Len()) }
 // goodPart is the content of a part of 40 graphs, of which 4 are quarantined, in several row groups.
 func goodPart(t testing.TB) []byte {
 	t.Helper()
-	return makePart(t, 40, Sizes{BlockRows: 16, GroupBytes: 600})
+	return makePart(t, graph.NodeLevel, 40, Sizes{BlockRows: 16, GroupBytes: 600})
 }
 
-// makePart is the content of a part of graphs of 0 to 40 nodes. Every tenth is quarantined.
-func makePart(t testing.TB, graphs int, sizes Sizes) []byte {
+// makePart is the content of a part of graphs of 0 to 40 nodes, each with an edge to itself. Every tenth is quarantined.
+func makePart(t testing.TB, level graph.Level, graphs int, sizes Sizes) []byte {
 	t.Helper()
-	c := Contents{Outputs: []string{"score"}, GraphIDs: graph.String}
+	settings := Settings{Layout: "rows"}.OfModel(&graph.Model{Level: level, Inputs: graph.Inputs{Weights: true}})
+	c := Contents{Level: level, Outputs: []string{"score"}, GraphIDs: graph.String, Settings: settings}
+	must(t, c.Validate())
 	var b buffer
 	e, err := NewEncoder(&b, c, sizes)
 	must(t, err)
 	batch := &graph.Batch{IDs: graph.IDs{Kind: graph.String}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}}
-	s := &graph.Scores{Outputs: 1}
+	s := &graph.Scores{Level: level, Outputs: 1}
 	quarantined := int64(0)
 	for g := range graphs {
 		if g%10 == 7 {
@@ -65,15 +67,19 @@ func makePart(t testing.TB, graphs int, sizes Sizes) []byte {
 		}
 		batch.IDs.AppendBytes(fmt.Appendf(nil, "graph-%d", g))
 		for n := range g % 41 {
+			batch.InDegree, batch.Sources = append(batch.InDegree, 1), append(batch.Sources, uint32(len(batch.InDegree)))
+			batch.EdgeRows = append(batch.EdgeRows, uint32(n))
+		}
+		batch.NodeOffsets = append(batch.NodeOffsets, uint32(len(batch.InDegree)))
+		batch.EdgeOffsets = append(batch.EdgeOffsets, uint32(len(batch.InDegree)))
+		batch.RowGroups, batch.Rows = append(batch.RowGroups, 0), append(batch.Rows, int64(g))
+		for n := range batch.ScoreRows(level) - len(s.Values) {
 			s.Values = append(s.Values, float32(g+n)/64)
 		}
-		batch.InDegree = append(batch.InDegree, make([]uint32, g%41)...)
-		batch.NodeOffsets = append(batch.NodeOffsets, uint32(len(batch.InDegree)))
-		batch.EdgeOffsets, batch.RowGroups, batch.Rows = append(batch.EdgeOffsets, 0), append(batch.RowGroups, 0), append(batch.Rows, int64(g))
 	}
 	scored, err := e.Write(batch, s)
 	must(t, err)
-	f := NewFooter(Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:a", Rows: int64(graphs), Model: "sha256:m"}, Settings{Layout: "rows"})
+	f := NewFooter(Spec{Part: "a.parquet", Input: "a", Fingerprint: "fast:a", Rows: int64(graphs), Model: "sha256:m"}, settings)
 	f.RowsIn, f.Scored, f.Quarantined = int64(graphs), scored, quarantined
 	f.Codes[string(graph.NonFiniteScore)] = quarantined
 	f.QuarantineHash = NewQuarantineSum().Hash()
@@ -116,9 +122,28 @@ func TestReadFooter(t *testing.T) {
 	}
 }
 
+// TestFooterOfLevels: only parts of other levels say theirs, with their rows.
+func TestFooterOfLevels(t *testing.T) {
+	t.Parallel()
+	for level, rows := range map[graph.Level]int64{graph.NodeLevel: 692, graph.EdgeLevel: 692, graph.GraphLevel: 35} {
+		path := filepath.Join(t.TempDir(), "a.parquet")
+		must(t, os.WriteFile(path, makePart(t, level, 40, Sizes{}), 0o666))
+		p, err := Open(path)
+		must(t, err)
+		defer p.Close()
+		f := p.Footer()
+		said := p.meta.KeyValueMetadata().FindValue(keyLevel)
+		if p.Level() != level || f.RowsOut != rows || f.Nodes != 692 || (said == nil) != (level == graph.NodeLevel) {
+			t.Errorf("%s: %d rows of level %s, said %v, and %d nodes", level, f.RowsOut, p.Level(), said, f.Nodes)
+		}
+	}
+}
+
 func TestReadFooterErrors(t *testing.T) {
 	t.Parallel()
 	good := goodPart(t)
+	edges := makePart(t, graph.EdgeLevel, 40, Sizes{})
+	settings := func(level string) string { return string(Settings{Level: level}.JSON()) }
 	for _, tc := range []struct {
 		name, want string
 		content    []byte
@@ -133,6 +158,12 @@ func TestReadFooterErrors(t *testing.T) {
 		{"no number", "its footer has no number for graphscore.rows_in", withValue(t, good, keyRowsIn, "xx")},
 		{"other lines", `but "5" lines of its quarantine file`, withValue(t, good, keyQuarantineLines, "5")},
 		{"no hash", "its footer has no hash", withValue(t, good, keyQuarantineHash, "sha256:00")},
+		{"another level", `its footer has level "graph", its settings speak of edge`, withValue(t, edges, keyLevel, "graph")},
+		{"a level that it does not say", `its footer has level "", its settings speak of edge`, withValue(t, good, keySettings, settings("edge"))},
+		{"a level that its settings do not say", `its footer has level "edge", its settings speak of node`, withValue(t, edges, keySettings, settings(""))},
+		{"a level nobody knows", `level is "path", known are node, edge and graph in its settings`, withValue(t, edges, keySettings, settings("path"))},
+		{"no rows", "its footer has no number for graphscore.rows", withValue(t, edges, keyRowsOut, "")},
+		{"other rows", "its footer speaks of 7 edges and 692 rows", withValue(t, edges, keyRowsOut, "7")},
 		{"later form", `it has the form "part/9"`, withValue(t, good, keyFormat, "part/9")},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -175,6 +206,7 @@ func TestReadFooterOfOthers(t *testing.T) {
 func FuzzReadFooter(f *testing.F) {
 	good := goodPart(f)
 	f.Add(good)
+	f.Add(makePart(f, graph.EdgeLevel, 40, Sizes{}))
 	f.Add(good[:len(good)-1])
 	f.Add([]byte("PAR1\x00\x00\x00\x00\x00\x00\x00\x00PAR1"))
 	path := filepath.Join(f.TempDir(), "fuzz.parquet")

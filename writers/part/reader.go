@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
@@ -30,14 +31,15 @@ type Block struct {
 	// goes on in the next block where that begins with the same id.
 	Graphs graph.IDs
 	Ends   []int
-	// NodeIDs has one id a row.
-	NodeIDs graph.IDs
+	// NodeIDs has one column of ids of nodes at level node, those of sources and of targets at level edge, none at level
+	// graph. Each has one id a row.
+	NodeIDs []graph.IDs
 	// Scores has one column an output, each with one value a row.
 	Scores [][]float32
 }
 
 // Rows is the number of rows.
-func (b *Block) Rows() int { return b.NodeIDs.Len() }
+func (b *Block) Rows() int { return b.Ends[len(b.Ends)-1] }
 
 // Reader reads the rows of a part back, block by block: it holds one page of every column and the
 // dictionaries of the graph and node ids of a row group. One goroutine uses it. Close frees the file.
@@ -54,8 +56,9 @@ type Reader struct {
 	parquet *file.Reader
 	outputs []string
 
+	level  graph.Level
 	graphs *graphPages
-	nodes  *nodePages
+	nodes  []*nodePages
 	scores []*scorePages
 	pages  []valuePages // all of the above
 
@@ -121,6 +124,7 @@ func (p *Reader) open() error {
 	if p.footer, err = ReadFooterOf(p.f, p.path); err != nil {
 		return err
 	}
+	p.level = p.footer.Level()
 	info, err := p.f.Stat()
 	if err != nil {
 		return err
@@ -149,31 +153,38 @@ func (p *Reader) open() error {
 // checkSchema makes the columns that the file has, if they are those of a part and as the settings in the footer say.
 func (p *Reader) checkSchema() error {
 	sch := p.meta.Schema
-	if sch.NumColumns() < 2 {
-		return p.damaged("it has %s, not graph_id, node_id and scores", columnCount(sch.NumColumns()))
+	s, ids := p.footer.Settings, graph.IDColumns(p.level)
+	if sch.NumColumns() < len(ids) {
+		return p.damaged("it has %s, not %s and scores", columnCount(sch.NumColumns()), strings.Join(ids, ", "))
 	}
-	p.graphs, p.nodes = &graphPages{}, &nodePages{}
-	p.pages = []valuePages{p.graphs, p.nodes}
-	s := p.footer.Settings
-	for i, id := range []struct {
-		name, want string
-		kind       *graph.IDKind
-	}{{graphIDColumn, s.GraphID, &p.graphs.kind}, {nodeIDColumn, s.NodeID, &p.nodes.kind}} {
+	kinds := make([]graph.IDKind, len(ids))
+	for i := range ids {
+		want := s.NodeID
+		if i == 0 {
+			want = s.GraphID
+		}
 		if sch.Column(i).PhysicalType() == parquet.Types.ByteArray {
-			*id.kind = graph.String
+			kinds[i] = graph.String
 		}
-		if id.want != "" && id.want != id.kind.String() {
-			return p.damaged("column %d is %s, but its settings speak of %s ids", i, columnText(sch, i), id.want)
+		if want != "" && want != kinds[i].String() {
+			return p.damaged("column %d is %s, but its settings speak of %s ids", i, columnText(sch, i), want)
 		}
 	}
-	for i := 2; i < sch.NumColumns(); i++ {
+	p.graphs = &graphPages{kind: kinds[0]}
+	p.pages = []valuePages{p.graphs}
+	for _, kind := range kinds[1:] {
+		c := &nodePages{kind: kind}
+		p.nodes, p.pages = append(p.nodes, c), append(p.pages, c)
+	}
+	for i := len(ids); i < sch.NumColumns(); i++ {
 		c := &scorePages{}
 		p.scores, p.pages, p.outputs = append(p.scores, c), append(p.pages, c), append(p.outputs, sch.Column(i).Name())
 	}
 	if len(s.Outputs) > 0 && !slices.Equal(s.Outputs, p.outputs) {
 		return p.damaged("its scores are %q, but its settings speak of %q", p.outputs, s.Outputs)
 	}
-	want, err := partSchema(&Contents{GraphIDs: p.graphs.kind, NodeIDs: p.nodes.kind, Outputs: p.outputs})
+	_, nodes := p.Kinds()
+	want, err := partSchema(&Contents{Level: p.level, GraphIDs: p.graphs.kind, NodeIDs: nodes, Outputs: p.outputs})
 	if err != nil {
 		return err
 	}
@@ -182,7 +193,7 @@ func (p *Reader) checkSchema() error {
 			return p.damaged("column %d is %s, but should be %s", i, got, want)
 		}
 	}
-	p.block.Scores = make([][]float32, len(p.scores))
+	p.block.NodeIDs, p.block.Scores = make([]graph.IDs, len(p.nodes)), make([][]float32, len(p.scores))
 	return nil
 }
 
@@ -234,8 +245,8 @@ func (p *Reader) checkGroups() error {
 		}
 	}
 	p.group = -1
-	if rows != p.footer.Nodes {
-		return p.damaged("its row groups have %d rows, its footer speaks of %d nodes", rows, p.footer.Nodes)
+	if rows != p.footer.RowsOut {
+		return p.damaged("its row groups have %d rows, its footer speaks of %d %ss", rows, p.footer.RowsOut, p.level)
 	}
 	return nil
 }
@@ -281,8 +292,18 @@ func (p *Reader) Footer() *Footer { return p.footer }
 // Outputs are the names of the score columns.
 func (p *Reader) Outputs() []string { return p.outputs }
 
-// Kinds are the types of the id columns.
-func (p *Reader) Kinds() (graphs, nodes graph.IDKind) { return p.graphs.kind, p.nodes.kind }
+// Kinds are the types of the ids of graphs and nodes. At level graph, where rows name no node, the settings say that of
+// nodes.
+func (p *Reader) Kinds() (graphs, nodes graph.IDKind) {
+	if len(p.nodes) > 0 {
+		return p.graphs.kind, p.nodes[0].kind
+	}
+	_, nodes = p.footer.Settings.IDTypes()
+	return p.graphs.kind, nodes
+}
+
+// Level is what a row belongs to.
+func (p *Reader) Level() graph.Level { return p.level }
 
 // Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
 // say, as in a part without rows. It is not compared with the values. Nothing is read for it that was not read already.
@@ -290,7 +311,7 @@ func (p *Reader) Range(output int) (lo, hi float32, ok bool) {
 	lo, hi = math.MaxFloat32, -math.MaxFloat32
 	err := p.guard(func() error {
 		for i := range len(p.meta.RowGroups) {
-			chunk, err := p.meta.RowGroup(i).ColumnChunk(2 + output)
+			chunk, err := p.meta.RowGroup(i).ColumnChunk(1 + len(p.nodes) + output)
 			if err != nil {
 				return err
 			}
@@ -357,7 +378,10 @@ func (p *Reader) advance() error {
 	}
 	b := &p.block
 	b.First, b.Group = p.row, p.group
-	b.Graphs, b.Ends, b.NodeIDs = p.graphs.ids, p.graphs.ends, p.nodes.ids
+	b.Graphs, b.Ends = p.graphs.ids, p.graphs.ends
+	for i, c := range p.nodes {
+		b.NodeIDs[i] = c.ids
+	}
 	for i, c := range p.scores {
 		b.Scores[i] = c.values
 	}

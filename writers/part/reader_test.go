@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 )
 
@@ -16,7 +17,7 @@ func TestReaderMemory(t *testing.T) {
 	t.Parallel()
 	held := func(graphs int) uint64 {
 		path := filepath.Join(t.TempDir(), "a.parquet")
-		must(t, os.WriteFile(path, makePart(t, graphs, Sizes{GroupBytes: 1 << 20}), 0o666))
+		must(t, os.WriteFile(path, makePart(t, graph.NodeLevel, graphs, Sizes{GroupBytes: 1 << 20}), 0o666))
 		p, err := Open(path)
 		must(t, err)
 		defer p.Close()
@@ -27,7 +28,7 @@ func TestReaderMemory(t *testing.T) {
 				return most
 			}
 			must(t, err)
-			most = max(most, uint64(cap(p.nodes.ids.Ints)*8+cap(p.scores[0].values)*4+cap(p.graphs.dict.Ints)*8+cap(p.graphs.ends)*8))
+			most = max(most, uint64(cap(p.nodes[0].ids.Ints)*8+cap(p.scores[0].values)*4+cap(p.graphs.dict.Ints)*8+cap(p.graphs.ends)*8))
 		}
 	}
 	if small, large := held(4_000), held(40_000); large > 2*small {

@@ -11,12 +11,6 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// The names of the id columns.
-const (
-	graphIDColumn = "graph_id"
-	nodeIDColumn  = "node_id"
-)
-
 // Contents says what the parts of a run hold.
 type Contents struct {
 	// Settings go into the footer of every part.
@@ -61,15 +55,15 @@ func partSchema(c *Contents) (*schema.Schema, error) {
 		fields = append(fields, n)
 		return err
 	}
-	for _, id := range []struct {
-		name string
-		kind graph.IDKind
-	}{{graphIDColumn, c.GraphIDs}, {nodeIDColumn, c.NodeIDs}} {
-		var err error
-		if id.kind == graph.String {
-			err = add(id.name, schema.StringLogicalType{}, parquet.Types.ByteArray)
+	for i, name := range graph.IDColumns(c.Level) {
+		kind, err := c.NodeIDs, error(nil)
+		if i == 0 {
+			kind = c.GraphIDs
+		}
+		if kind == graph.String {
+			err = add(name, schema.StringLogicalType{}, parquet.Types.ByteArray)
 		} else {
-			err = add(id.name, nil, parquet.Types.Int64)
+			err = add(name, nil, parquet.Types.Int64)
 		}
 		if err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
+	"graphscore/pipeline/graph"
 	"graphscore/pipeline/verify"
 	"graphscore/writers"
 )
@@ -215,8 +216,15 @@ func (v *verification) text(r *verify.Report, compared bool) string {
 }
 
 func (v *verification) summary(b *strings.Builder, r *verify.Report, compared bool) {
-	fmt.Fprintf(b, "%s\n  right: %s, %s, %s, %s in quarantine\n", r.Output, display.Plural(int64(r.Parts), "part"),
-		display.Plural(r.Graphs, "graph"), display.Plural(r.Nodes, "node"), humanize.Comma(r.Quarantined))
+	fmt.Fprintf(b, "%s\n  right: %s, %s", r.Output, display.Plural(int64(r.Parts), "part"), display.Plural(r.Graphs, "graph"))
+	switch r.Level {
+	case graph.GraphLevel.String(): // a row a graph
+	case "":
+		fmt.Fprintf(b, ", %s", display.Plural(r.Nodes, "node"))
+	default:
+		fmt.Fprintf(b, ", %s", display.Plural(r.Rows, r.Level))
+	}
+	fmt.Fprintf(b, ", %s in quarantine\n", humanize.Comma(r.Quarantined))
 	if compared {
 		fmt.Fprintf(b, "  compared with the input: %s", display.Plural(int64(r.Compared), "part"))
 		if r.Orphaned > 0 {
