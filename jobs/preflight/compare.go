@@ -133,13 +133,26 @@ func (c *comparison) estimates() (e Estimates) {
 		total = estimate.Total(append(groups, total))
 	}
 	e.TooLarge.Counted = total.Counted
-	if total.Nodes >= 0 && total.Rows > 0 {
-		e.OutputBytes = estimate.Output(total.Rows, total.Nodes, len(todo), estimate.Form{
-			Outputs:      len(c.served.Model.Outputs),
+	level := c.served.Model.Level
+	if rows := rowsOf(level, total); rows >= 0 && total.Rows > 0 {
+		e.OutputBytes = estimate.Output(total.Rows, rows, len(todo), estimate.Form{
+			Outputs: len(c.served.Model.Outputs), NodeColumns: len(graph.IDColumns(level)) - 1,
 			TextGraphIDs: c.in.Plan.GraphIDs == graph.String, TextNodeIDs: c.in.Plan.NodeIDs == graph.String,
 		})
 	}
 	return e
+}
+
+// rowsOf is the number of rows of scores of what is in a group, -1 where it is not known: of graphs, all have nodes.
+func rowsOf(l graph.Level, g estimate.Group) int64 {
+	switch l {
+	case graph.EdgeLevel:
+		return g.Edges
+	case graph.GraphLevel:
+		return g.Rows
+	default:
+		return g.Nodes
+	}
 }
 
 // groups returns what the footers say of the row groups of a shard, in the sizes of requests.
@@ -152,13 +165,18 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			request := graph.Shape{
-				Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: wanted.Width, Weighted: wanted.Weights && c.in.Plan.HasWeights,
-				EdgeWidth: wanted.EdgeWidth, Typed: wanted.EdgeTypes > 0, GraphWidth: wanted.GraphWidth,
-			}
-			e.Bytes = max(request.Bytes(), 4*e.Nodes*int64(len(c.served.Model.Outputs)))
+			e.Bytes = max(c.shape(e).Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
 		}
 		out[i] = e
 	}
 	return out
+}
+
+// shape is that of the requests of a group.
+func (c *comparison) shape(g estimate.Group) graph.Shape {
+	in := c.served.Model.Inputs
+	return graph.Shape{
+		Graphs: g.Rows, Nodes: g.Nodes, Edges: g.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights && in.Weights,
+		EdgeWidth: in.EdgeWidth, Typed: in.EdgeTypes > 0, GraphWidth: in.GraphWidth,
+	}
 }

@@ -122,19 +122,30 @@ func TooLarge(groups []Group, messageBytes int64) (least, most int64) {
 
 // Form is what the bytes of a part depend on.
 type Form struct {
-	// Outputs is the number of values a node.
+	// Outputs is the number of values a row.
 	Outputs int
+	// NodeColumns is the number of columns of node ids: one where a row is a node, two where it is an edge, none where it is
+	// a graph.
+	NodeColumns int
 	// TextGraphIDs and TextNodeIDs: the ids are texts, else integers.
 	TextGraphIDs, TextNodeIDs bool
 }
 
-// What the columns of a part take, compressed, in bytes: scores hardly shrink, numbers of nodes nearly vanish.
-func (f Form) perNode() Range {
-	score, id := Range{3.0, 3.5, 4.1}, Range{0.02, 0.1, 2}
-	if f.TextNodeIDs {
-		id = Range{0.5, 3, 12}
+// What the columns of a part take, compressed, in bytes: scores hardly shrink, numbers of nodes nearly vanish where they
+// ascend. The ends of edges do not.
+func (f Form) perRow() Range {
+	score, ids := Range{3.0, 3.5, 4.1}, Range{}
+	switch {
+	case f.NodeColumns == 1 && f.TextNodeIDs:
+		ids = Range{0.5, 3, 12}
+	case f.NodeColumns == 1:
+		ids = Range{0.02, 0.1, 2}
+	case f.NodeColumns == 2 && f.TextNodeIDs:
+		ids = Range{1, 6, 24}
+	case f.NodeColumns == 2:
+		ids = Range{0.3, 2, 10}
 	}
-	return score.Times(float64(f.Outputs)).Plus(id)
+	return score.Times(float64(f.Outputs)).Plus(ids)
 }
 
 func (f Form) perGraph() Range {
@@ -147,9 +158,9 @@ func (f Form) perGraph() Range {
 // perPart is head, footer and ledger of a part.
 const perPart = 4 << 10
 
-// Output is the size of the parts, before anything is scored. nodes must be known.
-func Output(graphs, nodes int64, parts int, f Form) Range {
-	return f.perNode().Times(float64(nodes)).Plus(f.perGraph().Times(float64(graphs))).Plus(exactly(float64(parts * perPart)))
+// Output is the size of the parts, before anything is scored. rows must be known.
+func Output(graphs, rows int64, parts int, f Form) Range {
+	return f.perRow().Times(float64(rows)).Plus(f.perGraph().Times(float64(graphs))).Plus(exactly(float64(parts * perPart)))
 }
 
 // Price is what so many seconds cost at a price per hour.

@@ -1,5 +1,12 @@
 package report
 
+import (
+	"cmp"
+
+	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
+)
+
 // Report is the content of a report. Lists are never nil, so that every key has its value in JSON.
 type Report struct {
 	// Output is the folder.
@@ -9,6 +16,8 @@ type Report struct {
 	State State `json:"state"`
 	// Summary is State in a sentence.
 	Summary string `json:"summary"`
+	// Level is what the scores of all parts belong to: node, edge or graph; empty where there is no part, or they differ.
+	Level string `json:"level"`
 	// Notes are sentences on what a reader should know before believing the rest.
 	Notes []string `json:"notes"`
 
@@ -30,7 +39,8 @@ type Report struct {
 
 	Throughput []Rate  `json:"throughput"`
 	Stages     []Stage `json:"stages"`
-	// Sizes are the nodes of graphs; nil where there is no graph.
+	// Sizes are the rows of graphs, that is their nodes or edges with scores; nil where there is no graph, and where scores
+	// belong to graphs.
 	Sizes *Sizes `json:"sizes"`
 	// Scores has one entry an output, at most ShownOutputs; OutputCount is that of the model.
 	Scores      []Scores `json:"scores"`
@@ -52,6 +62,17 @@ type Report struct {
 	Recent []Recent `json:"recent_runs"`
 
 	Provenance []Fact `json:"provenance"`
+}
+
+// Unit is what a row of scores belongs to, in one word.
+func (r *Report) Unit() string { return cmp.Or(r.Level, "row") }
+
+// Extent is the number of nodes of scored graphs, or of edges where scores belong to these.
+func (r *Report) Extent() string {
+	if r.Level == graph.EdgeLevel.String() {
+		return display.Plural(r.Totals.Rows, r.Level)
+	}
+	return display.Plural(r.Totals.Nodes, "node")
 }
 
 // State is the state of an output.
@@ -115,7 +136,9 @@ type Totals struct {
 	Graphs      int64 `json:"graphs"`
 	Scored      int64 `json:"scored"`
 	Quarantined int64 `json:"quarantined"`
-	Nodes       int64 `json:"nodes"`
+	// Nodes are those of scored graphs, Rows those of parts: as many at level node.
+	Nodes int64 `json:"nodes"`
+	Rows  int64 `json:"rows"`
 	// Unreadable is the number of files that should be parts but cannot be read, Missing that of parts that the run
 	// wrote or found and that are gone.
 	Unreadable int64 `json:"unreadable"`
@@ -159,14 +182,14 @@ type Bar struct {
 	Count int64   `json:"count"`
 }
 
-// Sizes is the distribution of nodes a graph.
+// Sizes is the distribution of nodes or edges a graph.
 type Sizes struct {
 	Graphs int64   `json:"graphs"`
 	Mean   float64 `json:"mean"`
-	// Quantiles are exact up to 4,096 nodes, above that the next power of two less one.
+	// Quantiles are exact up to 4,096, above that the next power of two less one.
 	Quantiles []Quantile `json:"quantiles"`
 	Bars      []Bar      `json:"bars"`
-	// Empty is the number of scored graphs that have no row of their own: they have no node, or the id of the
+	// Empty is the number of scored graphs that have no row of their own: they have no node or edge, or the id of the
 	// graph before.
 	Empty int64 `json:"empty"`
 }

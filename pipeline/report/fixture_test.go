@@ -49,15 +49,17 @@ type night struct {
 
 	previous string // output that it knew of
 	gates    []record.Gate
+	level    graph.Level
 }
 
 func (n night) id() string { return fmt.Sprintf("202611%02dT020000Z-%08x", n.number, n.number) }
 
 func (n night) settings() part.Settings {
-	return part.Settings{
+	s := part.Settings{
 		Layout: "rows", Protocol: "native", FeatureWidth: 16, GraphID: "string", NodeID: "int64", Outputs: n.outputs,
 		MessageBytes: 64 << 20, ScoringVersion: 1,
 	}
+	return s.OfModel(&graph.Model{Level: n.level, Inputs: graph.Inputs{Weights: true}})
 }
 
 // write makes the output of a night by the package that makes all outputs.
@@ -99,7 +101,7 @@ func (n night) write(t *testing.T) {
 }
 
 func (n night) contents() part.Contents {
-	return part.Contents{Settings: n.settings(), GraphIDs: graph.String, NodeIDs: graph.Int64, Outputs: n.outputs}
+	return part.Contents{Level: n.level, Settings: n.settings(), GraphIDs: graph.String, NodeIDs: graph.Int64, Outputs: n.outputs}
 }
 
 // part writes one part with sizes and scores like those of molecules.
@@ -127,8 +129,12 @@ func (n night) part(t *testing.T, o *writers.Output, spec part.Spec, seed int) r
 		b := &graph.Batch{IDs: graph.IDs{Kind: graph.String}, NodeOffsets: []uint32{0}, EdgeOffsets: []uint32{0}}
 		b.IDs.AppendBytes(fmt.Appendf(nil, "CHEMBL%d", g))
 		nodes := 4 + int(math.Abs(r.NormFloat64()*12))
-		s := &graph.Scores{Outputs: len(n.outputs)}
-		for range nodes {
+		s := &graph.Scores{Level: n.level, Outputs: len(n.outputs)}
+		rows := nodes
+		if n.level == graph.GraphLevel {
+			rows = 1
+		}
+		for range rows {
 			for k := range n.outputs {
 				v := n.shift + float32(r.NormFloat64()*0.2-0.3*float64(r.IntN(2)))*float32(math.Pow(10, float64(k%8)))
 				if n.score != nil {
@@ -139,6 +145,13 @@ func (n night) part(t *testing.T, o *writers.Output, spec part.Spec, seed int) r
 		}
 		b.NodeOffsets, b.EdgeOffsets = append(b.NodeOffsets, uint32(nodes)), append(b.EdgeOffsets, 0)
 		b.InDegree, b.RowGroups, b.Rows = make([]uint32, nodes), []int32{0}, []int64{int64(g)}
+		if n.level == graph.EdgeLevel { // from each node to itself
+			b.EdgeOffsets[1] = uint32(nodes)
+			for i := range nodes {
+				b.InDegree[i] = 1
+				b.Sources, b.EdgeRows = append(b.Sources, uint32(i)), append(b.EdgeRows, uint32(i))
+			}
+		}
 		must(t, p.Write(t.Context(), b, s))
 		out.Scored++
 		out.Nodes += int64(nodes)
@@ -157,7 +170,7 @@ func (n night) record(start time.Time) *record.Run {
 		ArrowVersion: "v15.0.2", GRPCVersion: "v1.85.0", Protocol: "native", Workers: 8, Inputs: []string{"/srv/graphs/dt=2026-11-21"},
 		Output: n.dir, Previous: n.previous, Gates: n.gates, Settings: n.settings(), SettingsDigest: n.settings().Digest(),
 		Model: record.Model{
-			Name: "molecule-charge", Digest: "sha256:17a92cd8eeafa50fa5ac887434", InFeatures: 16, Outputs: n.outputs,
+			Name: "molecule-charge", Digest: "sha256:17a92cd8eeafa50fa5ac887434", InFeatures: 16, Level: n.level.String(), Outputs: n.outputs,
 			Engine: "scipy", BLAS: "openblas 0.3.31 Haswell", Versions: map[string]string{"numpy": "2.4.6", "python": "3.11.7"},
 		},
 		Counts:            record.Counts{Files: int64(n.parts + n.refused), FilesRefused: int64(n.refused), Shards: int64(n.parts), Requests: 4000, Retries: 2},

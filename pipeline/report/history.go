@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
 	"graphscore/writers/record"
 )
 
@@ -99,6 +100,9 @@ func (b *builder) provenance() {
 		add("arrow", rec.ArrowVersion)
 		add("grpc", rec.GRPCVersion)
 		add("model", rec.Model.Name)
+		if level := rec.Model.Level; level != graph.NodeLevel.String() { // of records before there were levels it is ""
+			add("level", level)
+		}
 		add("outputs", strings.Join(rec.Model.Outputs, ", "))
 		add("engine", rec.Model.Engine)
 		add("BLAS", rec.Model.BLAS)

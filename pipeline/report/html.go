@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 
 	"graphscore/pipeline/display"
 )
@@ -52,6 +53,7 @@ func writePage(w io.Writer, content any, other string) error {
 		"comma": comma, "plural": display.Plural, "percent": display.Percent, "short4": short4, "seconds": display.Duration, "size": display.Bytes[int64],
 		"amount": amount, "difference": difference, "values": quantileTexts, "both": bothTexts, "orName": orName, "orNone": orNone, "printable": printable,
 		"count": func(n int) string { return comma(int64(n)) },
+		"title": func(word string) string { return strings.ToUpper(word[:1]) + word[1:] },
 		"whole": func(v float64) int64 { return int64(v) },
 		"sub":   func(a, b int) int { return a - b },
 		"width": func(share float64) template.CSS { return template.CSS(fmt.Sprintf("width:%.2f%%", 100*share)) },
@@ -88,12 +90,12 @@ func (r *Report) page() (*page, error) {
 		}
 	}
 	if r.Sizes != nil {
-		if p.Size, err = barPlot("graphs by their number of nodes", r.Sizes.Bars, sizeRanges); err != nil {
+		if p.Size, err = barPlot("graphs by their number of "+r.Unit()+"s", r.Sizes.Bars, sizeRanges); err != nil {
 			return nil, err
 		}
 	}
 	for _, s := range r.Scores {
-		drawn, err := barPlot("nodes by their score "+s.Output, s.Bars, lowerEnds)
+		drawn, err := barPlot(r.Unit()+"s by their score "+s.Output, s.Bars, lowerEnds)
 		if err != nil {
 			return nil, err
 		}

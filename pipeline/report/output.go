@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/graph"
 	"graphscore/writers"
 	"graphscore/writers/part"
 )
@@ -16,6 +17,7 @@ import (
 type output struct {
 	view   writers.View
 	parts  []scoredPart
+	level  string // of all parts, "" where they differ
 	totals Totals
 	codes  map[string]int64
 	// models and settings count the parts by digest.
@@ -69,12 +71,18 @@ func (o *output) add(name string, l *part.Footer) error {
 	}
 	o.parts = append(o.parts, scoredPart{name, l})
 	t := &o.totals
+	if level := l.Level().String(); t.Parts == 0 {
+		o.level = level
+	} else if o.level != level {
+		o.level = ""
+	}
 	t.Parts++
 	t.Bytes += size
 	t.Graphs += l.RowsIn
 	t.Scored += l.Scored
 	t.Quarantined += l.Quarantined
 	t.Nodes += l.Nodes
+	t.Rows += l.RowsOut
 	for code, n := range l.Codes {
 		o.codes[code] += n
 	}
@@ -129,7 +137,9 @@ func (b *builder) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.report.Sizes = sizes.summary(b.output.totals.Scored)
+	if b.report.Level = b.output.level; b.report.Level != graph.GraphLevel.String() {
+		b.report.Sizes = sizes.summary(b.output.totals.Scored)
+	}
 	b.report.OutputCount = len(names)
 	if n := len(names); n > ShownOutputs {
 		b.note("Of %d outputs of the model, only the first %d are shown.", n, ShownOutputs)
@@ -151,7 +161,7 @@ func (b *builder) group(ctx context.Context, only []string, note func(string, ..
 		return nil, err
 	}
 	b.report.Scores = append(b.report.Scores, now.summaries()...)
-	if b.previous == nil {
+	if b.previous == nil || b.otherLevel() {
 		return now.names, nil
 	}
 	notePrevious := b.notePrevious
@@ -172,6 +182,11 @@ func (b *builder) group(ctx context.Context, only []string, note func(string, ..
 	})
 	b.report.ScoreDrift = append(b.report.ScoreDrift, drift...)
 	return now.names, err
+}
+
+// otherLevel reports whether the scores of the previous output belong to something else.
+func (b *builder) otherLevel() bool {
+	return b.previous.level != b.output.level && b.output.totals.Parts > 0
 }
 
 // silent notes nothing: an earlier reading has.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -98,6 +99,9 @@ func (b *builder) drift(ctx context.Context) error {
 // withoutScores says why scores are not compared, where they are not and there was a run before.
 func (b *builder) withoutScores(before *record.Run) string {
 	switch {
+	case b.previous != nil && b.otherLevel():
+		return fmt.Sprintf("Scores are not compared: those of before are scores of a %s, these of a %s.",
+			cmp.Or(b.previous.level, "row of parts of several levels"), b.report.Unit())
 	case b.previous != nil && len(b.report.ScoreDrift) == 0:
 		return "Scores are not compared: the two outputs have no scores of one name."
 	case b.previous != nil:

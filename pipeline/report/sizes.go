@@ -8,7 +8,7 @@ import (
 	"graphscore/writers/part"
 )
 
-// sizes counts graphs by their nodes: each size up to exactSizes by itself, above that by powers of two.
+// sizes counts graphs by their rows: each size up to exactSizes by itself, above that by powers of two.
 type sizes struct {
 	exact  [exactSizes + 1]int64
 	large  [65]int64

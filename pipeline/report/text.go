@@ -208,14 +208,14 @@ func (t *textPage) bar(label string, value, most float64, text string) {
 
 func (t *textPage) distributions(r *Report) {
 	if s := r.Sizes; s != nil {
-		t.title("nodes a graph, of %s: mean %s", display.Plural(s.Graphs, "graph"), short4(s.Mean))
+		t.title("%ss a graph, of %s: mean %s", r.Unit(), display.Plural(s.Graphs, "graph"), short4(s.Mean))
 		t.quantiles(s.Quantiles)
 		if s.Empty > 0 {
 			t.line(2, "%s without a row of their own", display.Plural(s.Empty, "graph"))
 		}
 	}
 	for _, s := range r.Scores {
-		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, display.Plural(s.Count, "node"), short4(s.Mean), short4(s.StdDev))
+		t.title("scores %q, of %s: mean %s, standard deviation %s", s.Output, display.Plural(s.Count, r.Unit()), short4(s.Mean), short4(s.StdDev))
 		t.quantiles(s.Quantiles)
 		bars := fold(s.Bars, 10)
 		labels := lowerEnds(bars)

@@ -97,10 +97,20 @@ type Model struct {
 	Name       string            `json:"name"`
 	Digest     string            `json:"digest"`
 	InFeatures int               `json:"in_features"`
+	Level      string            `json:"level"`
+	Inputs     Inputs            `json:"inputs"`
 	Outputs    []string          `json:"outputs"`
 	Engine     string            `json:"engine"`
 	BLAS       string            `json:"blas"`
 	Versions   map[string]string `json:"versions"`
+}
+
+// Inputs are the columns that the model reads beside the features of nodes: how many features or types, 0 for none.
+type Inputs struct {
+	EdgeAttr   int  `json:"edge_attr"`
+	EdgeType   int  `json:"edge_type"`
+	GraphAttr  int  `json:"graph_attr"`
+	EdgeWeight bool `json:"edge_weight"`
 }
 
 // Machine is where a run took place. What is not known is 0.
@@ -122,7 +132,10 @@ type Limits struct {
 // NewModel returns the record of a model. It shares the model's slice and map.
 func NewModel(m *graph.Model) Model {
 	return Model{
-		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Outputs: m.Outputs,
+		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Level: m.Level.String(), Outputs: m.Outputs,
+		Inputs: Inputs{
+			EdgeAttr: m.Inputs.EdgeWidth, EdgeType: m.Inputs.EdgeTypes, GraphAttr: m.Inputs.GraphWidth, EdgeWeight: m.Inputs.Weights,
+		},
 		Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
 	}
 }
