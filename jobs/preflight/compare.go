@@ -176,7 +176,7 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 func (c *comparison) shape(g estimate.Group) graph.Shape {
 	in := c.served.Model.Inputs
 	return graph.Shape{
-		Graphs: g.Rows, Nodes: g.Nodes, Edges: g.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights && in.Weights,
+		Graphs: g.Rows, Nodes: g.Nodes, Edges: g.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights,
 		EdgeWidth: in.EdgeWidth, Typed: in.EdgeTypes > 0, GraphWidth: in.GraphWidth,
 	}
 }
