@@ -227,6 +227,7 @@ type death struct {
 	lose func(step int) func(dir string) bool
 	// onOrphan is what becomes of parts of the run before whose input is gone.
 	onOrphan OnOrphan
+	level    graph.Level
 }
 
 // planGone is planOne after its first input was renamed and its last one removed: both parts have quarantine files.
@@ -249,6 +250,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 	}
 	for _, tc := range []death{
 		{name: "killed in a first run", after: planOne},
+		{name: "killed in a first run over edges", after: planOne, level: graph.EdgeLevel},
 		{name: "killed while it rescores", before: planOne, after: planTwo},
 		{name: "killed while it prunes", before: planOne, after: planGone, onOrphan: PruneOrphans},
 		{name: "power lost in a first run", after: planOne, lose: everything},
@@ -261,7 +263,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			clean := crashConfig(t)
+			clean := atLevel(crashConfig(t), tc.level)
 			must(t, job(t.Context(), clean, tc.after(clean)))
 			want := result(t, clean.Dir)
 			at := 1
@@ -281,7 +283,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 // at dies at a step and resumes. It says whether there was such a step.
 func (tc death) at(t *testing.T, at int, want map[string]string) bool {
 	t.Helper()
-	cfg := crashConfig(t)
+	cfg := atLevel(crashConfig(t), tc.level)
 	cfg.Rescore, cfg.OnOrphan = true, tc.onOrphan
 	complete := []map[string]string{want}
 	if tc.before != nil {

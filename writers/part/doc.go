@@ -1,9 +1,9 @@
 // Package part is the format of parts and of their quarantine files, written and read.
 //
-// A part is a Parquet file of flat required columns: graph_id, node_id and one float32 column per output of the model
-// ([Contents]). A [Spec] says which shard it is made from. Its [Footer] says which input, model and [Settings] it
-// comes from and what became of every graph. It has no clock, host or run id. An [Encoder] writes parts, a [Reader]
-// reads them back.
+// A part is a Parquet file of flat required columns: the ids of what a row belongs to, which is a node, an edge or a graph
+// by the level of the model, and one float32 column per output of the model ([Contents]). A [Spec] says which shard it is
+// made from. Its [Footer] says which input, model and [Settings] it comes from and what became of every graph. It has no
+// clock, host or run id. An [Encoder] writes parts, a [Reader] reads them back.
 //
 // # Why pages are made here
 //
