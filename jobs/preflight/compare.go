@@ -157,8 +157,7 @@ func rowsOf(l graph.Level, g estimate.Group) int64 {
 
 // groups returns what the footers say of the row groups of a shard, in the sizes of requests.
 func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
-	wanted := c.contract.Wanted()
-	width := int64(wanted.Width)
+	width := int64(c.contract.Width)
 	groups := sh.Groups()
 	out := make([]estimate.Group, len(groups))
 	for i, g := range groups {
