@@ -29,7 +29,7 @@ from limit import GRAPHS, load, plain
 from suite.workloads import write_model, write_molecules
 
 import graphscore
-from graphscore import _edges, _malloc, _products
+from graphscore import _graphs, _malloc, _products
 from graphscore._proto import scoring_pb2
 from graphscore._serving import codec
 
@@ -68,10 +68,10 @@ class Clock:
 @contextmanager
 def sparse_clock() -> Iterator[Clock]:
     """Time the sparse products."""
-    clock, original = Clock(), _edges.Adjacency.__matmul__
-    _edges.Adjacency.__matmul__ = clock.around(original)  # type: ignore[method-assign]
+    clock, original = Clock(), _graphs.Adjacency.__matmul__
+    _graphs.Adjacency.__matmul__ = clock.around(original)  # type: ignore[method-assign]
     yield clock
-    _edges.Adjacency.__matmul__ = original  # type: ignore[method-assign]
+    _graphs.Adjacency.__matmul__ = original  # type: ignore[method-assign]
 
 
 def products(model: graphscore.Model, batch: graphscore.GraphBatch, rounds: int) -> tuple[float, float]:

@@ -35,11 +35,13 @@ def test_loads(tmp_path: Path) -> None:
     folder = write_model(tmp_path, ("gcn", "sage"), (3, 8, 2))
     model = graphscore.load_model(str(folder))
     assert (model.name, model.in_features, model.outputs) == ("test-model", 3, ("s0", "s1"))
-    assert [(layer.type, layer.in_width, layer.out_width, layer.activation) for layer in model.layers] == [
-        ("gcn", 3, 8, "relu"),
-        ("sage", 8, 2, "none"),
+    assert (model.level, model.inputs) == ("node", {"x": 3, "edge_weight": 1})
+    (network,) = model.members
+    assert [(placed.where, placed.op, placed.step.width) for placed in network.steps] == [
+        ("layer 0 (gcn)", "gcn", 8),
+        ("layer 0 (gcn)", "activation", 8),
+        ("layer 1 (sage)", "sage", 2),
     ]
-    assert model.output_activation == "none"
 
 
 def test_digest(tmp_path: Path) -> None:
@@ -71,7 +73,7 @@ def test_optional_parts(tmp_path: Path) -> None:
 
     edit(folder, change)
     tensors(folder, lambda values: [values.pop(name) for name in list(values) if name not in REQUIRED])
-    assert graphscore.load_model(folder).output_activation == "none"
+    assert len(graphscore.load_model(folder).members[0].steps) == 3
 
 
 def first_layer(**changes: Any) -> Callable[[dict[str, Any]], object]:
@@ -91,7 +93,10 @@ def only(**keys: Any) -> Callable[[dict[str, Any]], object]:
 
 
 CONFIGS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "format": (top(format="graphscore/2"), "format is 'graphscore/2', only 'graphscore/1' can be read"),
+    "format": (
+        top(format="graphscore/3"),
+        "format is 'graphscore/3', only 'graphscore/1' and 'graphscore/2' can be read",
+    ),
     "no format": (lambda c: c.pop("format"), "format is None"),
     "of transformers": (
         only(architectures=["BertModel"], model_type="bert"),

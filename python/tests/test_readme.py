@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from graphscore._layers import LAYER_TYPES
+from graphscore._network import LAYER_KEYS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -35,11 +35,11 @@ def test_every_flag_and_variable_is_described() -> None:
 
 
 def test_every_layer_and_activation_is_described() -> None:
-    for name in (*LAYER_TYPES, *ACTIVATIONS, *OUTPUT_ACTIVATIONS):
+    for name in (*LAYER_KEYS, *ACTIVATIONS, *OUTPUT_ACTIVATIONS):
         assert f"`{name}`" in README
-    for name, layer_type in LAYER_TYPES.items():
+    for name, keys in LAYER_KEYS.items():
         row = next(line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
-        assert all(f"`{key}`" in row for key in layer_type.keys)
+        assert all(f"`{key}`" in row for key in keys)
 
 
 def test_the_command_names_what_exists() -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from graphscore._arrays import Floats
-from graphscore._edges import Adjacency, Edges, targets
+from graphscore._graphs import Adjacency, Graphs, targets
 from graphscore._rows import Row, scale
 
 SHAPES = [(0, 3), (1, 1), (7, 5), (8192, 1), (8193, 1), (511, 16), (513, 16), (40, 300), (3, 9000), (20_000, 2)]
@@ -64,7 +64,8 @@ def test_adjacency(columns: int) -> None:
     rows = random.standard_normal((300, columns), np.float32)
     wanted = csr_array((weights, sources, indptr), shape=(300, 300)) @ rows
     assert (Adjacency(weights, sources, indptr) @ rows).tobytes() == wanted.tobytes()
-    assert targets(Edges(indptr, sources, None)).tolist() == np.repeat(np.arange(300), degrees).tolist()
+    graphs = Graphs(np.array([0, 300], np.int32), indptr, sources)
+    assert targets(graphs).tolist() == np.repeat(np.arange(300), degrees).tolist()
 
 
 def test_the_rest_of_scipy_is_not_imported_and_still_works() -> None:

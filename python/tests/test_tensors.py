@@ -92,7 +92,7 @@ def test_a_bias_that_config_leaves_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["num_batches_tracked", "norms.0.num_batches_tracked"])
 def test_a_counter_of_training_steps_passes(name: str, tmp_path: Path) -> None:
-    assert graphscore.load_model(add(write_model(tmp_path), {name: np.array(7)})).layers
+    assert graphscore.load_model(add(write_model(tmp_path), {name: np.array(7)})).members
 
 
 def test_a_name_that_only_ends_like_the_counter_does_not_pass(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_name_that_only_ends_like_the_counter_does_not_pass(tmp_path: Path) ->
 def test_ignored_tensors_may_hold_anything(tmp_path: Path) -> None:
     values = {"scaler": np.full(3, np.nan), "classes": np.zeros((0, 4), np.int64)}
     folder = configure(add(write_model(tmp_path), values), ignored=["scaler", "classes"])
-    assert graphscore.load_model(folder).layers
-    assert graphscore.load_model(configure(write_model(tmp_path / "none"), ignored=[])).layers
+    assert graphscore.load_model(folder).members
+    assert graphscore.load_model(configure(write_model(tmp_path / "none"), ignored=[])).members
 
 
 IGNORED: dict[str, tuple[object, str]] = {
@@ -135,14 +135,14 @@ def test_any_superset_is_refused_by_name_and_the_exact_set_loads(
     tmp_path: Path, kinds: list[str], more: set[str]
 ) -> None:
     folder = write_model(tmp_path, kinds, (3, 5, 4, 2)[: len(kinds) + 1])
-    assert len(graphscore.load_model(folder).layers) == len(kinds)
+    assert len(graphscore.load_model(folder).members[0].steps) == 2 * len(kinds) - 1
     add(folder, {name: np.zeros(2, np.float32) for name in more})
     if more:
         text = refusal(folder)
         assert (f"{len(more)} tensors: " if len(more) > 1 else "no layer uses tensor ") in text
         first = min(more)
         assert (first if first.isprintable() and len(first) <= 60 else repr(first)[:57]) in text
-    assert graphscore.load_model(configure(folder, ignored=sorted(more))).layers
+    assert graphscore.load_model(configure(folder, ignored=sorted(more))).members
 
 
 def old_style(tmp_path: Path, kind: str = "gcn", widths: tuple[int, ...] = (3, 8, 1), *, bias: bool = True) -> Path:

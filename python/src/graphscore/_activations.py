@@ -56,6 +56,12 @@ def sigmoid(x: Floats) -> Floats:
     return x
 
 
+def exp(x: Floats) -> Floats:
+    """Exponential function; torch.exp."""
+    np.exp(x, out=x)
+    return x
+
+
 def softmax(x: Floats) -> Floats:
     """exp(x) / sum(exp(x)) over each row; torch.nn.Softmax(dim=1).
 
@@ -63,11 +69,23 @@ def softmax(x: Floats) -> Floats:
     """
     x -= x.max(axis=1, keepdims=True)
     np.exp(x, out=x)
+    x /= _total(x)[:, None]
+    return x
+
+
+def log_softmax(x: Floats) -> Floats:
+    """X - log(sum(exp(x))) over each row; torch.nn.LogSoftmax(dim=1)."""
+    x -= x.max(axis=1, keepdims=True)
+    x -= np.log(_total(np.exp(x)))[:, None]
+    return x
+
+
+def _total(x: Floats) -> Floats:
+    """Sum each row in the order of its columns, which cannot depend on the number of rows: [N, C] -> [N]."""
     total = x[:, 0].copy()
     for column in range(1, x.shape[1]):
         total += x[:, column]
-    x /= total[:, None]
-    return x
+    return total
 
 
 ACTIVATIONS: Final[dict[str, Activation]] = {
@@ -92,6 +110,7 @@ def place_invariant(activation: Activation) -> bool:
     """
     rows, width = 80, 3
     base = np.random.default_rng(0).standard_normal((rows, width), np.float32) * np.float32(4)
+    base[::7, 0], base[3::7, 1] = 0, -0.0
     with np.errstate(all="ignore"):
         wanted = activation(base.copy())
         for cut in range(1, rows):

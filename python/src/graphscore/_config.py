@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,15 @@ class Section:
             raise self.error(f"expected an object, got {show(entry)}")
         self._entry: dict[str, object] = entry
         self._known: Collection[str] | None = None
+
+    @property
+    def entry(self) -> Mapping[str, object]:
+        """The parsed JSON, unchecked."""
+        return self._entry
+
+    def inner(self, where: str) -> Section:
+        """Return the same object under another name for messages."""
+        return Section(self._path, where, self._entry)
 
     def error(self, what: str) -> ModelError:
         """Return the error `what` of this section."""
@@ -81,6 +90,10 @@ class Section:
                 raise self.error(f"{key}[{index}]: {show(name)} occurs twice; names must be unique")
             seen[name] = None
         return tuple(seen)
+
+    def section(self, key: str) -> Section:
+        """Return an object."""
+        return Section(self._path, f"{self._where}.{key}" if self._where else key, self._value(key, None))
 
     def items(self, key: str) -> list[object]:
         """Return a list that is not empty."""

@@ -1,29 +1,36 @@
-"""Model folders: `config.json` and `model.safetensors`, every size and name checked. Nothing is unpickled."""
+"""Model folders: `config.json` and files of weights, every size and name checked. Nothing is unpickled."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
-from graphscore._batch import Level
+from graphscore._activations import OUTPUT_ACTIVATIONS
+from graphscore._batch import LEVELS, Level
 from graphscore._config import ModelError, Section, parse, printable, show
-from graphscore._layers import LAYER_TYPES, Layer, LayerSpec, Width
+from graphscore._network import COLUMNS, Network, read_layers, read_steps
 from graphscore._tensors import Tensors
 
-FORMAT: Final = "graphscore/1"
+LAYERS_FORMAT: Final = "graphscore/1"
+STEPS_FORMAT: Final = "graphscore/2"
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 
 _CONFIG_BYTES: Final = 1 << 20
-_KEYS: Final = frozenset({"format", "ignored", "in_features", "layers", "name", "output_activation", "outputs"})
-_OPTIONAL_KEYS: Final = frozenset({"ignored", "output_activation"})
-_LAYER_KEYS: Final = frozenset({"type", "activation"})
-_RESERVED_OUTPUTS: Final = frozenset({"graph_id", "node_id"})
+_LAYERS_KEYS: Final = frozenset({"format", "ignored", "in_features", "layers", "name", "output_activation", "outputs"})
+_STEPS_KEYS: Final = frozenset({"format", "ignored", "inputs", "level", "name", "outputs", "std", "steps", "weights"})
+_MOST_TYPES: Final = 1 << 24
+"""Types of edges are float32 among the values of a model: larger numbers are not exact there."""
+_LEVELS: Final[dict[str, Level]] = {level: level for level in LEVELS}
+_RESERVED_OUTPUTS: Final[dict[Level, frozenset[str]]] = {
+    "node": frozenset({"graph_id", "node_id"}),
+    "edge": frozenset({"graph_id", "source", "target"}),
+    "graph": frozenset({"graph_id"}),
+}
 _PICKLES: Final = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 
 _FOREIGN_KEYS: Final = (
@@ -42,105 +49,183 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class ModelLayer:
-    """A layer and what follows it."""
-
-    type: str
-    parameters: Layer
-    activation: str
-
-    @property
-    def in_width(self) -> int:
-        """Columns of the rows that the layer takes."""
-        return self.parameters.in_width
-
-    @property
-    def out_width(self) -> int:
-        """Columns of the rows that the layer returns."""
-        return self.parameters.out_width
-
-
-@dataclass(frozen=True, eq=False)
 class Model:
-    """A model, read and checked: the layers fit each other, all weights are finite float32."""
+    """A model, read and checked: the steps fit each other, all weights are finite float32."""
 
     name: str
     digest: str
-    """'sha256:' and sha256(sha256(config.json) + sha256(model.safetensors)) in hexadecimal."""
-    in_features: int
-    """Features of a node."""
+    """'sha256:' and sha256(sha256(config.json) + sha256 of each file of weights, in order) in hexadecimal."""
+    level: Level
+    """What a row of scores belongs to."""
+    inputs: Mapping[str, int]
+    """The columns that are read, and their widths; see `ModelFacts`."""
     outputs: tuple[str, ...]
-    """A name for each score of a node."""
-    layers: tuple[ModelLayer, ...]
-    output_activation: str
+    """A name for each score of a row."""
+    members: tuple[Network, ...]
+    """One for each file of weights; the scores are their means."""
+    std: bool = False
+    """The second half of the outputs are the standard deviations of the members."""
 
     @property
-    def level(self) -> Level:
-        """A score belongs to a node."""
-        return "node"
+    def in_features(self) -> int:
+        """Features of a node."""
+        return self.inputs["x"]
 
-    @property
-    def inputs(self) -> Mapping[str, int]:
-        """Features of nodes and weights of edges, whether or not a layer uses weights."""
-        return {"x": self.in_features, "edge_weight": 1}
+
+@dataclass(frozen=True)
+class _Header:
+    """What config.json says apart from layers or steps, and how those are read."""
+
+    level: Level
+    inputs: Mapping[str, int]
+    outputs: tuple[str, ...]
+    weights: tuple[str, ...]
+    std: bool
+    unit: str
+    read: Callable[[Tensors], Network]
 
 
 def load_model(folder: str | Path) -> Model:
     """Read a model folder. Raises ModelError with one sentence about the first thing that is wrong."""
     folder = Path(folder)
-    _check_folder(folder)
-    config_path, weights_path = folder / CONFIG, folder / WEIGHTS
+    config_path = folder / CONFIG
+    _check_folder(folder, () if config_path.is_file() else (WEIGHTS,))
     try:
         config_bytes = _read_config(config_path)
         config = parse(config_path, config_bytes)
-        if config.get("format") != FORMAT:
-            _check_own(config)
-            raise config.error(f"format is {show(config.get('format'))}, only {FORMAT!r} can be read")
-        config.check_keys(_KEYS, _OPTIONAL_KEYS)
-        name, in_features, outputs = config.text("name"), config.count("in_features"), _outputs(config)
-        output_activation = config.choice("output_activation", OUTPUT_ACTIVATIONS, default="none")
-        entries, ignored = config.items("layers"), config.names("ignored")
-        # The whole file is read last, by its digest: by then it is as long as a header that fits config.json says.
-        with weights_path.open("rb") as file:
-            tensors = Tensors(weights_path, file)
-            layers = _layers(config_path, entries, in_features, tensors)
-            _check_outputs(config, layers, outputs)
-            tensors.check_used(ignored)
-            file.seek(0)
-            weights_digest = hashlib.file_digest(file, "sha256").digest()
+        header = _header(config_path, config)
+        ignored, name = config.names("ignored"), config.text("name")
+        _check_folder(folder, header.weights)
+        digest, members, shapes = hashlib.sha256(hashlib.sha256(config_bytes).digest()), [], None
+        for path in (folder / file for file in header.weights):
+            # The whole file is read last, by its digest: by then it is as long as a header that fits config.json says.
+            with path.open("rb") as file:
+                tensors = Tensors(path, file)
+                shapes = tensors.check_shapes(shapes, header.weights[0])
+                members.append(header.read(tensors))
+                tensors.check_used(ignored, header.unit)
+                file.seek(0)
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+            if config.get("format") == LAYERS_FORMAT:
+                _warn_of_transposes(path, tensors)
     except OSError as error:
         raise ModelError(f"{error.filename or folder}: {error.strerror or error}") from None
-    _warn_of_transposes(weights_path, tensors)
-    digest = hashlib.sha256(hashlib.sha256(config_bytes).digest() + weights_digest).hexdigest()
-    return Model(name, f"sha256:{digest}", in_features, outputs, layers, output_activation)
+    outputs = header.outputs + (tuple(f"{output}_std" for output in header.outputs) if header.std else ())
+    return Model(name, f"sha256:{digest.hexdigest()}", header.level, header.inputs, outputs, tuple(members), header.std)
 
 
-def _check_folder(folder: Path) -> None:
-    """Name what is missing in a folder, before anything is read."""
+def _header(path: Path, config: Section) -> _Header:
+    match config.get("format"):
+        case "graphscore/1":
+            return _layers_header(path, config)
+        case "graphscore/2":
+            return _steps_header(path, config)
+    _check_own(config)
+    raise config.error(
+        f"format is {show(config.get('format'))}, only {LAYERS_FORMAT!r} and {STEPS_FORMAT!r} can be read"
+    )
+
+
+def _layers_header(path: Path, config: Section) -> _Header:
+    config.check_keys(_LAYERS_KEYS, {"ignored", "output_activation"})
+    config.text("name")
+    in_features, outputs = config.count("in_features"), _outputs(config, "node")
+    config.choice("output_activation", OUTPUT_ACTIVATIONS, default="none")
+    config.items("layers")
+    return _Header(
+        level="node",
+        inputs={"x": in_features, "edge_weight": 1},
+        outputs=outputs,
+        weights=(WEIGHTS,),
+        std=False,
+        unit="layer",
+        read=lambda tensors: read_layers(path, config, in_features, outputs, tensors),
+    )
+
+
+def _steps_header(path: Path, config: Section) -> _Header:
+    config.check_keys(_STEPS_KEYS, {"ignored", "std"})
+    config.text("name")
+    level = _LEVELS[config.choice("level", _LEVELS)]
+    inputs, outputs = _inputs(config), _outputs(config, level)
+    weights, std = _weights(config), config.flag("std", default=False)
+    if std and len(weights) == 1:
+        raise config.error("std is true, but weights names one file; the deviation is that of two or more")
+    for index, output in enumerate(outputs if std else ()):
+        if f"{output}_std" in outputs:
+            raise config.error(f"outputs[{index}]: {output}_std is the name of an output too; rename it")
+    config.items("steps")
+    return _Header(
+        level,
+        inputs,
+        outputs,
+        weights,
+        std,
+        "step",
+        lambda tensors: read_steps(path, config, tensors, level=level, inputs=inputs, outputs=outputs),
+    )
+
+
+def _inputs(config: Section) -> dict[str, int]:
+    """Return the columns that are read and their widths."""
+    section = config.section("inputs")
+    section.check_keys(COLUMNS, ())
+    widths = {
+        "x": section.count("x"),
+        "edge_attr": section.count("edge_attr", minimum=0),
+        "edge_type": section.count("edge_type", minimum=0),
+        "graph_attr": section.count("graph_attr", minimum=0),
+        "edge_weight": int(section.flag("edge_weight")),
+    }
+    if widths["edge_type"] > _MOST_TYPES:
+        raise section.error(f"edge_type: expected at most {_MOST_TYPES} types, got {widths['edge_type']}")
+    return {name: width for name, width in widths.items() if width}
+
+
+def _weights(config: Section) -> tuple[str, ...]:
+    """Return the names of the files of weights."""
+    names = config.texts("weights")
+    for index, name in enumerate(names):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise config.error(
+                f"weights[{index}]: {show(name)} is not the name of a .safetensors file in the folder of the model"
+            )
+        if name in names[:index]:
+            raise config.error(f"weights[{index}]: {show(name)} occurs twice; names must be unique")
+    return names
+
+
+def _check_folder(folder: Path, weights: Sequence[str]) -> None:
+    """Name what is missing in a folder, before it is read."""
     wanted = f"a model is a folder with {CONFIG} and {WEIGHTS}"
     try:
         if not folder.exists():
             raise ModelError(f"model folder {folder} does not exist; {wanted}")
         if not folder.is_dir():
             raise ModelError(f"{folder} is not a folder; {_remedy(folder, wanted)}")
-        if not (folder / WEIGHTS).exists():
-            if (folder / f"{WEIGHTS}.index.json").exists():
-                raise ModelError(f"{folder} has its weights in several files; save them as one {WEIGHTS}")
-            pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
-            if pickles:
-                raise ModelError(
-                    f"{folder} has no {WEIGHTS}, only {pickles[0]}, which is never unpickled; convert it with"
-                    " safetensors.torch.save_file(torch.load("
-                    f"{pickles[0]!r}, weights_only=True), {WEIGHTS!r})"
-                )
-            raise ModelError(f"{folder} has no {WEIGHTS}; {wanted}")
-        if not (folder / CONFIG).exists():
-            raise ModelError(f"{folder} has no {CONFIG}; {wanted}")
-        for name in (CONFIG, WEIGHTS):
+        for name in weights:
+            if not (folder / name).exists():
+                raise ModelError(f"{folder} has {_instead(folder, name) or f'no {name}; {wanted}'}")
+        for name in (CONFIG, *weights):
+            if not (folder / name).exists():
+                raise ModelError(f"{folder} has no {name}; {wanted}")
             if not (folder / name).is_file():
                 raise ModelError(f"{folder / name} is not a regular file; {wanted}")
     except OSError as error:
         raise ModelError(f"{folder}: {error.strerror or error}") from None
+
+
+def _instead(folder: Path, name: str) -> str:
+    """Return what a folder has instead of a file of weights, and what to do; empty where it has nothing."""
+    if (folder / f"{name}.index.json").exists():
+        return f"its weights in several files; save them as one {name}"
+    pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+    if not pickles:
+        return ""
+    return (
+        f"no {name}, only {pickles[0]}, which is never unpickled; convert it with"
+        f" safetensors.torch.save_file(torch.load({pickles[0]!r}, weights_only=True), {name!r})"
+    )
 
 
 def _remedy(file: Path, wanted: str) -> str:
@@ -163,7 +248,7 @@ def _check_own(config: Section) -> None:
             if value is not None:
                 raise config.error(
                     f"it is the configuration of another program ({key} is {show(value)}), not of a model for"
-                    f" graphscore: {FORMAT} needs the keys format, name, in_features, outputs and layers"
+                    f" graphscore: {LAYERS_FORMAT} needs the keys format, name, in_features, outputs and layers"
                 )
 
 
@@ -175,45 +260,14 @@ def _read_config(path: Path) -> bytes:
     return data
 
 
-def _outputs(config: Section) -> tuple[str, ...]:
+def _outputs(config: Section, level: Level) -> tuple[str, ...]:
     names = config.texts("outputs")
     for index, name in enumerate(names):
-        if name in _RESERVED_OUTPUTS:
+        if name in _RESERVED_OUTPUTS[level]:
             raise config.error(f"outputs[{index}]: {name!r} is a column of its own in every output; rename it")
         if name in names[:index]:
             raise config.error(f"outputs[{index}]: {name!r} occurs twice; names must be unique")
     return names
-
-
-def _layers(path: Path, entries: list[object], in_features: int, tensors: Tensors) -> tuple[ModelLayer, ...]:
-    layers = []
-    width = Width(in_features, f"in_features is {in_features}")
-    for index, entry in enumerate(entries):
-        layers.append(_layer(path, index, entry, tensors, width))
-        width = Width(layers[-1].out_width, f"{_where(layers)} returns {layers[-1].out_width}")
-    return tuple(layers)
-
-
-def _layer(path: Path, index: int, entry: object, tensors: Tensors, width: Width) -> ModelLayer:
-    kind = Section(path, f"layer {index}", entry).choice("type", LAYER_TYPES)
-    layer_type = LAYER_TYPES[kind]
-    spec = LayerSpec(path, f"layer {index} ({kind})", entry, tensors, width)
-    spec.check_keys(_LAYER_KEYS | layer_type.keys, layer_type.keys)
-    activation = spec.choice("activation", ACTIVATIONS)
-    layer = ModelLayer(kind, layer_type.read(spec), activation)
-    spec.check_width(layer.in_width)
-    return layer
-
-
-def _where(layers: Sequence[ModelLayer]) -> str:
-    """Return the last layer for a message."""
-    return f"layer {len(layers) - 1} ({layers[-1].type})"
-
-
-def _check_outputs(config: Section, layers: Sequence[ModelLayer], outputs: tuple[str, ...]) -> None:
-    width = layers[-1].out_width
-    if width != len(outputs):
-        raise config.error(f"{_where(layers)} returns {width} values a node, but outputs names {len(outputs)}")
 
 
 def _warn_of_transposes(path: Path, tensors: Tensors) -> None:

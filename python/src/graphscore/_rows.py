@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from graphscore._arrays import Floats
 from graphscore._sparse import csr_scale_rows
@@ -47,3 +48,28 @@ def scale(rows: Floats, factors: Floats) -> None:
     # The rows as a sparse matrix without zeros; the loop does not read its column numbers.
     starts = np.arange(0, (nodes + 1) * columns, columns, dtype=np.int64)
     csr_scale_rows(nodes, columns, starts, starts, values, factors)
+
+
+def squares(rows: Floats) -> npt.NDArray[np.float64]:
+    """Sum the squares of each row, in float64: [N, C] -> [N, 1]."""
+    return dots(rows, rows)
+
+
+def dots(rows: Floats, others: Floats) -> npt.NDArray[np.float64]:
+    """Sum the products of two rows each, in float64: [N, C], [N, C] -> [N, 1].
+
+    numpy adds the columns of a row in an order that follows from C alone, where it need not convert them.
+    """
+    return row_sums(np.multiply(rows, others, dtype=np.float64))
+
+
+def row_sums(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Sum each row: [N, C], row-major -> [N, 1]."""
+    return np.add.reduce(rows, axis=1, keepdims=True)
+
+
+def normalize_rows(rows: Floats, least: float) -> Floats:
+    """Divide each row by its Euclidean length, or by `least` where it is shorter; in place."""
+    lengths = np.sqrt(squares(rows))
+    np.divide(rows, np.maximum(lengths, least), out=rows, casting="same_kind")
+    return rows

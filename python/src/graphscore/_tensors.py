@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, TypeAlias
 
 import numpy as np
 
 from graphscore._arrays import Floats
 from graphscore._config import ModelError, printable
 from graphscore._header import DamagedError, Entry, read_header
+
+Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor of a file."""
 
 _LISTED: Final = 8
 _COUNTER: Final = "num_batches_tracked"  # of a BatchNorm: counts training steps, no score depends on it
@@ -85,8 +88,26 @@ class Tensors:
         value.flags.writeable = False
         return value
 
-    def check_used(self, ignored: Collection[str]) -> None:
+    def check_shapes(self, shapes: Shapes | None, other: str) -> Shapes:
+        """Return names and shapes of all tensors.
+
+        Raises ModelError where they are not `shapes`, which are those of a file `other`.
+        """
+        own = {name: entry.shape for name, entry in self._entries.items()}
+        if shapes is None:
+            return own
+        for name in sorted(own.keys() | shapes.keys()):
+            if own.get(name) != shapes.get(name):
+                raise ModelError(
+                    f"{self._path}: tensor {printable(name)} {_said(own.get(name))}, but in {other} it"
+                    f" {_said(shapes.get(name))}; the files of weights of one model have the same tensors"
+                )
+        return own
+
+    def check_used(self, ignored: Collection[str], unit: str = "layer") -> None:
         """Refuse tensors that nothing has asked for and that are not in `ignored`.
+
+        `unit` is what asks for tensors: a layer or a step.
 
         Raises ModelError naming the first ones of them, or a name in `ignored` that is no tensor or is used.
         """
@@ -97,7 +118,7 @@ class Tensors:
         unused = self._entries.keys() - self._used.keys() - set(ignored)
         unused = {name for name in unused if not _ends(name, _COUNTER)}
         if unused:
-            raise ModelError(f"{self._path}: {_unused(sorted(unused))}")
+            raise ModelError(f"{self._path}: {_unused(sorted(unused), unit)}")
 
     def maybe_transposed(self) -> list[str]:
         """Return the used tensors that may be [in, out] without anybody noticing.
@@ -114,17 +135,21 @@ class Tensors:
         return self._entries[name]
 
 
-def _unused(names: list[str]) -> str:
+def _said(shape: tuple[int, ...] | None) -> str:
+    return "is absent" if shape is None else f"has shape {list(shape)}"
+
+
+def _unused(names: list[str], unit: str) -> str:
     what = f"{len(names)} tensors: {_listed(names)}" if len(names) > 1 else f"tensor {_listed(names)}"
     looks = ""
-    for endings, look in _LOOKS:
+    for endings, look in _LOOKS if unit == "layer" else ():
         found = next((name for name in names if any(_ends(name, ending) for ending in endings)), None)
         if found is not None:
             looks = f"; {printable(found)} looks like {look}"
             break
     return (
-        f"no layer uses {what}{looks}; scores would be wrong without what the model was trained with:"
-        " describe it in layers, or name it in ignored of config.json if no score depends on it"
+        f"no {unit} uses {what}{looks}; scores would be wrong without what the model was trained with:"
+        f" describe it in {unit}s, or name it in ignored of config.json if no score depends on it"
     )
 
 

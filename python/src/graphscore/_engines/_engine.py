@@ -85,6 +85,6 @@ class Engine(Protocol):
         A graph with an edge that leaves it, or with a category that the model has no table row or type for, is
         listed in `failed`, its rows are zero, and it disturbs no other graph. Raises BatchError if a column
         that the model reads is absent or of another width where the batch has nodes, edges or graphs for it
-        (absent edge weights are all 1), and MemoryError if there is not enough memory. Any other exception is a bug; it ends
-        the call, and the engine stays usable.
+        (absent edge weights are all 1), and MemoryError if there is not enough memory. Any other exception is a
+        bug; it ends the call, and the engine stays usable.
         """

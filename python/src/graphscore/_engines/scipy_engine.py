@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import scipy
 from threadpoolctl import threadpool_info
 
 from graphscore import _activations, _products
-from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS, Activation
-from graphscore._arrays import Floats, Indices
-from graphscore._batch import BatchError, GraphBatch, Scores, indices, offsets, out_of_range
-from graphscore._edges import Edges
+from graphscore._activations import Activation
+from graphscore._arrays import Floats
+from graphscore._batch import BatchError, GraphBatch, Level, Scores, indices, offsets, out_of_range
+from graphscore._categories import Places, merge, out_of_categories
 from graphscore._engines._engine import EngineError, EngineInfo
-from graphscore._layers import Forward
+from graphscore._graphs import Graphs
 from graphscore._model import Model, load_model
-from graphscore._products import STRATEGIES, Strategy
+from graphscore._network import COLUMNS, Category, Network
+from graphscore._ops import EDGE_WEIGHT
+from graphscore._products import STRATEGIES, Product, Strategy
+from graphscore._program import Program
 
 _CHUNK_FLOATS: Final = 1 << 19
 _CHUNK_NODES: Final = 1024
-
-
-@dataclass(frozen=True)
-class _Step:
-    forward: Forward
-    activation: Activation
 
 
 class ScipyEngine:
@@ -49,55 +46,108 @@ class ScipyEngine:
         self, model: Model, *, strategies: Sequence[Strategy] = STRATEGIES, chunk_nodes: int | None = None
     ) -> None:
         self.model = model
-        # 2 MiB for the widest array, so that what a layer reads and writes stays near the processor.
-        widest = max(model.in_features, *(layer.out_width for layer in model.layers))
-        self._chunk_nodes = chunk_nodes or max(_CHUNK_NODES, _CHUNK_FLOATS // widest)
-        make_product = _products.Chooser(strategies)
+        node_width, edge_width = _widths(model.in_features, model.members[0])
+        # 2 MiB for the widest array, so that what a step reads and writes stays near the processor.
+        self._chunk_nodes = chunk_nodes or max(_CHUNK_NODES, _CHUNK_FLOATS // node_width)
+        self._edge_nodes = edge_width / node_width
+        types = model.inputs.get("edge_type", 0)
+        self._categories = model.members[0].categories | ({Category("edge_type", 0, types)} if types else set())
+        compiler = _Compiler(strategies)
         try:
-            self._steps = tuple(
-                _Step(
-                    layer.parameters.compile(make_product),
-                    _tested(layer.activation, ACTIVATIONS[layer.activation]),
-                )
-                for layer in model.layers
-            )
+            self._programs = tuple(Program(member, compiler) for member in model.members)
         except _products.ProductError as error:
             raise EngineError(str(error)) from None
-        self._output = _tested(model.output_activation, OUTPUT_ACTIVATIONS[model.output_activation])
 
     def info(self) -> EngineInfo:
         """Return the versions of numpy and SciPy, and the BLAS that numpy uses."""
         return EngineInfo("scipy", {"numpy": np.__version__, "scipy": scipy.__version__}, _blas())
 
     def score(self, batch: GraphBatch) -> Scores:
-        """Score every node of every graph: [N, K], where K is the number of the model's outputs.
+        """Score a batch: [rows, K], where K is the number of the model's outputs.
 
         Memory beyond the batch and its scores is that of one chunk of whole graphs.
         """
-        if batch.nodes and batch.width != self.model.in_features:
-            raise BatchError(f"feature_width: {batch.width}, but the model takes {self.model.in_features}")
-        values = np.zeros((batch.nodes, len(self.model.outputs)), np.float32)
+        columns = self._columns(batch)
         node_offsets, indptr = offsets(batch.node_counts), offsets(batch.in_degrees)
         sources = indices(batch.sources)
         graph_edges = indptr[node_offsets]
-        failed = out_of_range(sources, node_offsets, graph_edges)
-        broken = {failure.graph for failure in failed}
+        failed = merge(
+            out_of_range(sources, node_offsets, graph_edges),
+            out_of_categories(columns, self._categories, Places(node_offsets, graph_edges, indptr, sources)),
+        )
+        places: dict[Level, npt.NDArray[Any]] = {
+            "node": node_offsets,
+            "edge": graph_edges,
+            "graph": np.arange(batch.graphs + 1),
+        }
+        values = np.zeros((batch.rows(self.model.level), len(self.model.outputs)), np.float32)
+        rows = places[self.model.level]
         with np.errstate(all="ignore"):
-            for first, last in _runs(node_offsets, self._chunk_nodes, broken):
-                nodes = slice(int(node_offsets[first]), int(node_offsets[last]))
-                edges = slice(int(graph_edges[first]), int(graph_edges[last]))
-                chunk = Edges(
-                    indptr=indptr[nodes.start : nodes.stop + 1] - indptr[nodes.start],
-                    sources=sources[edges] - node_offsets[first],
-                    weights=None if batch.edge_weights is None else batch.edge_weights[edges].copy(),
+            for first, last in self._runs(node_offsets, graph_edges, {failure.graph for failure in failed}):
+                graphs = Graphs(
+                    node_offsets[first : last + 1] - node_offsets[first],
+                    indptr[node_offsets[first] : node_offsets[last] + 1] - graph_edges[first],
+                    sources[graph_edges[first] : graph_edges[last]] - node_offsets[first],
+                    _part(batch.edge_weights, graph_edges, first, last),
                 )
-                values[nodes] = self._forward(np.array(batch.features[nodes], np.float32, order="C"), chunk)
-        return Scores(values, failed)
+                parts = {
+                    name: column[places[COLUMNS[name]][first] : places[COLUMNS[name]][last]]
+                    for name, column in columns.items()
+                }
+                values[rows[first] : rows[last]] = self._compute(parts, graphs)
+        if self.model.level == "graph":
+            values[np.asarray(batch.node_counts) == 0] = 0
+        return Scores(values, failed, self.model.level)
 
-    def _forward(self, rows: Floats, edges: Edges) -> Floats:
-        for step in self._steps:
-            rows = step.activation(step.forward(rows, edges))
-        return self._output(rows)
+    def _compute(self, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> Floats:
+        """Compute the scores of a chunk: the mean of the members, and their standard deviations where asked."""
+        results = [program.run(_inputs(program, parts, graphs), graphs) for program in self._programs]
+        if len(results) == 1:
+            return results[0]
+        mean = _mean([result.astype(np.float64) for result in results])
+        if not self.model.std:
+            return mean.astype(np.float32)
+        deviation = np.sqrt(_mean([np.square(result - mean) for result in results]))
+        return np.concatenate([mean, deviation], axis=1).astype(np.float32)
+
+    def _runs(
+        self, node_offsets: npt.NDArray[Any], graph_edges: npt.NDArray[Any], broken: set[int]
+    ) -> Iterator[tuple[int, int]]:
+        """Cut the graphs into runs [first, last) of about equal size, without the broken and empty ones."""
+        graphs = len(node_offsets) - 1
+        ends = node_offsets + graph_edges * self._edge_nodes if self._edge_nodes else node_offsets
+        first = 0
+        for stop in [*sorted(broken), graphs]:
+            while first < stop:
+                limit = ends[first] + self._chunk_nodes
+                last = max(first + 1, min(int(np.searchsorted(ends, limit, side="right")) - 1, stop))
+                if node_offsets[last] > node_offsets[first]:
+                    yield first, last
+                first = last
+            first = stop + 1
+
+    def _columns(self, batch: GraphBatch) -> dict[str, npt.NDArray[Any]]:
+        """Return the columns that the model reads, other than edge weights. Raises BatchError."""
+        columns: dict[str, npt.NDArray[Any]] = {"x": batch.features}
+        wanted = self.model.inputs
+        if batch.nodes and batch.width != wanted["x"]:
+            raise BatchError(f"feature_width: {batch.width}, but the model takes {wanted['x']}")
+        for name, field, column, rows in (
+            ("edge_attr", "edge_features", batch.edge_features, batch.edges),
+            ("graph_attr", "graph_features", batch.graph_features, batch.graphs),
+        ):
+            if name not in wanted:
+                continue
+            if rows and (column is None or column.shape[1] != wanted[name]):
+                found = "absent" if column is None else column.shape[1]
+                raise BatchError(f"{field}: {found}, but the model takes {wanted[name]}")
+            columns[name] = np.zeros((rows, wanted[name]), np.float32) if column is None or not rows else column
+        if "edge_type" in wanted:
+            if batch.edges and batch.edge_types is None:
+                raise BatchError("edge_types: absent, but the model takes them")
+            types = np.zeros(0, np.int32) if batch.edge_types is None else batch.edge_types
+            columns["edge_type"] = types[:, None]
+        return columns
 
 
 def load(folder: Path) -> ScipyEngine:
@@ -116,24 +166,50 @@ def _blas() -> str:
     return "unknown"
 
 
-def _tested(name: str, activation: Activation) -> Activation:
-    if not _activations.place_invariant(activation):
-        raise EngineError(
-            f"activation {name} returns other bits at other places of an array with this numpy build; use another one"
-        )
-    return activation
+class _Compiler:
+    """Makes products and tests functions, each shape and each name once; see `graphscore._ops.Compiler`."""
+
+    def __init__(self, strategies: Sequence[Strategy]) -> None:
+        self._choose = _products.Chooser(strategies)
+        self._tested: set[str] = set()
+
+    def product(self, matrix: Floats, /) -> Product:
+        return self._choose(matrix)
+
+    def tested(self, name: str, function: Activation, /) -> Activation:
+        if name not in self._tested and not _activations.place_invariant(function):
+            raise EngineError(
+                f"activation {name} returns other bits at other places of an array with this numpy build;"
+                " use another one"
+            )
+        self._tested.add(name)
+        return function
 
 
-def _runs(node_offsets: Indices, chunk_nodes: int, broken: set[int]) -> Iterator[tuple[int, int]]:
-    """Cut the graphs into runs [first, last) of about chunk_nodes nodes, without the broken and empty ones."""
-    graphs = len(node_offsets) - 1
-    stops = [*sorted(broken), graphs]
-    first = 0
-    for stop in stops:
-        while first < stop:
-            limit = int(node_offsets[first]) + chunk_nodes
-            last = max(first + 1, min(int(np.searchsorted(node_offsets, limit, side="right")) - 1, stop))
-            if node_offsets[last] > node_offsets[first]:
-                yield first, last
-            first = last
-        first = stop + 1
+def _widths(in_features: int, network: Network) -> tuple[int, int]:
+    """Return the values of a node and of an edge in the widest arrays of a network."""
+    steps = [placed.step for placed in network.steps]
+    edge = max(step.width if step.kind == "edge" else step.edge_width for step in steps)
+    return max(in_features, *(step.width for step in steps if step.kind != "edge"), 1), edge
+
+
+def _part(column: Floats | None, offsets: npt.NDArray[Any], first: int, last: int) -> Floats | None:
+    """Return the rows of graphs first to before last; a copy, as those of a request may lie at any address."""
+    return None if column is None else column[offsets[first] : offsets[last]].copy()
+
+
+def _inputs(program: Program, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> dict[str, Floats]:
+    """Return the columns that a program uses, as it wants them; x may be used up."""
+    result = {name: np.array(part, np.float32, order="C") for name, part in parts.items() if name in program.columns}
+    if EDGE_WEIGHT in program.columns:
+        weights = np.ones(graphs.edges, np.float32) if graphs.weights is None else graphs.weights
+        result[EDGE_WEIGHT] = weights[:, None]
+    return result
+
+
+def _mean(results: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float64]:
+    """Average arrays, added in their order."""
+    total = results[0].copy()
+    for result in results[1:]:
+        total += result
+    return total / len(results)

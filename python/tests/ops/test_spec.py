@@ -1,4 +1,4 @@
-"""What layer types read of config.json: values, ranges, defaults, tensors, and one sentence for what is wrong."""
+"""What operations read of config.json: values, ranges, defaults, tensors, and one sentence for what is wrong."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import graphscore
-from graphscore._layers import LAYER_TYPES, LayerSpec
+from graphscore._ops import StepSpec
 from graphscore._tensors import Tensors
 
 TENSORS = {
@@ -24,14 +24,14 @@ TENSORS = {
 
 
 @contextmanager
-def spec_of(tmp_path: Path, entry: dict[str, Any]) -> Iterator[LayerSpec]:
+def spec_of(tmp_path: Path, entry: dict[str, Any]) -> Iterator[StepSpec]:
     path = tmp_path / "model.safetensors"
     save_file(TENSORS, path)
     with path.open("rb") as file:
-        yield LayerSpec(Path("config.json"), "layer 2 (x)", entry, Tensors(path, file))
+        yield StepSpec(Path("config.json"), "layer 2 (x)", entry, Tensors(path, file))
 
 
-GOOD: list[tuple[dict[str, Any], Callable[[LayerSpec], object], object]] = [
+GOOD: list[tuple[dict[str, Any], Callable[[StepSpec], object], object]] = [
     ({"a": 0.5}, lambda s: s.number("a"), 0.5),
     ({"a": 1}, lambda s: s.number("a", minimum=1, maximum=1), 1.0),
     ({}, lambda s: s.number("a", default=0.2, minimum=0), 0.2),
@@ -45,7 +45,7 @@ GOOD: list[tuple[dict[str, Any], Callable[[LayerSpec], object], object]] = [
     ({"a": None}, lambda s: s.optional_weight("a", "out"), None),
     ({}, lambda s: s.optional_weight("a", "out"), None),
 ]
-BAD: list[tuple[dict[str, Any], Callable[[LayerSpec], object], str]] = [
+BAD: list[tuple[dict[str, Any], Callable[[StepSpec], object], str]] = [
     ({}, lambda s: s.number("a"), "key 'a' is missing"),
     ({}, lambda s: s.flag("a"), "key 'a' is missing"),
     ({}, lambda s: s.choice("a", ("mean",)), "key 'a' is missing"),
@@ -68,7 +68,7 @@ BAD: list[tuple[dict[str, Any], Callable[[LayerSpec], object], str]] = [
 
 
 @pytest.mark.parametrize(("entry", "read", "wanted"), GOOD)
-def test_values(entry: dict[str, Any], read: Callable[[LayerSpec], object], wanted: object, tmp_path: Path) -> None:
+def test_values(entry: dict[str, Any], read: Callable[[StepSpec], object], wanted: object, tmp_path: Path) -> None:
     with spec_of(tmp_path, entry) as spec:
         result = read(spec)
     assert (type(result), result) == (type(wanted), wanted)
@@ -76,7 +76,7 @@ def test_values(entry: dict[str, Any], read: Callable[[LayerSpec], object], want
 
 @pytest.mark.parametrize(("entry", "read", "message"), BAD)
 def test_errors_name_layer_key_and_value(
-    entry: dict[str, Any], read: Callable[[LayerSpec], object], message: str, tmp_path: Path
+    entry: dict[str, Any], read: Callable[[StepSpec], object], message: str, tmp_path: Path
 ) -> None:
     with spec_of(tmp_path, entry) as spec, pytest.raises(graphscore.ModelError) as caught:
         read(spec)
@@ -105,26 +105,3 @@ def test_a_key_that_is_not_declared_is_a_bug(tmp_path: Path) -> None:
         for read in (spec.number, spec.flag, spec.get):
             with pytest.raises(KeyError, match="'slop' is not among the known keys of layer 2"):
                 read("slop")
-
-
-class Recorder(LayerSpec):
-    """Notes which keys a layer type asks for."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.asked: list[str] = []
-
-    def _value(self, key: str, default: object) -> object:
-        self.asked.append(key)
-        return super()._value(key, default)
-
-
-@pytest.mark.parametrize("name", sorted(LAYER_TYPES))
-def test_layer_types_read_the_keys_that_they_declare(name: str, tmp_path: Path) -> None:
-    layer_type = LAYER_TYPES[name]
-    entry = {key: "bias" if key == "bias" else "matrix" for key in layer_type.keys}
-    with spec_of(tmp_path, entry) as plain:
-        recorder = Recorder(Path("config.json"), "layer 0", entry, plain._tensors)
-        layer = layer_type.read(recorder)
-    assert sorted(recorder.asked) == sorted(layer_type.keys)
-    assert (layer.in_width, layer.out_width) == (3, 8)

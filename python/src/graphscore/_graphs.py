@@ -1,0 +1,114 @@
+"""The graphs of a chunk as operations see them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Final, TypeVar, cast
+
+import numpy as np
+
+from graphscore._arrays import Floats, Indices
+from graphscore._segments import Segments
+from graphscore._sparse import csr_matvec, csr_matvecs, expandptr
+
+T = TypeVar("T")
+
+
+class Graphs:
+    """G graphs with N nodes and E edges side by side; edges are grouped by target: a CSR matrix whose rows are targets.
+
+    What operations derive from them (a normalised matrix, say) is computed for the first step that needs it and kept
+    for the others. One thread uses an object of this class.
+
+    Args:
+        node_offsets: the first node of each graph, and the end, [G + 1].
+        indptr: the edges that point to node i are indptr[i] .. indptr[i + 1], [N + 1].
+        sources: the source of each edge, [E], each below N.
+        weights: the column of edge weights, [E], or None: every edge weighs 1.
+    """
+
+    def __init__(self, node_offsets: Indices, indptr: Indices, sources: Indices, weights: Floats | None = None) -> None:
+        self.node_offsets: Final = node_offsets
+        self.indptr: Final = indptr
+        self.sources: Final = sources
+        self.weights: Final = weights
+        self._derived: dict[Hashable, object] = {}
+
+    @property
+    def graphs(self) -> int:
+        """G."""
+        return len(self.node_offsets) - 1
+
+    @property
+    def nodes(self) -> int:
+        """N."""
+        return len(self.indptr) - 1
+
+    @property
+    def edges(self) -> int:
+        """E."""
+        return len(self.sources)
+
+    def derive(self, build: Callable[..., T], *arguments: Hashable) -> T:
+        """Return `build(self, *arguments)`, computed once for these arguments."""
+        key = (build, *arguments)
+        if key not in self._derived:
+            self._derived[key] = build(self, *arguments)
+        return cast("T", self._derived[key])
+
+
+class Adjacency:
+    """An [N, N] sparse float32 matrix whose rows are targets, to be multiplied with dense rows.
+
+    Each row is summed in the order of its edges, so the sums of a graph do not depend on its neighbours. The
+    C code of SciPy's own products is called directly: a csr_array checks and dispatches for longer than a small
+    chunk takes to multiply.
+
+    Args:
+        weights: [E].
+        sources: [E], each below the number of rows that it is multiplied with: nothing checks them again.
+        indptr: [N + 1].
+    """
+
+    def __init__(self, weights: Floats, sources: Indices, indptr: Indices) -> None:
+        self.weights: Final = weights
+        self.sources: Final = sources
+        self.indptr: Final = indptr
+
+    def __matmul__(self, rows: Floats) -> Floats:
+        """Sum weight * rows[source] over the edges of each target: [M, C] -> [N, C], a new array."""
+        nodes, (others, columns) = len(self.indptr) - 1, rows.shape
+        result = np.zeros((nodes, columns), np.float32)
+        matrix = (self.indptr, self.sources, self.weights)
+        if columns == 1:
+            csr_matvec(nodes, others, *matrix, rows.reshape(-1), result.reshape(-1))
+        else:
+            csr_matvecs(nodes, others, columns, *matrix, rows.reshape(-1), result.reshape(-1))
+        return result
+
+
+def unweighted(graphs: Graphs) -> Adjacency:
+    """Every edge with weight 1."""
+    return Adjacency(np.ones(graphs.edges, np.float32), graphs.sources, graphs.indptr)
+
+
+def targets(graphs: Graphs) -> Indices:
+    """The target of each edge, [E]."""
+    result = np.empty(graphs.edges, np.int32)
+    expandptr(graphs.nodes, graphs.indptr, result)
+    return result
+
+
+def edges_of_nodes(graphs: Graphs) -> Segments:
+    """The edges that point to each node."""
+    return Segments(graphs.indptr)
+
+
+def nodes_of_graphs(graphs: Graphs) -> Segments:
+    """The nodes of each graph."""
+    return Segments(graphs.node_offsets)
+
+
+def edges_of_graphs(graphs: Graphs) -> Segments:
+    """The edges of each graph."""
+    return Segments(graphs.indptr[graphs.node_offsets])

@@ -1,0 +1,64 @@
+"""What several convolutions share: aggregation over the edges that point to a node, and linear maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+
+from graphscore._arrays import Floats
+from graphscore._graphs import Adjacency, Graphs, edges_of_nodes, unweighted
+from graphscore._ops._step import Compiler
+from graphscore._rows import Row, scale
+from graphscore._segments import Segments
+
+Aggregation: TypeAlias = Literal["sum", "mean", "max"]
+
+AGGREGATIONS: Final[dict[str, Aggregation]] = {"sum": "sum", "add": "sum", "mean": "mean", "max": "max"}
+"""What `aggr` may be; `add` is PyTorch Geometric's other name for `sum`."""
+
+
+def aggregate(aggr: Aggregation, rows: Floats, graphs: Graphs, weights: Floats | None = None) -> Floats:
+    """Aggregate weight * rows[source] over the edges of each target: [N, C] -> [N, C], a new array; 0 over none.
+
+    The sum is in the order of the edges; weights, [E], may be those of the request or of a step.
+    """
+    if aggr == "max":
+        messages = np.take(rows, graphs.sources, axis=0)
+        if weights is not None:
+            scale(messages, weights)
+        return reduce(aggr, messages, graphs.derive(edges_of_nodes))
+    adjacency = graphs.derive(unweighted) if weights is None else Adjacency(weights, graphs.sources, graphs.indptr)
+    result = adjacency @ rows
+    if aggr == "mean":
+        result /= graphs.derive(edges_of_nodes).floats
+    return result
+
+
+def reduce(aggr: Aggregation, messages: Floats, edges: Segments) -> Floats:
+    """Aggregate a message an edge over the edges of each node: [E, C] -> [N, C], a new array; 0 over none."""
+    if aggr == "max":
+        return edges.maximum(messages)
+    result = edges.sum(messages)
+    if aggr == "mean":
+        result /= edges.floats
+    return result
+
+
+def propagation(aggr: Aggregation, width: int) -> int:
+    """Return how many values an edge `aggregate` needs room for, for rows of a width."""
+    return width if aggr == "max" else 0
+
+
+def linear(compiler: Compiler, weight: Floats, bias: Floats | None) -> Callable[[Floats], Floats]:
+    """Return x W^T + b for a weight [out, in] and a bias [out]: a function [N, in] -> [N, out], a new array."""
+    product, row = compiler.product(weight.T), None if bias is None else Row(bias)
+
+    def run(rows: Floats) -> Floats:
+        result = product(rows)
+        if row is not None:
+            row.apply(np.add, result)
+        return result
+
+    return run
