@@ -20,11 +20,17 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """One graph as a user has it: features [n, w], edges [e, 2] (source, target), weights [e] or None."""
+    """One graph as a user has it: features [n, w], edges [e, 2] (source, target), and columns or None.
+
+    weights [e], edge_features [e, d], edge_types [e], graph_features [f].
+    """
 
     features: Array
     edges: Array
     weights: Array | None = None
+    edge_features: Array | None = None
+    edge_types: Array | None = None
+    graph_features: Array | None = None
 
     @property
     def nodes(self) -> int:
@@ -32,9 +38,10 @@ class Graph:
 
 
 def batch(graphs: Sequence[Graph], *, width: int = 3) -> GraphBatch:
-    """Put graphs side by side, as the Go side does; weights where any graph has some."""
+    """Put graphs side by side, as the Go side does; weights where any graph has some, other columns where all have."""
     weighted = any(graph.weights is not None for graph in graphs)
     sources, degrees, weights = [], [], []
+    more: dict[str, list[Array]] = {"edge_features": [], "edge_types": [], "graph_features": []}
     base = 0
     for graph in graphs:
         edges = graph.edges.reshape(-1, 2)
@@ -43,6 +50,10 @@ def batch(graphs: Sequence[Graph], *, width: int = 3) -> GraphBatch:
         degrees.append(np.bincount(edges[:, 1], minlength=graph.nodes))
         own = np.ones(len(edges), np.float32) if graph.weights is None else graph.weights
         weights.append(own[order].astype(np.float32))
+        for name, parts in more.items():
+            column = getattr(graph, name)
+            if column is not None:
+                parts.append(column[None] if name == "graph_features" else column[order])
         base += graph.nodes
     return GraphBatch(
         node_counts=np.array([graph.nodes for graph in graphs], np.uint32),
@@ -50,6 +61,7 @@ def batch(graphs: Sequence[Graph], *, width: int = 3) -> GraphBatch:
         in_degrees=_join(degrees, np.zeros(0)).astype(np.uint32),
         sources=_join(sources, np.zeros(0)).astype(np.uint32),
         edge_weights=_join(weights, np.zeros(0, np.float32)) if weighted else None,
+        **{name: np.concatenate(parts) for name, parts in more.items() if parts},
     )
 
 
