@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -98,13 +98,16 @@ def numbers(values: Any) -> Any:
     return float(f"{values:.12g}") if math.isfinite(values) else None
 
 
+Call: TypeAlias = Callable[[Any, Given], Any]
+
+
 @dataclass(frozen=True)
 class Case:
     """A module and what it is called: steps of graphscore/2 with the tensors of its state_dict."""
 
     name: str
     module: nn.Module
-    call: Callable[[Any, Given], torch.Tensor]
+    call: Call
     steps: list[dict[str, Any]]
     level: str = "node"
 
@@ -145,6 +148,16 @@ class Case:
 def step(name: str, op: str, *inputs: str, **keys: Any) -> dict[str, Any]:
     """Return a step of config.json."""
     return {"name": name, "op": op, "inputs": list(inputs), **keys}
+
+
+def of_x(function: Callable[[Any], Any], first: Callable[[Any], Any] | None = None) -> Call:
+    """Return the call of a function of x, or of what another one makes of it."""
+    return lambda _, given: function(given.x if first is None else first(given.x))
+
+
+def pooled(pool: Callable[[Any, Any], Any]) -> Call:
+    """Return the call of a readout of nodes."""
+    return lambda _, given: pool(given.x, given.batch)
 
 
 def convolutions() -> list[Case]:
@@ -223,6 +236,7 @@ def isomorphism() -> list[Case]:
     """Return the cases of GIN and GINE."""
     plain = lambda m, g: m(g.x, g.edge_index)  # noqa: E731
     attributed = lambda m, g: m(g.x, g.edge_index, g.edge_attr)  # noqa: E731
+    encoded = lambda m, g: m["conv"](g.x, g.edge_index, m["edge"](g.edge_attr))  # noqa: E731
     mlp = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
     after = [
         step("h", "linear", "a", weight="nn.0.weight", bias="nn.0.bias"),
@@ -248,21 +262,13 @@ def isomorphism() -> list[Case]:
         ]
         cases.append(Case(name, module, attributed, steps))
 
-    class Encoded(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.edge, self.conv = nn.Linear(3, 4), pyg.GINEConv(nn.Identity())
-
-        def forward(self, g: Given) -> torch.Tensor:
-            return self.conv(g.x, g.edge_index, self.edge(g.edge_attr))
-
-    module = Encoded()
+    module = nn.ModuleDict({"edge": nn.Linear(3, 4), "conv": pyg.GINEConv(nn.Identity())})
     randomise(module, sum(b"gine without weight"))
     steps = [
         step("e", "linear", "edge_attr", weight="edge.weight", bias="edge.bias"),
-        step("o", "gine", "x", edge_attr="e", eps=float(module.conv.eps)),
+        step("o", "gine", "x", edge_attr="e", eps=float(module["conv"].eps)),
     ]
-    cases.append(Case("gine without weight", module, lambda m, g: m(g), steps))
+    cases.append(Case("gine without weight", module, encoded, steps))
     return cases
 
 
@@ -386,14 +392,14 @@ def activations() -> list[Case]:
             Case(
                 f"activation {name}",
                 nn.Identity(),
-                lambda _, g, f=call: f(g.x),
+                of_x(call),
                 [step("o", "activation", "x", function=name)],
             )
         )
     for name in ("log", "sqrt", "reciprocal"):
         call = getattr(torch, name)
         steps = [step("s", "activation", "x", function="exp"), step("o", "activation", "s", function=name)]
-        cases.append(Case(f"activation {name}", nn.Identity(), lambda _, g, f=call: f(g.x.exp()), steps))
+        cases.append(Case(f"activation {name}", nn.Identity(), of_x(call, torch.exp), steps))
     cases += [
         Case("prelu one", nn.PReLU(), lambda m, g: m(g.x), [step("o", "prelu", "x", weight="weight")]),
         Case("prelu", nn.PReLU(4), lambda m, g: m(g.x), [step("o", "prelu", "x", weight="weight")]),
@@ -491,7 +497,7 @@ def readouts() -> list[Case]:
     identity = nn.Identity()
     pools = {"sum": pyg.global_add_pool, "mean": pyg.global_mean_pool, "max": pyg.global_max_pool}
     cases = [
-        Case(f"{name}_pool", identity, lambda _, g, f=f: f(g.x, g.batch), [step("o", f"{name}_pool", "x")], "graph")
+        Case(f"{name}_pool", identity, pooled(f), [step("o", f"{name}_pool", "x")], "graph")
         for name, f in pools.items()
     ]
     aggregations = {

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from graphscore._network import LAYER_KEYS
+from graphscore._ops import OPERATIONS
+from graphscore._ops.activation import FUNCTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
@@ -49,3 +51,15 @@ def test_the_command_names_what_exists() -> None:
     words = command[1].split()
     model = Path(__file__).parents[2] / words[words.index("--model") + 1]
     assert (model / "config.json").is_file()
+
+
+def test_every_operation_and_function_is_described() -> None:
+    part = README[README.index("### Models of steps") : README.index("## Python API")]
+    for name, operation in OPERATIONS.items():
+        row = next(line for line in part.splitlines() if re.match(rf"\|[^|]*`{name}`", line))
+        keys = operation.keys if name != "activation" else {"function"}
+        for key in keys:
+            assert f"`{key}`" in row or f"`{key}=" in row, (name, key)
+    for name, (_, parameters) in FUNCTIONS.items():
+        assert f"`{name}`" in part
+        assert all(f"`{key}" in part for key in parameters)
