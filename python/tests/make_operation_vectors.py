@@ -140,9 +140,14 @@ class Case:
                 "ignored": unused,
                 "steps": self.steps,
             },
-            "tensors": {key: state[key].tolist() for key in state if key in named},
+            "tensors": {key: heads(state[key]).tolist() for key in state if key in named},
             "scores": scores,
         }
+
+
+def heads(tensor: torch.Tensor) -> torch.Tensor:
+    """Return attention weights, [1, heads, out] in PyTorch Geometric, as [heads, out]."""
+    return tensor[0] if tensor.dim() == 3 else tensor
 
 
 def step(name: str, op: str, *inputs: str, **keys: Any) -> dict[str, Any]:
@@ -270,6 +275,108 @@ def isomorphism() -> list[Case]:
     ]
     cases.append(Case("gine without weight", module, encoded, steps))
     return cases
+
+
+def attention() -> list[Case]:
+    """Return the cases of GAT, GATv2 and the graph transformer."""
+    plain = lambda m, g: m(g.x, g.edge_index)  # noqa: E731
+    attributed = lambda m, g: m(g.x, g.edge_index, g.edge_attr)  # noqa: E731
+    gat = {"weight": "lin.weight", "att_src": "att_src", "att_dst": "att_dst", "bias": "bias"}
+    gat_edge = {"edge_attr": "edge_attr", "lin_edge": "lin_edge.weight", "att_edge": "att_edge"}
+    left = {"weight_l": "lin_l.weight", "bias_l": "lin_l.bias", "att": "att", "bias": "bias"}
+    both = left | {"weight_r": "lin_r.weight", "bias_r": "lin_r.bias"}
+    v2_edge = {"edge_attr": "edge_attr", "lin_edge": "lin_edge.weight"}
+    cases = [
+        Case("gat", pyg.GATConv(4, 3), plain, [step("o", "gat", "x", heads=1, **gat)]),
+        Case("gat heads", pyg.GATConv(4, 3, heads=2), plain, [step("o", "gat", "x", heads=2, **gat)]),
+        Case(
+            "gat mean of heads, residual, steep",
+            pyg.GATConv(4, 3, heads=3, concat=False, residual=True, negative_slope=1.5),
+            plain,
+            [step("o", "gat", "x", heads=3, concat=False, residual="res.weight", negative_slope=1.5, **gat)],
+        ),
+        Case(
+            "gat without loops",
+            pyg.GATConv(4, 2, heads=2, add_self_loops=False),
+            plain,
+            [step("o", "gat", "x", heads=2, add_self_loops=False, **gat)],
+        ),
+        Case(
+            "gat without loops, edges",
+            pyg.GATConv(4, 2, heads=2, add_self_loops=False, edge_dim=3),
+            attributed,
+            [step("o", "gat", "x", heads=2, add_self_loops=False, **gat, **gat_edge)],
+        ),
+        Case("gatv2", pyg.GATv2Conv(4, 3), plain, [step("o", "gatv2", "x", heads=1, **both)]),
+        Case(
+            "gatv2 shared weights, heads",
+            pyg.GATv2Conv(4, 2, heads=2, share_weights=True),
+            plain,
+            [step("o", "gatv2", "x", heads=2, **left)],
+        ),
+        Case(
+            "gatv2 mean of heads, residual",
+            pyg.GATv2Conv(4, 3, heads=2, concat=False, residual=True, negative_slope=0.5),
+            plain,
+            [step("o", "gatv2", "x", heads=2, concat=False, residual="res.weight", negative_slope=0.5, **both)],
+        ),
+        Case(
+            "gatv2 without loops, edges",
+            pyg.GATv2Conv(4, 2, heads=2, add_self_loops=False, edge_dim=3),
+            attributed,
+            [step("o", "gatv2", "x", heads=2, add_self_loops=False, **both, **v2_edge)],
+        ),
+    ]
+    for fill in ("mean", "add", "max", "min", 0.5):
+        cases += [
+            Case(
+                f"gat edges fill {fill}",
+                pyg.GATConv(4, 2, heads=2, edge_dim=3, fill_value=fill),
+                attributed,
+                [step("o", "gat", "x", heads=2, fill_value=fill, **gat, **gat_edge)],
+            ),
+            Case(
+                f"gatv2 edges fill {fill}",
+                pyg.GATv2Conv(4, 2, heads=2, edge_dim=3, fill_value=fill),
+                attributed,
+                [step("o", "gatv2", "x", heads=2, fill_value=fill, **both, **v2_edge)],
+            ),
+        ]
+    return cases + transformers()
+
+
+def transformers() -> list[Case]:
+    """Return the cases of the graph transformer."""
+    keys = {f"{kind}_{name}": f"lin_{name}.{kind}" for kind in ("weight", "bias") for name in ("query", "key", "value")}
+    skip = {"weight_skip": "lin_skip.weight", "bias_skip": "lin_skip.bias"}
+    plain = lambda m, g: m(g.x, g.edge_index)  # noqa: E731
+    attributed = lambda m, g: m(g.x, g.edge_index, g.edge_attr)  # noqa: E731
+    edge = {"edge_attr": "edge_attr", "weight_edge": "lin_edge.weight"}
+    gate = {"beta": True, "weight_beta": "lin_beta.weight"}
+    return [
+        Case("transformer", pyg.TransformerConv(4, 3), plain, [step("o", "transformer", "x", heads=1, **keys, **skip)]),
+        Case(
+            "transformer heads, edges, beta",
+            pyg.TransformerConv(4, 2, heads=2, edge_dim=3, beta=True),
+            attributed,
+            [step("o", "transformer", "x", heads=2, **keys, **skip, **edge, **gate)],
+        ),
+        Case(
+            "transformer mean of heads, edges, beta",
+            pyg.TransformerConv(4, 3, heads=2, concat=False, edge_dim=3, beta=True),
+            attributed,
+            [step("o", "transformer", "x", heads=2, concat=False, **keys, **skip, **edge, **gate)],
+        ),
+        Case(
+            "transformer without root and bias",
+            pyg.TransformerConv(4, 2, heads=3, root_weight=False, bias=False),
+            plain,
+            [
+                step("o", "transformer", "x", heads=3, root_weight=False)
+                | {key: name for key, name in keys.items() if key.startswith("weight")}
+            ],
+        ),
+    ]
 
 
 def norms() -> list[Case]:
@@ -577,7 +684,7 @@ def readouts() -> list[Case]:
 
 def cases() -> list[dict[str, Any]]:
     """Return every case."""
-    every = [*convolutions(), *isomorphism(), *norms(), *activations(), *rows(), *readouts()]
+    every = [*convolutions(), *isomorphism(), *attention(), *norms(), *activations(), *rows(), *readouts()]
     return [case.compute() for case in every]
 
 

@@ -52,7 +52,7 @@ FLOORS = (
     ("_tensors",),
     ("_ops._spec",),
     ("_ops._step",),
-    ("_ops._affine", "_ops._aggregate"),
+    ("_ops._affine", "_ops._aggregate", "_ops._attention"),
     ("_ops.batch_norm",),
     ("_ops.*",),
     ("_ops",),

@@ -29,6 +29,8 @@ from graphscore._ops import (
     columns,
     embedding,
     ends,
+    gat,
+    gatv2,
     gcn,
     gin,
     gine,
@@ -41,6 +43,7 @@ from graphscore._ops import (
     prelu,
     sage,
     softmax,
+    transformer,
 )
 from graphscore._ops._spec import EDGE_WEIGHT, Scope, StepSpec, Value
 from graphscore._ops._step import Compiler, Function, Operation, Step
@@ -67,7 +70,9 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "divide": arithmetic.DIVIDE,
     "dot": ends.DOT,
     "embedding": embedding.OPERATION,
+    "gat": gat.OPERATION,
     "gather": ends.GATHER,
+    "gatv2": gatv2.OPERATION,
     "gcn": gcn.OPERATION,
     "gin": gin.OPERATION,
     "gine": gine.OPERATION,
@@ -92,5 +97,6 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "spread": ends.SPREAD,
     "subtract": arithmetic.SUBTRACT,
     "sum_pool": pool.SUM,
+    "transformer": transformer.OPERATION,
 }
 """What a step's `op` in config.json may be."""
