@@ -379,6 +379,43 @@ def transformers() -> list[Case]:
     ]
 
 
+def principal() -> list[Case]:
+    """Return the cases of PNA."""
+
+    def made(name: str, call: Call, **options: Any) -> Case:
+        module = pyg.PNAConv(4, 6, deg=torch.tensor([1, 4, 3, 2, 1]), **options)
+        towers, pre, post = (options.get(key, 1) for key in ("towers", "pre_layers", "post_layers"))
+        lists = {
+            f"{part}_{key}": [f"{part}_nns.{t}.{2 * i}.{kind}" for t in range(towers) for i in range(layers)]
+            for part, layers in (("pre", pre), ("post", post))
+            for key, kind in (("weights", "weight"), ("biases", "bias"))
+        }
+        keys = {key: value for key, value in options.items() if key != "edge_dim"}
+        if "edge_dim" in options:
+            keys |= {"edge_attr": "edge_attr"}
+            keys |= {f"edge_{kind}_in": f"edge_encoder.{kind}" for kind in ("weight", "bias")}
+        average = {key: float(getattr(module.aggr_module, key)) for key in ("avg_deg_lin", "avg_deg_log")}
+        last = {"weight": "lin.weight", "bias": "lin.bias"}
+        return Case(name, module, call, [step("o", "pna", "x", **keys, **lists, **average, **last)])
+
+    plain = lambda m, g: m(g.x, g.edge_index)  # noqa: E731
+    attributed = lambda m, g: m(g.x, g.edge_index, g.edge_attr)  # noqa: E731
+    usual = {
+        "aggregators": ["mean", "min", "max", "std"],
+        "scalers": ["identity", "amplification", "attenuation"],
+    }
+    other = {"aggregators": ["sum", "var"], "scalers": ["linear", "inverse_linear", "identity"]}
+    return [
+        made("pna", plain, **usual),
+        made("pna other", plain, **other),
+        made("pna towers", plain, **usual, towers=2),
+        made("pna divided, layers", plain, **usual, towers=2, divide_input=True, pre_layers=2, post_layers=3),
+        made("pna edges", attributed, **usual, edge_dim=3),
+        made("pna edges, towers, layers, elu", attributed, **other, edge_dim=3, towers=2, pre_layers=2, act="elu"),
+        made("pna one", plain, aggregators=["std"], scalers=["identity"], pre_layers=2, act="silu"),
+    ]
+
+
 def norms() -> list[Case]:
     """Return the cases of normalisation."""
     affine = {"weight": "weight", "bias": "bias"}
@@ -684,7 +721,16 @@ def readouts() -> list[Case]:
 
 def cases() -> list[dict[str, Any]]:
     """Return every case."""
-    every = [*convolutions(), *isomorphism(), *attention(), *norms(), *activations(), *rows(), *readouts()]
+    every = [
+        *convolutions(),
+        *isomorphism(),
+        *attention(),
+        *principal(),
+        *norms(),
+        *activations(),
+        *rows(),
+        *readouts(),
+    ]
     return [case.compute() for case in every]
 
 

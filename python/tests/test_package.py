@@ -53,7 +53,7 @@ FLOORS = (
     ("_ops._spec",),
     ("_ops._step",),
     ("_ops._affine", "_ops._aggregate", "_ops._attention"),
-    ("_ops.batch_norm",),
+    ("_ops.activation", "_ops.batch_norm"),
     ("_ops.*",),
     ("_ops",),
     ("_network",),

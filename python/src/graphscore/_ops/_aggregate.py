@@ -15,6 +15,9 @@ from graphscore._segments import Segments
 
 Aggregation: TypeAlias = Literal["sum", "mean", "max"]
 
+_BLOCK: Final = 1 << 19
+"""Values of an edge and column that are computed at once, about: 2 MiB."""
+
 AGGREGATIONS: Final[dict[str, Aggregation]] = {"sum": "sum", "add": "sum", "mean": "mean", "max": "max"}
 """What `aggr` may be; `add` is PyTorch Geometric's other name for `sum`."""
 
@@ -25,15 +28,19 @@ def aggregate(aggr: Aggregation, rows: Floats, graphs: Graphs, weights: Floats |
     The sum is in the order of the edges; weights, [E], may be those of the request or of a step.
     """
     if aggr == "max":
-        messages = np.take(rows, graphs.sources, axis=0)
-        if weights is not None:
-            scale(messages, weights)
-        return reduce(aggr, messages, graphs.derive(edges_of_nodes))
+        return by_blocks(graphs, rows.shape[1], lambda part, runs: runs.maximum(_sent(rows, graphs, weights, part)))
     adjacency = graphs.derive(unweighted) if weights is None else Adjacency(weights, graphs.sources, graphs.indptr)
     result = adjacency @ rows
     if aggr == "mean":
         result /= graphs.derive(edges_of_nodes).floats
     return result
+
+
+def _sent(rows: Floats, graphs: Graphs, weights: Floats | None, part: slice) -> Floats:
+    messages = np.take(rows, graphs.sources[part], axis=0)
+    if weights is not None:
+        scale(messages, weights[part])
+    return messages
 
 
 def reduce(aggr: Aggregation, messages: Floats, edges: Segments) -> Floats:
@@ -44,6 +51,32 @@ def reduce(aggr: Aggregation, messages: Floats, edges: Segments) -> Floats:
     if aggr == "mean":
         result /= edges.floats
     return result
+
+
+def by_blocks(graphs: Graphs, width: int, function: Callable[[slice, Segments], Floats]) -> Floats:
+    """Compute a row a node from its edges: [N, C].
+
+    `function` is given edges and how they belong to nodes one after the other; it returns the rows of those nodes. The
+    edges of one node are never parted; otherwise there are about as many as fit the caches, with `width` values each.
+    """
+    blocks = graphs.derive(_blocks, max(1, _BLOCK // width))
+    if len(blocks) == 1:
+        return function(slice(0, graphs.edges), graphs.derive(edges_of_nodes))
+    parts = []
+    for first, last in blocks:
+        starts = graphs.indptr[first : last + 1]
+        parts.append(function(slice(int(starts[0]), int(starts[-1])), Segments(starts - starts[0])))
+    return np.concatenate(parts)
+
+
+def _blocks(graphs: Graphs, edges: int) -> list[tuple[int, int]]:
+    """Cut the nodes into runs [first, last) with about `edges` edges, at least one node each."""
+    blocks, first = [], 0
+    while first < graphs.nodes:
+        last = int(np.searchsorted(graphs.indptr, graphs.indptr[first] + edges, side="right")) - 1
+        blocks.append((first, max(first + 1, last)))
+        first = blocks[-1][1]
+    return blocks or [(0, 0)]
 
 
 def propagation(aggr: Aggregation, width: int) -> int:

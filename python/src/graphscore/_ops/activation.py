@@ -168,6 +168,12 @@ def read(spec: StepSpec) -> Step:
     return Step(value.kind, value.width, compile_, consumes=name in _IN_PLACE)
 
 
+def plain_function(name: str) -> tuple[str, Activation]:
+    """Return a function with its default parameters, and its name for messages."""
+    make, defaults = FUNCTIONS[name]
+    return _key(name, defaults), _float32(make(**defaults))
+
+
 def _key(name: str, numbers: Mapping[str, float]) -> str:
     """Return the function for messages, e.g. 'elu(alpha=2)'."""
     return f"{name}({', '.join(f'{key}={number:g}' for key, number in numbers.items())})" if numbers else name

@@ -17,10 +17,11 @@ import numpy as np
 
 from graphscore._activations import relu
 from graphscore._arrays import Floats
-from graphscore._graphs import Graphs, edges_of_nodes
-from graphscore._ops._aggregate import AGGREGATIONS, linear, reduce
+from graphscore._graphs import Graphs
+from graphscore._ops._aggregate import AGGREGATIONS, by_blocks, linear, reduce
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._segments import Segments
 
 
 def read(spec: StepSpec) -> Step:
@@ -41,9 +42,13 @@ def read(spec: StepSpec) -> Step:
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
             rows = values[0]
-            messages = np.take(rows, graphs.sources, axis=0)
-            messages += values[place] if prepare is None else prepare(values[place])
-            result = reduce(aggr, relu(messages), graphs.derive(edges_of_nodes))
+
+            def block(part: slice, runs: Segments) -> Floats:
+                messages = np.take(rows, graphs.sources[part], axis=0)
+                messages += values[place][part] if prepare is None else prepare(values[place][part])
+                return reduce(aggr, relu(messages), runs)
+
+            result = by_blocks(graphs, width, block)
             result += rows if own == 1 else rows * own
             return result
 
