@@ -12,7 +12,7 @@ import graphscore
 from graphs import write_model
 from graphscore import _products
 from graphscore._arrays import Floats
-from graphscore._products import TILE, ColumnBlocks, Einsum, WholeWidth
+from graphscore._products import TILE, ColumnBlocks, Einsum, Framed, WholeWidth
 
 SHAPES = [(1, 1), (3, 8), (16, 32), (32, 1), (64, 64), (7, 20), (100, 17)]
 
@@ -21,7 +21,7 @@ def matrix(inner: int, columns: int) -> Floats:
     return np.random.default_rng(inner * 1000 + columns).standard_normal((inner, columns), np.float32)
 
 
-@pytest.mark.parametrize("strategy", [WholeWidth, ColumnBlocks, Einsum])
+@pytest.mark.parametrize("strategy", [WholeWidth, Framed, ColumnBlocks, Einsum])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("rows", [0, 1, TILE - 1, TILE, 2 * TILE + 5])
 def test_right_values(strategy: type[WholeWidth], shape: tuple[int, int], rows: int) -> None:
@@ -43,7 +43,13 @@ def test_strategies_hold_on_this_machine(strategy: type[WholeWidth], shape: tupl
 def test_chosen_product_is_the_first_that_passes() -> None:
     weight = matrix(16, 32)
     chosen = _products.Chooser()(weight)
-    assert type(chosen) is next(s for s in _products.STRATEGIES if _products.place_invariant(s(weight), 16))
+    products = (strategy(weight) for strategy in _products.STRATEGIES)
+    assert type(chosen) is type(next(product for product in products if _products.place_invariant(product, 16)))
+
+
+def test_only_wide_matrices_are_framed() -> None:
+    assert isinstance(_products.framed(matrix(5, 24)), Framed)
+    assert isinstance(_products.framed(matrix(5, 23)), ColumnBlocks)
 
 
 def rotated(place: Callable[[int], bool]) -> _products.Strategy:

@@ -4,7 +4,7 @@ Context: a BLAS picks its code by the shape of the matrices and by a row's place
 have other bits when other graphs are in the batch. Decision: rows always go through the BLAS in tiles of one
 fixed height, the last one padded, and when a model is loaded each of its products is tested at every place of
 a tile before it is used. The fastest strategy that passes is taken. Price: some padding, and on AVX2 kernels
-blocks of 8 columns instead of whole rows.
+a frame of columns that nobody reads, or blocks of 8 columns instead of whole rows.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ TILE: Final = 240
 
 BLOCK: Final = 8
 """Columns of a block. Narrower matrices are padded to it: a single column would take the gemv code."""
+
+
+_WIDE: Final = 24
+"""Columns from which on a frame costs less than blocks."""
 
 
 class Product(Protocol):
@@ -71,6 +75,26 @@ class WholeWidth(_Tiled):
         np.matmul(tiles, self._matrix, out=out)
 
 
+class Framed(_Tiled):
+    """One BLAS call a tile, with 8 columns of zeros on both sides of the matrix.
+
+    On AVX2 kernels only the first and the last 8 columns depend on a row's place; the others have the bits that
+    `ColumnBlocks` returns. Narrow matrices are left to that: the frame would be most of the work.
+    """
+
+    def __init__(self, matrix: Floats) -> None:
+        inner, self._inside = matrix.shape
+        framed = np.zeros((inner, self._inside + 2 * BLOCK), np.float32)
+        framed[:, BLOCK : BLOCK + self._inside] = matrix
+        super().__init__(framed)
+
+    def __call__(self, rows: Floats, /) -> Floats:
+        return np.ascontiguousarray(super().__call__(rows)[:, BLOCK : BLOCK + self._inside])
+
+    def _multiply(self, tiles: Floats, out: Floats) -> None:
+        np.matmul(tiles, self._matrix, out=out)
+
+
 class ColumnBlocks(_Tiled):
     """One BLAS call a tile and 8 columns. Place-invariant on the AVX2 kernels too."""
 
@@ -93,7 +117,12 @@ class Einsum(_Tiled):
             np.einsum("ik,kj->ij", tile, self._matrix, out=target, optimize=False)
 
 
-STRATEGIES: Final[tuple[Strategy, ...]] = (WholeWidth, ColumnBlocks, Einsum)
+def framed(matrix: Floats) -> Product:
+    """Return `Framed` for a wide matrix and `ColumnBlocks` for a narrow one."""
+    return Framed(matrix) if matrix.shape[1] >= _WIDE else ColumnBlocks(matrix)
+
+
+STRATEGIES: Final[tuple[Strategy, ...]] = (WholeWidth, framed, ColumnBlocks, Einsum)
 """Fastest first."""
 
 
