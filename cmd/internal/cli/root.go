@@ -164,8 +164,11 @@ func (g grpcErrors) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// withSignals ends the context at the first SIGINT or SIGTERM, with a *run.SignalError as its cause; the second one
-// ends the process, as without us.
+// sameSignal is how long after a signal another one is the same: timeout(1) sends SIGTERM to the process and to its group.
+const sameSignal = time.Second
+
+// withSignals ends the context at the first SIGINT or SIGTERM, with a *run.SignalError as its cause; the second one,
+// once sameSignal has passed, ends the process, as without us.
 func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	interrupted, freeInterrupt := signal.NotifyContext(parent, syscall.SIGINT)
@@ -177,7 +180,7 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	on := func(received context.Context, s syscall.Signal) (unregister func() bool) {
 		return context.AfterFunc(received, func() {
 			cancel(&run.SignalError{Signal: s}) // the first cause stays
-			free()
+			time.AfterFunc(sameSignal, free)
 		})
 	}
 	ignoreInterrupt, ignoreTerm := on(interrupted, syscall.SIGINT), on(terminated, syscall.SIGTERM)

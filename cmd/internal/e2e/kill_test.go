@@ -192,10 +192,13 @@ func TestSignals(t *testing.T) {
 			output := filepath.Join(t.TempDir(), "out")
 			p := start(t, append(w.args(output), "--json")...)
 			w.committed(t, output, 1)
-			if err := p.cmd.Process.Signal(test.signal); err != nil {
-				t.Fatal(err)
-			}
 			sent := time.Now()
+			for range 2 { // as timeout(1) does: to the process and to its group
+				if err := p.cmd.Process.Signal(test.signal); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(20 * time.Millisecond)
+			}
 			o := p.wait()
 			if took := time.Since(sent); o.code != test.code || took > 5*time.Second {
 				t.Errorf("exit code %d after %v, expected %d at once", o.code, took, test.code)
@@ -240,7 +243,7 @@ func (w *work) secondSignal(t *testing.T) {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(1200 * time.Millisecond) // sooner, it would be the same signal
 	}
 	// Linux ends stopped processes whose parent is gone by SIGHUP, so that their sockets stay: not for wait.
 	_ = p.cmd.Wait() // a signal is what is expected
