@@ -164,18 +164,10 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			e.Bytes = max(c.shape(e).Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
+			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
+			e.Bytes = max(request.Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
 		}
 		out[i] = e
 	}
 	return out
-}
-
-// shape is that of the requests of a group.
-func (c *comparison) shape(g estimate.Group) graph.Shape {
-	in := c.served.Model.Inputs
-	return graph.Shape{
-		Graphs: g.Rows, Nodes: g.Nodes, Edges: g.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights,
-		EdgeWidth: in.EdgeWidth, Typed: in.EdgeTypes > 0, GraphWidth: in.GraphWidth,
-	}
 }
