@@ -56,16 +56,16 @@ func partSchema(c *Contents) (*schema.Schema, error) {
 		return err
 	}
 	for i, name := range graph.IDColumns(c.Level) {
-		kind, err := c.NodeIDs, error(nil)
+		kind := c.NodeIDs
 		if i == 0 {
 			kind = c.GraphIDs
 		}
+		var logical schema.LogicalType
+		physical := parquet.Types.Int64
 		if kind == graph.String {
-			err = add(name, schema.StringLogicalType{}, parquet.Types.ByteArray)
-		} else {
-			err = add(name, nil, parquet.Types.Int64)
+			logical, physical = schema.StringLogicalType{}, parquet.Types.ByteArray
 		}
-		if err != nil {
+		if err := add(name, logical, physical); err != nil {
 			return nil, err
 		}
 	}
