@@ -144,7 +144,7 @@ func TestYesterday(t *testing.T) {
 			if _, stderr, err := n.command(t.Context(), fixed(t, test.now), "run"); err != nil {
 				t.Fatalf("%v\n%s", err, stderr)
 			}
-			outputs, err := filepath.Glob(filepath.Join(n.dir, "out", "*"))
+			outputs, err := filepath.Glob(filepath.Join(n.dir, "out", "dt=*"))
 			if err != nil || len(outputs) != 1 || filepath.Base(outputs[0]) != "dt="+test.want || !n.succeeded(test.want) {
 				t.Errorf("outputs %v, expected dt=%s", outputs, test.want)
 			}
