@@ -138,12 +138,23 @@ func (o outcome) sentence(t *testing.T) string {
 	t.Helper()
 	var found []string
 	for line := range strings.Lines(o.stderr) {
-		if !strings.HasPrefix(line, "{") { // a log
-			found = append(found, strings.TrimSpace(line))
+		if said, is := strings.CutPrefix(line, "graphscore: error: "); is || !strings.HasPrefix(line, "{") {
+			found = append(found, strings.TrimSpace(said))
+			continue
+		}
+		var entry struct {
+			Msg  string
+			Code int
+		}
+		if err := json.Unmarshal([]byte(line), &entry); err != nil {
+			t.Fatalf("%v in the log: %s", err, line)
+		}
+		if entry.Code != 0 { // --log-format json
+			found = append(found, entry.Msg)
 		}
 	}
-	if len(found) != 1 || !strings.HasPrefix(found[0], "graphscore: error: ") {
-		t.Fatalf("not one error but %q", found)
+	if len(found) != 1 {
+		t.Fatalf("not one error but %q in %s", found, o.stderr)
 	}
 	return found[0]
 }
