@@ -5,6 +5,7 @@ package faults
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -94,11 +95,15 @@ func graphscore(ctx context.Context, folder string, on func(inject.Call) inject.
 	return o, nil
 }
 
-// sentence is the error that a command prints, empty where it prints none.
+// sentence is the error that a command prints with --log-format json, empty where it prints none.
 func (o outcome) sentence() string {
 	for line := range strings.Lines(o.stderr) {
-		if said, is := strings.CutPrefix(line, "graphscore: error: "); is {
-			return strings.TrimSpace(said)
+		var entry struct {
+			Msg  string
+			Code int
+		}
+		if json.Unmarshal([]byte(line), &entry) == nil && entry.Code != 0 {
+			return entry.Msg
 		}
 	}
 	return ""
