@@ -89,7 +89,11 @@ class Framed(_Tiled):
         super().__init__(framed)
 
     def __call__(self, rows: Floats, /) -> Floats:
-        return np.ascontiguousarray(super().__call__(rows)[:, BLOCK : BLOCK + self._inside])
+        return np.ascontiguousarray(self.with_frame(rows)[:, BLOCK : BLOCK + self._inside])
+
+    def with_frame(self, rows: Floats) -> Floats:
+        """Return the product with the columns of the frame: the first BLOCK and the last ones."""
+        return super().__call__(rows)
 
     def _multiply(self, tiles: Floats, out: Floats) -> None:
         np.matmul(tiles, self._matrix, out=out)
@@ -120,6 +124,18 @@ class Einsum(_Tiled):
 def framed(matrix: Floats) -> Product:
     """Return `Framed` for a wide matrix and `ColumnBlocks` for a narrow one."""
     return Framed(matrix) if matrix.shape[1] >= _WIDE else ColumnBlocks(matrix)
+
+
+def parted(product: Product, widths: Sequence[int]) -> Callable[[Floats], tuple[Floats, ...]]:
+    """Cut what a product returns into arrays of so many columns each; their sum is that of the product."""
+    stops = np.cumsum(widths).tolist()
+    columns = [slice(stop - width, stop) for stop, width in zip(stops, widths, strict=True)]
+
+    def run(rows: Floats) -> tuple[Floats, ...]:
+        whole = product.with_frame(rows)[:, BLOCK:] if isinstance(product, Framed) else product(rows)
+        return tuple(np.ascontiguousarray(whole[:, part]) for part in columns)
+
+    return run
 
 
 STRATEGIES: Final[tuple[Strategy, ...]] = (WholeWidth, framed, ColumnBlocks, Einsum)

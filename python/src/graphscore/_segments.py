@@ -8,6 +8,7 @@ is always +0, as which of two zeros is the larger one depends on its place in ve
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
@@ -20,7 +21,10 @@ from graphscore._sparse import csr_matvec, csr_matvecs, expandptr
 Doubles = npt.NDArray[np.float64]
 
 _ROUNDS: Final = 32
-"""Rows of a run that are compared for all runs at once. What is longer is compared run by run: few are."""
+"""Rows of a run that are taken for all runs at once. What is longer is taken run by run: few are."""
+
+_NARROW: Final = 8
+"""Columns up to which sums are faster in rounds than as sparse products."""
 
 _TINY: Final = 1e-16
 """Added to the denominators of softmax, as torch_geometric.utils.softmax does."""
@@ -64,8 +68,10 @@ class Segments:
 
     def total(self, rows: npt.NDArray[Any]) -> Doubles:
         """Sum the rows of each run, in float64: [M, C] -> [S, C]; 0 for a run of none."""
-        result = np.zeros((len(self.starts) - 1, rows.shape[1]), np.float64)
-        return self._sum(rows.astype(np.float64, copy=False), result)
+        doubles = rows.astype(np.float64, copy=False)
+        if rows.shape[1] <= _NARROW and not self._rounds.long:
+            return self._by_rounds(np.add, doubles)
+        return self._sum(doubles, np.zeros((len(self.starts) - 1, rows.shape[1]), np.float64))
 
     def mean(self, rows: npt.NDArray[Any]) -> Doubles:
         """Average the rows of each run, in float64: [M, C] -> [S, C]; 0 for a run of none."""
@@ -88,14 +94,14 @@ class Segments:
 
         NaN is larger than everything.
         """
-        return self._extreme(np.maximum, rows)
+        return self._by_rounds(np.maximum, rows)
 
     def minimum(self, rows: Floats) -> Floats:
         """Take the smallest value of each run, column by column: [M, C] -> [S, C]; 0 for a run of none.
 
         NaN is smaller than everything.
         """
-        return self._extreme(np.minimum, rows)
+        return self._by_rounds(np.minimum, rows)
 
     def softmax(self, rows: Floats) -> Floats:
         """exp(x) / sum(exp(x)) over each run, column by column: [M, C] -> [M, C]; torch_geometric.utils.softmax.
@@ -118,17 +124,44 @@ class Segments:
             csr_matvecs(len(result), count, columns, *matrix, rows.reshape(-1), result.reshape(-1))
         return result
 
-    def _extreme(self, larger: np.ufunc, rows: Floats) -> Floats:
-        result = np.zeros((len(self.starts) - 1, rows.shape[1]), np.float32)
-        runs = np.flatnonzero(self.counts)
-        result[runs] = rows[self.starts[runs]]
-        for place in range(1, _ROUNDS):
-            runs = runs[self.counts[runs] > place]
-            if not len(runs):
-                break
-            result[runs] = larger(result[runs], rows[self.starts[runs] + place])
-        for run in runs[self.counts[runs] > _ROUNDS]:
+    def _by_rounds(self, function: np.ufunc, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Combine the rows of each run: [M, C] -> [S, C]; 0 for a run of none. Runs that are not long: in their order.
+
+        First the second row of every run that has one, then the third, and so on: longer runs come first, so that
+        those with a further row are always the first ones.
+        """
+        rounds = self._rounds
+        result = np.zeros((len(self.starts) - 1, rows.shape[1]), rows.dtype)
+        for place, taken in enumerate(rounds.rows):
+            part = np.take(rows, taken, axis=0)
+            if place:
+                function(result[: len(taken)], part, out=result[: len(taken)])
+            else:
+                result[: len(taken)] = part
+        for at, run in enumerate(rounds.order[: rounds.long]):
             rest = rows[self.starts[run] + _ROUNDS : self.starts[run + 1]]
-            result[run] = larger(result[run], larger.reduce(rest, axis=0))
-        result += np.float32(0)
-        return result
+            result[at] = function(result[at], function.reduce(rest, axis=0))
+        result += result.dtype.type(0)  # -0 becomes 0
+        return np.take(result, rounds.places, axis=0)
+
+    @cached_property
+    def _rounds(self) -> _Rounds:
+        counts = np.minimum(self.counts, _ROUNDS + 1)
+        # Sorting bytes takes as many steps as there are runs.
+        order = np.argsort((_ROUNDS + 1 - counts).astype(np.uint8), kind="stable")
+        places = np.empty(len(order), np.intp)
+        places[order] = np.arange(len(order))
+        starts, sizes = self.starts[:-1][order].astype(np.intp), counts[order]
+        rows = []
+        for place in range(min(_ROUNDS, int(sizes[0]) if len(sizes) else 0)):
+            active = int(np.searchsorted(-sizes, -place, side="left"))
+            rows.append(starts[:active] + place)
+        return _Rounds(order, places, tuple(rows), int((counts > _ROUNDS).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rounds:
+    order: npt.NDArray[np.intp]  # the runs, longer ones first; those above _ROUNDS count as equally long
+    places: npt.NDArray[np.intp]  # where each run is in that order
+    rows: tuple[npt.NDArray[np.intp], ...]  # the first row of each run, the second row of each that has one, ...
+    long: int  # how many runs have more than _ROUNDS rows

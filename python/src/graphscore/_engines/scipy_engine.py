@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -175,6 +175,10 @@ class _Compiler:
 
     def product(self, matrix: Floats, /) -> Product:
         return self._choose(matrix)
+
+    def products(self, matrices: Sequence[Floats], /) -> Callable[[Floats], tuple[Floats, ...]]:
+        product = self._choose(np.concatenate(matrices, axis=1))
+        return _products.parted(product, [matrix.shape[1] for matrix in matrices])
 
     def tested(self, name: str, function: Activation, /) -> Activation:
         if name not in self._tested and not _activations.place_invariant(function):

@@ -1,17 +1,15 @@
-"""What attention over the edges of a node needs: self loops at the end, softmax by node, and sums by head.
-
-Weights of edges are [H, E] here: each head is one row, as softmax and sparse products take it.
-"""
+"""What attention over the edges of a node needs: self loops at the end, softmax by node, and sums by head."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from graphscore._activations import exp
 from graphscore._arrays import Floats, Indices
 from graphscore._config import show
 from graphscore._graphs import Adjacency, Graphs, targets
@@ -24,7 +22,6 @@ Fill: TypeAlias = Literal["mean", "add", "max", "min"] | float
 
 _FILLS: Final = ("add", "max", "mean", "min")
 _BLOCK: Final = 1 << 19
-_TINY: Final = 1e-16
 
 
 class AttentionEdges:
@@ -39,6 +36,7 @@ class AttentionEdges:
         self._kept: npt.NDArray[np.bool_] | None = None  # the given edges that stay; None: all
         self._places: npt.NDArray[np.bool_] | None = None  # where they are; elsewhere is a loop
         self._given = graphs.indptr
+        self._heads: dict[int, _ByHead] = {}
         self.nodes: Final = graphs.nodes
         self.indptr: Indices = graphs.indptr
         self.sources: Indices = graphs.sources
@@ -78,34 +76,49 @@ class AttentionEdges:
         return result
 
     def softmax(self, logits: Floats) -> Floats:
-        """exp(x) / sum(exp(x)) over the edges of each node: [H, E] -> [H, E]; torch_geometric.utils.softmax.
-
-        The logits are used up. Sums are in the order of the edges, in float64.
-        """
-        runs = np.flatnonzero(np.diff(self.indptr))
-        if not len(runs):
-            return logits
-        largest = np.zeros((len(logits), self.nodes), np.float32)
-        largest[:, runs] = np.maximum.reduceat(logits, self.indptr[runs], axis=1)
-        logits -= np.take(largest, self.targets, axis=1)
-        exp(logits)
-        for head in logits:
-            sums = np.bincount(self.targets, head, self.nodes) + _TINY
-            np.divide(head, np.take(sums, self.targets), out=head, casting="same_kind")
-        return logits
+        """exp(x) / sum(exp(x)) over the edges of each node: [E, H] -> [E, H]. The logits are used up."""
+        return self._runs.softmax(logits)
 
     def total(self, weights: Floats, rows: Floats, *, concat: bool) -> Floats:
         """Sum weight * rows[source] over the edges of each node, head by head, in the order of the edges.
 
-        [H, E], [N, H * C] -> [N, H * C], the heads side by side, or, without concat, their mean, [N, C].
+        [E, H], [N, H * C] -> [N, H * C], the heads side by side, or, without concat, their mean, [N, C].
         """
-        heads = len(weights)
-        flat = rows.reshape(len(rows) * heads, -1, copy=False)
-        first = self.sources if heads == 1 else self.sources * np.int32(heads)
-        return join_heads(
-            [Adjacency(weights[head], first + np.int32(head), self.indptr) @ flat for head in range(heads)],
-            concat=concat,
-        )
+        heads = weights.shape[1]
+        if heads == 1:
+            return Adjacency(weights.reshape(-1), self.sources, self.indptr) @ rows
+        by_head = self._by_head(heads)
+        flat = np.empty(weights.size, np.float32)
+        flat[by_head.places] = weights
+        columns = rows.shape[1] // heads
+        result = Adjacency(flat, by_head.sources, by_head.indptr) @ rows.reshape(-1, columns, copy=False)
+        if concat:
+            return result.reshape(len(rows), -1)
+        return mean_of_heads(result.reshape(len(rows), heads, columns).transpose(1, 0, 2))
+
+    @cached_property
+    def _runs(self) -> Segments:
+        return Segments(self.indptr)
+
+    def _by_head(self, heads: int) -> _ByHead:
+        """Return the edges with a row for each node and head: one sparse product for all heads."""
+        if heads not in self._heads:
+            counts, every = np.diff(self.indptr).astype(np.intp), np.arange(heads)
+            starts = self.indptr[:-1, None] * heads + counts[:, None] * every
+            inside = np.arange(self.count) - self.indptr[self.targets]
+            places = np.take(starts, self.targets, axis=0) + inside[:, None]
+            sources = np.empty(places.size, np.int32)
+            sources[places] = self.sources[:, None] * heads + every
+            indptr = np.append(starts.reshape(-1), places.size).astype(np.int32)
+            self._heads[heads] = _ByHead(indptr, sources, places)
+        return self._heads[heads]
+
+
+@dataclass(frozen=True, eq=False)
+class _ByHead:
+    indptr: Indices  # [N * H + 1]
+    sources: Indices  # [E * H]
+    places: npt.NDArray[np.intp]  # where the entry of each edge and head is, [E, H]
 
 
 def plain(graphs: Graphs) -> AttentionEdges:
@@ -120,14 +133,16 @@ def looped(graphs: Graphs) -> AttentionEdges:
 
 def join_heads(parts: Sequence[Floats], *, concat: bool) -> Floats:
     """Put the rows of heads, [N, C] each, side by side, [N, H * C]; or, without concat, average them, [N, C]."""
-    if len(parts) == 1:
-        return parts[0]
-    if concat:
-        return np.concatenate(parts, axis=1)
-    result = parts[0]
-    for part in parts[1:]:
+    return np.concatenate(parts, axis=1) if concat else mean_of_heads(parts)
+
+
+def mean_of_heads(parts: Iterable[Floats]) -> Floats:
+    """Average the rows of heads, in their order: [N, C] each -> [N, C], a new array."""
+    every = list(parts)
+    result = every[0].copy()
+    for part in every[1:]:
         result += part
-    result /= np.float32(len(parts))
+    result /= np.float32(len(every))
     return result
 
 
@@ -142,25 +157,20 @@ def read_fill(spec: StepSpec) -> Fill:
 
 
 def head_sums(compiler: Compiler, weight: Floats) -> Callable[[Floats], Floats]:
-    """Return the sums of weight * x over each head: a function [E, H * C] -> [H, E], for a weight [H, C]."""
+    """Return the sums of weight * x over each head: a function [E, H * C] -> [E, H], for a weight [H, C]."""
     heads, columns = weight.shape
     matrix = np.zeros((heads, columns, heads), np.float32)
     for head in range(heads):
         matrix[head, :, head] = weight[head]
-    product = compiler.product(matrix.reshape(heads * columns, heads))
-    return lambda rows: np.ascontiguousarray(product(rows).T)
+    return compiler.product(matrix.reshape(heads * columns, heads))
 
 
-def by_slices(count: int, heads: int, width: int, function: Callable[[slice], Floats]) -> Floats:
-    """Compute [H, E] from slices of the edges: as many at once as fit the caches, with `width` values an edge."""
+def by_slices(count: int, width: int, function: Callable[[slice], Floats]) -> Floats:
+    """Compute [E, H] from slices of the edges: as many at once as fit the caches, with `width` values an edge."""
     size = max(1, _BLOCK // max(width, 1))
     if count <= size:
         return function(slice(0, count))
-    result = np.empty((heads, count), np.float32)
-    for start in range(0, count, size):
-        part = slice(start, min(start + size, count))
-        result[:, part] = function(part)
-    return result
+    return np.concatenate([function(slice(start, min(start + size, count))) for start in range(0, count, size)])
 
 
 def _filled(runs: Segments, rows: Floats, fill: Fill) -> npt.NDArray[np.floating]:

@@ -28,6 +28,9 @@ class Compiler(Protocol):
     def product(self, matrix: Floats, /) -> Product:
         """Return a place-invariant product of rows [N, k] with a matrix [k, n]."""
 
+    def products(self, matrices: Sequence[Floats], /) -> Callable[[Floats], tuple[Floats, ...]]:
+        """Return the place-invariant products of the same rows with several matrices [k, n], each a new array."""
+
     def tested(self, name: str, function: Activation, /) -> Activation:
         """Return an elementwise function that is place-invariant on this machine; the name is for messages."""
 

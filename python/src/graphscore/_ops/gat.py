@@ -49,22 +49,22 @@ def read(spec: StepSpec) -> Step:
     edges_of = looped if spec.flag("add_self_loops", default=True) else plain
 
     # att . W x is (att W) . x: one row of a matrix for each head.
-    ends = np.concatenate([folded(source, weight), folded(target, weight)])
+    ends = folded(source, weight).T, folded(target, weight).T
     on_edges = None if lin_edge is None or att_edge is None else folded(att_edge, lin_edge)
 
     def compile_(compiler: Compiler) -> Function:
         compiler.tested("exp", exp)
-        product, of_ends = compiler.product(weight.T), compiler.product(ends.T)
+        product, of_ends = compiler.product(weight.T), compiler.products(ends)
         of_edges = None if on_edges is None else compiler.product(on_edges.T)
         own = None if residual is None else compiler.product(residual.T)
         row = None if bias is None else Row(bias)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            edges, halves = graphs.derive(edges_of), np.ascontiguousarray(of_ends(values[0]).T)
-            logits = np.take(halves[:heads], edges.sources, axis=1)
-            logits += np.take(halves[heads:], edges.targets, axis=1)
+            edges, (source_part, target_part) = graphs.derive(edges_of), of_ends(values[0])
+            logits = np.take(source_part, edges.sources, axis=0)
+            logits += np.take(target_part, edges.targets, axis=0)
             if of_edges is not None and edge is not None:
-                logits += of_edges(edges.with_loops(values[edge[0]], fill)).T
+                logits += of_edges(edges.with_loops(values[edge[0]], fill))
             logits = edges.softmax(leaky_relu(logits, slope))
             result = edges.total(logits, product(values[0]), concat=concat)
             if own is not None:

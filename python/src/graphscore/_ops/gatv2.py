@@ -21,7 +21,7 @@ import numpy as np
 from graphscore._activations import exp
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
-from graphscore._ops._aggregate import linear
+from graphscore._ops._aggregate import linears
 from graphscore._ops._attention import by_slices, head_sums, leaky_relu, looped, plain, read_fill
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
@@ -52,16 +52,15 @@ def read(spec: StepSpec) -> Step:
 
     def compile_(compiler: Compiler) -> Function:
         compiler.tested("exp", exp)
-        lefts = linear(compiler, *left)
-        rights = None if right[0] is None else linear(compiler, right[0], right[1])
+        both = linears(compiler, [left] if right[0] is None else [left, (right[0], right[1])])
         of_edges = None if lin_edge is None else compiler.product(lin_edge.T)
         sums = head_sums(compiler, att)
         own = None if residual is None else compiler.product(residual.T)
         row = None if bias is None else Row(bias)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            edges, sources = graphs.derive(edges_of), lefts(values[0])
-            targets = sources if rights is None else rights(values[0])
+            edges, (sources, *others) = graphs.derive(edges_of), both(values[0])
+            targets = others[0] if others else sources
             attributes = None if edge is None else edges.with_loops(values[edge[0]], fill)
 
             def logits(part: slice) -> Floats:
@@ -71,7 +70,7 @@ def read(spec: StepSpec) -> Step:
                     rows += of_edges(attributes[part])
                 return sums(leaky_relu(rows, slope))
 
-            weights = edges.softmax(by_slices(edges.count, heads, heads * columns, logits))
+            weights = edges.softmax(by_slices(edges.count, heads * columns, logits))
             result = edges.total(weights, sources, concat=concat)
             if own is not None:
                 result += own(values[0])

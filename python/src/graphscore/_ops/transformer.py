@@ -22,7 +22,7 @@ import numpy as np
 from graphscore._activations import exp, sigmoid
 from graphscore._arrays import Floats
 from graphscore._graphs import Adjacency, Graphs
-from graphscore._ops._aggregate import linear
+from graphscore._ops._aggregate import linear, linears
 from graphscore._ops._attention import by_slices, head_sums, join_heads, plain
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
@@ -48,14 +48,14 @@ def read(spec: StepSpec) -> Step:
 
     def compile_(compiler: Compiler) -> Function:
         compiler.tested("exp", exp)
-        queries, keys, rows_of = (linear(compiler, *pair) for pair in (query, key, value))
+        three = linears(compiler, [query, key, value])
         of_edges = None if on_edges is None else compiler.product(on_edges.T)
         edge_sum = None if on_edges is None else _edge_sum(compiler, on_edges, heads, concat=concat)
         scale = np.full((heads, columns), 1 / math.sqrt(columns), np.float32)
         sums, finish = head_sums(compiler, scale), skip(compiler)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            edges, asked, found = graphs.derive(plain), queries(values[0]), keys(values[0])
+            edges, (asked, found, sent) = graphs.derive(plain), three(values[0])
 
             def logits(part: slice) -> Floats:
                 rows = np.take(found, edges.sources[part], axis=0)
@@ -64,8 +64,8 @@ def read(spec: StepSpec) -> Step:
                 rows *= np.take(asked, edges.targets[part], axis=0)
                 return sums(rows)
 
-            weights = edges.softmax(by_slices(edges.count, heads, heads * columns, logits))
-            result = edges.total(weights, rows_of(values[0]), concat=concat)
+            weights = edges.softmax(by_slices(edges.count, heads * columns, logits))
+            result = edges.total(weights, sent, concat=concat)
             if edge_sum is not None and edge is not None:
                 result += edge_sum(weights, values[edge[0]], graphs)
             return finish(result, values[0])
@@ -85,7 +85,7 @@ def _edge_sum(
         every = np.arange(graphs.edges, dtype=np.int32)
         parts = [
             product(Adjacency(head, every, graphs.indptr) @ rows)
-            for product, head in zip(products, weights, strict=True)
+            for product, head in zip(products, np.ascontiguousarray(weights.T), strict=True)
         ]
         return join_heads(parts, concat=concat)
 
