@@ -54,7 +54,7 @@ def read(spec: StepSpec) -> Step:
 
         return run
 
-    return Step("node", width, compile_, edge_width=2 * width)
+    return Step("node", width, compile_, edge_width=width)
 
 
 OPERATION: Final = Operation(read, frozenset({"edge_attr", "eps", "aggr", "weight", "bias"}))

@@ -115,7 +115,7 @@ def read(spec: StepSpec) -> Step:
     )
     if any(math.isnan(number) for number in FUNCTIONS[parts.act][1].values()):
         raise spec.error(f"act {parts.act!r} is not supported here, as it has parameters without defaults")
-    return Step("node", len(last[0]), lambda compiler: _compile(parts, compiler), edge_width=4 * towers * share)
+    return Step("node", len(last[0]), lambda compiler: _compile(parts, compiler), edge_width=2 * towers * share)
 
 
 def _names(spec: StepSpec, key: str, known: Mapping[str, object]) -> tuple[str, ...]:

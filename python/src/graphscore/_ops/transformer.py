@@ -22,7 +22,7 @@ import numpy as np
 from graphscore._activations import exp, sigmoid
 from graphscore._arrays import Floats
 from graphscore._graphs import Adjacency, Graphs
-from graphscore._ops._aggregate import linear, linears
+from graphscore._ops._aggregate import linears
 from graphscore._ops._attention import by_slices, head_sums, join_heads, plain
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
@@ -44,18 +44,20 @@ def read(spec: StepSpec) -> Step:
     if (edge is None) != (on_edges is None):
         raise spec.error("edge_attr and weight_edge must be there together, or neither of them")
     width = heads * columns if concat else columns
-    skip = _read_skip(spec, width)
+    skip, join = _read_skip(spec, width)
+    # q . b is the same for every edge of a node, so the bias of the keys changes no softmax.
+    maps = [query, (key[0], None), value, *skip]
 
     def compile_(compiler: Compiler) -> Function:
         compiler.tested("exp", exp)
-        three = linears(compiler, [query, key, value])
+        rows_of = linears(compiler, maps)
         of_edges = None if on_edges is None else compiler.product(on_edges.T)
         edge_sum = None if on_edges is None else _edge_sum(compiler, on_edges, heads, concat=concat)
         scale = np.full((heads, columns), 1 / math.sqrt(columns), np.float32)
-        sums, finish = head_sums(compiler, scale), skip(compiler)
+        sums, finish = head_sums(compiler, scale), join(compiler)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            edges, (asked, found, sent) = graphs.derive(plain), three(values[0])
+            edges, (asked, found, sent, *skipped) = graphs.derive(plain), rows_of(values[0])
 
             def logits(part: slice) -> Floats:
                 rows = np.take(found, edges.sources[part], axis=0)
@@ -68,7 +70,7 @@ def read(spec: StepSpec) -> Step:
             result = edges.total(weights, sent, concat=concat)
             if edge_sum is not None and edge is not None:
                 result += edge_sum(weights, values[edge[0]], graphs)
-            return finish(result, values[0])
+            return finish(result, skipped[0]) if skipped else result
 
         return run
 
@@ -92,8 +94,10 @@ def _edge_sum(
     return run
 
 
-def _read_skip(spec: StepSpec, width: int) -> Callable[[Compiler], Callable[[Floats, Floats], Floats]]:
-    """Read what is added at the end: a function of the result and of H."""
+def _read_skip(
+    spec: StepSpec, width: int
+) -> tuple[list[tuple[Floats, Floats | None]], Callable[[Compiler], Callable[[Floats, Floats], Floats]]]:
+    """Read what is added at the end: no map or that of S, and what makes a function of the result and S."""
     root, beta = spec.flag("root_weight", default=True), spec.flag("beta", default=False)
     spec.bind("result", width, "heads, concat and weight_query")
     spec.bind("gate", 1, "beta")
@@ -106,17 +110,13 @@ def _read_skip(spec: StepSpec, width: int) -> Callable[[Compiler], Callable[[Flo
         raise spec.error("weight_beta must be there where beta and root_weight are true, and only there")
 
     def compile_(compiler: Compiler) -> Callable[[Floats, Floats], Floats]:
-        if weight is None:
-            return lambda result, _: result
-        own = linear(compiler, weight, bias)
         if gate is None:
-            return lambda result, rows: np.add(result, own(rows), out=result)
+            return lambda result, skipped: np.add(result, skipped, out=result)
         first, second, third = np.split(gate[0].astype(np.float64), 3)
         of_both = compiler.product(np.concatenate([first + third, second - third]).astype(np.float32)[:, None])
         squash = compiler.tested("sigmoid", sigmoid)
 
-        def mix(result: Floats, rows: Floats) -> Floats:
-            skipped = own(rows)
+        def mix(result: Floats, skipped: Floats) -> Floats:
             share = squash(of_both(np.concatenate([result, skipped], axis=1)))
             skipped *= share
             result *= np.float32(1) - share
@@ -125,7 +125,7 @@ def _read_skip(spec: StepSpec, width: int) -> Callable[[Compiler], Callable[[Flo
 
         return mix
 
-    return compile_
+    return [] if weight is None else [(weight, bias)], compile_
 
 
 OPERATION: Final = Operation(
