@@ -26,6 +26,8 @@ from graphscore._program import Program
 
 _CHUNK_FLOATS: Final = 1 << 19
 _CHUNK_NODES: Final = 1024
+_JOINED: Final = 512
+"""Columns up to which several products of the same rows are computed as one."""
 
 
 class ScipyEngine:
@@ -177,8 +179,11 @@ class _Compiler:
         return self._choose(matrix)
 
     def products(self, matrices: Sequence[Floats], /) -> Callable[[Floats], tuple[Floats, ...]]:
-        product = self._choose(np.concatenate(matrices, axis=1))
-        return _products.parted(product, [matrix.shape[1] for matrix in matrices])
+        widths = [matrix.shape[1] for matrix in matrices]
+        if sum(widths) > _JOINED:  # what is saved is little then, and the self-test of a large product long
+            apart = [self._choose(matrix) for matrix in matrices]
+            return lambda rows: tuple(product(rows) for product in apart)
+        return _products.parted(self._choose(np.concatenate(matrices, axis=1)), widths)
 
     def tested(self, name: str, function: Activation, /) -> Activation:
         if name not in self._tested and not _activations.place_invariant(function):

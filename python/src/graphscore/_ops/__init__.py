@@ -15,7 +15,8 @@ of a step of config.json and returns a Step, and an Operation that names the key
   contract. Sums over edges, nodes and graphs are those of `graphs.derive(edges_of_nodes)` and its kin
   (`_segments.Segments`) or sparse products (`_graphs.Adjacency`): both add in the order of the input.
 
-Tests: one or more vectors in tests/make_pyg_vectors2.py, one or more steps in tests/engines/test_operations.py.
+Tests: one or more cases in tests/make_operation_vectors.py, which tests/engines/test_operations.py compares with what
+the steps return, alone and in batches, and a row in README.md.
 """
 
 from __future__ import annotations
