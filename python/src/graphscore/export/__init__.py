@@ -1,0 +1,61 @@
+"""Exports of trained models to model folders.
+
+    from graphscore.export import from_pyg
+    from_pyg(module, "model", example=dataset[0])
+
+`from_pyg` needs the extra `export` (PyTorch and PyTorch Geometric) in the environment in which the module was trained;
+scoring the folder needs neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graphscore.export._error import ExportError
+
+__all__ = ["ExportError", "from_pyg"]
+
+
+def from_pyg(
+    module: Any,
+    folder: str | Path,
+    *,
+    example: Any,
+    level: str | None = None,
+    outputs: Sequence[str] | None = None,
+    name: str | None = None,
+    arguments: Mapping[str, str] | None = None,
+) -> None:
+    """Write a trained PyTorch Geometric module as a model folder that computes the same scores without PyTorch.
+
+    The module's forward is traced, not run on data; what it returns is the table of scores. Before the folder gets its
+    name, its scores on random graphs are compared with those of a copy of the module, in eval mode, on the CPU and in
+    float64, for one graph at a time. The module itself is not changed.
+
+    Args:
+        module: a torch.nn.Module whose forward takes x and edge_index and whatever else of edge_weight, edge_attr,
+            edge_type, graph_attr and batch it needs, or one Data object.
+        folder: the model folder: new, empty, or of a model, which is replaced.
+        example: a torch_geometric.data.Data object, or a mapping of forward's arguments. It says which columns there
+            are, how wide they are and which are integers; its values are one of the graphs that are compared.
+        level: 'node', 'edge' or 'graph', to be told where forward returns another one.
+        outputs: a name for each number that forward returns for a row; default: 'score', or 'score_0', 'score_1', ...
+        name: the model's name; default: the name of the module's class.
+        arguments: what of a graph an argument or attribute with another name is, e.g. {'z': 'x', 'u': 'graph_attr'}.
+
+    Raises:
+        ExportError: the module cannot be exported exactly; the message names the step, the line of its forward, and what
+            to do. Nothing is left in `folder`.
+    """
+    try:
+        from graphscore.export import _pyg  # noqa: PLC0415 - needs PyTorch
+    except ImportError as error:
+        raise ExportError(
+            f"from_pyg needs torch >= 2.10 and torch-geometric >= 2.7 ({error}); install them with"
+            " pip install 'graphscore[export]'"
+        ) from error
+    _pyg.from_pyg(
+        module, folder, example=example, level=level, outputs=outputs, name=name, arguments=arguments
+    )

@@ -1,0 +1,141 @@
+"""Compares a written folder with the module: |ours - b| <= max(1e-5 max(1, |b|), 2 |b32 - b|) on every graph.
+
+b is what the module computes in float64 for one graph at a time, b32 what it computes in float32, ours what graphscore's
+engine computes with the folder, for all graphs in one batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.overrides import TorchFunctionMode
+
+from graphscore import BatchError, Engine, ModelError, load_model
+from graphscore.export._error import ExportError
+from graphscore.export._graphs import Graph, batch, order
+from graphscore.export._inputs import Arguments, data_object
+
+_TOLERANCE: Final = 1e-5
+_DOUBLE: Final = {torch.float32: torch.float64, torch.float: torch.float64}
+
+
+class _Doubled(TorchFunctionMode):  # type: ignore[misc]
+    """Makes a forward that asks for float32 compute in float64."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+        kwargs = {key: self._twice(value) for key, value in (kwargs or {}).items()}
+        if func is torch.Tensor.float:
+            return args[0].double()
+        return func(*map(self._twice, args), **kwargs)
+
+    @staticmethod
+    def _twice(value: Any) -> Any:
+        return _DOUBLE.get(value, value) if isinstance(value, torch.dtype) else value
+
+
+class Reference:
+    """A module as it is in eval mode on the CPU, in one type of floating point numbers.
+
+    Args:
+        module: a copy of the user's module, which belongs to the reference from now on.
+        arguments: how its forward is called.
+        dtype: torch.float32 or torch.float64.
+    """
+
+    def __init__(self, module: torch.nn.Module, arguments: Arguments, dtype: torch.dtype) -> None:
+        self.module: Final = module.to(dtype).eval()
+        self._arguments = arguments
+        self._dtype = dtype
+
+    def run(self, graph: Graph) -> Any:
+        """Return what forward returns for one graph."""
+        types = {name: torch.int64 for name, column in self._arguments.columns.items() if column.integer}
+        given = graph.given(types, self._dtype)
+        before = torch.get_default_dtype()
+        mode = _Doubled() if self._dtype is torch.float64 else None
+        try:
+            torch.set_default_dtype(self._dtype)
+            with torch.no_grad(), torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if mode is None:
+                    return self._arguments.call(self.module, given, data_object)
+                with mode:
+                    return self._arguments.call(self.module, given, data_object)
+        finally:
+            torch.set_default_dtype(before)
+
+
+def reference(module: torch.nn.Module, arguments: Arguments, dtype: torch.dtype) -> Reference:
+    """Return a reference of a copy of a module."""
+    return Reference(copy.deepcopy(module), arguments, dtype)
+
+
+def scores(value: Any, graph: Graph, level: str, outputs: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the module's result as one row for each row of scores: [rows, outputs]."""
+    rows = {"node": graph.nodes, "edge": graph.edges.shape[1], "graph": 1}[level]
+    flat = value.detach().double().reshape(-1)
+    if flat.numel() != rows * outputs:
+        raise ExportError(
+            f"forward returns {list(value.shape)} for {graph.what}, which is not {outputs} scores for each of {rows} rows;"
+            " a graph's scores must not depend on more than its own size"
+        )
+    return np.asarray(flat.reshape(rows, outputs).numpy())
+
+
+def check(
+    folder: Path, module: torch.nn.Module, arguments: Arguments, found: Sequence[Graph], inputs: dict[str, int | bool]
+) -> None:
+    """Raise ExportError where the folder does not load, or its scores are not those of the module."""
+    try:
+        model = load_model(folder)
+        engine = Engine(model)
+        ours = engine.score(batch(found, inputs))
+    except (ModelError, BatchError) as error:
+        raise ExportError(f"graphscore does not load what was exported, which is a bug of graphscore: {error}") from None
+    if ours.failed:
+        graph = found[ours.failed[0].graph]
+        raise ExportError(f"graphscore refuses a graph ({graph.what}) that forward is fine with: {ours.failed[0].message}")
+    double, single = reference(module, arguments, torch.float64), reference(module, arguments, torch.float32)
+    level, width, row, finite = model.level, len(model.outputs), 0, 0
+    for graph in found:
+        exact = scores(_run(double, graph), graph, level, width)
+        rough = scores(_run(single, graph), graph, level, width)
+        own = np.asarray(ours.values[row : row + len(exact)], np.float64)
+        row += len(exact)
+        if level == "edge":
+            places = order(graph).numpy()
+            exact, rough = exact[places], rough[places]
+        finite += int(np.isfinite(exact).sum())
+        _compare(graph, model.outputs, own, exact, rough)
+    if not finite:
+        raise ExportError("none of the module's own scores of random graphs is finite; nothing can be compared")
+
+
+def _run(one: Reference, graph: Graph) -> Any:
+    try:
+        return one.run(graph)
+    except Exception as error:
+        raise ExportError(f"forward fails for {graph.what}: {type(error).__name__}: {error}") from error
+
+
+def _compare(graph: Graph, outputs: Sequence[str], own: Any, exact: Any, rough: Any) -> None:
+    with np.errstate(all="ignore"):
+        allowed = np.maximum(_TOLERANCE * np.maximum(1, np.abs(exact)), 2 * np.abs(rough - exact))
+        far = np.where(np.isfinite(exact), ~(np.abs(own - exact) <= allowed), np.isfinite(own))
+        # Where float32 itself has no number, neither need we have one.
+        far &= np.isfinite(rough) | np.isfinite(own)
+    if far.any():
+        place = int(np.flatnonzero(far)[0])
+        line, column = divmod(place, len(outputs))
+        raise ExportError(
+            f"the exported steps do not compute what the module does: for {graph.what}, row {line}, output"
+            f" {outputs[column]!r}, graphscore has {own[line, column]:.9g}, the module {exact[line, column]:.9g}"
+            f" ({int(far.sum())} of {far.size} scores differ). What forward does in place, in hooks, or with values that it"
+            " keeps between calls cannot be seen by tracing; rewrite that part, or score with the module itself"
+        )

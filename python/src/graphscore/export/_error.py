@@ -1,0 +1,7 @@
+"""What an export that cannot be exact ends with."""
+
+from __future__ import annotations
+
+
+class ExportError(Exception):
+    """A module that cannot be exported. The message names the step, the line of the module's forward, and what to do."""

@@ -1,0 +1,102 @@
+"""Writes a model folder: config.json for people, and model.safetensors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from graphscore.export._error import ExportError
+
+FORMAT: Final = "graphscore/2"
+CONFIG: Final = "config.json"
+WEIGHTS: Final = "model.safetensors"
+
+_ALIGNMENT: Final = 8
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `folder`, which takes its place at the end of the block, or is removed.
+
+    Raises ExportError where the folder cannot be written or has files that are not of a model.
+    """
+    others = sorted(path.name for path in folder.iterdir() if path.name not in (CONFIG, WEIGHTS)) if folder.is_dir() else []
+    if folder.exists() and not folder.is_dir():
+        raise ExportError(f"{folder} is a file; name a folder for the model")
+    if others:
+        raise ExportError(f"{folder} has {others[0]}, which is no part of a model; name a new or an empty folder")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    except OSError as error:
+        raise ExportError(f"{error.filename or folder}: {error.strerror or error}") from None
+    try:
+        yield made
+        _take_place(made, folder)
+    except OSError as error:
+        raise ExportError(f"{error.filename or folder}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+def _take_place(made: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)  # with the modes of the user's umask, which the temporary folder does not have
+    if (folder / CONFIG).exists():
+        (folder / CONFIG).unlink()  # no configuration beside other weights than its own
+    for name in (WEIGHTS, CONFIG):
+        (made / name).replace(folder / name)
+
+
+def write(
+    folder: Path,
+    *,
+    name: str,
+    level: str,
+    inputs: Mapping[str, int | bool],
+    outputs: Sequence[str],
+    steps: Sequence[Mapping[str, Any]],
+    tensors: Mapping[str, np.ndarray[Any, np.dtype[np.float32]]],
+) -> None:
+    """Write both files of a model."""
+    (folder / CONFIG).write_text(config_text(name, level, inputs, outputs, steps), encoding="utf-8")
+    with (folder / WEIGHTS).open("wb") as file:
+        file.write(_header(tensors))
+        for tensor in tensors.values():
+            file.write(np.ascontiguousarray(tensor, "<f4").tobytes())
+
+
+def config_text(
+    name: str,
+    level: str,
+    inputs: Mapping[str, int | bool],
+    outputs: Sequence[str],
+    steps: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return config.json: a line a step, so that a person sees the network in it."""
+    head = {"format": FORMAT, "name": name, "level": level, "inputs": dict(inputs), "outputs": list(outputs)}
+    head |= {"weights": [WEIGHTS], "ignored": []}
+    lines = [f"  {_json(key)}: {_json(value)}," for key, value in head.items()]
+    rows = ",\n".join(f"    {_json(dict(step))}" for step in steps)
+    return "\n".join(["{", *lines, '  "steps": [', rows, "  ]", "}"]) + "\n"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def _header(tensors: Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]) -> bytes:
+    """Return the beginning of a safetensors file: 8 bytes of length and a JSON object, padded by spaces."""
+    entries, end = {}, 0
+    for name, tensor in tensors.items():
+        begin, end = end, end + 4 * tensor.size
+        entries[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(entries, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % _ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text
