@@ -9,7 +9,7 @@ import torch
 
 from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import arrange, columns, trail_dim
+from graphscore.export._shapes import arrange, batch_of, columns, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
 
 _RRELU: Final = (1 / 8, 1 / 3)
@@ -343,7 +343,7 @@ def scatter(
 ) -> Value:
     """torch_geometric.utils.scatter by batch: a readout."""
     how = {"add": "sum"}.get(reduce, reduce)
-    if not isinstance(index, GraphOf):
+    if not isinstance(batch_of(index), GraphOf):
         raise m.error(
             "scatter has an equal only by batch, as a readout; sums over the edges of a node are the work of a layer"
             " (SimpleConv has no equal either: use GraphConv, SAGEConv or GINConv)"
@@ -353,6 +353,7 @@ def scatter(
 
 def readout(m: Mapper, how: str, src: Value, index: Value, dim: int = -2) -> Value:
     """sum, mean, max or min over the rows of each graph."""
+    index = batch_of(index)
     if how not in ("sum", "mean", "max", "min"):
         raise m.error(f"a readout by {how} has no equal; sum, mean, max and min have")
     if not isinstance(src, Rows) or (index is not None and not isinstance(index, GraphOf)):

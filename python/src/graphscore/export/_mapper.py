@@ -7,6 +7,7 @@ value is used.
 from __future__ import annotations
 
 import inspect
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -66,7 +67,9 @@ class Mapper:
         """A name for the step that is being mapped: the path of its module, or what torch.fx calls it."""
         if self._node is None:
             return "step"
-        return str(self._node.target) if self._node.op == "call_module" else self._node.name
+        if self._node.op == "call_module":
+            return str(self._node.target) or type(self._root).__name__.lower()
+        return self._node.name
 
     def error(self, what: str) -> ExportError:
         """Return an error about the node that is being mapped, with the line of the user's code."""
@@ -78,6 +81,7 @@ class Mapper:
         kind: Kind,
         width: int,
         inputs: Sequence[Rows],
+        /,
         *,
         name: str | None = None,
         **keys: object,
@@ -189,8 +193,11 @@ class Mapper:
             return self._call(handler, type(module).__name__, (module, *args), kwargs)
         if _constant(args, kwargs):
             return self._fold(node, args, kwargs)
+        if node.target is operator.getitem and isinstance(args[0], (tuple, list)):
+            return args[0][args[1]]
         name = self._known(node.target if isinstance(node.target, str) else name_of(node.target))
-        self._refuse_unknown([args, kwargs])
+        if name != "getattr":
+            self._refuse_unknown([args, kwargs])
         return self._call(self._functions[name], name, args, kwargs)
 
     def _call(self, handler: Handler, name: str, args: Sequence[Value], kwargs: Mapping[str, Value]) -> Value:

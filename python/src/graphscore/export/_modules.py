@@ -11,7 +11,7 @@ from torch_geometric import nn as pyg
 from graphscore.export import _functions as functions
 from graphscore.export._arithmetic import binary, linear, pool, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import cat, flatten, spread
+from graphscore.export._shapes import batch_of, cat, flatten, spread
 from graphscore.export._values import GraphOf, Rows, Value
 
 
@@ -72,7 +72,10 @@ def pyg_batch_norm(m: Mapper, module: Any, x: Value) -> Value:
 def _by_graph(m: Mapper, module: Any, x: Value, batch: Value) -> Rows:
     """Check what a norm over the nodes of a graph is called with."""
     name = type(module).__name__
-    if not isinstance(x, Rows) or x.kind == "graph" or len(x.trail) != 1:
+    batch = batch_of(batch)
+    if isinstance(x, Rows) and x.kind == "graph":
+        raise m.error(f"{name} of {whole(x)} normalises over the graphs of a batch; use nn.LayerNorm or a BatchNorm there")
+    if not isinstance(x, Rows) or len(x.trail) != 1:
         raise m.error(f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]")
     if batch is not None and not (isinstance(batch, GraphOf) and batch.kind == x.kind):
         raise m.error(f"{name} is called with a batch that is not the graph of each {x.kind}")

@@ -21,7 +21,11 @@ from graphscore.export._values import PLURALS, Rows, Unknown, Value
 _FUNCTIONS: Final = {**_shapes.HANDLERS, **_arithmetic.HANDLERS, **_functions.HANDLERS, **tracing.handlers()}
 _MODULES: Final = {**_modules.HANDLERS, **_convolutions.HANDLERS}
 _LEVELS: Final = ("node", "edge", "graph")
-_RESERVED: Final = {"graph_id", "node_id", "source", "target", "embedding"}
+_RESERVED: Final[dict[str, tuple[str, ...]]] = {
+    "node": ("graph_id", "node_id"),
+    "edge": ("graph_id", "source", "target"),
+    "graph": ("graph_id",),
+}
 _QUANTISED: Final = ("torch.ao.nn", "torch.nn.quantized", "torch.nn.intrinsic", "torchao", "torch.quantization")
 
 
@@ -92,7 +96,7 @@ def _traced(root: torch.nn.Module, arguments: _inputs.Arguments) -> tuple[Mapper
             }
             return _inputs.TracedData(attributes, counts, tracer.error)
 
-        return arguments.call(root.forward, given, data)
+        return arguments.call(root, given, data)
 
     tracer = tracing.ModuleTracer(root, mapper, list(_MODULES))
     node, value = mapper.result(tracer.record(call))
@@ -185,7 +189,7 @@ def _outputs(outputs: Sequence[str] | None, result: Rows) -> list[str]:
     for name in names:
         if not isinstance(name, str) or not name or not name.isprintable():
             raise ExportError(f"outputs: {name!r} is no printable name")
-        if name in _RESERVED:
+        if name in _RESERVED[result.kind]:
             raise ExportError(f"outputs: {name!r} is a column of its own in outputs; rename it")
         if names.count(name) > 1:
             raise ExportError(f"outputs: {name!r} occurs twice; names must be unique")

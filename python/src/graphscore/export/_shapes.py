@@ -45,6 +45,7 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - on
     """value[index]."""
     if isinstance(value, EdgeIndex):
         return _end(m, index)
+    value = batch_of(value)
     if isinstance(value, GraphOf) and isinstance(index, EdgeEnd) and value.kind == "node":
         return GraphOf("edge")
     if isinstance(value, Stacked) and isinstance(index, int):
@@ -55,11 +56,17 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - on
         return getitem(m, _as_rows(m), index)
     if not isinstance(value, Rows):
         raise m.error(f"indexing {_said(value)} has no equal among the steps of a model folder")
+    index = batch_of(index)
     if isinstance(index, (EdgeEnd, GraphOf)):
         return select(m, value, index)
     if isinstance(index, EdgeIndex):
         raise m.error("indexing with both rows of edge_index at once has no equal; write x[edge_index[0]] and x[edge_index[1]]")
     return _index(m, value, index if isinstance(index, tuple) else (index,))
+
+
+def batch_of(value: Value) -> Value:
+    """Return a batch vector that forward makes itself, of zeros, as what it is; other values as they are."""
+    return GraphOf(value.kind) if isinstance(value, Filled) and value.is_batch else value
 
 
 def _as_rows(m: Mapper) -> Rows:
@@ -117,6 +124,9 @@ def spread(m: Mapper, rows: Rows, kind: Any) -> Rows:
 
 def index_select(m: Mapper, input: Value, dim: int, index: Value) -> Value:  # noqa: A002
     """torch.index_select."""
+    input, index = batch_of(input), batch_of(index)  # noqa: A001
+    if isinstance(input, GraphOf):
+        return getitem(m, input, index)
     if isinstance(input, Rows) and isinstance(index, (EdgeEnd, GraphOf)) and dim in (0, -input.dims):
         return select(m, input, index)
     if isinstance(input, EdgeIndex) and dim == 0 and isinstance(index, torch.Tensor) and index.numel() == 1:

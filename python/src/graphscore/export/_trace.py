@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, Final
 
@@ -139,7 +140,7 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
         """Return the graph of `call`, which calls the module's forward. Raises ExportError."""
         self._call = call
         try:
-            with torch.no_grad(), patched(self._module, self._recorded):
+            with torch.no_grad(), patched(self._module, self._recorded), _plain_calls():
                 return self.trace(self._module)
         except ExportError:
             raise
@@ -315,6 +316,17 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             made = getattr(torch.stack(parts, dim=0), m.mode)(dim=0)
             return made[0] if m.mode in ("max", "min") else made
         raise self.error(f"MultiAggregation with mode={m.mode!r} has no equal; cat, sum, mean, max and min have")
+
+
+@contextmanager
+def _plain_calls() -> Iterator[None]:
+    """Call aggregations like any module: their own __call__ looks at the values of the index."""
+    own = pyg.aggr.Aggregation.__call__
+    pyg.aggr.Aggregation.__call__ = lambda self, *args, **kwargs: torch.nn.Module.__call__(self, *args, **kwargs)
+    try:
+        yield
+    finally:
+        pyg.aggr.Aggregation.__call__ = own
 
 
 def attention_pool(x: Any, gate: Any, index: Any) -> Any:

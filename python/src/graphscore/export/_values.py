@@ -81,6 +81,11 @@ class Filled:
     kind: Kind
     trail: tuple[int, ...]
 
+    @property
+    def is_batch(self) -> bool:
+        """Whether it is a batch vector that forward makes itself: all nodes are of graph 0."""
+        return self.number == 0 and self.kind != "graph" and not self.trail
+
 
 @dataclass(frozen=True)
 class Stacked:
