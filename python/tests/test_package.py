@@ -74,6 +74,18 @@ FLOORS = (
     ("_serving.servicers",),
     ("_serving.server",),
     ("_cli",),
+    ("export._error", "export._values"),
+    ("export._folder", "export._states", "export._steps"),
+    ("export._mapper", "export._patches"),
+    ("export._shapes",),
+    ("export._arithmetic",),
+    ("export._convolutions", "export._functions"),
+    ("export._modules", "export._trace"),
+    ("export._inputs",),
+    ("export._graphs",),
+    ("export._compare",),
+    ("export._pyg",),
+    ("export",),
     ("__main__", "__init__"),
 )
 """The modules of the package: each imports from floors above its own in this list only.
@@ -116,6 +128,16 @@ def test_only_the_codec_knows_protobuf() -> None:
 def test_only_serving_knows_grpc() -> None:
     users = {name for name, path in modules().items() if any(used.startswith("grpc") for used in imports(path))}
     assert users == {f"_serving.{name}" for name in ("health", "server", "servicers", "versions")}
+
+
+def test_only_export_knows_torch() -> None:
+    users = {
+        name
+        for name, path in modules().items()
+        if any(used.split(".")[0] in ("torch", "torch_geometric") for used in imports(path))
+    }
+    assert users
+    assert all(name.startswith("export._") for name in users)
 
 
 def test_generated_code_is_current(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from graphscore.export._error import ExportError
 
-__all__ = ["ExportError", "from_pyg"]
+__all__ = ["ExportError", "from_pyg", "load_state_dict"]
 
 
 def from_pyg(
@@ -52,10 +52,30 @@ def from_pyg(
     try:
         from graphscore.export import _pyg  # noqa: PLC0415 - needs PyTorch
     except ImportError as error:
-        raise ExportError(
-            f"from_pyg needs torch >= 2.10 and torch-geometric >= 2.7 ({error}); install them with"
-            " pip install 'graphscore[export]'"
-        ) from error
-    _pyg.from_pyg(
-        module, folder, example=example, level=level, outputs=outputs, name=name, arguments=arguments
+        raise _missing("from_pyg", error) from error
+    _pyg.from_pyg(module, folder, example=example, level=level, outputs=outputs, name=name, arguments=arguments)
+
+
+def load_state_dict(module: Any, state: Mapping[str, Any]) -> None:
+    """Load weights into a module, whatever wrapper they were saved from.
+
+    Args:
+        module: the module as it is made before training.
+        state: a state_dict, or a checkpoint with one under 'state_dict', 'model_state_dict' or 'model'. Names may begin
+            with `module.` (DistributedDataParallel), `model.` (Lightning) or `_orig_mod.` (torch.compile).
+
+    Raises:
+        ExportError: names or shapes are not those of the module.
+    """
+    try:
+        from graphscore.export import _states  # noqa: PLC0415 - needs PyTorch
+    except ImportError as error:
+        raise _missing("load_state_dict", error) from error
+    _states.load_state_dict(module, state)
+
+
+def _missing(what: str, error: ImportError) -> ExportError:
+    return ExportError(
+        f"{what} needs torch >= 2.10 and torch-geometric >= 2.7 ({error}); install them with"
+        " pip install 'graphscore[export]'"
     )

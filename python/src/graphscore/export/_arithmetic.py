@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import arrange, columns, getitem, spread, trail_dim
+from graphscore.export._shapes import arrange, columns, getitem, made, spread, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Kind, Rows, Stacked, Unknown, Value
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
@@ -31,10 +31,7 @@ def binary(m: Mapper, op: str, a: Value, b: Value) -> Value:
     """A op b, where op is add, subtract, multiply or divide."""
     if isinstance(a, Count) or isinstance(b, Count):
         return _counted(op, a, b)
-    if isinstance(a, Filled) and isinstance(b, Filled):
-        a = a.number
-    if isinstance(a, Filled) or isinstance(b, Filled):
-        a, b = (x.number if isinstance(x, Filled) else x for x in (a, b))
+    a, b = _filled(m, a, b)
     if isinstance(a, (EdgeIndex, EdgeEnd, GraphOf)) or isinstance(b, (EdgeIndex, EdgeEnd, GraphOf)):
         raise m.error("arithmetic on edge_index or batch has no equal among the steps of a model folder")
     if isinstance(a, Rows) and isinstance(b, Rows):
@@ -46,6 +43,15 @@ def binary(m: Mapper, op: str, a: Value, b: Value) -> Value:
     if all(isinstance(x, (int, float, torch.Tensor)) for x in (a, b)):
         return _OPERATORS[op](a, b)
     raise m.error(f"{op} of a {type(a).__name__} and a {type(b).__name__} has no equal here")
+
+
+def _filled(m: Mapper, a: Value, b: Value) -> tuple[Value, Value]:
+    """Return rows of one number as that number where the other value has all their rows and columns; else as a step."""
+    found = []
+    for one, other in ((a, b), (b, a)):
+        covered = isinstance(one, Filled) and isinstance(other, Rows) and (other.kind, other.trail) == (one.kind, one.trail)
+        found.append(one.number if covered else made(m, one))
+    return found[0], found[1]
 
 
 def _counted(op: str, a: Value, b: Value) -> Value:
@@ -277,11 +283,11 @@ def _trail(m: Mapper, how: Reduction, value: Rows, dim: int, *, keepdim: bool) -
 def along(m: Mapper, rows: Rows, function: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
     """Apply a linear function of the trail, given for tensors [rows, *trail], as a product with its matrix."""
     eye = torch.eye(rows.width, dtype=torch.float64).reshape(rows.width, *rows.trail)
-    made = function(eye)
-    if made.numel() > _CELLS:
-        raise m.error(f"it would be a matrix of {made.numel()} numbers for {whole(rows)}; rewrite it with fewer columns")
-    weight = made.reshape(rows.width, -1).T
-    return m.rows("linear", rows, tuple(made.shape[1:]), weight=m.tensor(weight, "weight"))
+    result = function(eye)
+    if result.numel() > _CELLS:
+        raise m.error(f"it would be a matrix of {result.numel()} numbers for {whole(rows)}; rewrite it with fewer columns")
+    weight = result.reshape(rows.width, -1).T
+    return m.rows("linear", rows, tuple(result.shape[1:]), weight=m.tensor(weight, "weight"))
 
 
 def _reduction(how: Reduction) -> Handler:
@@ -311,6 +317,7 @@ def _extreme(how: Reduction) -> Handler:
 
 def linear(m: Mapper, input: Value, weight: Value, bias: Value = None) -> Value:  # noqa: A002
     """F.linear: of the last dimension."""
+    input = made(m, input)  # noqa: A001
     if not isinstance(input, Rows) or not isinstance(weight, torch.Tensor):
         raise m.error("a product with a matrix that depends on the graph has no equal among the steps of a model folder")
     if weight.dim() == 1:

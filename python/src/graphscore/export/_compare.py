@@ -14,9 +14,14 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from torch.overrides import TorchFunctionMode
 
-from graphscore import BatchError, Engine, ModelError, load_model
+from graphscore._batch import BatchError
+from graphscore._config import ModelError
+from graphscore._engines import EngineError
+from graphscore._engines.scipy_engine import ScipyEngine
+from graphscore._model import load_model
 from graphscore.export._error import ExportError
 from graphscore.export._graphs import Graph, batch, order
 from graphscore.export._inputs import Arguments, data_object
@@ -94,8 +99,10 @@ def check(
     """Raise ExportError where the folder does not load, or its scores are not those of the module."""
     try:
         model = load_model(folder)
-        engine = Engine(model)
-        ours = engine.score(batch(found, inputs))
+        with threadpool_limits(limits=1, user_api="blas"):  # as in the workers
+            ours = ScipyEngine(model).score(batch(found, inputs))
+    except EngineError as error:
+        raise ExportError(f"the scores cannot be compared on this machine: {error}") from None
     except (ModelError, BatchError) as error:
         raise ExportError(f"graphscore does not load what was exported, which is a bug of graphscore: {error}") from None
     if ours.failed:

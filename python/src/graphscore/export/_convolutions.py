@@ -10,6 +10,7 @@ from torch_geometric.nn import conv as pyg_conv
 
 from graphscore.export._arithmetic import vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
+from graphscore.export._shapes import made
 from graphscore.export._values import EdgeIndex, Rows, Unknown, Value
 
 _AGGREGATIONS: Final = {
@@ -47,6 +48,7 @@ def _nodes(m: Mapper, conv: Any, x: Value, edge_index: Value, size: Value = None
         raise m.error(f"{name} is called with something else than the edge_index of the graph; pass it on as it is")
     if size is not None and not isinstance(size, (tuple, list)):
         raise m.error(f"{name} is called with a size that is not the number of nodes")
+    x = made(m, x)
     if not isinstance(x, Rows) or x.kind != "node" or len(x.trail) != 1:
         raise m.error(f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]")
     return x
@@ -63,6 +65,7 @@ def _edges(m: Mapper, conv: Any, key: str, value: Value) -> Rows | None:
     """Check rows of edges that a layer is called with."""
     if value is None:
         return None
+    value = made(m, value)
     if not isinstance(value, Rows) or value.kind != "edge" or not value.lead:
         raise m.error(f"{type(conv).__name__} is called with an {key} that is not one row an edge")
     if key == "edge_weight" and value.width != 1:

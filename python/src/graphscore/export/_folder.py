@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise ExportError(f"{folder} is a file; name a folder for the model")
     if others:
         raise ExportError(f"{folder} has {others[0]}, which is no part of a model; name a new or an empty folder")
+    missing = [parent for parent in folder.absolute().parents if not parent.exists()]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
@@ -44,6 +45,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise ExportError(f"{error.filename or folder}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
+        for parent in missing:
+            with suppress(OSError):  # it holds the model, or something of somebody else
+                parent.rmdir()
 
 
 def _take_place(made: Path, folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import arrange, batch_of, columns, trail_dim
+from graphscore.export._shapes import arrange, batch_of, columns, made, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
 
 _RRELU: Final = (1 / 8, 1 / 3)
@@ -17,8 +17,7 @@ _RRELU: Final = (1 / 8, 1 / 3)
 
 def activate(m: Mapper, input: Value, function: str, **keys: float) -> Value:  # noqa: A002
     """Apply an elementwise function."""
-    if isinstance(input, Filled):
-        raise m.error(f"{function} of rows of zeros or ones has no equal here; leave it out")
+    input = made(m, input)  # noqa: A001
     if not isinstance(input, Rows):
         raise m.error(f"{function} of a {type(input).__name__} has no equal among the steps of a model folder")
     return m.rows("activation", input, input.trail, function=function, **keys)
@@ -353,7 +352,7 @@ def scatter(
 
 def readout(m: Mapper, how: str, src: Value, index: Value, dim: int = -2) -> Value:
     """sum, mean, max or min over the rows of each graph."""
-    index = batch_of(index)
+    src, index = made(m, src), batch_of(index)
     if how not in ("sum", "mean", "max", "min"):
         raise m.error(f"a readout by {how} has no equal; sum, mean, max and min have")
     if not isinstance(src, Rows) or (index is not None and not isinstance(index, GraphOf)):

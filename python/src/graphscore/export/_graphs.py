@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from graphscore import GraphBatch
+from graphscore._batch import GraphBatch
 from graphscore.export._inputs import COLUMNS, Arguments, Column
 
 _SEED: Final = 20261127

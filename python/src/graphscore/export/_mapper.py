@@ -248,9 +248,7 @@ _ADVICE: Final = "write it with the operations that python/README.md lists, or s
 def located(node: fx.Node | None, what: str) -> ExportError:
     """Return an error that begins with the line of the user's code that made a node."""
     where = node.meta.get(WHERE) if node is not None else None
-    step = ""
-    if node is not None and node.op == "call_module":
-        step = f"{node.target}: "
+    step = f"{node.target}: " if node is not None and node.op == "call_module" and node.target else ""
     return ExportError(f"{where}: {step}{what}" if where else f"{step}{what}")
 
 

@@ -100,7 +100,8 @@ def _traced(root: torch.nn.Module, arguments: _inputs.Arguments) -> tuple[Mapper
 
     tracer = tracing.ModuleTracer(root, mapper, list(_MODULES))
     node, value = mapper.result(tracer.record(call))
-    return mapper, _result(mapper, value, lambda what: located(node, what))
+    last = node.all_input_nodes[-1] if node.all_input_nodes else node
+    return mapper, _result(mapper, value, lambda what: located(last, what))
 
 
 def _result(m: Mapper, value: Value, error: Any) -> Rows:

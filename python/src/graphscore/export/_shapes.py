@@ -36,9 +36,9 @@ def columns(m: Mapper, rows: Rows) -> torch.Tensor:
 
 def arrange(m: Mapper, rows: Rows, change: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
     """Return rows whose columns are those that `change` makes of the present ones, in its shape."""
-    made = change(columns(m, rows))
-    pick = tuple(made.reshape(-1).tolist())
-    return Rows(rows.step, rows.kind, tuple(made.shape), rows.lead, pick, rows.integer, rows.cut)
+    numbers = change(columns(m, rows))
+    pick = tuple(numbers.reshape(-1).tolist())
+    return Rows(rows.step, rows.kind, tuple(numbers.shape), rows.lead, pick, rows.integer, rows.cut)
 
 
 def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - one line a kind of value
@@ -52,8 +52,7 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - on
         return value.parts[index]
     if isinstance(value, torch.Tensor) and isinstance(index, Rows):
         return m.call("embedding", index, value)
-    if isinstance(value, Filled):
-        return getitem(m, _as_rows(m), index)
+    value = made(m, value)
     if not isinstance(value, Rows):
         raise m.error(f"indexing {_said(value)} has no equal among the steps of a model folder")
     index = batch_of(index)
@@ -69,8 +68,18 @@ def batch_of(value: Value) -> Value:
     return GraphOf(value.kind) if isinstance(value, Filled) and value.is_batch else value
 
 
-def _as_rows(m: Mapper) -> Rows:
-    raise m.error("indexing rows of zeros or ones has no equal among the steps of a model folder")
+def made(m: Mapper, value: Value) -> Value:
+    """Return rows of one number, as torch.ones makes them, as a step; other values as they are."""
+    if not isinstance(value, Filled):
+        return value
+    if "x" not in m.widths:
+        raise m.error("rows of one number need the features of nodes beside them")
+    like = Rows("x", "node", (m.widths["x"],))
+    if value.kind == "edge":
+        like = select(m, like, EdgeEnd("source"))
+    elif value.kind == "graph":
+        like = Rows(m.emit("sum_pool", "graph", like.width, [like]), "graph", like.trail)
+    return m.rows("constant", like, value.trail, width=math.prod(value.trail), value=float(value.number))
 
 
 def _end(m: Mapper, index: Any) -> EdgeEnd:
@@ -153,6 +162,7 @@ def view(m: Mapper, value: Value, *shape: Any) -> Value:
         shape = tuple(shape[0])
     if isinstance(value, (EdgeEnd, GraphOf)) and len(shape) == 1:
         return value
+    value = made(m, value)
     if not isinstance(value, Rows):
         raise m.error(f"a view of {_said(value)} has no equal among the steps of a model folder")
     sizes = [size for size in shape if isinstance(size, int)]
@@ -215,6 +225,7 @@ def squeeze(m: Mapper, input: Value, dim: int | Sequence[int] | None = None) -> 
 
 def unsqueeze(m: Mapper, input: Value, dim: int) -> Value:  # noqa: A002
     """torch.unsqueeze."""
+    input = made(m, input)  # noqa: A001
     if not isinstance(input, Rows):
         raise m.error(f"unsqueeze of {_said(input)} has no equal among the steps of a model folder")
     place = dim if dim >= 0 else dim + input.dims + 1
@@ -274,6 +285,7 @@ def expand_as(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
 def cat(m: Mapper, tensors: Sequence[Value], dim: int = 0, axis: int | None = None) -> Value:
     """torch.cat along columns."""
     dim = dim if axis is None else axis
+    tensors = [made(m, part) for part in tensors]
     parts = [part for part in tensors if not (isinstance(part, Rows) and part.width == 0)]
     kinds = {part.kind for part in parts if isinstance(part, Rows)}
     if not all(isinstance(part, Rows) for part in parts) or not parts:
@@ -296,15 +308,16 @@ def cat(m: Mapper, tensors: Sequence[Value], dim: int = 0, axis: int | None = No
         numbers.append(torch.arange(start, start + part.width).reshape(part.trail))
         start += part.width
     try:
-        made = torch.cat(numbers, dim=place)
+        joined = torch.cat(numbers, dim=place)
     except RuntimeError as error:
         raise m.error(f"torch.cat fails: {error}") from None
     step = m.emit("concatenate", first.kind, start, parts) if len(parts) > 1 else m.column(first)
-    return Rows(step, first.kind, tuple(made.shape), first.lead, tuple(made.reshape(-1).tolist()))
+    return Rows(step, first.kind, tuple(joined.shape), first.lead, tuple(joined.reshape(-1).tolist()))
 
 
 def stack(m: Mapper, tensors: Sequence[Value], dim: int = 0) -> Value:
     """torch.stack."""
+    tensors = [made(m, part) for part in tensors]
     first = tensors[0]
     same = all(isinstance(part, Rows) and (part.kind, part.trail) == (first.kind, first.trail) for part in tensors)
     if not isinstance(first, Rows) or not same:
