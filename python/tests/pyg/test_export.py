@@ -17,16 +17,16 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("torch_geometric")
 
-from pyg.zoo import graphs, links, nodes, refused  # noqa: E402
-from pyg.zoo.cases import Case, arguments, data, trained  # noqa: E402
-
 import graphscore  # noqa: E402
 from graphscore.export import ExportError, from_pyg, load_state_dict  # noqa: E402
 from graphscore.export import _graphs as made_graphs  # noqa: E402
 from graphscore.export import _inputs as made_inputs  # noqa: E402
+from pyg.zoo import graphs, links, nodes, refused  # noqa: E402
+from pyg.zoo.cases import Case, arguments, data, trained  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
+README = Path(__file__).parents[2] / "README.md"
 ZOO: dict[str, Case] = {**nodes.CASES, **graphs.CASES, **links.CASES}
 
 
@@ -67,7 +67,9 @@ def _plain(module: Any) -> Any:
 def test_refused(name: str, tmp_path: Path) -> None:
     case = refused.CASES[name]
     with pytest.raises(ExportError) as caught:
-        from_pyg(case.make(), tmp_path / "model", example=data() if case.example is None else case.example, **case.keywords)
+        from_pyg(
+            case.make(), tmp_path / "model", example=data() if case.example is None else case.example, **case.keywords
+        )
     assert re.search(case.message, str(caught.value))
     if case.here:
         assert re.match(r"\S*zoo/refused\.py:\d+: ", str(caught.value))
@@ -85,7 +87,7 @@ def test_the_line_is_that_of_the_users_forward(tmp_path: Path) -> None:
 
 def test_the_module_stays_as_it_is(tmp_path: Path) -> None:
     module = trained(graphs.Pools).train()
-    module.convs[0].eval()
+    module.fc.eval()
     calls: list[int] = []
     handle = module.register_forward_hook(lambda *_: calls.append(1))
     module(data(batch=torch.zeros(7, dtype=torch.long))).sum().backward()
@@ -104,7 +106,10 @@ def test_the_module_stays_as_it_is(tmp_path: Path) -> None:
     for name, tensor in module.state_dict().items():
         assert torch.equal(tensor, state[name])
     names = [torch_module.global_mean_pool for torch_module in (graphs, graphs.pyg)]
-    assert all(function.__module__ == "torch_geometric.nn.pool.glob" and not hasattr(function, "__wrapped__") for function in names)
+    assert all(
+        function.__module__ == "torch_geometric.nn.pool.glob" and not hasattr(function, "__wrapped__")
+        for function in names
+    )
 
 
 def test_a_model_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -118,7 +123,7 @@ def test_a_model_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert json.loads((folder / "config.json").read_text())["name"] == "kipf"
     assert [path.name for path in folder.parent.iterdir()] == ["one"]
     (folder / "notes.txt").write_text("mine")
-    with pytest.raises(ExportError, match="notes.txt, which is no part of a model"):
+    with pytest.raises(ExportError, match=r"notes\.txt, which is no part of a model"):
         from_pyg(trained(nodes.GCN), folder, example=data())
 
 
@@ -142,7 +147,9 @@ def test_weights_keep_their_names(tmp_path: Path) -> None:
 
 def test_an_argument_that_forward_ignores_is_no_input(tmp_path: Path) -> None:
     module = trained(refused.of(refused.identity))
-    from_pyg(module, tmp_path / "model", example=data(edge_attr=torch.rand(10, 3), batch=torch.zeros(7, dtype=torch.long)))
+    from_pyg(
+        module, tmp_path / "model", example=data(edge_attr=torch.rand(10, 3), batch=torch.zeros(7, dtype=torch.long))
+    )
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["inputs"] == {"x": 4, "edge_attr": 0, "edge_type": 0, "graph_attr": 0, "edge_weight": False}
     assert config["outputs"] == ["score_0", "score_1", "score_2", "score_3"]
@@ -180,7 +187,7 @@ def test_state_dicts_of_checkpoints_and_of_other_models() -> None:
     load_state_dict(module, {"epoch": 3, "state_dict": {f"model.{k}": v for k, v in module.state_dict().items()}})
     wrapped = torch.nn.DataParallel(nodes.GCN())
     load_state_dict(wrapped, module.state_dict())
-    with pytest.raises(ExportError, match="conv2.bias"):
+    with pytest.raises(ExportError, match=r"conv2\.bias"):
         load_state_dict(module, {k: v for k, v in module.state_dict().items() if k != "conv2.bias"})
     with pytest.raises(ExportError, match=r"conv1.bias.*shape"):
         load_state_dict(module, {**module.state_dict(), "conv1.bias": torch.zeros(3)})
@@ -210,3 +217,13 @@ def test_several_graphs_of_a_loader(tmp_path: Path) -> None:
     with torch.no_grad():
         wanted = module(several).numpy()
     np.testing.assert_allclose(graphscore.Engine(model).score(batch).values, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_the_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    section = README.read_text().split("## Export a PyTorch Geometric model")[1]
+    match = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert match
+    exec(match[1], {"__name__": "example"})
+    model = graphscore.load_model("toxicity")
+    assert (model.level, model.outputs, model.name) == ("graph", ("toxic",), "Toxicity")

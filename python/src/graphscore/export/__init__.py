@@ -46,8 +46,8 @@ def from_pyg(
         arguments: what of a graph an argument or attribute with another name is, e.g. {'z': 'x', 'u': 'graph_attr'}.
 
     Raises:
-        ExportError: the module cannot be exported exactly; the message names the step, the line of its forward, and what
-            to do. Nothing is left in `folder`.
+        ExportError: the module cannot be exported exactly; the message names the step, the line of its forward, and
+            what to do. Nothing is left in `folder`.
     """
     try:
         from graphscore.export import _pyg  # noqa: PLC0415 - needs PyTorch

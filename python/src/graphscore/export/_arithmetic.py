@@ -11,7 +11,18 @@ import torch
 
 from graphscore.export._mapper import Handler, Mapper, whole
 from graphscore.export._shapes import arrange, columns, getitem, made, spread, trail_dim
-from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Kind, Rows, Stacked, Unknown, Value
+from graphscore.export._values import (
+    PLURALS,
+    Count,
+    EdgeEnd,
+    EdgeIndex,
+    Filled,
+    GraphOf,
+    Rows,
+    Stacked,
+    Unknown,
+    Value,
+)
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "add": operator.add,
@@ -49,7 +60,9 @@ def _filled(m: Mapper, a: Value, b: Value) -> tuple[Value, Value]:
     """Return rows of one number as that number where the other value has all their rows and columns; else as a step."""
     found = []
     for one, other in ((a, b), (b, a)):
-        covered = isinstance(one, Filled) and isinstance(other, Rows) and (other.kind, other.trail) == (one.kind, one.trail)
+        covered = (
+            isinstance(one, Filled) and isinstance(other, Rows) and (other.kind, other.trail) == (one.kind, one.trail)
+        )
         found.append(one.number if covered else made(m, one))
     return found[0], found[1]
 
@@ -115,7 +128,9 @@ def _vector(m: Mapper, a: Rows, b: torch.Tensor) -> tuple[torch.Tensor, tuple[in
     """Return a constant as one value a column, and the trail of what a is combined to."""
     if a.lead and b.dim() == a.dims:
         if b.shape[0] != 1:
-            raise m.error(f"a constant of shape {list(b.shape)} has a row for each of the {PLURALS[a.kind]}; it must not")
+            raise m.error(
+                f"a constant of shape {list(b.shape)} has a row for each of the {PLURALS[a.kind]}; it must not"
+            )
         b = b[0]
     if b.dim() > len(a.trail):
         raise m.error(f"a constant of shape {list(b.shape)} does not fit {whole(a)}")
@@ -132,7 +147,7 @@ def _from_constant(m: Mapper, op: str, a: Any, b: Rows) -> Rows:
     return _with_constant(m, op, b, a, reversed_=True)
 
 
-def add(m: Mapper, input: Value, other: Value, *, alpha: float = 1, out: None = None) -> Value:  # noqa: A002, ARG001
+def add(m: Mapper, input: Value, other: Value, *, alpha: float = 1, out: None = None) -> Value:
     """torch.add; of two embeddings of one input, one step of both."""
     if alpha != 1:
         other = binary(m, "multiply", other, alpha)
@@ -157,40 +172,40 @@ def _embeddings(m: Mapper, a: Value, b: Value) -> Rows | None:
     return Rows(step, a.kind, a.trail, a.lead)
 
 
-def sub(m: Mapper, input: Value, other: Value, *, alpha: float = 1) -> Value:  # noqa: A002
+def sub(m: Mapper, input: Value, other: Value, *, alpha: float = 1) -> Value:
     """torch.sub."""
     return binary(m, "subtract", input, binary(m, "multiply", other, alpha) if alpha != 1 else other)
 
 
-def rsub(m: Mapper, input: Value, other: Value, *, alpha: float = 1) -> Value:  # noqa: A002
+def rsub(m: Mapper, input: Value, other: Value, *, alpha: float = 1) -> Value:
     """torch.rsub."""
     return sub(m, other, input, alpha=alpha)
 
 
-def rdiv(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def rdiv(m: Mapper, input: Value, other: Value) -> Value:
     """Other / input."""
     return div(m, other, input)
 
 
-def mul(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def mul(m: Mapper, input: Value, other: Value) -> Value:
     """torch.mul."""
     return binary(m, "multiply", input, other)
 
 
-def div(m: Mapper, input: Value, other: Value, *, rounding_mode: str | None = None) -> Value:  # noqa: A002
+def div(m: Mapper, input: Value, other: Value, *, rounding_mode: str | None = None) -> Value:
     """torch.div."""
     if rounding_mode is not None:
         raise m.error("a division that rounds has no equal among the steps of a model folder")
     return binary(m, "divide", input, other)
 
 
-def neg(m: Mapper, input: Value) -> Value:  # noqa: A002
+def neg(m: Mapper, input: Value) -> Value:
     """-input."""
     return binary(m, "multiply", input, -1)
 
 
-def power(m: Mapper, input: Value, exponent: Any) -> Value:  # noqa: A002
-    """input ** exponent, for a few exponents."""
+def power(m: Mapper, input: Value, exponent: Any) -> Value:
+    """Input ** exponent, for a few exponents."""
     if isinstance(input, Rows) and exponent in (1, 2, 3, 0.5, -1):
         if exponent == 3:  # noqa: PLR2004
             return binary(m, "multiply", power(m, input, 2), input)
@@ -203,14 +218,14 @@ def _kind(value: Value) -> str:
     return whole(value) if isinstance(value, Rows) else f"a {type(value).__name__}"
 
 
-def maximum(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def maximum(m: Mapper, input: Value, other: Value) -> Value:
     """torch.maximum."""
     if isinstance(input, Rows) and isinstance(other, Rows):
         return _rows(m, "maximum", input, other)
     raise m.error("a maximum with a constant has no equal here; write clamp or relu")
 
 
-def minimum(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def minimum(m: Mapper, input: Value, other: Value) -> Value:
     """torch.minimum."""
     if isinstance(input, Rows) and isinstance(other, Rows):
         return _rows(m, "minimum", input, other)
@@ -220,7 +235,7 @@ def minimum(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
 # Reductions.
 
 
-def reduce_(m: Mapper, how: Reduction, value: Value, dim: Any, keepdim: bool) -> Value:  # noqa: FBT001
+def reduce_(m: Mapper, how: Reduction, value: Value, dim: Any, keepdim: bool) -> Value:
     """Reduce rows over some of their dimensions; None: all."""
     if isinstance(value, Stacked):
         return _stacked(m, how, value, dim)
@@ -259,7 +274,7 @@ def _pool_all(m: Mapper, how: Reduction, value: Rows, *, keepdim: bool) -> Rows:
 
 def pool(m: Mapper, how: Reduction, value: Rows) -> Rows:
     """Reduce the nodes or edges of each graph."""
-    step = m.emit(f"{how}_pool", "graph", value.width, [value])
+    step = m.emit(f"{how}_pool", value.width, [value])
     return Rows(step, "graph", value.trail)
 
 
@@ -285,14 +300,16 @@ def along(m: Mapper, rows: Rows, function: Callable[[torch.Tensor], torch.Tensor
     eye = torch.eye(rows.width, dtype=torch.float64).reshape(rows.width, *rows.trail)
     result = function(eye)
     if result.numel() > _CELLS:
-        raise m.error(f"it would be a matrix of {result.numel()} numbers for {whole(rows)}; rewrite it with fewer columns")
+        raise m.error(
+            f"it would be a matrix of {result.numel()} numbers for {whole(rows)}; rewrite it with fewer columns"
+        )
     weight = result.reshape(rows.width, -1).T
     return m.rows("linear", rows, tuple(result.shape[1:]), weight=m.tensor(weight, "weight"))
 
 
 def _reduction(how: Reduction) -> Handler:
     def handler(
-        m: Mapper, input: Value, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None  # noqa: A002, ARG001, FBT001, FBT002
+        m: Mapper, input: Value, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
     ) -> Value:
         return reduce_(m, how, input, dim if axis is None else axis, keepdim)
 
@@ -300,9 +317,9 @@ def _reduction(how: Reduction) -> Handler:
 
 
 def _extreme(how: Reduction) -> Handler:
-    """max and min return the places too where a dimension is given, and compare two tensors."""
+    """Max and min return the places too where a dimension is given, and compare two tensors."""
 
-    def handler(m: Mapper, input: Value, dim: Any = None, keepdim: bool = False) -> Value:  # noqa: A002, FBT001, FBT002
+    def handler(m: Mapper, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
         if isinstance(dim, Rows):
             return maximum(m, input, dim) if how == "max" else minimum(m, input, dim)
         value = reduce_(m, how, input, dim, keepdim)
@@ -315,11 +332,13 @@ def _extreme(how: Reduction) -> Handler:
 # Products.
 
 
-def linear(m: Mapper, input: Value, weight: Value, bias: Value = None) -> Value:  # noqa: A002
+def linear(m: Mapper, input: Value, weight: Value, bias: Value = None) -> Value:
     """F.linear: of the last dimension."""
     input = made(m, input)  # noqa: A001
     if not isinstance(input, Rows) or not isinstance(weight, torch.Tensor):
-        raise m.error("a product with a matrix that depends on the graph has no equal among the steps of a model folder")
+        raise m.error(
+            "a product with a matrix that depends on the graph has no equal among the steps of a model folder"
+        )
     if weight.dim() == 1:
         weight = weight[None]
     if not input.trail or input.trail[-1] != weight.shape[1]:
@@ -333,7 +352,7 @@ def linear(m: Mapper, input: Value, weight: Value, bias: Value = None) -> Value:
     return m.rows("linear", input, (weight.shape[0],), **keys)
 
 
-def matmul(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def matmul(m: Mapper, input: Value, other: Value) -> Value:
     """Rows @ matrix."""
     if isinstance(input, Rows) and isinstance(other, torch.Tensor):
         if other.dim() == 1:
@@ -350,7 +369,7 @@ def matmul(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
     )
 
 
-def addmm(m: Mapper, input: Value, mat1: Value, mat2: Value) -> Value:  # noqa: A002
+def addmm(m: Mapper, input: Value, mat1: Value, mat2: Value) -> Value:
     """Input + mat1 @ mat2."""
     return binary(m, "add", matmul(m, mat1, mat2), input)
 

@@ -1,7 +1,7 @@
 """Compares a written folder with the module: |ours - b| <= max(1e-5 max(1, |b|), 2 |b32 - b|) on every graph.
 
-b is what the module computes in float64 for one graph at a time, b32 what it computes in float32, ours what graphscore's
-engine computes with the folder, for all graphs in one batch.
+b is what the module computes in float64 for one graph at a time, b32 what it computes in float32, ours what
+graphscore's engine computes with the folder, for all graphs in one batch.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _DOUBLE: Final = {torch.float32: torch.float64, torch.float: torch.float64}
 class _Doubled(TorchFunctionMode):  # type: ignore[misc]
     """Makes a forward that asks for float32 compute in float64."""
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ARG002
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = {key: self._twice(value) for key, value in (kwargs or {}).items()}
         if func is torch.Tensor.float:
             return args[0].double()
@@ -87,8 +87,8 @@ def scores(value: Any, graph: Graph, level: str, outputs: int) -> np.ndarray[Any
     flat = value.detach().double().reshape(-1)
     if flat.numel() != rows * outputs:
         raise ExportError(
-            f"forward returns {list(value.shape)} for {graph.what}, which is not {outputs} scores for each of {rows} rows;"
-            " a graph's scores must not depend on more than its own size"
+            f"forward returns {list(value.shape)} for {graph.what}, which is not {outputs} scores for each of"
+            f" {rows} rows; a graph's scores must not depend on more than its own size"
         )
     return np.asarray(flat.reshape(rows, outputs).numpy())
 
@@ -104,10 +104,14 @@ def check(
     except EngineError as error:
         raise ExportError(f"the scores cannot be compared on this machine: {error}") from None
     except (ModelError, BatchError) as error:
-        raise ExportError(f"graphscore does not load what was exported, which is a bug of graphscore: {error}") from None
+        raise ExportError(
+            f"graphscore does not load what was exported, which is a bug of graphscore: {error}"
+        ) from None
     if ours.failed:
         graph = found[ours.failed[0].graph]
-        raise ExportError(f"graphscore refuses a graph ({graph.what}) that forward is fine with: {ours.failed[0].message}")
+        raise ExportError(
+            f"graphscore refuses a graph ({graph.what}) that forward is fine with: {ours.failed[0].message}"
+        )
     double, single = reference(module, arguments, torch.float64), reference(module, arguments, torch.float32)
     level, width, row, finite = model.level, len(model.outputs), 0, 0
     for graph in found:
@@ -143,6 +147,6 @@ def _compare(graph: Graph, outputs: Sequence[str], own: Any, exact: Any, rough: 
         raise ExportError(
             f"the exported steps do not compute what the module does: for {graph.what}, row {line}, output"
             f" {outputs[column]!r}, graphscore has {own[line, column]:.9g}, the module {exact[line, column]:.9g}"
-            f" ({int(far.sum())} of {far.size} scores differ). What forward does in place, in hooks, or with values that it"
-            " keeps between calls cannot be seen by tracing; rewrite that part, or score with the module itself"
+            f" ({int(far.sum())} of {far.size} scores differ). What forward does in place, in hooks, or with values"
+            " that it keeps between calls cannot be seen by tracing; rewrite that part, or score with the module itself"
         )

@@ -50,7 +50,9 @@ def _nodes(m: Mapper, conv: Any, x: Value, edge_index: Value, size: Value = None
         raise m.error(f"{name} is called with a size that is not the number of nodes")
     x = made(m, x)
     if not isinstance(x, Rows) or x.kind != "node" or len(x.trail) != 1:
-        raise m.error(f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]")
+        raise m.error(
+            f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]"
+        )
     return x
 
 
@@ -75,7 +77,7 @@ def _edges(m: Mapper, conv: Any, key: str, value: Value) -> Rows | None:
 
 def _emit(m: Mapper, op: str, x: Rows, width: int, edges: dict[str, Rows | None], **keys: object) -> Rows:
     named = {key: m.column(rows) for key, rows in edges.items() if rows is not None}
-    step = m.emit(op, "node", width, [x], **keys, **named)
+    step = m.emit(op, width, [x], **keys, **named)
     return Rows(step, "node", (width,))
 
 
@@ -114,7 +116,9 @@ def sage(m: Mapper, conv: Any, x: Value, edge_index: Value, size: Value = None) 
             ("project_bias", _bias(project)),
         ],
     )
-    return _emit(m, "sage", rows, conv.out_channels, {}, aggr=aggr, **tensors, normalize=True if conv.normalize else None)
+    return _emit(
+        m, "sage", rows, conv.out_channels, {}, aggr=aggr, **tensors, normalize=True if conv.normalize else None
+    )
 
 
 def gin(m: Mapper, conv: Any, x: Value, edge_index: Value, size: Value = None) -> Value:
@@ -161,7 +165,9 @@ def _attention(m: Mapper, conv: Any, edge: Rows | None) -> dict[str, object]:
     fill: object = conv.fill_value
     if isinstance(fill, torch.Tensor):
         if fill.numel() != 1:
-            raise m.error(f"{type(conv).__name__} with a tensor as fill_value has no equal; mean, add, max, min or a number have")
+            raise m.error(
+                f"{type(conv).__name__} with a tensor as fill_value has no equal; mean, add, max, min or a number have"
+            )
         fill = float(fill)
     _aggregation(m, conv)
     keys: dict[str, object] = {
@@ -205,7 +211,10 @@ def gat(
     edge = None if conv.lin_edge is None else edge
     keys = _attention(m, conv, edge)
     keys["weight"] = m.tensor(conv.lin.weight, "weight", of=conv.lin.weight)
-    keys["att_src"], keys["att_dst"] = _heads(m, conv, conv.att_src, "att_src"), _heads(m, conv, conv.att_dst, "att_dst")
+    keys["att_src"], keys["att_dst"] = (
+        _heads(m, conv, conv.att_src, "att_src"),
+        _heads(m, conv, conv.att_dst, "att_dst"),
+    )
     if edge is not None:
         keys["att_edge"] = _heads(m, conv, conv.att_edge, "att_edge")
     value = _emit(m, "gat", rows, _out(conv), {"edge_attr": edge}, **keys)

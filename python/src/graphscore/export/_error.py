@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class ExportError(Exception):
-    """A module that cannot be exported. The message names the step, the line of the module's forward, and what to do."""
+    """A module that cannot be exported; the message names the step, the line of its forward, and what to do."""

@@ -27,7 +27,9 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Raises ExportError where the folder cannot be written or has files that are not of a model.
     """
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (CONFIG, WEIGHTS)) if folder.is_dir() else []
+    others = (
+        sorted(path.name for path in folder.iterdir() if path.name not in (CONFIG, WEIGHTS)) if folder.is_dir() else []
+    )
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; name a folder for the model")
     if others:

@@ -1,4 +1,4 @@
-"""Functions of torch, torch.nn.functional and torch_geometric.utils that work row by row, or on the rows of a graph."""
+"""Functions of torch, torch.nn.functional and torch_geometric.utils, on rows and on the rows of a graph."""
 
 from __future__ import annotations
 
@@ -7,112 +7,14 @@ from typing import Any, Final
 
 import torch
 
+from graphscore.export import _elementwise as elementwise
 from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
 from graphscore.export._shapes import arrange, batch_of, columns, made, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
 
-_RRELU: Final = (1 / 8, 1 / 3)
 
-
-def activate(m: Mapper, input: Value, function: str, **keys: float) -> Value:  # noqa: A002
-    """Apply an elementwise function."""
-    input = made(m, input)  # noqa: A001
-    if not isinstance(input, Rows):
-        raise m.error(f"{function} of a {type(input).__name__} has no equal among the steps of a model folder")
-    return m.rows("activation", input, input.trail, function=function, **keys)
-
-
-def _plain(function: str) -> Handler:
-    def handler(m: Mapper, input: Value, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-        return activate(m, input, function)
-
-    return handler
-
-
-def leaky_relu(m: Mapper, input: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-    """F.leaky_relu."""
-    return activate(m, input, "leaky_relu", negative_slope=negative_slope)
-
-
-def elu(m: Mapper, input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-    """F.elu."""
-    return activate(m, input, "elu", alpha=alpha)
-
-
-def celu(m: Mapper, input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-    """F.celu."""
-    return activate(m, input, "celu", alpha=alpha)
-
-
-def gelu(m: Mapper, input: Value, approximate: str = "none") -> Value:  # noqa: A002
-    """F.gelu."""
-    return activate(m, input, "gelu_tanh" if approximate == "tanh" else "gelu")
-
-
-def softplus(m: Mapper, input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:  # noqa: A002
-    """F.softplus."""
-    return activate(m, input, "softplus", beta=beta, threshold=threshold)
-
-
-def hardtanh(m: Mapper, input: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-    """F.hardtanh."""
-    return activate(m, input, "hardtanh", min_val=min_val, max_val=max_val)
-
-
-def hardshrink(m: Mapper, input: Value, lambd: float = 0.5) -> Value:  # noqa: A002
-    """F.hardshrink."""
-    return activate(m, input, "hardshrink", lambd=lambd)
-
-
-def softshrink(m: Mapper, input: Value, lambd: float = 0.5) -> Value:  # noqa: A002
-    """F.softshrink."""
-    return activate(m, input, "softshrink", lambd=lambd)
-
-
-def threshold(m: Mapper, input: Value, threshold: float, value: float, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
-    """F.threshold."""
-    return activate(m, input, "threshold", threshold=threshold, value=value)
-
-
-def rrelu(
-    m: Mapper, input: Value, lower: float = _RRELU[0], upper: float = _RRELU[1], training: bool = False, inplace: bool = False  # noqa: A002, ARG001, FBT001, FBT002
-) -> Value:
-    """F.rrelu, whose slope in eval mode is the mean of its bounds."""
-    if training:
-        raise m.error("rrelu with training=True draws random slopes in eval mode too; write training=self.training")
-    return activate(m, input, "leaky_relu", negative_slope=(lower + upper) / 2)
-
-
-def prelu(m: Mapper, input: Value, weight: Value) -> Value:  # noqa: A002
-    """F.prelu: a slope for all columns, or one for each."""
-    if weight.numel() > 1 and len(input.trail) != 1:
-        raise m.error(f"prelu with {weight.numel()} slopes of {whole(input)} has no equal here")
-    return m.rows("prelu", input, input.trail, weight=m.tensor(weight.reshape(-1), "weight", of=weight))
-
-
-def clamp(m: Mapper, input: Value, min: Any = None, max: Any = None) -> Value:  # noqa: A002
-    """torch.clamp with numbers."""
-    low, high = (x if x is None or isinstance(x, (int, float)) else _number(m, x) for x in (min, max))
-    if low is not None and high is not None:
-        return activate(m, input, "hardtanh", min_val=float(low), max_val=float(high))
-    if low is not None:  # max(x, low) = low + relu(x - low)
-        if low == 0:
-            return activate(m, input, "relu")
-        return activate(m, input, "threshold", threshold=float(low), value=float(low))
-    if high is None:
-        return input
-    turned = activate(m, binary(m, "multiply", input, -1), "threshold", threshold=-float(high), value=-float(high))
-    return binary(m, "multiply", turned, -1)
-
-
-def _number(m: Mapper, value: Value) -> float:
-    if isinstance(value, torch.Tensor) and value.numel() == 1:
-        return float(value)
-    raise m.error("clamp has an equal only with numbers as bounds")
-
-
-def dropout(m: Mapper, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:  # noqa: A002, ARG001, FBT001, FBT002
+def dropout(m: Mapper, input: Value, p: float = 0.5, training: bool = True, inplace: bool = False) -> Value:
     """F.dropout: nothing in eval mode."""
     if training and p > 0:
         raise m.error(
@@ -122,12 +24,12 @@ def dropout(m: Mapper, input: Value, p: float = 0.5, training: bool = True, inpl
     return input
 
 
-def same(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: A002, ARG001
+def same(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:
     """What changes neither values nor shape."""
     return input
 
 
-def to(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: A002
+def to(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:
     """Tensor.to and Tensor.type."""
     types = [one for one in [*args, *kwargs.values()] if isinstance(one, (torch.dtype, str))]
     for one in types:
@@ -139,30 +41,30 @@ def to(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: A0
     return input
 
 
-def to_integer(m: Mapper, input: Value) -> Value:  # noqa: A002, ARG001
+def to_integer(m: Mapper, input: Value) -> Value:
     """Tensor.long and its kin."""
     if isinstance(input, Rows):
         cut = input.cut or not input.integer
-        return Rows(input.step, input.kind, input.trail, input.lead, input.pick, True, cut)  # noqa: FBT003
+        return Rows(input.step, input.kind, input.trail, input.lead, input.pick, True, cut)
     return input
 
 
-def softmax(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:  # noqa: A002, ARG001
+def softmax(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:
     """torch.softmax over columns."""
     return _over_columns(m, "softmax", input, dim)
 
 
-def log_softmax(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:  # noqa: A002, ARG001
+def log_softmax(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:
     """torch.log_softmax over columns."""
     return _over_columns(m, "log_softmax", input, dim)
 
 
-def softmin(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:  # noqa: A002, ARG001
+def softmin(m: Mapper, input: Value, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Value:
     """F.softmin over columns."""
     return _over_columns(m, "softmax", binary(m, "multiply", input, -1), dim)
 
 
-def _over_columns(m: Mapper, op: str, input: Value, dim: int | None) -> Value:  # noqa: A002
+def _over_columns(m: Mapper, op: str, input: Value, dim: int | None) -> Value:
     if not isinstance(input, Rows):
         raise m.error(f"{op} of a {type(input).__name__} has no equal among the steps of a model folder")
     dim = (0 if input.dims in (0, 1, 3) else 1) if dim is None else dim
@@ -172,27 +74,27 @@ def _over_columns(m: Mapper, op: str, input: Value, dim: int | None) -> Value:  
     numbers = columns(m, input).movedim(place, -1)
     parts = numbers.reshape(-1, input.trail[place]).unbind(0)
     done = [m.rows(op, input, (len(part),), [arrange(m, input, lambda _, part=part: part)]) for part in parts]  # type: ignore[misc]
-    step = m.emit("concatenate", input.kind, input.width, done) if len(done) > 1 else done[0].step
+    step = m.emit("concatenate", input.width, done) if len(done) > 1 else done[0].step
     flat = Rows(step, input.kind, tuple(numbers.shape), input.lead)
     return arrange(m, flat, lambda numbers: numbers.movedim(-1, place))
 
 
-def normalize(m: Mapper, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Value:  # noqa: A002, ARG001
+def normalize(m: Mapper, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Value:
     """F.normalize of each row."""
     if not isinstance(input, Rows) or p != 2 or len(input.trail) != 1 or trail_dim(m, input, dim) != 0:  # noqa: PLR2004
         raise m.error("F.normalize has an equal only with p=2 over the columns of each row (dim=-1)")
     return m.rows("l2_normalize", input, input.trail, eps=eps)
 
 
-def norm(m: Mapper, input: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, ord: Any = None) -> Value:  # noqa: A002, FBT001, FBT002
+def norm(m: Mapper, input: Value, p: Any = 2, dim: Any = None, keepdim: bool = False, ord: Any = None) -> Value:
     """The length of each row."""
     p = p if ord is None else ord
     if p not in (2, "fro") or not isinstance(input, Rows) or dim is None:
         raise m.error("norm has an equal only with p=2 over the columns of each row (dim=-1)")
-    return activate(m, reduce_(m, "sum", activate(m, input, "square"), dim, keepdim), "sqrt")
+    return elementwise.activate(m, reduce_(m, "sum", elementwise.activate(m, input, "square"), dim, keepdim), "sqrt")
 
 
-def linalg_norm(m: Mapper, x: Value, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Value:  # noqa: A002, FBT001, FBT002
+def linalg_norm(m: Mapper, x: Value, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Value:
     """torch.linalg.vector_norm and torch.linalg.norm."""
     return norm(m, x, 2 if ord is None else ord, dim, keepdim)
 
@@ -205,13 +107,13 @@ def cosine_similarity(m: Mapper, x1: Value, x2: Value, dim: int = 1, eps: float 
 
 def batch_norm(
     m: Mapper,
-    input: Value,  # noqa: A002
+    input: Value,
     running_mean: Value,
     running_var: Value,
     weight: Value = None,
     bias: Value = None,
-    training: bool = False,  # noqa: FBT001, FBT002
-    momentum: float = 0.1,  # noqa: ARG001
+    training: bool = False,
+    momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Value:
     """F.batch_norm with the statistics of training."""
@@ -227,7 +129,7 @@ def batch_norm(
 
 def layer_norm(
     m: Mapper,
-    input: Value,  # noqa: A002
+    input: Value,
     normalized_shape: Sequence[int],
     weight: Value = None,
     bias: Value = None,
@@ -236,7 +138,9 @@ def layer_norm(
     """F.layer_norm of each row."""
     if tuple(normalized_shape) != input.trail:
         raise m.error(f"layer_norm over {list(normalized_shape)} of {whole(input)} has no equal here")
-    names = {key: m.tensor(x.reshape(-1), key, of=x) for key, x in (("weight", weight), ("bias", bias)) if x is not None}
+    names = {
+        key: m.tensor(x.reshape(-1), key, of=x) for key, x in (("weight", weight), ("bias", bias)) if x is not None
+    }
     return m.rows("layer_norm", input, input.trail, mode="node", eps=eps, **names)
 
 
@@ -248,13 +152,13 @@ def _one_dim(m: Mapper, rows: Rows) -> Rows:
 
 def embedding(
     m: Mapper,
-    input: Value,  # noqa: A002
+    input: Value,
     weight: Value,
-    padding_idx: Any = None,  # noqa: ARG001 - of gradients only
+    padding_idx: Any = None,
     max_norm: Any = None,
-    norm_type: float = 2.0,  # noqa: ARG001
-    scale_grad_by_freq: bool = False,  # noqa: ARG001, FBT001, FBT002
-    sparse: bool = False,  # noqa: ARG001, FBT001, FBT002
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
 ) -> Value:
     """F.embedding of columns of an input."""
     if max_norm is not None:
@@ -262,7 +166,9 @@ def embedding(
     if isinstance(input, (GraphOf, EdgeEnd, EdgeIndex)):
         raise m.error("an embedding of node or graph numbers is a table of the training graph; it has no equal here")
     if not isinstance(input, Rows) or m.steps.get(input.step) is not None:
-        raise m.error("an embedding has an equal only of columns of x, edge_attr, edge_type or graph_attr as they are given")
+        raise m.error(
+            "an embedding has an equal only of columns of x, edge_attr, edge_type or graph_attr as they are given"
+        )
     numbers = columns(m, input)
     table, count = m.tensor(weight, "table", of=weight), weight.shape[0]
     parts = []
@@ -274,7 +180,7 @@ def embedding(
         parts.append(Rows(step, input.kind, (weight.shape[1],), input.lead))
     if len(parts) == 1:
         return arrange(m, parts[0], lambda own: own.reshape(*input.trail, -1))
-    step = m.emit("concatenate", input.kind, len(parts) * weight.shape[1], parts)
+    step = m.emit("concatenate", len(parts) * weight.shape[1], parts)
     return Rows(step, input.kind, (*input.trail, weight.shape[1]), input.lead)
 
 
@@ -293,7 +199,7 @@ def one_hot(m: Mapper, tensor: Value, num_classes: int = -1) -> Value:
 def like(number: float) -> Handler:
     """torch.zeros_like, torch.ones_like."""
 
-    def handler(m: Mapper, input: Value, **_: Any) -> Value:  # noqa: A002
+    def handler(m: Mapper, input: Value, **_: Any) -> Value:
         if isinstance(input, Rows) and input.lead:
             return Filled(number, input.kind, input.trail)
         raise m.error("zeros or ones like something that is not rows of nodes, edges or graphs have no equal here")
@@ -301,7 +207,7 @@ def like(number: float) -> Handler:
     return handler
 
 
-def full_like(m: Mapper, input: Value, fill_value: float, **kwargs: Any) -> Value:  # noqa: A002
+def full_like(m: Mapper, input: Value, fill_value: float, **kwargs: Any) -> Value:
     """torch.full_like."""
     return like(fill_value)(m, input, **kwargs)
 
@@ -312,7 +218,9 @@ def filled(number: float) -> Handler:
     def handler(m: Mapper, *size: Any, **_: Any) -> Value:
         shape = tuple(size[0]) if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
         if not isinstance(shape[0], Count) or shape[0].last or not all(isinstance(one, int) for one in shape[1:]):
-            raise m.error("zeros or ones of a size that depends on the graph have an equal only as rows of nodes, edges or graphs")
+            raise m.error(
+                "zeros or ones of a size that depends on the graph have an equal only as rows of nodes, edges or graphs"
+            )
         return Filled(number, shape[0].kind, tuple(shape[1:]))
 
     return handler
@@ -321,13 +229,13 @@ def filled(number: float) -> Handler:
 def new(number: float) -> Handler:
     """Tensor.new_zeros, Tensor.new_ones."""
 
-    def handler(m: Mapper, input: Value, *size: Any, **kwargs: Any) -> Value:  # noqa: A002, ARG001
+    def handler(m: Mapper, input: Value, *size: Any, **kwargs: Any) -> Value:
         return filled(number)(m, *size, **kwargs)
 
     return handler
 
 
-def item(m: Mapper, input: Value) -> Value:  # noqa: A002
+def item(m: Mapper, input: Value) -> Value:
     """Tensor.item."""
     if isinstance(input, Count):
         return input
@@ -337,9 +245,7 @@ def item(m: Mapper, input: Value) -> Value:  # noqa: A002
 # Functions of torch_geometric.utils.
 
 
-def scatter(
-    m: Mapper, src: Value, index: Value, dim: int = 0, dim_size: Value = None, reduce: str = "sum"  # noqa: ARG001
-) -> Value:
+def scatter(m: Mapper, src: Value, index: Value, dim: int = 0, dim_size: Value = None, reduce: str = "sum") -> Value:
     """torch_geometric.utils.scatter by batch: a readout."""
     how = {"add": "sum"}.get(reduce, reduce)
     if not isinstance(batch_of(index), GraphOf):
@@ -367,7 +273,7 @@ def readout(m: Mapper, how: str, src: Value, index: Value, dim: int = -2) -> Val
 def _global(how: str) -> Handler:
     """global_add_pool and its kin."""
 
-    def handler(m: Mapper, x: Value, batch: Value = None, size: Value = None) -> Value:  # noqa: ARG001
+    def handler(m: Mapper, x: Value, batch: Value = None, size: Value = None) -> Value:
         return readout(m, how, x, batch, 0)
 
     return handler
@@ -378,18 +284,20 @@ def any_readout(m: Mapper, x: Value, index: Value) -> Value:
     return readout(m, "sum", x, index, 0)
 
 
-def pyg_softmax(m: Mapper, src: Value, index: Value, *args: Any, **kwargs: Any) -> Value:  # noqa: ARG001
+def pyg_softmax(m: Mapper, src: Value, index: Value, *args: Any, **kwargs: Any) -> Value:
     """torch_geometric.utils.softmax, which has an equal only inside of AttentionalAggregation."""
     return Unknown("softmax over the nodes of a graph has an equal only in AttentionalAggregation(gate_nn, nn); use it")
 
 
 def segment_softmax_product(m: Mapper, gate: Rows, x: Rows) -> Rows:
     """The sum of softmax(gate) x over each graph."""
-    step = m.emit("attention_pool", "graph", x.width, [x, gate])
+    step = m.emit("attention_pool", x.width, [x, gate])
     return Rows(step, "graph", x.trail)
 
 
-def dropout_edge(m: Mapper, edge_index: Value, *args: Any, p: float = 0.5, training: bool = True, **kwargs: Any) -> Value:  # noqa: ARG001, FBT001, FBT002
+def dropout_edge(
+    m: Mapper, edge_index: Value, *args: Any, p: float = 0.5, training: bool = True, **kwargs: Any
+) -> Value:
     """torch_geometric.utils.dropout_edge: nothing in eval mode."""
     p = args[0] if args else p
     if training and p > 0:
@@ -400,7 +308,7 @@ def dropout_edge(m: Mapper, edge_index: Value, *args: Any, p: float = 0.5, train
 def structure(name: str, advice: str) -> Handler:
     """What makes another graph of the given one."""
 
-    def handler(m: Mapper, *args: Any, **kwargs: Any) -> Value:  # noqa: ARG001
+    def handler(m: Mapper, *args: Any, **kwargs: Any) -> Value:
         raise m.error(f"{name} changes the edges of the graph, which no step does; {advice}")
 
     return handler
@@ -409,39 +317,32 @@ def structure(name: str, advice: str) -> Handler:
 _INPUT: Final = "do it to the input before scoring, and leave it out of forward"
 
 HANDLERS: Final[dict[str, Handler]] = {
-    **{
-        name: _plain(name)
-        for name in (
-            "abs", "cos", "exp", "hardsigmoid", "hardswish", "log", "logsigmoid", "mish", "reciprocal", "relu", "relu6",
-            "selu", "sigmoid", "silu", "sin", "softsign", "sqrt", "square", "tanh", "tanhshrink",
-        )
-    },
+    **elementwise.HANDLERS,
     **dict.fromkeys(
-        ("clone", "contiguous", "cpu", "cuda", "detach", "double", "float", "requires_grad_", "feature_alpha_dropout_", "to_dense_"),
+        (
+            "clone",
+            "contiguous",
+            "cpu",
+            "cuda",
+            "detach",
+            "double",
+            "float",
+            "requires_grad_",
+            "feature_alpha_dropout_",
+            "to_dense_",
+        ),
         same,
     ),
     **dict.fromkeys(("long", "int", "short"), to_integer),
     **dict.fromkeys(("dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout", "dropout1d"), dropout),
-    "absolute": _plain("abs"),
     "batch_norm": batch_norm,
-    "celu": celu,
-    "clamp": clamp,
-    "clamp_min": lambda m, input, min: clamp(m, input, min),  # noqa: A006
-    "clamp_max": lambda m, input, max: clamp(m, input, None, max),  # noqa: A006
-    "clip": clamp,
     "cosine_similarity": cosine_similarity,
-    "elu": elu,
     "embedding": embedding,
     "full_like": full_like,
-    "gelu": gelu,
-    "hardshrink": hardshrink,
-    "hardtanh": hardtanh,
     "item": item,
     "layer_norm": layer_norm,
-    "leaky_relu": leaky_relu,
     "linalg_norm": linalg_norm,
     "linalg_vector_norm": linalg_norm,
-    "log_sigmoid": _plain("logsigmoid"),
     "log_softmax": log_softmax,
     "new_ones": new(1.0),
     "new_zeros": new(0.0),
@@ -450,7 +351,6 @@ HANDLERS: Final[dict[str, Handler]] = {
     "one_hot": one_hot,
     "ones": filled(1.0),
     "ones_like": like(1.0),
-    "prelu": prelu,
     "pyg.add_remaining_self_loops": structure("add_remaining_self_loops", _INPUT),
     "pyg.add_self_loops": structure("add_self_loops", _INPUT),
     "pyg.coalesce": structure("coalesce", _INPUT),
@@ -463,12 +363,8 @@ HANDLERS: Final[dict[str, Handler]] = {
     "pyg.scatter": scatter,
     "pyg.softmax": pyg_softmax,
     "pyg.to_undirected": structure("to_undirected", _INPUT),
-    "rrelu": rrelu,
     "softmax": softmax,
     "softmin": softmin,
-    "softplus": softplus,
-    "softshrink": softshrink,
-    "threshold": threshold,
     "to": to,
     "type": to,
     "type_as": same,

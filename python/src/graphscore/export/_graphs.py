@@ -102,7 +102,9 @@ def _example(arguments: Arguments) -> list[Graph]:
         if COLUMNS[name] == "graph" and column.lead and len(column.values) != 1:
             return []  # of several graphs
         columns[name] = column.values.to(torch.float32).double()
-    return [Graph(f"the example, {arguments.nodes} nodes and {edges} edges", arguments.nodes, arguments.edge_index, columns)]
+    return [
+        Graph(f"the example, {arguments.nodes} nodes and {edges} edges", arguments.nodes, arguments.edge_index, columns)
+    ]
 
 
 def order(graph: Graph) -> torch.Tensor:

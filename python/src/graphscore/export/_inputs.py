@@ -89,10 +89,14 @@ class Arguments:
 
 def read(module: torch.nn.Module, example: Any, arguments: Mapping[str, str]) -> Arguments:
     """Match an example with the arguments of a module's forward. Raises ExportError."""
-    if isinstance(example, HeteroData) or (isinstance(example, Mapping) and any(isinstance(v, dict) for v in example.values())):
+    if isinstance(example, HeteroData) or (
+        isinstance(example, Mapping) and any(isinstance(v, dict) for v in example.values())
+    ):
         raise ExportError("example has several types of nodes or edges; a graph here has one of each")
     if not isinstance(example, (Data, Mapping)):
-        raise ExportError(f"example is a {type(example).__name__}; give a torch_geometric.data.Data or a mapping of forward's arguments")
+        raise ExportError(
+            f"example is a {type(example).__name__}; give a torch_geometric.data.Data or a mapping of arguments"
+        )
     for theirs, ours in arguments.items():
         if ours not in _KNOWN:
             raise ExportError(f"arguments: {theirs!r} cannot be {ours!r}; known are {_OURS}")
@@ -124,7 +128,8 @@ def _from_data(
     has = {key: example[key] for key in example.keys() if example[key] is not None}  # noqa: SIM118
     plain = {name: one for name, one in parameters.items() if not _variadic(one)}
     whole = [
-        name for name, one in plain.items()
+        name
+        for name, one in plain.items()
         if one.default is one.empty and name not in has and name not in _KNOWN and name not in arguments
     ]
     if len(whole) == 1 and not any(one.default is one.empty for name, one in plain.items() if name != whole[0]):
@@ -151,7 +156,10 @@ def _from_data(
 
 
 def _from_mapping(
-    found: Arguments, example: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], arguments: Mapping[str, str]
+    found: Arguments,
+    example: Mapping[str, Any],
+    parameters: Mapping[str, inspect.Parameter],
+    arguments: Mapping[str, str],
 ) -> None:
     takes_all = any(_variadic(one) for one in parameters.values())
     for name, value in example.items():
@@ -161,7 +169,9 @@ def _from_mapping(
         if isinstance(value, torch.Tensor) or ours in _SIZES:
             _put(found, name, ours, value, example)
         elif value is not None and not _is_constant(value):
-            raise ExportError(f"example[{name!r}] is a {type(value).__name__}; tensors, numbers, strings and None are known")
+            raise ExportError(
+                f"example[{name!r}] is a {type(value).__name__}; tensors, numbers, strings and None are known"
+            )
         else:
             found.constants[name] = value
     for name, one in parameters.items():
@@ -181,7 +191,8 @@ def _is_constant(value: Any) -> bool:
 
 def _unknown(name: str, why: str) -> ExportError:
     return ExportError(
-        f"forward takes {name!r}, but {why}; name what it is, as in arguments={{{name!r}: 'graph_attr'}}; known are {_OURS}"
+        f"forward takes {name!r}, but {why}; name what it is, as in arguments={{{name!r}: 'graph_attr'}}; known"
+        f" are {_OURS}"
     )
 
 
@@ -200,7 +211,9 @@ def _put(found: Arguments, name: str, ours: str, value: Any, example: Any) -> No
     value = value.detach().cpu()
     if ours == "edge_index":
         if value.dim() != _DIMS or value.shape[0] != _DIMS or value.is_floating_point():
-            raise ExportError(f"example: {name} has shape {list(value.shape)} and type {value.dtype}, expected [2, E] integers")
+            raise ExportError(
+                f"example: {name} has shape {list(value.shape)} and type {value.dtype}, expected [2, E] integers"
+            )
         found.edge_index = value.long()
         return
     column = _column(ours, name, value, example)
@@ -214,7 +227,9 @@ def _column(ours: str, name: str, value: torch.Tensor, example: Any) -> Column:
         raise ExportError(f"example: {name} has shape {list(value.shape)}, expected [rows] or [rows, columns]")
     integer = not value.is_floating_point()
     if ours == "edge_type" and (value.dim() != 1 or not integer):
-        raise ExportError(f"example: {name} has shape {list(value.shape)} and type {value.dtype}, expected [E] integers")
+        raise ExportError(
+            f"example: {name} has shape {list(value.shape)} and type {value.dtype}, expected [E] integers"
+        )
     if ours == "edge_weight" and value.dim() == _DIMS and value.shape[1] != 1:
         raise ExportError(f"example: {name} has {value.shape[1]} values an edge, expected one")
     lead = True
@@ -234,9 +249,13 @@ def _graphs(example: Any) -> int:
 
 def _check(found: Arguments) -> None:
     if "edge_index" not in found.theirs.values():
-        raise ExportError("forward takes no edge_index; name the argument that is it, as in arguments={'adj': 'edge_index'}")
+        raise ExportError(
+            "forward takes no edge_index; name the argument that is it, as in arguments={'adj': 'edge_index'}"
+        )
     if "x" not in found.columns:
-        raise ExportError("forward takes no x; name the argument that has the features of nodes, as in arguments={'z': 'x'}")
+        raise ExportError(
+            "forward takes no x; name the argument that has the features of nodes, as in arguments={'z': 'x'}"
+        )
     found.nodes, edges = len(found.columns["x"].values), found.edge_index.shape[1]
     if edges and (int(found.edge_index.max()) >= found.nodes or int(found.edge_index.min()) < 0):
         raise ExportError(f"example: edge_index names node {int(found.edge_index.max())}, but x has {found.nodes} rows")
@@ -263,7 +282,9 @@ class TracedData:
         error: makes an error at the user's line.
     """
 
-    def __init__(self, attributes: dict[str, Any], counts: Mapping[str, Callable[[], Any]], error: Callable[[str], ExportError]) -> None:
+    def __init__(
+        self, attributes: dict[str, Any], counts: Mapping[str, Callable[[], Any]], error: Callable[[str], ExportError]
+    ) -> None:
         self.__dict__.update(attributes)
         self.__dict__["_attributes"] = dict(attributes)
         self.__dict__["_counts"] = counts
@@ -274,10 +295,14 @@ class TracedData:
             return self._counts[name]()
         if name in _ALWAYS:
             return None
-        raise MissingError(str(self._error(
-            f"forward reads data.{name}, which example does not have or no graph has; name what it is, as in"
-            f" arguments={{{name!r}: 'graph_attr'}}; known are {_OURS}"
-        )))
+        raise MissingError(
+            str(
+                self._error(
+                    f"forward reads data.{name}, which example does not have or no graph has; name what it is, as in"
+                    f" arguments={{{name!r}: 'graph_attr'}}; known are {_OURS}"
+                )
+            )
+        )
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)

@@ -16,7 +16,7 @@ from torch import fx
 
 from graphscore.export._error import ExportError
 from graphscore.export._steps import Steps
-from graphscore.export._values import PLURALS, Kind, Rows, Unknown, Value
+from graphscore.export._values import PLURALS, Rows, Unknown, Value
 
 Handler = Callable[..., Value]
 """(mapper, the operation's own arguments as values) -> its value."""
@@ -78,10 +78,8 @@ class Mapper:
     def emit(
         self,
         op: str,
-        kind: Kind,
         width: int,
         inputs: Sequence[Rows],
-        /,
         *,
         name: str | None = None,
         **keys: object,
@@ -98,7 +96,7 @@ class Mapper:
         width = 1
         for size in trail:
             width *= size
-        step = self.emit(op, like.kind, width, [like] if inputs is None else inputs, **keys)
+        step = self.emit(op, width, [like] if inputs is None else inputs, **keys)
         return Rows(step, like.kind, trail, like.lead)
 
     def tensor(self, value: torch.Tensor, key: str, of: torch.Tensor | None = None) -> str:
@@ -293,7 +291,9 @@ def _no_module(module: torch.nn.Module) -> str:
             f"{kind.__name__} is a MessagePassing layer of your own, whose arithmetic cannot be read; use a layer that"
             " python/README.md lists, or score with the module itself"
         )
-    return f"{kind.__module__.split('.')[0]}'s {kind.__name__} has no equal among the steps of a model folder; {_ADVICE}"
+    return (
+        f"{kind.__module__.split('.')[0]}'s {kind.__name__} has no equal among the steps of a model folder; {_ADVICE}"
+    )
 
 
 def _runs(pick: Sequence[int]) -> list[tuple[int, int]]:

@@ -1,4 +1,7 @@
-"""Modules of torch.nn and torch_geometric.nn that are no convolutions. Each handler takes the module and its arguments."""
+"""Modules of torch.nn and torch_geometric.nn that are no convolutions.
+
+Each handler takes the module and the arguments of its forward.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any, Final
 from torch import nn
 from torch_geometric import nn as pyg
 
+from graphscore.export import _elementwise as elementwise
 from graphscore.export import _functions as functions
 from graphscore.export._arithmetic import binary, linear, pool, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
@@ -18,7 +22,7 @@ from graphscore.export._values import GraphOf, Rows, Value
 def _calls(function: Handler, *attributes: str) -> Handler:
     """Call a function with the input and attributes of the module, in that order."""
 
-    def handler(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+    def handler(m: Mapper, module: Any, input: Value) -> Value:
         return function(m, input, *(getattr(module, name) for name in attributes))
 
     return handler
@@ -28,36 +32,36 @@ def _named(name: str) -> Handler:
     return _calls(functions.HANDLERS[name])
 
 
-def _same(m: Mapper, module: Any, input: Value, *args: Value, **kwargs: Value) -> Value:  # noqa: A002, ARG001
+def _same(m: Mapper, module: Any, input: Value, *args: Value, **kwargs: Value) -> Value:
     return input
 
 
-def linear_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def linear_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Linear and torch_geometric.nn.Linear."""
     return linear(m, input, module.weight, module.bias)
 
 
-def softmax_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def softmax_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Softmax."""
     return functions.softmax(m, input, module.dim)
 
 
-def flatten_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def flatten_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Flatten."""
     return flatten(m, input, module.start_dim, module.end_dim)
 
 
-def embedding_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def embedding_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Embedding."""
     return functions.embedding(m, input, module.weight, max_norm=module.max_norm)
 
 
-def layer_norm_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def layer_norm_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.LayerNorm."""
     return functions.layer_norm(m, input, module.normalized_shape, module.weight, module.bias, module.eps)
 
 
-def batch_norm_(m: Mapper, module: Any, input: Value) -> Value:  # noqa: A002
+def batch_norm_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.BatchNorm1d."""
     return functions.batch_norm(
         m, input, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps
@@ -74,15 +78,19 @@ def _by_graph(m: Mapper, module: Any, x: Value, batch: Value) -> Rows:
     name = type(module).__name__
     batch = batch_of(batch)
     if isinstance(x, Rows) and x.kind == "graph":
-        raise m.error(f"{name} of {whole(x)} normalises over the graphs of a batch; use nn.LayerNorm or a BatchNorm there")
+        raise m.error(
+            f"{name} of {whole(x)} normalises over the graphs of a batch; use nn.LayerNorm or a BatchNorm there"
+        )
     if not isinstance(x, Rows) or len(x.trail) != 1:
-        raise m.error(f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]")
+        raise m.error(
+            f"{name} is called with {whole(x) if isinstance(x, Rows) else type(x).__name__}, not [nodes, columns]"
+        )
     if batch is not None and not (isinstance(batch, GraphOf) and batch.kind == x.kind):
         raise m.error(f"{name} is called with a batch that is not the graph of each {x.kind}")
     return x
 
 
-def pyg_layer_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:  # noqa: ARG001
+def pyg_layer_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:
     """torch_geometric.nn.LayerNorm."""
     names = vector_names(m, [("weight", module.weight), ("bias", module.bias)])
     if module.mode == "node":
@@ -92,14 +100,14 @@ def pyg_layer_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_
     return m.rows("layer_norm", rows, rows.trail, mode="graph", eps=module.eps, batch=given, **names)
 
 
-def graph_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:  # noqa: ARG001
+def graph_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:
     """torch_geometric.nn.GraphNorm."""
     rows = _by_graph(m, module, x, batch)
     tensors = [("weight", module.weight), ("bias", module.bias), ("mean_scale", module.mean_scale)]
     return m.rows("graph_norm", rows, rows.trail, eps=module.eps, **vector_names(m, tensors))
 
 
-def instance_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:  # noqa: ARG001
+def instance_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:
     """torch_geometric.nn.InstanceNorm."""
     rows = _by_graph(m, module, x, batch)
     tensors = [("weight", module.weight), ("bias", module.bias)]
@@ -108,7 +116,7 @@ def instance_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_s
     return m.rows("instance_norm", rows, rows.trail, eps=module.eps, **vector_names(m, tensors))
 
 
-def pair_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:  # noqa: ARG001
+def pair_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size: Value = None) -> Value:
     """torch_geometric.nn.PairNorm."""
     rows = _by_graph(m, module, x, batch)
     individually = True if module.scale_individually else None
@@ -117,7 +125,7 @@ def pair_norm(m: Mapper, module: Any, x: Value, batch: Value = None, batch_size:
     )
 
 
-def mean_subtraction(m: Mapper, module: Any, x: Value, batch: Value = None, dim_size: Value = None) -> Value:  # noqa: ARG001
+def mean_subtraction(m: Mapper, module: Any, x: Value, batch: Value = None, dim_size: Value = None) -> Value:
     """torch_geometric.nn.MeanSubtractionNorm."""
     rows = _by_graph(m, module, x, batch)
     return binary(m, "subtract", rows, spread(m, pool(m, "mean", rows), rows.kind))
@@ -129,12 +137,14 @@ def jumping_knowledge(m: Mapper, module: Any, xs: Sequence[Value]) -> Value:
         return cat(m, xs, -1)
     if module.mode == "max":
         return m.rows("maximum", xs[0], xs[0].trail, xs) if len(xs) > 1 else xs[0]
-    raise m.error(f"JumpingKnowledge({module.mode!r}) has no equal among the steps of a model folder; 'cat' and 'max' have")
+    raise m.error(
+        f"JumpingKnowledge({module.mode!r}) has no equal among the steps of a model folder; 'cat' and 'max' have"
+    )
 
 
 def _readout(how: str) -> Handler:
     def handler(
-        m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2  # noqa: ARG001
+        m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2
     ) -> Value:
         return functions.readout(m, how, x, index, dim)
 
@@ -142,7 +152,7 @@ def _readout(how: str) -> Handler:
 
 
 def softmax_aggregation(
-    m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2  # noqa: ARG001
+    m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2
 ) -> Value:
     """SoftmaxAggregation: attention whose gate is t x."""
     functions.readout(m, "sum", x, index, dim)
@@ -152,27 +162,27 @@ def softmax_aggregation(
 HANDLERS: Final[dict[type, Handler]] = {
     nn.AlphaDropout: _same,
     nn.BatchNorm1d: batch_norm_,
-    nn.CELU: _calls(functions.celu, "alpha"),
+    nn.CELU: _calls(elementwise.celu, "alpha"),
     nn.Dropout: _same,
     nn.Dropout1d: _same,
-    nn.ELU: _calls(functions.elu, "alpha"),
+    nn.ELU: _calls(elementwise.elu, "alpha"),
     nn.Embedding: embedding_,
     nn.FeatureAlphaDropout: _same,
     nn.Flatten: flatten_,
-    nn.GELU: _calls(functions.gelu, "approximate"),
-    nn.Hardshrink: _calls(functions.hardshrink, "lambd"),
+    nn.GELU: _calls(elementwise.gelu, "approximate"),
+    nn.Hardshrink: _calls(elementwise.hardshrink, "lambd"),
     nn.Hardsigmoid: _named("hardsigmoid"),
     nn.Hardswish: _named("hardswish"),
-    nn.Hardtanh: _calls(functions.hardtanh, "min_val", "max_val"),
+    nn.Hardtanh: _calls(elementwise.hardtanh, "min_val", "max_val"),
     nn.Identity: _same,
     nn.LayerNorm: layer_norm_,
-    nn.LeakyReLU: _calls(functions.leaky_relu, "negative_slope"),
+    nn.LeakyReLU: _calls(elementwise.leaky_relu, "negative_slope"),
     nn.Linear: linear_,
     nn.LogSigmoid: _named("logsigmoid"),
     nn.LogSoftmax: _calls(functions.log_softmax, "dim"),
     nn.Mish: _named("mish"),
-    nn.PReLU: _calls(functions.prelu, "weight"),
-    nn.RReLU: _calls(functions.rrelu, "lower", "upper"),
+    nn.PReLU: _calls(elementwise.prelu, "weight"),
+    nn.RReLU: _calls(elementwise.rrelu, "lower", "upper"),
     nn.ReLU: _named("relu"),
     nn.ReLU6: _named("relu6"),
     nn.SELU: _named("selu"),
@@ -180,13 +190,13 @@ HANDLERS: Final[dict[type, Handler]] = {
     nn.Sigmoid: _named("sigmoid"),
     nn.Softmax: softmax_,
     nn.Softmin: _calls(functions.softmin, "dim"),
-    nn.Softplus: _calls(functions.softplus, "beta", "threshold"),
-    nn.Softshrink: _calls(functions.softshrink, "lambd"),
+    nn.Softplus: _calls(elementwise.softplus, "beta", "threshold"),
+    nn.Softshrink: _calls(elementwise.softshrink, "lambd"),
     nn.Softsign: _named("softsign"),
     nn.SyncBatchNorm: batch_norm_,
     nn.Tanh: _named("tanh"),
     nn.Tanhshrink: _named("tanhshrink"),
-    nn.Threshold: _calls(functions.threshold, "threshold", "value"),
+    nn.Threshold: _calls(elementwise.threshold, "threshold", "value"),
     pyg.BatchNorm: pyg_batch_norm,
     pyg.GraphNorm: graph_norm,
     pyg.InstanceNorm: instance_norm,
@@ -202,4 +212,3 @@ HANDLERS: Final[dict[type, Handler]] = {
     pyg.aggr.SumAggregation: _readout("sum"),
 }
 """By class; what is not here is traced through or refused."""
-

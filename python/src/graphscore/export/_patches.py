@@ -1,8 +1,8 @@
 """Functions that torch.fx cannot record by itself, recorded while a module is traced.
 
 torch_geometric's functions look at values (`int(index.max())`), and torch's factories take sizes, which proxies cannot
-pass for. While `patched` is entered, every name in every loaded Python module and in the traced module that means one of
-them means a function that records the call instead, where a proxy is among its arguments.
+pass for. While `patched` is entered, every name in every loaded Python module and in the traced module that means one
+of them means a function that records the call instead, where a proxy is among its arguments.
 """
 
 from __future__ import annotations
@@ -50,12 +50,16 @@ def patched(root: torch.nn.Module, record: Record) -> Iterator[None]:
 def _functions() -> list[Callable[..., Any]]:
     found = [getattr(torch, name) for name in _FACTORIES]
     for module in (torch_geometric.utils, torch_geometric.nn.pool):
-        found += [value for name in module.__all__ if callable(value := getattr(module, name)) and not isinstance(value, type)]
+        found += [
+            value for name in module.__all__ if callable(value := getattr(module, name)) and not isinstance(value, type)
+        ]
     return found
 
 
 def _namespaces() -> list[dict[str, Any]]:
-    return [vars(module) for module in list(sys.modules.values()) if isinstance(getattr(module, "__dict__", None), dict)]
+    return [
+        vars(module) for module in list(sys.modules.values()) if isinstance(getattr(module, "__dict__", None), dict)
+    ]
 
 
 def _attributes(root: torch.nn.Module) -> Iterator[Any]:

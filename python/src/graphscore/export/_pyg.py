@@ -11,7 +11,17 @@ from typing import Any, Final
 import torch
 from torch_geometric.nn.data_parallel import DataParallel
 
-from graphscore.export import _arithmetic, _compare, _convolutions, _folder, _functions, _graphs, _inputs, _modules, _shapes
+from graphscore.export import (
+    _arithmetic,
+    _compare,
+    _convolutions,
+    _folder,
+    _functions,
+    _graphs,
+    _inputs,
+    _modules,
+    _shapes,
+)
 from graphscore.export import _trace as tracing
 from graphscore.export._error import ExportError
 from graphscore.export._mapper import Mapper, located, whole
@@ -109,8 +119,8 @@ def _result(m: Mapper, value: Value, error: Any) -> Rows:
         kinds = {item.kind for item in (value.values() if isinstance(value, dict) else value) if isinstance(item, Rows)}
         mixed = f", of {' and of '.join(sorted(PLURALS[kind] for kind in kinds))}" if len(kinds) > 1 else ""
         raise error(
-            f"forward returns {len(value)} values{mixed}; a model has one table of scores: return one tensor, or export a"
-            " module that does"
+            f"forward returns {len(value)} values{mixed}; a model has one table of scores: return one tensor, or export"
+            " a module that does"
         )
     if isinstance(value, Unknown):
         raise error(value.reason)
@@ -118,7 +128,9 @@ def _result(m: Mapper, value: Value, error: Any) -> Rows:
         raise error(f"forward returns a {type(value).__name__} that is not rows of nodes, edges or graphs")
     sizes = [size for size in value.trail if size != 1]
     if len(sizes) > 1:
-        raise error(f"forward returns {whole(value)}; scores are one number, or one row of numbers, for each {value.kind}")
+        raise error(
+            f"forward returns {whole(value)}; scores are one number, or one row of numbers, for each {value.kind}"
+        )
     step = m.column(value)
     if m.steps.get(step) is None:
         step = m.steps.add("output", "slice", [step], start=0, stop=m.widths[step])
@@ -186,7 +198,9 @@ def _outputs(outputs: Sequence[str] | None, result: Rows) -> list[str]:
         return ["score"] if result.width == 1 else [f"score_{number}" for number in range(result.width)]
     names = [outputs] if isinstance(outputs, str) else list(outputs)
     if len(names) != result.width:
-        raise ExportError(f"outputs has {len(names)} names, but forward returns {result.width} numbers for each {result.kind}")
+        raise ExportError(
+            f"outputs has {len(names)} names, but forward returns {result.width} numbers for each {result.kind}"
+        )
     for name in names:
         if not isinstance(name, str) or not name or not name.isprintable():
             raise ExportError(f"outputs: {name!r} is no printable name")
@@ -217,5 +231,3 @@ def _printable(name: str) -> str:
     if not name.isprintable():
         raise ExportError(f"name: {name!r} has characters that cannot be printed")
     return name
-
-

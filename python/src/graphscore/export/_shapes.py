@@ -41,7 +41,7 @@ def arrange(m: Mapper, rows: Rows, change: Callable[[torch.Tensor], torch.Tensor
     return Rows(rows.step, rows.kind, tuple(numbers.shape), rows.lead, pick, rows.integer, rows.cut)
 
 
-def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - one line a kind of value
+def getitem(m: Mapper, value: Value, index: Any) -> Value:
     """value[index]."""
     if isinstance(value, EdgeIndex):
         return _end(m, index)
@@ -59,7 +59,9 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - on
     if isinstance(index, (EdgeEnd, GraphOf)):
         return select(m, value, index)
     if isinstance(index, EdgeIndex):
-        raise m.error("indexing with both rows of edge_index at once has no equal; write x[edge_index[0]] and x[edge_index[1]]")
+        raise m.error(
+            "indexing with both rows of edge_index at once has no equal; write x[edge_index[0]] and x[edge_index[1]]"
+        )
     return _index(m, value, index if isinstance(index, tuple) else (index,))
 
 
@@ -78,7 +80,7 @@ def made(m: Mapper, value: Value) -> Value:
     if value.kind == "edge":
         like = select(m, like, EdgeEnd("source"))
     elif value.kind == "graph":
-        like = Rows(m.emit("sum_pool", "graph", like.width, [like]), "graph", like.trail)
+        like = Rows(m.emit("sum_pool", like.width, [like]), "graph", like.trail)
     return m.rows("constant", like, value.trail, width=math.prod(value.trail), value=float(value.number))
 
 
@@ -94,7 +96,9 @@ def _index(m: Mapper, rows: Rows, index: tuple[Any, ...]) -> Value:
     index = tuple(list(one) if isinstance(one, tuple) else one for one in index)
     for one in index:
         if isinstance(one, (Rows, EdgeEnd, GraphOf, Count)):
-            raise m.error("columns, or rows by a mask, are chosen by values of the graph; a model folder has fixed columns")
+            raise m.error(
+                "columns, or rows by a mask, are chosen by values of the graph; a model folder has fixed columns"
+            )
     used = sum(one is not None and one is not Ellipsis for one in index)
     if Ellipsis in [one for one in index if not isinstance(one, torch.Tensor)]:
         place = next(place for place, one in enumerate(index) if one is Ellipsis)
@@ -102,7 +106,7 @@ def _index(m: Mapper, rows: Rows, index: tuple[Any, ...]) -> Value:
     if rows.lead:
         first, index = (index[0], index[1:]) if index else (slice(None), ())
         if rows.kind == "graph" and first == 0 and isinstance(first, int):
-            rows = Rows(rows.step, rows.kind, rows.trail, False, rows.pick, rows.integer, rows.cut)  # noqa: FBT003
+            rows = Rows(rows.step, rows.kind, rows.trail, False, rows.pick, rows.integer, rows.cut)
         elif not (isinstance(first, slice) and first == slice(None)):
             raise m.error(
                 f"some of the {PLURALS[rows.kind]} of {whole(rows)} are chosen; a model folder scores all of them"
@@ -118,7 +122,7 @@ def select(m: Mapper, rows: Rows, index: EdgeEnd | GraphOf) -> Rows:
     if isinstance(index, EdgeEnd):
         if rows.kind != "node" or not rows.lead:
             raise m.error(f"{whole(rows)} is indexed with an end of the edges; only values of nodes can be")
-        step = m.emit("gather", "edge", rows.width, [rows], end=index.end)
+        step = m.emit("gather", rows.width, [rows], end=index.end)
         return Rows(step, "edge", rows.trail)
     if rows.kind != "graph":
         raise m.error(f"{whole(rows)} is indexed with batch; only values of graphs can be")
@@ -127,11 +131,11 @@ def select(m: Mapper, rows: Rows, index: EdgeEnd | GraphOf) -> Rows:
 
 def spread(m: Mapper, rows: Rows, kind: Any) -> Rows:
     """A row of a graph for each of its nodes or edges."""
-    step = m.emit("spread", kind, rows.width, [rows], name=f"{rows.step}_spread", kind=kind)
+    step = m.emit("spread", rows.width, [rows], name=f"{rows.step}_spread", kind=kind)
     return Rows(step, kind, rows.trail)
 
 
-def index_select(m: Mapper, input: Value, dim: int, index: Value) -> Value:  # noqa: A002
+def index_select(m: Mapper, input: Value, dim: int, index: Value) -> Value:
     """torch.index_select."""
     input, index = batch_of(input), batch_of(index)  # noqa: A001
     if isinstance(input, GraphOf):
@@ -177,10 +181,10 @@ def view(m: Mapper, value: Value, *shape: Any) -> Value:
     if isinstance(first, Count) and first.kind == value.kind and not counts[1:]:
         keeps = True
     if value.kind == "graph" and not counts and not keeps:  # one graph at a time: there may be no row at all
-        return _reshaped(m, Rows(value.step, "graph", value.trail, False, value.pick, value.integer, value.cut), shape)  # noqa: FBT003
+        return _reshaped(m, Rows(value.step, "graph", value.trail, False, value.pick, value.integer, value.cut), shape)
     if not keeps:
         raise m.error(f"a view of {whole(value)} as {_sizes(shape)} mixes {PLURALS[value.kind]}; keep one row each")
-    lead = Rows(value.step, value.kind, value.trail, True, value.pick, value.integer, value.cut)  # noqa: FBT003
+    lead = Rows(value.step, value.kind, value.trail, True, value.pick, value.integer, value.cut)
     return _reshaped(m, lead, rest)
 
 
@@ -195,7 +199,7 @@ def _sizes(shape: Sequence[Any]) -> str:
     return f"[{', '.join(PLURALS[size.kind] if isinstance(size, Count) else str(size) for size in shape)}]"
 
 
-def flatten(m: Mapper, input: Value, start_dim: int = 0, end_dim: int = -1) -> Value:  # noqa: A002
+def flatten(m: Mapper, input: Value, start_dim: int = 0, end_dim: int = -1) -> Value:
     """torch.flatten."""
     if not isinstance(input, Rows):
         return input
@@ -204,26 +208,30 @@ def flatten(m: Mapper, input: Value, start_dim: int = 0, end_dim: int = -1) -> V
         if input.width == 1 or input.kind == "graph":
             return view(m, input, -1)
         raise m.error(f"flattening {whole(input)} mixes {PLURALS[input.kind]}; write flatten(1)")
-    return arrange(m, input, lambda numbers: numbers.flatten(start - input.lead, end_dim if end_dim < 0 else end_dim - input.lead))
+    return arrange(
+        m, input, lambda numbers: numbers.flatten(start - input.lead, end_dim if end_dim < 0 else end_dim - input.lead)
+    )
 
 
-def squeeze(m: Mapper, input: Value, dim: int | Sequence[int] | None = None) -> Value:  # noqa: A002
+def squeeze(m: Mapper, input: Value, dim: int | Sequence[int] | None = None) -> Value:
     """torch.squeeze. The dimension of the rows stays, unless it is named and they are of a graph."""
     if not isinstance(input, Rows):
         return input
     if dim is None:
         return arrange(m, input, torch.squeeze)
-    for one in sorted(((d + input.dims if d < 0 else d) for d in ([dim] if isinstance(dim, int) else dim)), reverse=True):
+    for one in sorted(
+        ((d + input.dims if d < 0 else d) for d in ([dim] if isinstance(dim, int) else dim)), reverse=True
+    ):
         if input.lead and one == 0:
             if input.kind == "graph":
-                input = Rows(input.step, "graph", input.trail, False, input.pick, input.integer, input.cut)  # noqa: A001, FBT003
+                input = Rows(input.step, "graph", input.trail, False, input.pick, input.integer, input.cut)  # noqa: A001
             continue
         place = trail_dim(m, input, one)
         input = arrange(m, input, lambda numbers, place=place: numbers.squeeze(place))  # type: ignore[misc]  # noqa: A001
     return input
 
 
-def unsqueeze(m: Mapper, input: Value, dim: int) -> Value:  # noqa: A002
+def unsqueeze(m: Mapper, input: Value, dim: int) -> Value:
     """torch.unsqueeze."""
     input = made(m, input)  # noqa: A001
     if not isinstance(input, Rows):
@@ -232,17 +240,17 @@ def unsqueeze(m: Mapper, input: Value, dim: int) -> Value:  # noqa: A002
     if place == 0 and input.lead:
         raise m.error(f"unsqueeze(0) of {whole(input)} puts a dimension before the {PLURALS[input.kind]}")
     if place == 0 and not input.lead:
-        return Rows(input.step, input.kind, input.trail, True, input.pick, input.integer, input.cut)  # noqa: FBT003
+        return Rows(input.step, input.kind, input.trail, True, input.pick, input.integer, input.cut)
     return arrange(m, input, lambda numbers: numbers.unsqueeze(place - input.lead))
 
 
-def transpose(m: Mapper, input: Value, dim0: int, dim1: int) -> Value:  # noqa: A002
+def transpose(m: Mapper, input: Value, dim0: int, dim1: int) -> Value:
     """torch.transpose."""
     one, other = trail_dim(m, input, dim0), trail_dim(m, input, dim1)
     return arrange(m, input, lambda numbers: numbers.transpose(one, other))
 
 
-def permute(m: Mapper, input: Value, *dims: Any) -> Value:  # noqa: A002
+def permute(m: Mapper, input: Value, *dims: Any) -> Value:
     """torch.permute."""
     order = tuple(dims[0]) if len(dims) == 1 and isinstance(dims[0], (tuple, list)) else dims
     order = tuple(dim % input.dims for dim in order)
@@ -252,7 +260,7 @@ def permute(m: Mapper, input: Value, *dims: Any) -> Value:  # noqa: A002
     return arrange(m, input, lambda numbers: numbers.permute(places))
 
 
-def expand(m: Mapper, input: Value, *sizes: Any) -> Value:  # noqa: A002
+def expand(m: Mapper, input: Value, *sizes: Any) -> Value:
     """Tensor.expand: of the trail; of the row of one graph to its nodes or edges."""
     shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
     if not isinstance(input, Rows):
@@ -267,7 +275,7 @@ def expand(m: Mapper, input: Value, *sizes: Any) -> Value:  # noqa: A002
     return arrange(m, input, lambda numbers: numbers.expand(*rest))
 
 
-def repeat(m: Mapper, input: Value, *sizes: Any) -> Value:  # noqa: A002
+def repeat(m: Mapper, input: Value, *sizes: Any) -> Value:
     """Tensor.repeat."""
     shape = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
     if isinstance(input, Rows) and input.kind == "graph" and isinstance(shape[0], Count):
@@ -277,7 +285,7 @@ def repeat(m: Mapper, input: Value, *sizes: Any) -> Value:  # noqa: A002
     return arrange(m, input, lambda numbers: numbers.repeat(*(shape[1:] if input.lead else shape)))
 
 
-def expand_as(m: Mapper, input: Value, other: Value) -> Value:  # noqa: A002
+def expand_as(m: Mapper, input: Value, other: Value) -> Value:
     """Tensor.expand_as."""
     return expand(m, input, Count(other.kind), *other.trail)
 
@@ -290,7 +298,7 @@ def cat(m: Mapper, tensors: Sequence[Value], dim: int = 0, axis: int | None = No
     kinds = {part.kind for part in parts if isinstance(part, Rows)}
     if not all(isinstance(part, Rows) for part in parts) or not parts:
         raise m.error("torch.cat of values that are not rows of nodes, edges or graphs has no equal here")
-    if kinds == {"node", "graph"} or kinds == {"edge", "graph"}:
+    if kinds in ({"node", "graph"}, {"edge", "graph"}):
         kind = "node" if "node" in kinds else "edge"
         parts = [spread(m, part, kind) if part.kind == "graph" and not part.lead else part for part in parts]
         kinds = {part.kind for part in parts}
@@ -311,7 +319,7 @@ def cat(m: Mapper, tensors: Sequence[Value], dim: int = 0, axis: int | None = No
         joined = torch.cat(numbers, dim=place)
     except RuntimeError as error:
         raise m.error(f"torch.cat fails: {error}") from None
-    step = m.emit("concatenate", first.kind, start, parts) if len(parts) > 1 else m.column(first)
+    step = m.emit("concatenate", start, parts) if len(parts) > 1 else m.column(first)
     return Rows(step, first.kind, tuple(joined.shape), first.lead, tuple(joined.reshape(-1).tolist()))
 
 
@@ -328,7 +336,7 @@ def stack(m: Mapper, tensors: Sequence[Value], dim: int = 0) -> Value:
     return cat(m, [unsqueeze(m, part, place) for part in tensors], place)
 
 
-def split(m: Mapper, input: Value, split_size_or_sections: Any, dim: int = 0) -> Value:  # noqa: A002
+def split(m: Mapper, input: Value, split_size_or_sections: Any, dim: int = 0) -> Value:
     """torch.split along columns."""
     if isinstance(input, EdgeIndex):
         return tuple(_end(m, end) for end in (0, 1))
@@ -337,14 +345,14 @@ def split(m: Mapper, input: Value, split_size_or_sections: Any, dim: int = 0) ->
     return tuple(arrange(m, input, lambda _, piece=piece: piece) for piece in pieces)  # type: ignore[misc]
 
 
-def chunk(m: Mapper, input: Value, chunks: int, dim: int = 0) -> Value:  # noqa: A002
+def chunk(m: Mapper, input: Value, chunks: int, dim: int = 0) -> Value:
     """torch.chunk along columns."""
     place = trail_dim(m, input, dim)
     pieces = columns(m, input).chunk(chunks, place)
     return tuple(arrange(m, input, lambda _, piece=piece: piece) for piece in pieces)  # type: ignore[misc]
 
 
-def unbind(m: Mapper, input: Value, dim: int = 0) -> Value:  # noqa: A002
+def unbind(m: Mapper, input: Value, dim: int = 0) -> Value:
     """torch.unbind along columns, or the two ends of edge_index."""
     if isinstance(input, EdgeIndex):
         return EdgeEnd("source"), EdgeEnd("target")
@@ -362,7 +370,7 @@ def get(m: Mapper, value: Value, name: str) -> Value:
     raise m.error(f".{name} of {_said(value)} has no equal among the steps of a model folder")
 
 
-def transposed(m: Mapper, input: Value) -> Value:  # noqa: A002, ARG001
+def transposed(m: Mapper, input: Value) -> Value:
     """Tensor.t()."""
     return Unknown(
         "a transposed tensor puts columns before rows; products of all pairs of nodes have no equal among the steps"

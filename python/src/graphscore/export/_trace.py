@@ -101,7 +101,9 @@ class TensorProxy(fx.Proxy):  # type: ignore[misc]
         raise self.tracer.error("float() of a value of the graph has no equal; keep it a tensor")
 
     def __setitem__(self, key: object, value: object) -> None:
-        raise self.tracer.error("assigning to some values of a tensor has no equal; write it with torch.cat or arithmetic")
+        raise self.tracer.error(
+            "assigning to some values of a tensor has no equal; write it with torch.cat or arithmetic"
+        )
 
     def __contains__(self, item: object) -> bool:
         raise self.tracer.error("`in` asks for values of the graph, which no export knows")
@@ -153,7 +155,7 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
 
     # What torch.fx asks for.
 
-    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:  # noqa: ARG002, FBT001
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         """Call the module with arguments of our own."""
         return (lambda: self._call(self)), []
 
@@ -191,7 +193,7 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
     def _inplace(self, path: str) -> bool:
         return bool(getattr(self._module.get_submodule(path), "inplace", False))
 
-    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:  # noqa: ARG002
+    def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         """Report whether a module is one node."""
         if any(inherits(type(m), leaf) for leaf in self._leaves if isinstance(m, leaf)):
             return True
@@ -206,7 +208,9 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
         """Call a module; some of torch_geometric by their attributes."""
         if isinstance(m, basic_gnn.BasicGNN) and type(m).forward is basic_gnn.BasicGNN.forward:
             return _basic_gnn(m, *args, **kwargs)
-        if isinstance(m, (pyg.GINConv, pyg.GINEConv)) and any(inherits(type(m), leaf) for leaf in self._leaves if isinstance(m, leaf)):
+        if isinstance(m, (pyg.GINConv, pyg.GINEConv)) and any(
+            inherits(type(m), leaf) for leaf in self._leaves if isinstance(m, leaf)
+        ):
             return m.nn(super().call_module(m, forward, args, kwargs))
         if type(m) is pyg.aggr.AttentionalAggregation:
             return self._attention(m, *args, **kwargs)
@@ -216,20 +220,20 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             self.path_of_module(m)
         except NameError:
             raise self.error(
-                f"{type(m).__name__} is called but is no submodule of the module; keep it in an attribute, a ModuleList or"
-                " a ModuleDict"
+                f"{type(m).__name__} is called but is no submodule of the module; keep it in an attribute, a ModuleList"
+                " or a ModuleDict"
             ) from None
         return super().call_module(m, forward, args, kwargs)
 
-    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: Any) -> Any:  # noqa: ARG002
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: Any) -> Any:
         """Parameters and buffers are constants of the export."""
         return attr_val
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         """Refuse control flow that depends on the graph."""
         raise self.error(
-            "control flow depends on the graph: a branch or loop here asks for its values or size, so that the steps would"
-            " not be the same for every graph; rewrite it without, or score with the module itself"
+            "control flow depends on the graph: a branch or loop here asks for its values or size, so that the steps"
+            " would not be the same for every graph; rewrite it without, or score with the module itself"
         )
 
     def iter(self, obj: fx.Proxy) -> Iterator[Any]:
@@ -262,7 +266,9 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             return ()
         if isinstance(value, torch.Tensor):
             return tuple(value.shape)
-        raise located(self.create_arg(proxy), f"the shape of a {type(value).__name__.lower()} is not known to an export")
+        raise located(
+            self.create_arg(proxy), f"the shape of a {type(value).__name__.lower()} is not known to an export"
+        )
 
     def _count(self, proxy: fx.Proxy) -> Any:
         return self.create_proxy("call_function", counted, (proxy,), {})
@@ -285,10 +291,12 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             return 0 if value.last else 1
         if isinstance(value, torch.Tensor):
             return int(value)
-        raise self.error(f"{what} of a value of the graph has no equal; a model folder has no numbers that depend on it")
+        raise self.error(
+            f"{what} of a value of the graph has no equal; a model folder has no numbers that depend on it"
+        )
 
     def in_place(self, name: str, proxy: fx.Proxy, other: object) -> Any:
-        """proxy += other, and its kin: whoever holds the tensor sees the change."""
+        """Proxy += other, and its kin: whoever holds the tensor sees the change."""
         made = self.create_proxy("call_method", _IN_PLACE[name], (proxy, other), {})
         self._replaced[self.create_arg(proxy)] = made.node
         return made
@@ -299,7 +307,13 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
         return self.create_proxy("call_function", function, args, kwargs)
 
     def _attention(
-        self, m: Any, x: Any, index: Any = None, ptr: Any = None, dim_size: Any = None, dim: int = -2  # noqa: ARG002
+        self,
+        m: Any,
+        x: Any,
+        index: Any = None,
+        ptr: Any = None,
+        dim_size: Any = None,
+        dim: int = -2,
     ) -> Any:
         gate = m.gate_mlp(x, batch=index, batch_size=dim_size) if m.gate_mlp is not None else m.gate_nn(x)
         if m.mlp is not None:
@@ -322,7 +336,11 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
 def _plain_calls() -> Iterator[None]:
     """Call aggregations like any module: their own __call__ looks at the values of the index."""
     own = pyg.aggr.Aggregation.__call__
-    pyg.aggr.Aggregation.__call__ = lambda self, *args, **kwargs: torch.nn.Module.__call__(self, *args, **kwargs)
+
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return torch.nn.Module.__call__(self, *args, **kwargs)  # the tracer's, by now
+
+    pyg.aggr.Aggregation.__call__ = call
     try:
         yield
     finally:
@@ -334,7 +352,7 @@ def attention_pool(x: Any, gate: Any, index: Any) -> Any:
     raise NotImplementedError(x, gate, index)
 
 
-def _basic_gnn(  # noqa: PLR0913 - the arguments of BasicGNN.forward
+def _basic_gnn(
     m: Any,
     x: Any,
     edge_index: Any,
@@ -347,7 +365,9 @@ def _basic_gnn(  # noqa: PLR0913 - the arguments of BasicGNN.forward
 ) -> Any:
     """BasicGNN.forward of torch_geometric 2.7, over the attributes of the module and without its checks."""
     if num_sampled_nodes_per_hop is not None or num_sampled_edges_per_hop is not None:
-        raise ExportError(f"{type(m).__name__} is called with sampled neighbours; leave them out, graphs are scored whole")
+        raise ExportError(
+            f"{type(m).__name__} is called with sampled neighbours; leave them out, graphs are scored whole"
+        )
     xs = []
     for place, (conv, norm) in enumerate(zip(m.convs, m.norms, strict=True)):
         given = {"edge_weight": edge_weight} if m.supports_edge_weight else {}
@@ -406,7 +426,7 @@ def handlers() -> Mapping[str, Any]:
         m.call("pyg.readout", x, index)
         if not isinstance(gate, Rows) or gate.kind != x.kind or len(gate.trail) > 1 or gate.width not in (1, x.width):
             raise m.error("the gate of AttentionalAggregation is not one value, or one a column, for each row")
-        step = m.emit("attention_pool", "graph", x.width, [x, gate])
+        step = m.emit("attention_pool", x.width, [x, gate])
         return Rows(step, "graph", x.trail)
 
     return {"pyg.counted": count, "pyg.attention_pool": attention}

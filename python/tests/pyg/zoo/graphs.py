@@ -79,7 +79,9 @@ class Pools(nn.Module):
         outs = []
         for conv in self.convs:
             x = F.relu(conv(x, edge_index))
-            outs.append(torch.cat([global_max_pool(x, batch), global_mean_pool(x, batch), global_add_pool(x, batch)], dim=1))
+            outs.append(
+                torch.cat([global_max_pool(x, batch), global_mean_pool(x, batch), global_add_pool(x, batch)], dim=1)
+            )
         return self.fc(sum(outs))
 
 
@@ -93,7 +95,9 @@ class Ogb(nn.Module):
         nn.init.constant_(self.virtual.weight.data, 0)
         self.convs, self.bonds, self.norms, self.virtual_mlps = (nn.ModuleList() for _ in range(4))
         for layer in range(3):
-            self.convs.append(GINEConv(Sequential(Linear(8, 16), BatchNorm1d(16), ReLU(), Linear(16, 8)), train_eps=True))
+            self.convs.append(
+                GINEConv(Sequential(Linear(8, 16), BatchNorm1d(16), ReLU(), Linear(16, 8)), train_eps=True)
+            )
             self.bonds.append(Encoder((4, 2), 8))
             self.norms.append(BatchNorm1d(8))
             if layer < 2:
@@ -103,13 +107,20 @@ class Ogb(nn.Module):
 
     def forward(self, batched_data: Any) -> Any:
         x, edge_index, edge_attr, batch = (
-            batched_data.x, batched_data.edge_index, batched_data.edge_attr, batched_data.batch,
+            batched_data.x,
+            batched_data.edge_index,
+            batched_data.edge_attr,
+            batched_data.batch,
         )
         h_list = [self.atom_encoder(x)]
         for layer, conv in enumerate(self.convs):
             h = conv(h_list[layer], edge_index, self.bonds[layer](edge_attr))
             h = self.norms[layer](h)
-            h = F.dropout(h, 0.5, training=self.training) if layer == 2 else F.dropout(F.relu(h), 0.5, training=self.training)
+            h = (
+                F.dropout(h, 0.5, training=self.training)
+                if layer == 2
+                else F.dropout(F.relu(h), 0.5, training=self.training)
+            )
             h = h + h_list[layer]
             h_list.append(h)
             if layer < 2:
@@ -248,13 +259,21 @@ CASES: dict[str, Case] = {
     "ogb": Case(Ogb, Data(edge_index=edges(), **ATOMS), "graph", 5, ("embedding", "gine", "spread")),
     "attentive": Case(Attentive, data(edge_attr=floats(E, 3)), "graph", 1, ("attention_pool", "gatv2")),
     "globals": Case(
-        Globals, data(edge_attr=floats(E, 3), u=floats(1, 2)), "graph", 2, ("spread", "gather"),
+        Globals,
+        data(edge_attr=floats(E, 3), u=floats(1, 2)),
+        "graph",
+        2,
+        ("spread", "gather"),
         {"arguments": {"u": "graph_attr"}},
     ),
     "single": Case(Single, data(), "graph", 1, ("mean_pool", "sum_pool", "max_pool")),
     "pool of module": Case(PoolOfModule, arguments(batch=batch()), "graph", 3),
     "qm9": Case(
-        QM9, QM9_EXAMPLE, "graph", 1, ("embedding", "graph_conv"),
+        QM9,
+        QM9_EXAMPLE,
+        "graph",
+        1,
+        ("embedding", "graph_conv"),
         {"arguments": {"z": "x", "edges": "edge_index", "w": "edge_weight"}, "outputs": ["u0"], "name": "qm9"},
     ),
 }

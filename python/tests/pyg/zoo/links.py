@@ -76,7 +76,9 @@ class Cosine(nn.Module):
     def forward(self, x: Any, edge_index: Any) -> Any:
         z = self.net(x, edge_index)
         a, b = z[edge_index[0]], z[edge_index[1]]
-        return torch.stack([F.cosine_similarity(a, b, dim=-1), (a - b).pow(2).sum(-1), (a - b + 0.1).norm(dim=-1)], dim=-1)
+        return torch.stack(
+            [F.cosine_similarity(a, b, dim=-1), (a - b).pow(2).sum(-1), (a - b + 0.1).norm(dim=-1)], dim=-1
+        )
 
 
 def autoencoder() -> nn.Module:
@@ -95,7 +97,11 @@ def autoencoder() -> nn.Module:
 
 CASES: dict[str, Case] = {
     "link": Case(
-        Link, arguments(edge_label_index=edges()), "edge", 1, ("gather", "dot"),
+        Link,
+        arguments(edge_label_index=edges()),
+        "edge",
+        1,
+        ("gather", "dot"),
         {"arguments": {"edge_label_index": "edge_index"}, "level": "edge"},
     ),
     "edge mlp": Case(EdgeMLP, data(edge_attr=floats(E, 3)), "edge", 2, ("gather", "concatenate")),

@@ -85,7 +85,7 @@ class GATWithEdges(nn.Module):
         self.conv2 = GATv2Conv(10, 6, heads=2, edge_dim=3, concat=False, share_weights=True, add_self_loops=False)
 
     def forward(self, x: Any, edge_index: Any, edge_attr: Any) -> Any:
-        x, (_, alpha) = self.conv1(x, edge_index, edge_attr, return_attention_weights=True)
+        x, (_, _alpha) = self.conv1(x, edge_index, edge_attr, return_attention_weights=True)
         return self.conv2(F.leaky_relu(x, 0.1), edge_index, edge_attr=edge_attr)
 
 
@@ -230,10 +230,32 @@ class Activations(nn.Module):
         super().__init__()
         self.modules_ = nn.ModuleList(
             [
-                nn.PReLU(), nn.PReLU(4), nn.ELU(0.7), nn.CELU(1.3), nn.GELU(), nn.GELU(approximate="tanh"), nn.SiLU(),
-                nn.Mish(), nn.Tanh(), nn.Softplus(), nn.Softsign(), nn.Hardtanh(-0.5, 0.7), nn.ReLU6(), nn.Hardsigmoid(),
-                nn.Hardswish(), nn.Hardshrink(), nn.Softshrink(), nn.LogSigmoid(), nn.LeakyReLU(0.3), nn.RReLU(), nn.SELU(),
-                nn.Identity(), nn.Dropout(0.2), nn.Softmax(dim=-1), nn.Tanhshrink(), nn.Threshold(0.1, 20.0),
+                nn.PReLU(),
+                nn.PReLU(4),
+                nn.ELU(0.7),
+                nn.CELU(1.3),
+                nn.GELU(),
+                nn.GELU(approximate="tanh"),
+                nn.SiLU(),
+                nn.Mish(),
+                nn.Tanh(),
+                nn.Softplus(),
+                nn.Softsign(),
+                nn.Hardtanh(-0.5, 0.7),
+                nn.ReLU6(),
+                nn.Hardsigmoid(),
+                nn.Hardswish(),
+                nn.Hardshrink(),
+                nn.Softshrink(),
+                nn.LogSigmoid(),
+                nn.LeakyReLU(0.3),
+                nn.RReLU(),
+                nn.SELU(),
+                nn.Identity(),
+                nn.Dropout(0.2),
+                nn.Softmax(dim=-1),
+                nn.Tanhshrink(),
+                nn.Threshold(0.1, 20.0),
             ]
         )
         self.conv = GCNConv(4, 4, bias=False, normalize=False)
@@ -241,8 +263,24 @@ class Activations(nn.Module):
     def forward(self, x: Any, edge_index: Any) -> Any:
         h = self.conv(x, edge_index)
         parts = [act(h) for act in self.modules_]
-        parts += [h.clamp(min=0), h.clamp(-1, 1), torch.clamp(h, max=0.5), torch.exp(-h.abs()), h**2, torch.square(h).add(1).sqrt()]
-        parts += [F.relu6(h), F.softplus(h, beta=2.0), F.elu(h), h.sigmoid(), torch.maximum(h, x), torch.min(h, x), 1 - h, 1 / (2 + h.cos())]
+        parts += [
+            h.clamp(min=0),
+            h.clamp(-1, 1),
+            torch.clamp(h, max=0.5),
+            torch.exp(-h.abs()),
+            h**2,
+            torch.square(h).add(1).sqrt(),
+        ]
+        parts += [
+            F.relu6(h),
+            F.softplus(h, beta=2.0),
+            F.elu(h),
+            h.sigmoid(),
+            torch.maximum(h, x),
+            torch.min(h, x),
+            1 - h,
+            1 / (2 + h.cos()),
+        ]
         return torch.cat(parts, dim=1)
 
 
@@ -278,9 +316,16 @@ class Zinc(nn.Module):
         self.convs, self.batch_norms = nn.ModuleList(), nn.ModuleList()
         for _ in range(2):
             conv = PNAConv(
-                in_channels=12, out_channels=12, aggregators=["mean", "min", "max", "std"],
-                scalers=["identity", "amplification", "attenuation"], deg=deg, edge_dim=6, towers=3, pre_layers=1,
-                post_layers=1, divide_input=False,
+                in_channels=12,
+                out_channels=12,
+                aggregators=["mean", "min", "max", "std"],
+                scalers=["identity", "amplification", "attenuation"],
+                deg=deg,
+                edge_dim=6,
+                towers=3,
+                pre_layers=1,
+                post_layers=1,
+                divide_input=False,
             )
             self.convs.append(conv)
             self.batch_norms.append(pyg.BatchNorm(12))
@@ -338,7 +383,7 @@ class Dropped(nn.Module):
         self.block = Block()
         self.head = Sequential(nn.Linear(8, 4), nn.ReLU(inplace=True), nn.Dropout(0.1), nn.Linear(4, 1))
 
-    def forward(self, x: Any, edge_index: Any, edge_weight: Any = None, return_embeddings: bool = False) -> Any:  # noqa: FBT001, FBT002
+    def forward(self, x: Any, edge_index: Any, edge_weight: Any = None, return_embeddings: bool = False) -> Any:
         edge_index, _ = dropout_edge(edge_index, p=0.2, training=self.training)
         if edge_weight is None:
             weights = None
@@ -347,7 +392,8 @@ class Dropped(nn.Module):
         x = self.block(x.to(torch.float32), edge_index, weights)
         if return_embeddings:
             return x
-        assert x.dim() == 2 and x.size(-1) == 8
+        assert x.dim() == 2
+        assert x.size(-1) == 8
         return self.head(x)
 
 
@@ -392,7 +438,9 @@ CASES: dict[str, Case] = {
     "kipf": Case(Kipf, data(), "node", 3, ("log_softmax",)),
     "gat": Case(GAT, data(), "node", 3, ("gat",)),
     "gat with edges": Case(GATWithEdges, data(edge_attr=ATTR), "node", 6, ("gat", "gatv2")),
-    "sage": Case(SAGE, {"x": floats(NODES, 4), "adj_t": edges()}, "node", 2, ("sage",), {"arguments": {"adj_t": "edge_index"}}),
+    "sage": Case(
+        SAGE, {"x": floats(NODES, 4), "adj_t": edges()}, "node", 2, ("sage",), {"arguments": {"adj_t": "edge_index"}}
+    ),
     "residual": Case(Residual, given(edge_weight=WEIGHT), "node", 1, ("graph_conv", "layer_norm")),
     "jumping max": Case(lambda: Jumping("max"), given(edge_weight=WEIGHT), "node", 2, ("maximum",)),
     "jumping cat": Case(lambda: Jumping("cat"), given(edge_weight=WEIGHT), "node", 2, ("concatenate",)),
@@ -403,26 +451,51 @@ CASES: dict[str, Case] = {
     "atoms": Case(
         Atoms,
         given(1) | {"x": integers(NODES, *Atoms.SIZES), "edge_attr": integers(E, 4, 2)},
-        "node", 1, ("embedding", "gine"),
+        "node",
+        1,
+        ("embedding", "gine"),
     ),
     "zinc": Case(Zinc, given(1) | {"x": integers(NODES, 9), "edge_attr": integers(E, 4)[:, 0]}, "node", 1, ("pna",)),
     "transformer": Case(Transformer, given(edge_attr=ATTR), "node", 4, ("transformer",)),
     "tied": Case(Tied, given(), "node", 11, ("linear",)),
     "dropped": Case(Dropped, given(edge_weight=WEIGHT), "node"),
     "sequential": Case(sequential, given(batch=torch.zeros(NODES, dtype=torch.long)), "node", 2, ("graph_norm",)),
-    "basic gcn": Case(lambda: pyg.GCN(4, 8, 3, 2, norm="batch_norm", jk="cat"), data(edge_weight=WEIGHT), "node", 2, ("gcn",)),
-    "basic sage": Case(lambda: pyg.GraphSAGE(4, 8, 2, 3, act="elu", act_first=True, norm="LayerNorm"), data(), "node", 3),
-    "basic gat": Case(lambda: pyg.GAT(4, 8, 3, 3, heads=2, edge_dim=3, jk="max"), data(edge_attr=ATTR), "node", 3, ("gat",)),
+    "basic gcn": Case(
+        lambda: pyg.GCN(4, 8, 3, 2, norm="batch_norm", jk="cat"), data(edge_weight=WEIGHT), "node", 2, ("gcn",)
+    ),
+    "basic sage": Case(
+        lambda: pyg.GraphSAGE(4, 8, 2, 3, act="elu", act_first=True, norm="LayerNorm"), data(), "node", 3
+    ),
+    "basic gat": Case(
+        lambda: pyg.GAT(4, 8, 3, 3, heads=2, edge_dim=3, jk="max"), data(edge_attr=ATTR), "node", 3, ("gat",)
+    ),
     "basic gatv2": Case(lambda: pyg.GAT(4, 8, 2, v2=True, heads=4), data(), "node", 8, ("gatv2",)),
-    "basic gin": Case(lambda: pyg.GIN(4, 8, 3, 1, norm="graph_norm", act=nn.PReLU(), train_eps=True), data(), "node", 1, ("gin",)),
+    "basic gin": Case(
+        lambda: pyg.GIN(4, 8, 3, 1, norm="graph_norm", act=nn.PReLU(), train_eps=True), data(), "node", 1, ("gin",)
+    ),
     "basic pna": Case(
         lambda: pyg.PNA(
-            4, 8, 2, 2, aggregators=["mean", "sum", "max", "var"], scalers=["identity", "linear", "inverse_linear"],
-            deg=torch.tensor([2, 3, 1]), towers=2, divide_input=False, pre_layers=2, post_layers=2, act="tanh",
+            4,
+            8,
+            2,
+            2,
+            aggregators=["mean", "sum", "max", "var"],
+            scalers=["identity", "linear", "inverse_linear"],
+            deg=torch.tensor([2, 3, 1]),
+            towers=2,
+            divide_input=False,
+            pre_layers=2,
+            post_layers=2,
+            act="tanh",
         ),
-        data(), "node", 2, ("pna",),
+        data(),
+        "node",
+        2,
+        ("pna",),
     ),
     "gin of a callable": Case(lambda: GINConv(MLP([4, 8, 2]), eps=0.5, aggr="mean"), given(), "node", 2, ("gin",)),
-    "gine with edge_dim": Case(lambda: GINEConv(Sequential(Linear(4, 5), nn.Tanh()), edge_dim=3), given(edge_attr=ATTR), "node", 5),
+    "gine with edge_dim": Case(
+        lambda: GINEConv(Sequential(Linear(4, 5), nn.Tanh()), edge_dim=3), given(edge_attr=ATTR), "node", 5
+    ),
     "data parallel": Case(lambda: nn.DataParallel(GCN()), data(), "node", 3, ("gcn",)),
 }

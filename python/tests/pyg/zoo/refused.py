@@ -15,7 +15,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.nn import GCNConv, MessagePassing, SAGEConv, global_mean_pool
 from torch_geometric.utils import add_self_loops, degree, to_dense_batch
 
-from pyg.zoo.cases import EDGES, NODES, arguments, batch, data, edges, floats, integers
+from pyg.zoo.cases import EDGES, NODES, arguments, batch, data, floats, integers
 
 E = len(EDGES)
 Forward = Callable[..., Any]
@@ -209,19 +209,27 @@ CASES: dict[str, Refusal] = {
     "item": Refusal(of(lambda self, h, *_: h * h.max().item()), r"item\(\) of a value"),
     "own layer": Refusal(of(identity, Own()), "conv: Own is a MessagePassing layer of your own"),
     "changed layer": Refusal(of(identity, Scaled(4, 4)), "conv: Scaled is a MessagePassing layer of your own"),
-    "layer of the library": Refusal(of(identity, pyg.ChebConv(4, 4, 2)), "conv: torch_geometric's ChebConv has no equal"),
+    "layer of the library": Refusal(
+        of(identity, pyg.ChebConv(4, 4, 2)), "conv: torch_geometric's ChebConv has no equal"
+    ),
     "relations": Refusal(
-        lambda: Model(lambda self, x, ei, b, a, t: self.conv(x, ei, t), pyg.RGCNConv(4, 4, 3)), "RGCNConv has no equal",
+        lambda: Model(lambda self, x, ei, b, a, t: self.conv(x, ei, t), pyg.RGCNConv(4, 4, 3)),
+        "RGCNConv has no equal",
         data(edge_type=integers(E, 3)[:, 0]),
     ),
     "top-k": Refusal(of(topk, pool=pyg.TopKPooling(4)), "TopKPooling has no equal", data(batch=batch())),
     "sag": Refusal(of(topk, pool=pyg.SAGPooling(4)), "SAGPooling has no equal", data(batch=batch())),
     "lstm": Refusal(
-        of(lambda self, h, x, *_: self.jk([x, h]), jk=pyg.JumpingKnowledge("lstm", 4, 2)), r"JumpingKnowledge\('lstm'\) has no equal"
+        of(lambda self, h, x, *_: self.jk([x, h]), jk=pyg.JumpingKnowledge("lstm", 4, 2)),
+        r"JumpingKnowledge\('lstm'\) has no equal",
     ),
-    "lstm of a basic model": Refusal(lambda: pyg.GCN(4, 4, 2, 2, jk="lstm"), r"JumpingKnowledge\('lstm'\)", data(), here=False),
+    "lstm of a basic model": Refusal(
+        lambda: pyg.GCN(4, 4, 2, 2, jk="lstm"), r"JumpingKnowledge\('lstm'\)", data(), here=False
+    ),
     "lstm aggregation": Refusal(of(identity, SAGEConv(4, 4, aggr="lstm")), "SAGEConv with aggr='lstm' has no equal"),
-    "set2set": Refusal(of(lambda self, h, x, e, b: self.s(h, b), s=pyg.Set2Set(4, 2)), "Set2Set has no equal", data(batch=batch())),
+    "set2set": Refusal(
+        of(lambda self, h, x, e, b: self.s(h, b), s=pyg.Set2Set(4, 2)), "Set2Set has no equal", data(batch=batch())
+    ),
     "dropout": Refusal(of(lambda self, h, *_: F.dropout(h, 0.5)), "write training=self.training"),
     "no running statistics": Refusal(no_statistics, "without running statistics"),
     "two levels": Refusal(of(mixed), "returns 2 values, of graphs and of nodes", data(batch=batch())),
@@ -236,9 +244,12 @@ CASES: dict[str, Refusal] = {
     "turned edges": Refusal(of(lambda self, h, x, e, b: self.conv(h, e.flip(0))), "flip has no equal"),
     "other flow": Refusal(of(identity, GCNConv(4, 4, flow="target_to_source")), "against the edges"),
     "number of a node": Refusal(
-        of(lambda self, h, x, *_: h + self.emb(torch.arange(x.size(0))), emb=nn.Embedding(NODES, 4)), "arange has no equal"
+        of(lambda self, h, x, *_: h + self.emb(torch.arange(x.size(0))), emb=nn.Embedding(NODES, 4)),
+        "arange has no equal",
     ),
-    "computed category": Refusal(of(lambda self, h, x, *_: self.emb((h[:, 0] * 2).long()), emb=nn.Embedding(9, 4)), "as they are given"),
+    "computed category": Refusal(
+        of(lambda self, h, x, *_: self.emb((h[:, 0] * 2).long()), emb=nn.Embedding(9, 4)), "as they are given"
+    ),
     "decimals cut off": Refusal(of(lambda self, h, x, *_: h + x.long()), "cuts decimals off"),
     "kept between calls": Refusal(counter, "do not compute what the module does", here=False),
     "hook": Refusal(hooked, "do not compute what the module does", here=False),
@@ -250,26 +261,40 @@ CASES: dict[str, Refusal] = {
     "scripted": Refusal(scripted, "scripted", here=False),
     "compiled": Refusal(lambda: torch.compile(of(identity)()), "compiled", here=False),
     "compiled in place": Refusal(compiled_in_place, "compiled", here=False),
-    "compiled inside": Refusal(lambda: of(identity, torch.compile(GCNConv(4, 4)))(), "conv: the module is compiled", here=False),
+    "compiled inside": Refusal(
+        lambda: of(identity, torch.compile(GCNConv(4, 4)))(), "conv: the module is compiled", here=False
+    ),
     "not finite": Refusal(broken, r"conv.bias has 1 values that are not finite"),
     "without shapes": Refusal(lambda: of(identity, GCNConv(-1, 4))(), "conv.lin.weight has no shape yet", here=False),
     "class": Refusal(lambda: Own, "is a class", here=False),
     "state dict": Refusal(lambda: GCNConv(4, 4).state_dict(), "a state_dict has weights but no forward", here=False),
-    "other level": Refusal(of(identity), "level is 'graph', but forward returns a row for each node", here=False, keywords={"level": "graph"}),
+    "other level": Refusal(
+        of(identity),
+        "level is 'graph', but forward returns a row for each node",
+        here=False,
+        keywords={"level": "graph"},
+    ),
     "unknown level": Refusal(of(identity), "node, edge and graph", here=False, keywords={"level": "molecule"}),
-    "too few outputs": Refusal(of(identity), "outputs has 1 names, but forward returns 4", here=False, keywords={"outputs": ["a"]}),
+    "too few outputs": Refusal(
+        of(identity), "outputs has 1 names, but forward returns 4", here=False, keywords={"outputs": ["a"]}
+    ),
     "reserved output": Refusal(
         of(identity), "'node_id' is a column of its own", here=False, keywords={"outputs": ["a", "b", "node_id", "d"]}
     ),
     "unknown argument": Refusal(
-        lambda: pyg.PointTransformerConv(4, 4), "forward takes 'pos', which no graph has", data(pos=floats(NODES, 3)), here=False
+        lambda: pyg.PointTransformerConv(4, 4),
+        "forward takes 'pos', which no graph has",
+        data(pos=floats(NODES, 3)),
+        here=False,
     ),
     "sparse edges": Refusal(
         of(identity), "dense tensor", arguments() | {"edge_index": torch.eye(NODES).to_sparse()}, here=False
     ),
-    "wrong example": Refusal(of(identity), "edge_attr has 3 rows, but edge_index has 10", data(edge_attr=floats(3, 2)), here=False),
+    "wrong example": Refusal(
+        of(identity), "edge_attr has 3 rows, but edge_index has 10", data(edge_attr=floats(3, 2)), here=False
+    ),
     "no example": Refusal(of(identity), "give a torch_geometric.data.Data", [1, 2], here=False),
-    "unknown of ours": Refusal(of(identity), "cannot be 'position'", here=False, keywords={"arguments": {"x": "position"}}),
+    "unknown of ours": Refusal(
+        of(identity), "cannot be 'position'", here=False, keywords={"arguments": {"x": "position"}}
+    ),
 }
-
-
