@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -262,7 +263,9 @@ def _stacked(m: Mapper, how: Reduction, value: Stacked, dim: Any) -> Value:
         return m.rows(_EXTREMES[how], value.parts[0], value.parts[0].trail, value.parts)
     total: Value = value.parts[0]
     for part in value.parts[1:]:
-        total = binary(m, "add", total, part)
+        total = binary(m, "multiply" if how == "prod" else "add", total, part)
+    if how == "prod":
+        return total
     return total if how == "sum" else binary(m, "divide", total, len(value.parts))
 
 
@@ -274,6 +277,8 @@ def _pool_all(m: Mapper, how: Reduction, value: Rows, *, keepdim: bool) -> Rows:
 
 def pool(m: Mapper, how: Reduction, value: Rows) -> Rows:
     """Reduce the nodes or edges of each graph."""
+    if how == "prod":
+        raise m.error(f"a product over the {PLURALS[value.kind]} of a graph has no equal; sum, mean, max and min have")
     step = m.emit(f"{how}_pool", value.width, [value])
     return Rows(step, "graph", value.trail)
 
@@ -286,6 +291,8 @@ def _trail(m: Mapper, how: Reduction, value: Rows, dim: int, *, keepdim: bool) -
             step = m.steps.add(m.hint, "dot", product["inputs"])
             m.widths[step] = 1
             return Rows(step, value.kind, (1,) if keepdim else (), value.lead)
+    if how == "prod":
+        raise m.error(f"a product over columns of {whole(value)} has no equal here; multiply them one by one")
     if how in ("max", "min"):
         pieces = columns(m, value).unbind(place)
         parts = [arrange(m, value, lambda _, piece=piece: piece) for piece in pieces]  # type: ignore[misc]
@@ -369,15 +376,31 @@ def matmul(m: Mapper, input: Value, other: Value) -> Value:
     )
 
 
+def bilinear(m: Mapper, input1: Value, input2: Value, weight: Value, bias: Value = None) -> Value:
+    """F.bilinear: for each output the product of both rows with a matrix."""
+    if not (isinstance(input1, Rows) and isinstance(input2, Rows) and len(input1.trail) == len(input2.trail) == 1):
+        raise m.error("a bilinear product of other than two values of rows has no equal here")
+    out, first, second = weight.shape
+    matrix = weight.permute(0, 2, 1).reshape(out * second, first)
+    left = arrange(m, linear(m, input1, matrix), lambda numbers: numbers.reshape(out, second))
+    right = arrange(m, input2, lambda numbers: numbers.expand(out, second))
+    result = reduce_(m, "sum", binary(m, "multiply", left, right), -1, keepdim=False)
+    return result if bias is None else binary(m, "add", result, bias)
+
+
 def addmm(m: Mapper, input: Value, mat1: Value, mat2: Value) -> Value:
     """Input + mat1 @ mat2."""
     return binary(m, "add", matmul(m, mat1, mat2), input)
 
 
 def einsum(m: Mapper, equation: str, *operands: Value) -> Value:
-    """torch.einsum with one operand of rows and constants: linear in the rows."""
+    """torch.einsum with one operand of rows and constants: linear in the rows; or dot products of two."""
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
         operands = tuple(operands[0])
+    if len(operands) == 2 and all(isinstance(one, Rows) and len(one.trail) == 1 for one in operands):  # noqa: PLR2004
+        left, right, result = re.split(r",|->", equation.replace(" ", ""))
+        if left == right and result == left[0] and len(set(left)) == 2:  # noqa: PLR2004
+            return reduce_(m, "sum", binary(m, "multiply", *operands), -1, keepdim=False)
     places = [place for place, operand in enumerate(operands) if isinstance(operand, Rows)]
     terms, _, result = equation.replace(" ", "").partition("->")
     if len(places) != 1 or not operands[places[0]].lead or terms.split(",")[places[0]][:1] != result[:1]:
@@ -399,6 +422,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "addmm": addmm,
     "amax": _reduction("max"),
     "amin": _reduction("min"),
+    "bilinear": bilinear,
     "div": div,
     "divide": div,
     "einsum": einsum,
@@ -415,6 +439,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "neg": neg,
     "negative": neg,
     "pow": power,
+    "prod": _reduction("prod"),
     "rdiv": rdiv,
     "rsub": rsub,
     "rtruediv": rdiv,

@@ -10,7 +10,7 @@ import torch
 from graphscore.export import _elementwise as elementwise
 from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import arrange, batch_of, columns, made, trail_dim
+from graphscore.export._shapes import arrange, batch_of, chunk, columns, made, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
 
 
@@ -77,6 +77,12 @@ def _over_columns(m: Mapper, op: str, input: Value, dim: int | None) -> Value:
     step = m.emit("concatenate", input.width, done) if len(done) > 1 else done[0].step
     flat = Rows(step, input.kind, tuple(numbers.shape), input.lead)
     return arrange(m, flat, lambda numbers: numbers.movedim(-1, place))
+
+
+def glu(m: Mapper, input: Value, dim: int = -1) -> Value:
+    """F.glu: the first half of the columns times the sigmoid of the second."""
+    first, second = chunk(m, input, 2, dim)
+    return binary(m, "multiply", first, elementwise.activate(m, second, "sigmoid"))
 
 
 def normalize(m: Mapper, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Value:
@@ -339,6 +345,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "cosine_similarity": cosine_similarity,
     "embedding": embedding,
     "full_like": full_like,
+    "glu": glu,
     "item": item,
     "layer_norm": layer_norm,
     "linalg_norm": linalg_norm,

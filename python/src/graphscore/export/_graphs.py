@@ -28,6 +28,10 @@ class Graph:
     """[2, E]."""
     columns: Mapping[str, torch.Tensor]
 
+    def rows(self, level: str) -> int:
+        """Return how many rows of scores the graph has at a level."""
+        return {"node": self.nodes, "edge": self.edges.shape[1], "graph": 1}[level]
+
     def given(self, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> dict[str, Any]:
         """Return what forward is called with, by our names; floating point columns are `dtype`."""
         found: dict[str, Any] = {"edge_index": self.edges, "batch": torch.zeros(self.nodes, dtype=torch.long)}
@@ -140,7 +144,7 @@ def batch(found: Sequence[Graph], inputs: Mapping[str, int | bool]) -> GraphBatc
 
 def _width(graph: Graph, name: str) -> int:
     value = graph.columns[name]
-    rows = {"node": graph.nodes, "edge": graph.edges.shape[1], "graph": 1}[COLUMNS[name]]
+    rows = graph.rows(COLUMNS[name])
     if name == "graph_attr":
         return value.numel()
     return int(value.numel() // rows) if rows else (int(value.shape[1]) if value.dim() > 1 else 1)

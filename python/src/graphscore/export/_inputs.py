@@ -135,17 +135,18 @@ def _from_data(
     if len(whole) == 1 and not any(one.default is one.empty for name, one in plain.items() if name != whole[0]):
         found.data = whole[0]
         names = {key for key in has if key in _KNOWN or key in arguments}
-        if not {"edge_index"} <= {arguments.get(name, name) for name in names}:
-            raise ExportError("example has no edge_index")
         for name in sorted(names - set(_SIZES)):
             _put(found, name, arguments.get(name, name), has[name], example)
+        for name in sorted(set(arguments) - names):
+            if arguments[name] in has:
+                _put(found, name, arguments[name], has[arguments[name]], example)
         found.theirs.setdefault("batch", "batch")
         return
     if not plain:
         raise ExportError("forward takes *args or **kwargs; give example as a mapping of its arguments")
     for name, one in plain.items():
         ours = arguments.get(name, name)
-        if name in has:
+        if name in has and (ours in _KNOWN or one.default is one.empty):
             _put(found, name, ours, has[name], example)
         elif ours in ("batch", *_SIZES) and one.default is one.empty:
             found.theirs[name] = ours

@@ -80,6 +80,7 @@ class Mapper:
         op: str,
         width: int,
         inputs: Sequence[Rows],
+        /,
         *,
         name: str | None = None,
         **keys: object,
@@ -279,7 +280,12 @@ def inherits(cls: type, base: type) -> bool:
     """Report whether a class computes what `base` does: nothing between them defines more than how it is made."""
     for one in cls.__mro__[: cls.__mro__.index(base)]:
         own = {key for key, value in vars(one).items() if callable(value) and hasattr(base, key)}
-        if own - {"__init__", "__repr__", "reset_parameters", "extra_repr"}:
+        own -= {"__init__", "__repr__", "reset_parameters", "extra_repr"}
+        for name in ("propagate", "edge_updater"):  # which PyG generates for each class of layers
+            made = vars(one).get(f"_jinja_{name}")
+            if made is not None and made is not vars(one).get(f"_orig_{name}"):
+                own -= {name, f"_jinja_{name}", f"_orig_{name}", "collect", "edge_collect", "_edge_collect"}
+        if own:
             return False
     return True
 

@@ -13,7 +13,7 @@ from torch_geometric import nn as pyg
 
 from graphscore.export import _elementwise as elementwise
 from graphscore.export import _functions as functions
-from graphscore.export._arithmetic import binary, linear, pool, vector_names
+from graphscore.export._arithmetic import bilinear, binary, linear, pool, vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
 from graphscore.export._shapes import batch_of, cat, flatten, spread
 from graphscore.export._values import GraphOf, Rows, Value
@@ -39,6 +39,11 @@ def _same(m: Mapper, module: Any, input: Value, *args: Value, **kwargs: Value) -
 def linear_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Linear and torch_geometric.nn.Linear."""
     return linear(m, input, module.weight, module.bias)
+
+
+def bilinear_(m: Mapper, module: Any, input1: Value, input2: Value) -> Value:
+    """nn.Bilinear."""
+    return bilinear(m, input1, input2, module.weight, module.bias)
 
 
 def softmax_(m: Mapper, module: Any, input: Value) -> Value:
@@ -162,6 +167,7 @@ def softmax_aggregation(
 HANDLERS: Final[dict[type, Handler]] = {
     nn.AlphaDropout: _same,
     nn.BatchNorm1d: batch_norm_,
+    nn.Bilinear: bilinear_,
     nn.CELU: _calls(elementwise.celu, "alpha"),
     nn.Dropout: _same,
     nn.Dropout1d: _same,
@@ -169,6 +175,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     nn.Embedding: embedding_,
     nn.FeatureAlphaDropout: _same,
     nn.Flatten: flatten_,
+    nn.GLU: _calls(functions.glu, "dim"),
     nn.GELU: _calls(elementwise.gelu, "approximate"),
     nn.Hardshrink: _calls(elementwise.hardshrink, "lambd"),
     nn.Hardsigmoid: _named("hardsigmoid"),

@@ -151,6 +151,10 @@ def _check_module(module: Any) -> None:
         raise ExportError("a state_dict has weights but no forward; make the module, load them into it, and export it")
     if not isinstance(module, torch.nn.Module):
         raise ExportError(f"a {type(module).__name__} is no torch.nn.Module")
+    if type(module).forward is torch.nn.Module.forward:
+        raise ExportError(
+            f"{type(module).__name__} has no forward; write one that returns the scores, as from its encode and decode"
+        )
     for path, one in module.named_modules():
         where = f"{path or type(module).__name__}: "
         if isinstance(one, torch.jit.ScriptModule):

@@ -17,6 +17,7 @@ from graphscore.export._values import (
     Count,
     EdgeEnd,
     EdgeIndex,
+    End,
     Filled,
     GraphOf,
     Rows,
@@ -25,7 +26,7 @@ from graphscore.export._values import (
     Value,
 )
 
-_ENDS: Final = ("source", "target")
+_ENDS: Final[tuple[End, End]] = ("source", "target")
 
 
 def columns(m: Mapper, rows: Rows) -> torch.Tensor:
@@ -41,7 +42,7 @@ def arrange(m: Mapper, rows: Rows, change: Callable[[torch.Tensor], torch.Tensor
     return Rows(rows.step, rows.kind, tuple(numbers.shape), rows.lead, pick, rows.integer, rows.cut)
 
 
-def getitem(m: Mapper, value: Value, index: Any) -> Value:
+def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - a line for each kind of value
     """value[index]."""
     if isinstance(value, EdgeIndex):
         return _end(m, index)
@@ -59,9 +60,7 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:
     if isinstance(index, (EdgeEnd, GraphOf)):
         return select(m, value, index)
     if isinstance(index, EdgeIndex):
-        raise m.error(
-            "indexing with both rows of edge_index at once has no equal; write x[edge_index[0]] and x[edge_index[1]]"
-        )
+        return Stacked(tuple(select(m, value, EdgeEnd(end)) for end in _ENDS))
     return _index(m, value, index if isinstance(index, tuple) else (index,))
 
 
@@ -88,7 +87,7 @@ def _end(m: Mapper, index: Any) -> EdgeEnd:
     if isinstance(index, tuple) and len(index) == 2 and index[1] == slice(None):  # noqa: PLR2004
         index = index[0]
     if isinstance(index, int) and not isinstance(index, bool) and -2 <= index < 2:  # noqa: PLR2004
-        return EdgeEnd(_ENDS[index % 2])  # type: ignore[arg-type]
+        return EdgeEnd(_ENDS[index % 2])
     raise m.error("edge_index is indexed with more than its rows 0 and 1; edges cannot be chosen or reordered")
 
 
@@ -323,6 +322,12 @@ def cat(m: Mapper, tensors: Sequence[Value], dim: int = 0, axis: int | None = No
     return Rows(step, first.kind, tuple(joined.shape), first.lead, tuple(joined.reshape(-1).tolist()))
 
 
+def hstack(m: Mapper, tensors: Sequence[Value]) -> Value:
+    """torch.hstack, torch.column_stack."""
+    tensors = [made(m, part) for part in tensors]
+    return cat(m, [unsqueeze(m, part, 1) if isinstance(part, Rows) and part.dims == 1 else part for part in tensors], 1)
+
+
 def stack(m: Mapper, tensors: Sequence[Value], dim: int = 0) -> Value:
     """torch.stack."""
     tensors = [made(m, part) for part in tensors]
@@ -393,11 +398,13 @@ HANDLERS: Final[dict[str, Handler]] = {
     "chunk": chunk,
     "concat": cat,
     "concatenate": cat,
+    "column_stack": hstack,
     "expand": expand,
     "expand_as": expand_as,
     "flatten": flatten,
     "getattr": get,
     "getitem": getitem,
+    "hstack": hstack,
     "index_select": index_select,
     "permute": permute,
     "repeat": repeat,

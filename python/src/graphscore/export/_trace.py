@@ -22,7 +22,7 @@ from torch_geometric.nn.models.autoencoder import GAE, VGAE, InnerProductDecoder
 from graphscore.export._error import ExportError
 from graphscore.export._mapper import WHERE, Mapper, inherits, located
 from graphscore.export._patches import counted, patched
-from graphscore.export._values import Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Value
+from graphscore.export._values import Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Stacked, Value
 
 _LIBRARIES: Final = ("torch", "torch_geometric", "graphscore", "contextlib", "functools")
 _THROUGH: Final = (
@@ -65,7 +65,7 @@ class TensorProxy(fx.Proxy):  # type: ignore[misc]
         """Exports run on the CPU."""
         return torch.device("cpu")
 
-    is_cuda = is_sparse = requires_grad = _is_param = is_quantized = is_nested = False
+    is_cuda = is_sparse = requires_grad = _is_param = _is_buffer = is_quantized = is_nested = False
     layout = torch.strided
 
     def size(self, dim: int | None = None) -> Any:
@@ -251,7 +251,7 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
         """Return the value of a proxy."""
         return self._mapper.value(self.create_arg(proxy))
 
-    def shape(self, proxy: fx.Proxy) -> tuple[Any, ...]:
+    def shape(self, proxy: fx.Proxy) -> tuple[Any, ...]:  # noqa: PLR0911 - a line for each kind of value
         """Return the shape of a proxy."""
         value = self.value(proxy)
         if isinstance(value, EdgeIndex):
@@ -264,6 +264,8 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             return (self._count(proxy), *value.trail)
         if isinstance(value, Count):
             return ()
+        if isinstance(value, Stacked):
+            return (len(value.parts), *self.shape(proxy[0]))
         if isinstance(value, torch.Tensor):
             return tuple(value.shape)
         raise located(
@@ -280,6 +282,8 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
             return len(value)
         if isinstance(value, EdgeIndex):
             return 2
+        if isinstance(value, Stacked):
+            return len(value.parts)
         if isinstance(value, Rows) and not value.lead and value.trail:
             return value.trail[0]
         raise self.error("len() and loops over the nodes, edges or graphs have no equal; use x.size(0), and no loop")
