@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 import torch
+from torch import nn
 from torch_geometric.nn import aggr as pyg_aggr
 from torch_geometric.nn import conv as pyg_conv
+from torch_geometric.nn.dense import linear as pyg_linear
 
 from graphscore.export._arithmetic import vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
@@ -17,6 +19,24 @@ _AGGREGATIONS: Final = {
     pyg_aggr.SumAggregation: "sum",
     pyg_aggr.MeanAggregation: "mean",
     pyg_aggr.MaxAggregation: "max",
+}
+_PNA_AGGREGATIONS: Final = {
+    **_AGGREGATIONS,
+    pyg_aggr.MinAggregation: "min",
+    pyg_aggr.StdAggregation: "std",
+    pyg_aggr.VarAggregation: "var",
+}
+_LINEARS: Final = (nn.Linear, pyg_linear.Linear)
+_ACTS: Final[dict[type, str]] = {
+    nn.ELU: "elu",
+    nn.GELU: "gelu",
+    nn.LeakyReLU: "leaky_relu",
+    nn.ReLU: "relu",
+    nn.SELU: "selu",
+    nn.SiLU: "silu",
+    nn.Sigmoid: "sigmoid",
+    nn.Softplus: "softplus",
+    nn.Tanh: "tanh",
 }
 _NODE_DIMS: Final = (0, -2)
 _HOOKS: Final = (
@@ -284,6 +304,61 @@ def transformer(
     return _with_attention(m, value, return_attention_weights)
 
 
+def pna(m: Mapper, conv: Any, x: Value, edge_index: Value, edge_attr: Value = None) -> Value:
+    """PNAConv."""
+    rows, edge = _nodes(m, conv, x, edge_index), _edges(m, conv, "edge_attr", edge_attr)
+    if (edge is None) != (conv.edge_dim is None):
+        raise m.error("PNAConv must be called with edge_attr where it has edge_dim, and only there")
+    scaled = conv.aggr_module
+    many = scaled.aggr.aggrs if isinstance(scaled.aggr, pyg_aggr.MultiAggregation) else [scaled.aggr]
+    unknown = [type(one).__name__ for one in many if type(one) not in _PNA_AGGREGATIONS]
+    if unknown:
+        raise m.error(f"PNAConv with {unknown[0]} has no equal; {', '.join(_PNA_AGGREGATIONS.values())} have")
+    pre, post = ([_linears(m, network) for network in networks] for networks in (conv.pre_nns, conv.post_nns))
+    keys: dict[str, object] = {
+        "aggregators": [_PNA_AGGREGATIONS[type(one)] for one in many],
+        "scalers": list(scaled.scaler),
+        "towers": conv.towers,
+        "divide_input": True if conv.divide_input else None,
+        "act": _act(m, [*conv.pre_nns, *conv.post_nns]),
+        "avg_deg_lin": float(scaled.avg_deg_lin),
+        "avg_deg_log": float(scaled.avg_deg_log),
+    }
+    for name, towers in (("pre", pre), ("post", post)):
+        keys[f"{name}_layers"] = len(towers[0])
+        for key, kept in (("weights", "weight"), ("biases", "bias")):
+            tensors = [getattr(one, kept) for tower in towers for one in tower]
+            keys[f"{name}_{key}"] = [
+                m.tensor(one, f"{name}.{place}.{kept}", of=one) for place, one in enumerate(tensors)
+            ]
+    tensors = [("weight", conv.lin.weight), ("bias", conv.lin.bias)]
+    if edge is not None:
+        tensors += [("edge_weight_in", conv.edge_encoder.weight), ("edge_bias_in", conv.edge_encoder.bias)]
+    return _emit(m, "pna", rows, conv.out_channels, {"edge_attr": edge}, **keys, **vector_names(m, tensors))
+
+
+def _linears(m: Mapper, network: Any) -> list[Any]:
+    """Return the linear maps of a tower's network, which alternate with one activation."""
+    if any(not isinstance(one, _LINEARS) for one in network[::2]):
+        raise m.error("PNAConv has other networks in its towers than it makes itself; leave them as they are")
+    return list(network[::2])
+
+
+def _act(m: Mapper, networks: list[Any]) -> str | None:
+    """Return the function between the linear maps of towers; None where there is only one map."""
+    acts = {repr(one): one for network in networks for one in network[1::2]}
+    if not acts:
+        return None
+    name = _ACTS.get(type(next(iter(acts.values()))))
+    if len(acts) > 1 or name is None or repr(_plain_act(name)) not in acts:
+        raise m.error(f"PNAConv with the activation {', '.join(acts)} has no equal; {', '.join(_ACTS.values())} have")
+    return name
+
+
+def _plain_act(name: str) -> Any:
+    return next(kind for kind, known in _ACTS.items() if known == name)()
+
+
 HANDLERS: Final[dict[type, Handler]] = {
     pyg_conv.GATConv: gat,
     pyg_conv.GATv2Conv: gatv2,
@@ -291,6 +366,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     pyg_conv.GINConv: gin,
     pyg_conv.GINEConv: gine,
     pyg_conv.GraphConv: graph_conv,
+    pyg_conv.PNAConv: pna,
     pyg_conv.SAGEConv: sage,
     pyg_conv.TransformerConv: transformer,
 }

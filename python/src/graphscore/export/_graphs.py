@@ -30,7 +30,7 @@ class Graph:
 
     def rows(self, level: str) -> int:
         """Return how many rows of scores the graph has at a level."""
-        return {"node": self.nodes, "edge": self.edges.shape[1], "graph": 1}[level]
+        return {"node": self.nodes, "edge": int(self.edges.shape[1]), "graph": 1}[level]
 
     def given(self, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> dict[str, Any]:
         """Return what forward is called with, by our names; floating point columns are `dtype`."""
@@ -146,5 +146,5 @@ def _width(graph: Graph, name: str) -> int:
     value = graph.columns[name]
     rows = graph.rows(COLUMNS[name])
     if name == "graph_attr":
-        return value.numel()
+        return int(value.numel())
     return int(value.numel() // rows) if rows else (int(value.shape[1]) if value.dim() > 1 else 1)

@@ -93,6 +93,8 @@ def read(module: torch.nn.Module, example: Any, arguments: Mapping[str, str]) ->
         isinstance(example, Mapping) and any(isinstance(v, dict) for v in example.values())
     ):
         raise ExportError("example has several types of nodes or edges; a graph here has one of each")
+    if isinstance(example, Mapping) and len(example) == 1 and isinstance(next(iter(example.values())), Data):
+        example = next(iter(example.values()))
     if not isinstance(example, (Data, Mapping)):
         raise ExportError(
             f"example is a {type(example).__name__}; give a torch_geometric.data.Data or a mapping of arguments"
@@ -127,12 +129,8 @@ def _from_data(
     """Take what forward names from a Data object; or all of it, where forward takes the object itself."""
     has = {key: example[key] for key in example.keys() if example[key] is not None}  # noqa: SIM118
     plain = {name: one for name, one in parameters.items() if not _variadic(one)}
-    whole = [
-        name
-        for name, one in plain.items()
-        if one.default is one.empty and name not in has and name not in _KNOWN and name not in arguments
-    ]
-    if len(whole) == 1 and not any(one.default is one.empty for name, one in plain.items() if name != whole[0]):
+    whole = [name for name, one in plain.items() if one.default is one.empty]
+    if len(whole) == 1 and "edge_index" not in [arguments.get(name, name) for name in plain]:
         found.data = whole[0]
         names = {key for key in has if key in _KNOWN or key in arguments}
         for name in sorted(names - set(_SIZES)):

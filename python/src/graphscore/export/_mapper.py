@@ -69,7 +69,7 @@ class Mapper:
             return "step"
         if self._node.op == "call_module":
             return str(self._node.target) or type(self._root).__name__.lower()
-        return self._node.name
+        return str(self._node.name)
 
     def error(self, what: str) -> ExportError:
         """Return an error about the node that is being mapped, with the line of the user's code."""
@@ -80,10 +80,9 @@ class Mapper:
         op: str,
         width: int,
         inputs: Sequence[Rows],
-        /,
-        *,
         name: str | None = None,
-        **keys: object,
+        /,
+        **keys: Any,
     ) -> str:
         """Add a step over all columns of its inputs; return its name."""
         step = self.steps.add(name or self.hint, op, [self.column(rows) for rows in inputs], **keys)
@@ -91,7 +90,7 @@ class Mapper:
         return step
 
     def rows(
-        self, op: str, like: Rows, trail: tuple[int, ...], inputs: Sequence[Rows] | None = None, **keys: object
+        self, op: str, like: Rows, trail: tuple[int, ...], inputs: Sequence[Rows] | None = None, /, **keys: Any
     ) -> Rows:
         """Add a step whose rows are those of `like`, with another trail; return its value."""
         width = 1
@@ -226,7 +225,7 @@ class Mapper:
             with torch.no_grad():
                 if node.op == "call_method":
                     return getattr(args[0], str(node.target))(*args[1:], **kwargs)
-                return node.target(*args, **kwargs)  # type: ignore[operator]
+                return node.target(*args, **kwargs)
         except Exception as error:  # noqa: BLE001 - whatever the user's own numbers make torch raise
             raise self.error(f"{name_of(node.target)} fails: {error}") from None
 

@@ -151,10 +151,6 @@ def _check_module(module: Any) -> None:
         raise ExportError("a state_dict has weights but no forward; make the module, load them into it, and export it")
     if not isinstance(module, torch.nn.Module):
         raise ExportError(f"a {type(module).__name__} is no torch.nn.Module")
-    if type(module).forward is torch.nn.Module.forward:
-        raise ExportError(
-            f"{type(module).__name__} has no forward; write one that returns the scores, as from its encode and decode"
-        )
     for path, one in module.named_modules():
         where = f"{path or type(module).__name__}: "
         if isinstance(one, torch.jit.ScriptModule):
@@ -163,6 +159,10 @@ def _check_module(module: Any) -> None:
             raise ExportError(f"{where}the module is compiled (torch.compile); export the module before it is compiled")
         if type(one).__module__.startswith(_QUANTISED):
             raise ExportError(f"{where}{type(one).__name__} is quantised; export the module of float32 before that")
+    if type(module).forward is torch.nn.Module.forward:
+        raise ExportError(
+            f"{type(module).__name__} has no forward; write one that returns the scores, as from its encode and decode"
+        )
     for path, tensor in [*module.named_parameters(), *module.named_buffers()]:
         if isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin):
             raise ExportError(f"{path} has no shape yet; call the module once before the export, then train it")
@@ -206,7 +206,7 @@ def _outputs(outputs: Sequence[str] | None, result: Rows) -> list[str]:
             f"outputs has {len(names)} names, but forward returns {result.width} numbers for each {result.kind}"
         )
     for name in names:
-        if not isinstance(name, str) or not name or not name.isprintable():
+        if not str(name).isprintable() or not name:
             raise ExportError(f"outputs: {name!r} is no printable name")
         if name in _RESERVED[result.kind]:
             raise ExportError(f"outputs: {name!r} is a column of its own in outputs; rename it")

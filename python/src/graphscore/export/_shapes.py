@@ -130,7 +130,7 @@ def select(m: Mapper, rows: Rows, index: EdgeEnd | GraphOf) -> Rows:
 
 def spread(m: Mapper, rows: Rows, kind: Any) -> Rows:
     """A row of a graph for each of its nodes or edges."""
-    step = m.emit("spread", rows.width, [rows], name=f"{rows.step}_spread", kind=kind)
+    step = m.emit("spread", rows.width, [rows], f"{rows.step}_spread", kind=kind)
     return Rows(step, kind, rows.trail)
 
 

@@ -106,7 +106,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _same(one: torch.Tensor, other: torch.Tensor) -> bool:
-    return one.shape == other.shape and torch.equal(one, other)
+    return bool(one.shape == other.shape and torch.equal(one, other))
 
 
 def _free(name: str, taken: Callable[[str], bool]) -> str:

@@ -41,7 +41,8 @@ _IN_PLACE: Final = {"iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "tr
 class TensorProxy(fx.Proxy):  # type: ignore[misc]
     """A proxy that knows its shape and passes for a torch.Tensor where `forward` asks."""
 
-    __class__ = property(lambda _: torch.Tensor)  # type: ignore[assignment]
+    tracer: ModuleTracer
+    __class__ = property(lambda _: torch.Tensor)
 
     @property
     def shape(self) -> tuple[Any, ...]:
