@@ -83,7 +83,7 @@ class TensorProxy(fx.Proxy):  # type: ignore[misc]
 
     def is_floating_point(self) -> bool:
         """Tensor.is_floating_point."""
-        return self.dtype.is_floating_point
+        return bool(self.dtype.is_floating_point)
 
     def get_device(self) -> int:
         """Tensor.get_device."""
