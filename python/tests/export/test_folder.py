@@ -102,7 +102,7 @@ def test_folders_that_are_something_else(tmp_path: Path) -> None:
         new_folder(tmp_path / "data"),
     ):
         pass
-    with pytest.raises(ExportError, match="Not a directory"), new_folder(tmp_path / "file" / "model"):
+    with pytest.raises(ExportError, match="file: "), new_folder(tmp_path / "file" / "model"):
         pass
 
 

@@ -21,13 +21,13 @@ import graphscore  # noqa: E402
 from graphscore.export import ExportError, from_pyg, load_state_dict  # noqa: E402
 from graphscore.export import _graphs as made_graphs  # noqa: E402
 from graphscore.export import _inputs as made_inputs  # noqa: E402
-from pyg.zoo import graphs, links, nodes, refused  # noqa: E402
+from pyg.zoo import graphs, links, nodes, refused, styles  # noqa: E402
 from pyg.zoo.cases import Case, arguments, data, trained  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 README = Path(__file__).parents[2] / "README.md"
-ZOO: dict[str, Case] = {**nodes.CASES, **graphs.CASES, **links.CASES}
+ZOO: dict[str, Case] = {**nodes.CASES, **graphs.CASES, **links.CASES, **styles.CASES}
 
 
 def test_the_zoo_is_large() -> None:

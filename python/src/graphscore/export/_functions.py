@@ -7,8 +7,9 @@ from typing import Any, Final
 
 import torch
 
-from graphscore.export import _elementwise as elementwise
 from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
+from graphscore.export._elementwise import HANDLERS as ELEMENTWISE
+from graphscore.export._elementwise import activate
 from graphscore.export._mapper import Handler, Mapper, whole
 from graphscore.export._shapes import arrange, batch_of, chunk, columns, made, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
@@ -82,7 +83,7 @@ def _over_columns(m: Mapper, op: str, input: Value, dim: int | None) -> Value:
 def glu(m: Mapper, input: Value, dim: int = -1) -> Value:
     """F.glu: the first half of the columns times the sigmoid of the second."""
     first, second = chunk(m, input, 2, dim)
-    return binary(m, "multiply", first, elementwise.activate(m, second, "sigmoid"))
+    return binary(m, "multiply", first, activate(m, second, "sigmoid"))
 
 
 def normalize(m: Mapper, input: Value, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: None = None) -> Value:
@@ -97,7 +98,7 @@ def norm(m: Mapper, input: Value, p: Any = 2, dim: Any = None, keepdim: bool = F
     p = p if ord is None else ord
     if p not in (2, "fro") or not isinstance(input, Rows) or dim is None:
         raise m.error("norm has an equal only with p=2 over the columns of each row (dim=-1)")
-    return elementwise.activate(m, reduce_(m, "sum", elementwise.activate(m, input, "square"), dim, keepdim), "sqrt")
+    return activate(m, reduce_(m, "sum", activate(m, input, "square"), dim, keepdim), "sqrt")
 
 
 def linalg_norm(m: Mapper, x: Value, ord: Any = 2, dim: Any = None, keepdim: bool = False) -> Value:
@@ -323,7 +324,7 @@ def structure(name: str, advice: str) -> Handler:
 _INPUT: Final = "do it to the input before scoring, and leave it out of forward"
 
 HANDLERS: Final[dict[str, Handler]] = {
-    **elementwise.HANDLERS,
+    **ELEMENTWISE,
     **dict.fromkeys(
         (
             "clone",

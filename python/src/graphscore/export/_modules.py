@@ -11,9 +11,32 @@ from typing import Any, Final
 from torch import nn
 from torch_geometric import nn as pyg
 
-from graphscore.export import _elementwise as elementwise
-from graphscore.export import _functions as functions
 from graphscore.export._arithmetic import bilinear, binary, linear, pool, vector_names
+from graphscore.export._elementwise import (
+    celu,
+    elu,
+    gelu,
+    hardshrink,
+    hardtanh,
+    leaky_relu,
+    prelu,
+    rrelu,
+    softplus,
+    softshrink,
+    threshold,
+)
+from graphscore.export._functions import HANDLERS as FUNCTIONS
+from graphscore.export._functions import (
+    batch_norm,
+    embedding,
+    glu,
+    layer_norm,
+    log_softmax,
+    readout,
+    segment_softmax_product,
+    softmax,
+    softmin,
+)
 from graphscore.export._mapper import Handler, Mapper, whole
 from graphscore.export._shapes import batch_of, cat, flatten, spread
 from graphscore.export._values import GraphOf, Rows, Value
@@ -29,7 +52,7 @@ def _calls(function: Handler, *attributes: str) -> Handler:
 
 
 def _named(name: str) -> Handler:
-    return _calls(functions.HANDLERS[name])
+    return _calls(FUNCTIONS[name])
 
 
 def _same(m: Mapper, module: Any, input: Value, *args: Value, **kwargs: Value) -> Value:
@@ -48,7 +71,7 @@ def bilinear_(m: Mapper, module: Any, input1: Value, input2: Value) -> Value:
 
 def softmax_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Softmax."""
-    return functions.softmax(m, input, module.dim)
+    return softmax(m, input, module.dim)
 
 
 def flatten_(m: Mapper, module: Any, input: Value) -> Value:
@@ -58,19 +81,17 @@ def flatten_(m: Mapper, module: Any, input: Value) -> Value:
 
 def embedding_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.Embedding."""
-    return functions.embedding(m, input, module.weight, max_norm=module.max_norm)
+    return embedding(m, input, module.weight, max_norm=module.max_norm)
 
 
 def layer_norm_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.LayerNorm."""
-    return functions.layer_norm(m, input, module.normalized_shape, module.weight, module.bias, module.eps)
+    return layer_norm(m, input, module.normalized_shape, module.weight, module.bias, module.eps)
 
 
 def batch_norm_(m: Mapper, module: Any, input: Value) -> Value:
     """nn.BatchNorm1d."""
-    return functions.batch_norm(
-        m, input, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps
-    )
+    return batch_norm(m, input, module.running_mean, module.running_var, module.weight, module.bias, eps=module.eps)
 
 
 def pyg_batch_norm(m: Mapper, module: Any, x: Value) -> Value:
@@ -151,7 +172,7 @@ def _readout(how: str) -> Handler:
     def handler(
         m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2
     ) -> Value:
-        return functions.readout(m, how, x, index, dim)
+        return readout(m, how, x, index, dim)
 
     return handler
 
@@ -160,50 +181,50 @@ def softmax_aggregation(
     m: Mapper, module: Any, x: Value, index: Value = None, ptr: Value = None, dim_size: Value = None, dim: int = -2
 ) -> Value:
     """SoftmaxAggregation: attention whose gate is t x."""
-    functions.readout(m, "sum", x, index, dim)
-    return functions.segment_softmax_product(m, binary(m, "multiply", x, module.t), x)
+    readout(m, "sum", x, index, dim)
+    return segment_softmax_product(m, binary(m, "multiply", x, module.t), x)
 
 
 HANDLERS: Final[dict[type, Handler]] = {
     nn.AlphaDropout: _same,
     nn.BatchNorm1d: batch_norm_,
     nn.Bilinear: bilinear_,
-    nn.CELU: _calls(elementwise.celu, "alpha"),
+    nn.CELU: _calls(celu, "alpha"),
     nn.Dropout: _same,
     nn.Dropout1d: _same,
-    nn.ELU: _calls(elementwise.elu, "alpha"),
+    nn.ELU: _calls(elu, "alpha"),
     nn.Embedding: embedding_,
     nn.FeatureAlphaDropout: _same,
     nn.Flatten: flatten_,
-    nn.GLU: _calls(functions.glu, "dim"),
-    nn.GELU: _calls(elementwise.gelu, "approximate"),
-    nn.Hardshrink: _calls(elementwise.hardshrink, "lambd"),
+    nn.GLU: _calls(glu, "dim"),
+    nn.GELU: _calls(gelu, "approximate"),
+    nn.Hardshrink: _calls(hardshrink, "lambd"),
     nn.Hardsigmoid: _named("hardsigmoid"),
     nn.Hardswish: _named("hardswish"),
-    nn.Hardtanh: _calls(elementwise.hardtanh, "min_val", "max_val"),
+    nn.Hardtanh: _calls(hardtanh, "min_val", "max_val"),
     nn.Identity: _same,
     nn.LayerNorm: layer_norm_,
-    nn.LeakyReLU: _calls(elementwise.leaky_relu, "negative_slope"),
+    nn.LeakyReLU: _calls(leaky_relu, "negative_slope"),
     nn.Linear: linear_,
     nn.LogSigmoid: _named("logsigmoid"),
-    nn.LogSoftmax: _calls(functions.log_softmax, "dim"),
+    nn.LogSoftmax: _calls(log_softmax, "dim"),
     nn.Mish: _named("mish"),
-    nn.PReLU: _calls(elementwise.prelu, "weight"),
-    nn.RReLU: _calls(elementwise.rrelu, "lower", "upper"),
+    nn.PReLU: _calls(prelu, "weight"),
+    nn.RReLU: _calls(rrelu, "lower", "upper"),
     nn.ReLU: _named("relu"),
     nn.ReLU6: _named("relu6"),
     nn.SELU: _named("selu"),
     nn.SiLU: _named("silu"),
     nn.Sigmoid: _named("sigmoid"),
     nn.Softmax: softmax_,
-    nn.Softmin: _calls(functions.softmin, "dim"),
-    nn.Softplus: _calls(elementwise.softplus, "beta", "threshold"),
-    nn.Softshrink: _calls(elementwise.softshrink, "lambd"),
+    nn.Softmin: _calls(softmin, "dim"),
+    nn.Softplus: _calls(softplus, "beta", "threshold"),
+    nn.Softshrink: _calls(softshrink, "lambd"),
     nn.Softsign: _named("softsign"),
     nn.SyncBatchNorm: batch_norm_,
     nn.Tanh: _named("tanh"),
     nn.Tanhshrink: _named("tanhshrink"),
-    nn.Threshold: _calls(elementwise.threshold, "threshold", "value"),
+    nn.Threshold: _calls(threshold, "threshold", "value"),
     pyg.BatchNorm: pyg_batch_norm,
     pyg.GraphNorm: graph_norm,
     pyg.InstanceNorm: instance_norm,

@@ -11,25 +11,24 @@ from typing import Any, Final
 import torch
 from torch_geometric.nn.data_parallel import DataParallel
 
-from graphscore.export import (
-    _arithmetic,
-    _compare,
-    _convolutions,
-    _folder,
-    _functions,
-    _graphs,
-    _inputs,
-    _modules,
-    _shapes,
-)
-from graphscore.export import _trace as tracing
+from graphscore.export._arithmetic import HANDLERS as ARITHMETIC
+from graphscore.export._compare import check
+from graphscore.export._convolutions import HANDLERS as CONVOLUTIONS
 from graphscore.export._error import ExportError
+from graphscore.export._folder import new_folder, write
+from graphscore.export._functions import HANDLERS as FUNCTIONS
+from graphscore.export._graphs import graphs
+from graphscore.export._inputs import Arguments, TracedData, read
 from graphscore.export._mapper import Mapper, located, whole
+from graphscore.export._modules import HANDLERS as MODULES
+from graphscore.export._shapes import HANDLERS as SHAPES
 from graphscore.export._steps import references
+from graphscore.export._trace import HANDLERS as TRACED
+from graphscore.export._trace import ModuleTracer
 from graphscore.export._values import PLURALS, Rows, Unknown, Value
 
-_FUNCTIONS: Final = {**_shapes.HANDLERS, **_arithmetic.HANDLERS, **_functions.HANDLERS, **tracing.handlers()}
-_MODULES: Final = {**_modules.HANDLERS, **_convolutions.HANDLERS}
+_FUNCTIONS: Final = {**SHAPES, **ARITHMETIC, **FUNCTIONS, **TRACED}
+_MODULES: Final = {**MODULES, **CONVOLUTIONS}
 _LEVELS: Final = ("node", "edge", "graph")
 _RESERVED: Final[dict[str, tuple[str, ...]]] = {
     "node": ("graph_id", "node_id"),
@@ -68,7 +67,7 @@ def _export(
     name: str,
     renamed: Mapping[str, str],
 ) -> None:
-    arguments = _inputs.read(module, example, renamed)
+    arguments = read(module, example, renamed)
     own = _copy(module)
     mapper, result = _traced(_copy(own), arguments)
     _check_level(result, level)
@@ -76,14 +75,14 @@ def _export(
     steps = mapper.steps.live(result.step)
     inputs = _used(steps, arguments, mapper)
     tensors = {key: value.numpy() for key, value in mapper.steps.tensors(steps).items()}
-    with _folder.new_folder(folder) as made:
-        _folder.write(
+    with new_folder(folder) as made:
+        write(
             made, name=_printable(name), level=result.kind, inputs=inputs, outputs=names, steps=steps, tensors=tensors
         )
-        _compare.check(made, own, arguments, _graphs.graphs(arguments, mapper.categories), inputs)
+        check(made, own, arguments, graphs(arguments, mapper.categories), inputs)
 
 
-def _traced(root: torch.nn.Module, arguments: _inputs.Arguments) -> tuple[Mapper, Rows]:
+def _traced(root: torch.nn.Module, arguments: Arguments) -> tuple[Mapper, Rows]:
     """Record a module's forward; return the steps and the result as rows of one step."""
     root = root.to(torch.float64)
     for one in root.modules():
@@ -92,7 +91,7 @@ def _traced(root: torch.nn.Module, arguments: _inputs.Arguments) -> tuple[Mapper
     values = {ours: arguments.value(ours) for ours in {*arguments.theirs.values(), *arguments.columns}}
     mapper = Mapper(root, values, _FUNCTIONS, _MODULES)
 
-    def call(tracer: tracing.ModuleTracer) -> Any:
+    def call(tracer: ModuleTracer) -> Any:
         given = {ours: tracer.create_proxy("placeholder", ours, (), {}) for ours in values}
 
         def data(attributes: dict[str, Any]) -> Any:
@@ -104,11 +103,11 @@ def _traced(root: torch.nn.Module, arguments: _inputs.Arguments) -> tuple[Mapper
                 "num_graphs": lambda: 1,
                 "batch_size": lambda: 1,
             }
-            return _inputs.TracedData(attributes, counts, tracer.error)
+            return TracedData(attributes, counts, tracer.error)
 
         return arguments.call(root, given, data)
 
-    tracer = tracing.ModuleTracer(root, mapper, list(_MODULES))
+    tracer = ModuleTracer(root, mapper, list(_MODULES))
     node, value = mapper.result(tracer.record(call))
     last = node.all_input_nodes[-1] if node.all_input_nodes else node
     return mapper, _result(mapper, value, lambda what: located(last, what))
@@ -215,7 +214,7 @@ def _outputs(outputs: Sequence[str] | None, result: Rows) -> list[str]:
     return names
 
 
-def _used(steps: Sequence[Mapping[str, Any]], arguments: _inputs.Arguments, mapper: Mapper) -> dict[str, int | bool]:
+def _used(steps: Sequence[Mapping[str, Any]], arguments: Arguments, mapper: Mapper) -> dict[str, int | bool]:
     """Return the key `inputs` of config.json: what the steps read."""
     named = {name for step in steps for name in references(dict(step))}
     found: dict[str, int | bool] = {"x": arguments.columns["x"].width}

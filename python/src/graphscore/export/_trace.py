@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, Final
@@ -20,7 +20,7 @@ from torch_geometric.nn.models import basic_gnn, deepgcn
 from torch_geometric.nn.models.autoencoder import GAE, VGAE, InnerProductDecoder
 
 from graphscore.export._error import ExportError
-from graphscore.export._mapper import WHERE, Mapper, inherits, located
+from graphscore.export._mapper import WHERE, Handler, Mapper, inherits, located
 from graphscore.export._patches import counted, patched
 from graphscore.export._values import Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Stacked, Value
 
@@ -417,21 +417,22 @@ def _short(path: str) -> str:
     return path if here.startswith("..") else here
 
 
-def handlers() -> Mapping[str, Any]:
-    """Return the handlers of what the tracer itself records."""
+def count(m: Mapper, value: Value) -> Value:
+    """How many rows a value has."""
+    if isinstance(value, (EdgeIndex, EdgeEnd)):
+        return Count("edge")
+    if isinstance(value, (Rows, GraphOf, Filled)):
+        return Count(value.kind)
+    raise m.error("a size that is not the number of nodes, edges or graphs")
 
-    def count(m: Mapper, value: Value) -> Value:
-        if isinstance(value, (EdgeIndex, EdgeEnd)):
-            return Count("edge")
-        if isinstance(value, (Rows, GraphOf, Filled)):
-            return Count(value.kind)
-        raise m.error("a size that is not the number of nodes, edges or graphs")
 
-    def attention(m: Mapper, x: Value, gate: Value, index: Value) -> Value:
-        m.call("pyg.readout", x, index)
-        if not isinstance(gate, Rows) or gate.kind != x.kind or len(gate.trail) > 1 or gate.width not in (1, x.width):
-            raise m.error("the gate of AttentionalAggregation is not one value, or one a column, for each row")
-        step = m.emit("attention_pool", x.width, [x, gate])
-        return Rows(step, "graph", x.trail)
+def attention(m: Mapper, x: Value, gate: Value, index: Value) -> Value:
+    """AttentionalAggregation after its networks."""
+    m.call("pyg.readout", x, index)
+    if not isinstance(gate, Rows) or gate.kind != x.kind or len(gate.trail) > 1 or gate.width not in (1, x.width):
+        raise m.error("the gate of AttentionalAggregation is not one value, or one a column, for each row")
+    return Rows(m.emit("attention_pool", x.width, [x, gate]), "graph", x.trail)
 
-    return {"pyg.counted": count, "pyg.attention_pool": attention}
+
+HANDLERS: Final[dict[str, Handler]] = {"pyg.attention_pool": attention, "pyg.counted": count}
+"""Of what the tracer itself records."""
