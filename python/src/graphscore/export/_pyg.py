@@ -86,6 +86,9 @@ def _traced(root: torch.nn.Module, arguments: Arguments) -> tuple[Mapper, Rows]:
     """Record a module's forward; return the steps and the result as rows of one step."""
     root = root.to(torch.float64)
     for one in root.modules():
+        for hook in one._forward_pre_hooks.values():  # noqa: SLF001
+            if type(hook).__module__.startswith("torch.nn.utils."):  # pruning and norms compute the weight there
+                hook(one, ())
         one._forward_hooks.clear()  # noqa: SLF001 - the module's own stay, and run when it is compared
         one._forward_pre_hooks.clear()  # noqa: SLF001
     values = {ours: arguments.value(ours) for ours in {*arguments.theirs.values(), *arguments.columns}}
