@@ -55,7 +55,9 @@ def from_pyg(
         raise ExportError(f"level is {level!r}; node, edge and graph are known")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about parts of its own
-        _export(module, Path(folder), example, level, outputs, name or type(module).__name__, arguments or {})
+        _export(
+            module, Path(folder).absolute(), example, level, outputs, name or type(module).__name__, arguments or {}
+        )
 
 
 def _export(

@@ -426,10 +426,6 @@ def sequential() -> nn.Module:
     )
 
 
-def given(width: int = 4, **more: Any) -> Any:
-    return arguments(width, **more)
-
-
 ATTR = floats(E, 3)
 WEIGHT = floats(E).abs() + 0.1
 CASES: dict[str, Case] = {
@@ -441,25 +437,27 @@ CASES: dict[str, Case] = {
     "sage": Case(
         SAGE, {"x": floats(NODES, 4), "adj_t": edges()}, "node", 2, ("sage",), {"arguments": {"adj_t": "edge_index"}}
     ),
-    "residual": Case(Residual, given(edge_weight=WEIGHT), "node", 1, ("graph_conv", "layer_norm")),
-    "jumping max": Case(lambda: Jumping("max"), given(edge_weight=WEIGHT), "node", 2, ("maximum",)),
-    "jumping cat": Case(lambda: Jumping("cat"), given(edge_weight=WEIGHT), "node", 2, ("concatenate",)),
-    "wide": Case(Wide, given(), "node", 25, ("l2_normalize",)),
+    "residual": Case(Residual, arguments(edge_weight=WEIGHT), "node", 1, ("graph_conv", "layer_norm")),
+    "jumping max": Case(lambda: Jumping("max"), arguments(edge_weight=WEIGHT), "node", 2, ("maximum",)),
+    "jumping cat": Case(lambda: Jumping("cat"), arguments(edge_weight=WEIGHT), "node", 2, ("concatenate",)),
+    "wide": Case(Wide, arguments(), "node", 25, ("l2_normalize",)),
     "virtual": Case(Virtual, data(), "node", 2, ("spread", "softmax")),
     "norms": Case(Norms, data(), "node", 18, ("graph_norm", "pair_norm", "instance_norm", "layer_norm")),
-    "activations": Case(Activations, given(), "node", 160, ("prelu",)),
+    "activations": Case(Activations, arguments(), "node", 160, ("prelu",)),
     "atoms": Case(
         Atoms,
-        given(1) | {"x": integers(NODES, *Atoms.SIZES), "edge_attr": integers(E, 4, 2)},
+        arguments(1) | {"x": integers(NODES, *Atoms.SIZES), "edge_attr": integers(E, 4, 2)},
         "node",
         1,
         ("embedding", "gine"),
     ),
-    "zinc": Case(Zinc, given(1) | {"x": integers(NODES, 9), "edge_attr": integers(E, 4)[:, 0]}, "node", 1, ("pna",)),
-    "transformer": Case(Transformer, given(edge_attr=ATTR), "node", 4, ("transformer",)),
-    "tied": Case(Tied, given(), "node", 11, ("linear",)),
-    "dropped": Case(Dropped, given(edge_weight=WEIGHT), "node"),
-    "sequential": Case(sequential, given(batch=torch.zeros(NODES, dtype=torch.long)), "node", 2, ("graph_norm",)),
+    "zinc": Case(
+        Zinc, arguments(1) | {"x": integers(NODES, 9), "edge_attr": integers(E, 4)[:, 0]}, "node", 1, ("pna",)
+    ),
+    "transformer": Case(Transformer, arguments(edge_attr=ATTR), "node", 4, ("transformer",)),
+    "tied": Case(Tied, arguments(), "node", 11, ("linear",)),
+    "dropped": Case(Dropped, arguments(edge_weight=WEIGHT), "node"),
+    "sequential": Case(sequential, arguments(batch=torch.zeros(NODES, dtype=torch.long)), "node", 2, ("graph_norm",)),
     "basic gcn": Case(
         lambda: pyg.GCN(4, 8, 3, 2, norm="batch_norm", jk="cat"), data(edge_weight=WEIGHT), "node", 2, ("gcn",)
     ),
@@ -493,9 +491,9 @@ CASES: dict[str, Case] = {
         2,
         ("pna",),
     ),
-    "gin of a callable": Case(lambda: GINConv(MLP([4, 8, 2]), eps=0.5, aggr="mean"), given(), "node", 2, ("gin",)),
+    "gin of a callable": Case(lambda: GINConv(MLP([4, 8, 2]), eps=0.5, aggr="mean"), arguments(), "node", 2, ("gin",)),
     "gine with edge_dim": Case(
-        lambda: GINEConv(Sequential(Linear(4, 5), nn.Tanh()), edge_dim=3), given(edge_attr=ATTR), "node", 5
+        lambda: GINEConv(Sequential(Linear(4, 5), nn.Tanh()), edge_dim=3), arguments(edge_attr=ATTR), "node", 5
     ),
     "data parallel": Case(lambda: nn.DataParallel(GCN()), data(), "node", 3, ("gcn",)),
 }

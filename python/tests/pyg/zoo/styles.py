@@ -383,26 +383,6 @@ class Moments(nn.Module):
         return torch.cat([m, (v + 1e-5).sqrt(), (v.clamp(min=1e-6)).log(), m.abs().pow(0.5)], 1)
 
 
-class Ladder(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.cs = nn.ModuleList([SAGEConv(4, 4) for _ in range(4)])
-        self.w = nn.Parameter(torch.rand(4))
-
-    def forward(self, x, edge_index):
-        w = torch.softmax(self.w, dim=0)
-        out = 0
-        for i, c in enumerate(self.cs):
-            x = F.relu(c(x, edge_index))
-            out = out + w[i] * x
-        return (out,)
-
-
-class Ladder2(Ladder):
-    def forward(self, x, edge_index):
-        return super().forward(x, edge_index)[0]
-
-
 class WithY(nn.Module):
     def __init__(self):
         super().__init__()
@@ -491,14 +471,13 @@ CASES: dict[str, Case] = {
     "deep": Case(Deep, data(), "node", 1),
     "sublinear": Case(SubLinear, data(), "node", 4),
     "u1": Case(U1, arguments(u=floats(2)), "node", 1, keywords={"arguments": {"u": "graph_attr"}}),
-    "glu": Case(Glu, data(), "node", 8),
+    "glu": Case(Glu, data(), "node", 4),
     "cond": Case(Cond, data(batch=batch()), "graph", 1),
     "gate1": Case(GatE1, data(edge_attr=floats(E)), "node", 2),
     "pre": Case(Pre, data(), "graph", 3),
     "nobatch": Case(NoBatch, data(), "node", 8),
     "attn": Case(Attn, data(), "edge", 2),
     "moments": Case(Moments, data(), "graph", 16),
-    "ladder2": Case(Ladder2, data(), "node", 4),
     "withy": Case(WithY, data(y=floats(NODES), train_mask=torch.ones(NODES, dtype=torch.bool)), "node", 4),
     "datastyle": Case(DataStyle, data(), "graph", 1),
     "scalarish": Case(Scalarish, data(), "node", 1),
