@@ -323,6 +323,33 @@ def _reduction(how: Reduction) -> Handler:
     return handler
 
 
+def var(
+    m: Mapper,
+    input: Value,
+    dim: Any = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: int | None = None,
+) -> Value:
+    """torch.var over one dimension of columns."""
+    if not isinstance(input, Rows) or not isinstance(dim, int):
+        raise m.error("a variance has an equal only over one dimension of columns, as dim=-1")
+    count = input.trail[trail_dim(m, input, dim)]
+    less = (1 if unbiased else 0) if correction is None else correction
+    if count <= less:
+        raise m.error(f"a variance of {count} columns is not a number")
+    away = binary(m, "subtract", input, reduce_(m, "mean", input, dim, keepdim=True))
+    total = reduce_(m, "sum", m.rows("activation", away, away.trail, function="square"), dim, keepdim)
+    return binary(m, "divide", total, count - less)
+
+
+def std(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:
+    """torch.std over one dimension of columns."""
+    value = var(m, input, *args, **kwargs)
+    return m.rows("activation", value, value.trail, function="sqrt")
+
+
 def _extreme(how: Reduction) -> Handler:
     """Max and min return the places too where a dimension is given, and compare two tensors."""
 
@@ -443,10 +470,12 @@ HANDLERS: Final[dict[str, Handler]] = {
     "rdiv": rdiv,
     "rsub": rsub,
     "rtruediv": rdiv,
+    "std": std,
     "sub": sub,
     "subtract": sub,
     "sum": _reduction("sum"),
     "true_divide": div,
     "truediv": div,
+    "var": var,
 }
 """By the name of the function or method."""

@@ -13,6 +13,7 @@ from torch_geometric import nn as pyg
 
 from graphscore.export._arithmetic import bilinear, binary, linear, pool, vector_names
 from graphscore.export._elementwise import (
+    activate,
     celu,
     elu,
     gelu,
@@ -38,7 +39,7 @@ from graphscore.export._functions import (
     softmin,
 )
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import batch_of, cat, flatten, spread
+from graphscore.export._shapes import batch_of, cat, chunk, flatten, spread
 from graphscore.export._values import GraphOf, Rows, Value
 
 
@@ -67,6 +68,17 @@ def linear_(m: Mapper, module: Any, input: Value) -> Value:
 def bilinear_(m: Mapper, module: Any, input1: Value, input2: Value) -> Value:
     """nn.Bilinear."""
     return bilinear(m, input1, input2, module.weight, module.bias)
+
+
+def gru_cell(m: Mapper, module: Any, input: Value, hx: Value = None) -> Value:
+    """nn.GRUCell: h' = (1 - z) n + z h."""
+    if not isinstance(input, Rows) or not isinstance(hx, Rows):
+        raise m.error("GRUCell has an equal only of two values of rows")
+    given = chunk(m, linear(m, input, module.weight_ih, module.bias_ih), 3, -1)
+    kept = chunk(m, linear(m, hx, module.weight_hh, module.bias_hh), 3, -1)
+    reset, update = (activate(m, binary(m, "add", given[i], kept[i]), "sigmoid") for i in (0, 1))
+    new = activate(m, binary(m, "add", given[2], binary(m, "multiply", reset, kept[2])), "tanh")
+    return binary(m, "add", new, binary(m, "multiply", update, binary(m, "subtract", hx, new)))
 
 
 def softmax_(m: Mapper, module: Any, input: Value) -> Value:
@@ -198,6 +210,7 @@ HANDLERS: Final[dict[type, Handler]] = {
     nn.Flatten: flatten_,
     nn.GLU: _calls(glu, "dim"),
     nn.GELU: _calls(gelu, "approximate"),
+    nn.GRUCell: gru_cell,
     nn.Hardshrink: _calls(hardshrink, "lambd"),
     nn.Hardsigmoid: _named("hardsigmoid"),
     nn.Hardswish: _named("hardswish"),

@@ -81,6 +81,19 @@ class Cosine(nn.Module):
         )
 
 
+class EdgeReadout(nn.Module):
+    """A readout of edges, a cell with gates, standard deviations of rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(3, 4)
+
+    def forward(self, x: Any, edge_index: Any, edge_attr: Any, batch: Any) -> Any:
+        e = self.cell(edge_attr, x[edge_index[0]])
+        e = (e - e.mean(-1, keepdim=True)) / (e.std(-1, keepdim=True) + 1e-3) + torch.var(e, dim=1, keepdim=True)
+        return pyg.global_add_pool(e, batch[edge_index[1]])
+
+
 def autoencoder() -> nn.Module:
     """GAE's decoder on an encoder."""
 
@@ -106,6 +119,7 @@ CASES: dict[str, Case] = {
     ),
     "edge mlp": Case(EdgeMLP, data(edge_attr=floats(E, 3)), "edge", 2, ("gather", "concatenate")),
     "fraud": Case(Fraud, data(edge_attr=floats(E, 3), edge_weight=floats(E).abs()), "edge", 1, ("mean_pool", "spread")),
+    "edge readout": Case(EdgeReadout, data(edge_attr=floats(E, 3)), "graph", 4, ("sum_pool", "gather")),
     "cosine": Case(Cosine, data(), "edge", 3, ("dot",)),
     "autoencoder": Case(autoencoder, {"x": floats(NODES, 4), "edge_index": edges()}, "edge", 1, ("dot",)),
 }
