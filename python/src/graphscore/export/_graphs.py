@@ -76,22 +76,17 @@ def _column(
     random: np.random.Generator, column: Column, rows: int, categories: Mapping[tuple[str, int], int]
 ) -> torch.Tensor:
     """Return random values as the example has them: categories, whole numbers, or floats of the same size."""
-    example = column.values.reshape(-1, column.width)
-    made = np.empty((rows, column.width))
+    low, high, middle, spread = column.statistics
+    if column.integer:
+        made = random.integers(low, high + 2, (rows, column.width)).astype(np.float64)
+    elif column.ours == "edge_weight":
+        made = random.uniform(0.1, 2.0, (rows, column.width))
+    else:
+        made = middle + spread * random.standard_normal((rows, column.width))
     for place in range(column.width):
-        own = example[:, place].double().numpy()
         known = categories.get((column.ours, place))
         if known is not None:
             made[:, place] = random.integers(0, known, rows)
-        elif column.integer:
-            low, high = (int(own.min()), int(own.max())) if own.size else (0, 1)
-            made[:, place] = random.integers(low, high + 2, rows)
-        elif column.ours == "edge_weight":
-            made[:, place] = random.uniform(0.1, 2.0, rows)
-        else:
-            spread = float(own.std()) if own.size and np.isfinite(own.std()) and own.std() > 0 else 1.0
-            middle = float(own.mean()) if own.size and np.isfinite(own.mean()) else 0.0
-            made[:, place] = middle + spread * random.standard_normal(rows)
     values = torch.from_numpy(made.astype(np.float32).astype(np.float64))
     return values.reshape(*([rows] if column.lead else []), *column.trail)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch_geometric.data import Batch, Data, HeteroData
 
@@ -47,7 +50,22 @@ class Column:
     @property
     def width(self) -> int:
         """Numbers in a row."""
-        return int(torch.tensor(self.trail).prod()) if self.trail else 1
+        return math.prod(self.trail)
+
+    @cached_property
+    def statistics(self) -> tuple[Any, Any, Any, Any]:
+        """The smallest and largest whole number, the mean and the deviation of each column of the example."""
+        own = self.values.reshape(-1, self.width).double().numpy()
+        if not len(own):
+            own = np.array([[0.0], [1.0]]).repeat(self.width, 1)
+        middle, spread = own.mean(axis=0), own.std(axis=0)
+        low, high = (own.min(axis=0), own.max(axis=0)) if self.integer else (middle * 0, middle * 0)
+        return (
+            low.astype(np.int64),
+            high.astype(np.int64),
+            np.where(np.isfinite(middle), middle, 0.0),
+            np.where(np.isfinite(spread) & (spread > 0), spread, 1.0),
+        )
 
 
 @dataclass

@@ -93,7 +93,7 @@ def _traced(root: torch.nn.Module, arguments: Arguments) -> tuple[Mapper, Rows]:
                 hook(one, ())
         one._forward_hooks.clear()  # noqa: SLF001 - the module's own stay, and run when it is compared
         one._forward_pre_hooks.clear()  # noqa: SLF001
-    values = {ours: arguments.value(ours) for ours in {*arguments.theirs.values(), *arguments.columns}}
+    values = {ours: arguments.value(ours) for ours in dict.fromkeys([*arguments.theirs.values(), *arguments.columns])}
     mapper = Mapper(root, values, _FUNCTIONS, _MODULES)
 
     def call(tracer: ModuleTracer) -> Any:
@@ -121,10 +121,11 @@ def _traced(root: torch.nn.Module, arguments: Arguments) -> tuple[Mapper, Rows]:
 def _result(m: Mapper, value: Value, error: Any) -> Rows:
     if isinstance(value, (tuple, list, dict)):
         kinds = {item.kind for item in (value.values() if isinstance(value, dict) else value) if isinstance(item, Rows)}
-        mixed = f", of {' and of '.join(sorted(PLURALS[kind] for kind in kinds))}" if len(kinds) > 1 else ""
+        mixed = f" with values of {' and of '.join(sorted(PLURALS[kind] for kind in kinds))}" if len(kinds) > 1 else ""
+        what = "dict" if isinstance(value, dict) else "tuple" if isinstance(value, tuple) else "list"
         raise error(
-            f"forward returns {len(value)} values{mixed}; a model has one table of scores: return one tensor, or export"
-            " a module that does"
+            f"forward returns a {what}{mixed}; a model has one table of scores: return one tensor, or export a module"
+            " that does"
         )
     if isinstance(value, Unknown):
         raise error(value.reason)
