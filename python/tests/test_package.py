@@ -128,7 +128,7 @@ def test_only_the_codec_knows_protobuf() -> None:
 
 def test_only_serving_knows_grpc() -> None:
     users = {name for name, path in modules().items() if any(used.startswith("grpc") for used in imports(path))}
-    assert users == {f"_serving.{name}" for name in ("health", "server", "servicers", "versions")}
+    assert users == {f"_serving.{name}" for name in ("health", "server", "servicers", "traces", "versions")}
 
 
 def test_only_export_knows_torch() -> None:

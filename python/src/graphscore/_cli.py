@@ -21,7 +21,6 @@ from graphscore._config import ModelError
 from graphscore._serving import lifeline, logs
 from graphscore._serving.address import socket_path
 from graphscore._serving.options import OptionError, ServerOptions
-from graphscore._serving.traces import Traces
 from graphscore._version import __version__
 
 _PROGRAM: Final = "graphscore-server"
@@ -113,6 +112,8 @@ def _serve(options: argparse.Namespace) -> int:
     # grpc's own lines on stderr repeat what is logged here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     _malloc.keep_freed_memory()
+    from graphscore._serving.traces import Traces  # noqa: PLC0415
+
     traces = Traces.from_environment()
     if options.lifeline_fd is not None:
         try:

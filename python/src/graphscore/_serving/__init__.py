@@ -1,4 +1,4 @@
 """The gRPC server: a servicer takes bytes, the codec turns them into batches, an engine scores them.
 
-This module imports nothing: `logs`, `traces` and `lifeline` are used before numpy and grpc are imported.
+This module imports nothing: `logs` and `lifeline` are used before numpy and grpc are imported.
 """
