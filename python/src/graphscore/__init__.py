@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from graphscore._config import ModelError
     from graphscore._engines import EngineError
     from graphscore._engines.scipy_engine import ScipyEngine as Engine
+    from graphscore._library import TableScorer, TableScores, load
     from graphscore._model import Model, load_model
     from graphscore._serving.options import OptionError, ServerOptions
     from graphscore._serving.server import ServeError, Server
+    from graphscore._tables.faults import TableError
     from graphscore._version import __version__
 
 __all__ = [
@@ -38,7 +40,11 @@ __all__ = [
     "ServeError",
     "Server",
     "ServerOptions",
+    "TableError",
+    "TableScorer",
+    "TableScores",
     "__version__",
+    "load",
     "load_model",
 ]
 
@@ -55,7 +61,11 @@ _HOMES = {  # the module of each name, and its name there where that differs
     "ServeError": "_serving.server",
     "Server": "_serving.server",
     "ServerOptions": "_serving.options",
+    "TableError": "_tables.faults",
+    "TableScorer": "_library",
+    "TableScores": "_library",
     "__version__": "_version",
+    "load": "_library",
     "load_model": "_model",
 }
 

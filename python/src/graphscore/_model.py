@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -112,6 +112,26 @@ def load_model(folder: str | Path) -> Model:
         raise ModelError(f"{error.filename or folder}: {error.strerror or error}") from None
     outputs = header.outputs + (tuple(f"{output}_std" for output in header.outputs) if header.std else ())
     return Model(name, f"sha256:{digest.hexdigest()}", header.level, header.inputs, outputs, tuple(members), header.std)
+
+
+def embedded(model: Model, name: str) -> Model:
+    """Return a model whose outputs are the values of a step, by its name. Raises ModelError.
+
+    It reads the columns that the whole model does, and refuses the same graphs.
+    """
+    if len(model.members) > 1:
+        raise ModelError(
+            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, whose values of a step are not"
+            " comparable; load a folder with one of them"
+        )
+    steps = model.members[0].steps
+    places = {placed.name: place for place, placed in enumerate(steps) if placed.name}
+    if name not in places:
+        known = f"its steps are {', '.join(map(printable, places))}" if places else "layers of graphscore/1 have no names"
+        raise ModelError(f"embed: the model {show(model.name)} has no step {show(name)}; {known}")
+    step = steps[places[name]].step
+    outputs = tuple(f"{name}[{column}]" for column in range(step.width))
+    return replace(model, level=step.kind, outputs=outputs, members=(model.members[0].until(places[name]),))
 
 
 def _header(path: Path, config: Section) -> _Header:

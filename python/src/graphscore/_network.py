@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,8 @@ class PlacedStep:
     """The numbers of the values that its function is called with. Its own is that of its place in the network."""
     weighted: bool
     """It takes the request's edge weights, beside its values."""
+    name: str = ""
+    """Its name in config.json; empty for layers, which have none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,6 +74,18 @@ class Network:
 
     steps: tuple[PlacedStep, ...]
     categories: frozenset[Category]
+
+    def until(self, place: int) -> Network:
+        """Return the network whose output is the step at a place: that step and those that it needs."""
+        needed = {len(SLOTS) + place}
+        for at in range(place, -1, -1):
+            if len(SLOTS) + at in needed:
+                needed |= set(self.steps[at].slots)
+        kept = [at for at in range(place + 1) if len(SLOTS) + at in needed]
+        slots = {slot: slot for slot in SLOTS.values()}
+        slots |= {len(SLOTS) + at: len(SLOTS) + new for new, at in enumerate(kept)}
+        steps = [replace(self.steps[at], slots=tuple(slots[slot] for slot in self.steps[at].slots)) for at in kept]
+        return Network(tuple(steps), self.categories)
 
 
 class _Builder:
@@ -98,9 +112,10 @@ class _Builder:
             wanted = f"{least} names" if least == most else f"{least} to {most} names"
             raise spec.error(f"inputs: expected {wanted.replace('1 names', '1 name')}, got {len(inputs)}")
         step = operation.read(spec)
+        name = entry.get("name")
         for column, size in step.categories:
             self._categories.add(Category(inputs[0].column, column, size))
-        self.steps.append(PlacedStep(where, op, step, tuple(value.slot for value in spec.taken), spec.uses_weights))
+        self.steps.append(PlacedStep(where, op, step, tuple(value.slot for value in spec.taken), spec.uses_weights, str(name or "")))
         self.used |= {name for name, value in scope.values.items() if value in spec.taken}
         if spec.uses_weights:
             self.used.add(EDGE_WEIGHT)
