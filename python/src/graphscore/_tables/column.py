@@ -118,13 +118,43 @@ def _plain(array: pa.Array) -> pa.Array:
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
         elif types.is_dictionary(array.type):
-            array = array.dictionary.take(array.indices)
+            array = _take(array.dictionary, array.indices)
         elif types.is_run_end_encoded(array.type):
             ends = array.run_ends.to_numpy(zero_copy_only=False)
             places = np.searchsorted(ends, array.offset + np.arange(len(array)), side="right")
-            array = array.values.take(pa.array(places))
+            array = _take(array.values, pa.array(places))
         else:
             return array
+
+
+def _take(array: pa.Array, places: pa.Array) -> pa.Array:
+    """Return the values at places, which may be null; pyarrow itself cannot for views of texts and for runs."""
+    try:
+        return array.take(places)
+    except pa.ArrowNotImplementedError:
+        array = _plain(array)
+    if not len(array):
+        return pa.nulls(len(places), array.type)
+    if not is_list(array.type):
+        return (_texts(array) if _is_view(array.type) else array).take(places)
+    offsets, values = _unnest(array)
+    missing = np.asarray(places.is_null().to_numpy(zero_copy_only=False))
+    at = pc.fill_null(places, 0).to_numpy(zero_copy_only=False)
+    null = _nulls(array)
+    if null is not None:
+        missing = missing | null[at]
+    sizes = np.where(missing, 0, np.diff(offsets)[at])
+    ends = np.concatenate([[0], np.cumsum(sizes)])
+    return pa.LargeListArray.from_arrays(ends, _take(values, pa.array(spans(offsets[at], sizes))), mask=pa.array(missing))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(types.is_string_view(kind) or types.is_binary_view(kind))
+
+
+def _texts(array: pa.Array) -> pa.Array:
+    """Return views of texts or bytes as arrays of them."""
+    return array.cast(pa.large_string() if types.is_string_view(array.type) else pa.large_binary())
 
 
 def _unnest(array: pa.Array) -> tuple[Places, pa.Array]:
@@ -150,7 +180,7 @@ def _unnest(array: pa.Array) -> tuple[Places, pa.Array]:
     first = int(starts[full[0]]) if len(full) else 0
     if bool((starts[full] == first + result[:-1][full]).all()):  # one after the other, as nearly always
         return result, array.values.slice(first, int(result[-1]))
-    return result, array.values.take(pa.array(spans(starts, sizes)))
+    return result, _take(array.values, pa.array(spans(starts, sizes)))
 
 
 def _values(array: pa.Array, field: Field, key: str) -> Any:
@@ -174,10 +204,10 @@ def _values(array: pa.Array, field: Field, key: str) -> Any:
 
 
 def _bytes(array: pa.Array) -> pa.Array:
-    if types.is_fixed_size_binary(array.type) or types.is_binary_view(array.type):
+    if types.is_fixed_size_binary(array.type):
         array = array.cast(pa.binary())
-    elif types.is_string_view(array.type):
-        array = array.cast(pa.string())
+    elif _is_view(array.type):
+        array = _texts(array)
     return array.cast(pa.large_binary())
 
 
@@ -201,7 +231,8 @@ def floats(column: Column) -> tuple[Floats, dict[int, int]]:
     values = column.values
     if values.dtype == np.float32:
         return values, {}
-    beyond = (values > _MOST_EXACT) | (values < -_MOST_EXACT)
+    least = 0 if column.field.leaf == "uint64" else -_MOST_EXACT  # what int64 does not hold is negative
+    beyond = (values > _MOST_EXACT) | (values < least)
     found = first_of_each(np.flatnonzero(beyond), column.bounds) if beyond.any() else {}
     return values.astype(np.float32), found
 

@@ -107,7 +107,7 @@ def repeated(ids: pa.Array, bounds: npt.NDArray[np.int64]) -> npt.NDArray[np.boo
     """Return the rows in which an id occurs twice, None where there are none. Row i has the ids from bounds[i]."""
     if not len(ids):
         return None
-    codes = ids.dictionary_encode()
+    codes = (pc.fill_null(ids, pa.scalar("", ids.type)) if ids.null_count else ids).dictionary_encode()
     rows = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))
     part = codes.indices.to_numpy(zero_copy_only=False)[bounds[0] : bounds[-1]]
     keys = rows * np.int64(len(codes.dictionary)) + part
