@@ -61,6 +61,15 @@ FLOORS = (
     ("_engines._engine",),
     ("_engines.scipy_engine",),
     ("_engines",),
+    ("_tables",),
+    ("_tables.faults", "_tables.fields", "_tables.serialized"),
+    ("_tables.binding", "_tables.column"),
+    ("_tables.found", "_tables.ids"),
+    ("_tables.further",),
+    ("_tables.checking", "_tables.reading"),
+    ("_tables.writing",),
+    ("_tables.scoring",),
+    ("_library",),
     ("_serving", "_serving.options"),
     (
         "_serving.address",
@@ -139,6 +148,12 @@ def test_only_export_knows_torch() -> None:
     }
     assert users
     assert all(name.startswith("export._") for name in users)
+
+
+def test_only_tables_know_pyarrow() -> None:
+    """The library names its types, for type checkers alone."""
+    users = {name for name, path in modules().items() if any(used.startswith("pyarrow") for used in imports(path))}
+    assert {name for name in users if not name.startswith("_tables.")} == {"_library"}
 
 
 def test_generated_code_is_current(tmp_path: Path) -> None:

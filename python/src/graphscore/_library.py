@@ -69,7 +69,8 @@ class TableScorer:
         """Score a table of layout rows, one graph a row; see readers/README.md for its columns and their types.
 
         Memory beyond the table and its scores is bounded by a block of rows. Scores have the same bits as the
-        pipeline's for the same rows, however the table is cut: BLAS has one thread during the call, in the whole process.
+        pipeline's for the same rows, however the table is cut: BLAS has one thread during the call, in all of the
+        process.
 
         Args:
             table: a pyarrow.Table or a pyarrow.RecordBatch. It is not changed.

@@ -121,13 +121,15 @@ def embedded(model: Model, name: str) -> Model:
     """
     if len(model.members) > 1:
         raise ModelError(
-            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, whose values of a step are not"
-            " comparable; load a folder with one of them"
+            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, and each has its own values of"
+            " a step; load a folder with one of them"
         )
     steps = model.members[0].steps
     places = {placed.name: place for place, placed in enumerate(steps) if placed.name}
     if name not in places:
-        known = f"its steps are {', '.join(map(printable, places))}" if places else "layers of graphscore/1 have no names"
+        known = (
+            f"its steps are {', '.join(map(printable, places))}" if places else "layers of graphscore/1 have no names"
+        )
         raise ModelError(f"embed: the model {show(model.name)} has no step {show(name)}; {known}")
     step = steps[places[name]].step
     outputs = tuple(f"{name}[{column}]" for column in range(step.width))

@@ -115,7 +115,9 @@ class _Builder:
         name = entry.get("name")
         for column, size in step.categories:
             self._categories.add(Category(inputs[0].column, column, size))
-        self.steps.append(PlacedStep(where, op, step, tuple(value.slot for value in spec.taken), spec.uses_weights, str(name or "")))
+        self.steps.append(
+            PlacedStep(where, op, step, tuple(value.slot for value in spec.taken), spec.uses_weights, str(name or ""))
+        )
         self.used |= {name for name, value in scope.values.items() if value in spec.taken}
         if spec.uses_weights:
             self.used.add(EDGE_WEIGHT)

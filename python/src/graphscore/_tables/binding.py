@@ -19,11 +19,12 @@ _MOST_NAMES: Final = 20
 
 
 def bind(schema: pa.Schema, columns: Mapping[str, str] | None, inputs: Mapping[str, int]) -> dict[str, Field]:
-    """Find the columns that a model reads, by key of `columns`. Raises TableError.
+    r"""Find the columns that a model reads, by key of `columns`. Raises TableError.
 
     Args:
         schema: that of the table.
-        columns: names by key, as in `columns:` of a job; 'none' turns an optional one off, '\\none' is one of that name.
+        columns: names by key, as in `columns:` of a job; 'none' turns an optional one off, '\none' is one of that
+            name.
         inputs: what the model reads; see `ModelFacts`.
     """
     given = _given(columns)
@@ -60,8 +61,8 @@ def _given(columns: Mapping[str, str] | None) -> Mapping[str, str]:
     for key, name in columns.items():
         if key not in ROLES:
             raise TableError(f"columns has the key {key!r}; use {', '.join(ROLES)}")
-        if not isinstance(name, str) or not name:
-            raise TableError(f"columns[{key!r}] is {name!r}; give the name of a column, or {NONE!r} to turn it off")
+        if not name:
+            raise TableError(f"columns[{key!r}] is empty; give the name of a column, or {NONE!r} to turn it off")
         if name == NONE and not ROLES[key].optional:
             raise TableError(
                 f"{key} cannot be none, as every graph needs it; name a column, one that is named none as \\none"

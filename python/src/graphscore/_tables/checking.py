@@ -14,7 +14,7 @@ from graphscore._batch import GraphBatch
 from graphscore._sparse import coo_tocsr
 from graphscore._tables.column import Mask, Places
 from graphscore._tables.faults import mask, quoted
-from graphscore._tables.found import RAGGED, Bytes, Ends, Found, Values, bounds_of
+from graphscore._tables.found import RAGGED, Bytes, Found, Values, bounds_of
 from graphscore._tables.ids import first_repeated, ids_of, repeated
 
 _FEATURE_WIDTH = "feature_width"
@@ -59,7 +59,9 @@ def graphs_of(found: Found) -> Graphs:
     """Reject the rows that are no graphs, with the first reason in the order of Builder.Add, and return the others."""
     bad = found.faults.bad
     found.nodes = np.where(bad, 0, found.nodes)
-    node_ids = ids_of(found.by["node_ids"], np.repeat(~bad, found.by["node_ids"].sizes)) if "node_ids" in found.by else None
+    node_ids = (
+        ids_of(found.by["node_ids"], np.repeat(~bad, found.by["node_ids"].sizes)) if "node_ids" in found.by else None
+    )
     features = _check_nodes(found)
     edges = _check_edges(found)
     if node_ids is not None:
@@ -93,12 +95,15 @@ def _check_nodes(found: Found) -> Values:
         lambda row: f"its nodes have {width[row]} features, the model wants {want}",
     )
     features = _decoded(found.features, faults.bad)
-    _check_finite(found, features, lambda row, place: f"feature {place % want} of node {place // want} is {features.at(row, place)}")
+    _check_finite(
+        found,
+        features,
+        lambda row, place: f"feature {place % want} of node {place // want} is {features.at(row, place)}",
+    )
     return features
 
 
-def _decoded(values: Values | Bytes | None, dropped: Mask) -> Values:
-    assert values is not None
+def _decoded(values: Values | Bytes, dropped: Mask) -> Values:
     return values.decoded(dropped) if isinstance(values, Bytes) else values
 
 
@@ -110,8 +115,6 @@ def _check_finite(found: Found, values: Values, said: Callable[[int, int], str],
 def _check_edges(found: Found) -> _Edges:
     faults, nodes = found.faults, found.nodes
     sources, targets, weights = found.sources, found.targets, found.weights
-    assert isinstance(sources, Ends)
-    assert isinstance(targets, Ends)
     faults.add(
         sources.sizes != targets.sizes,
         _MALFORMED,
@@ -131,7 +134,10 @@ def _check_edges(found: Found) -> _Edges:
         _reject_outside(found, edges, Values(outside, bounds))
     if weights is not None:
         _check_finite(
-            found, weights, lambda row, place: f"the weight of edge {place} is {weights.at(row, place)}", "non_finite_weight"
+            found,
+            weights,
+            lambda row, place: f"the weight of edge {place} is {weights.at(row, place)}",
+            "non_finite_weight",
         )
     return edges
 
@@ -177,11 +183,17 @@ def _check_further(found: Found) -> tuple[Values | None, Values | None]:
         _check_finite(
             found,
             edge_features,
-            lambda row, place: f"feature {place % wide} of edge {place // wide} is {edge_features.at(row, place)} in {name}",
+            lambda row, place: (
+                f"feature {place % wide} of edge {place // wide} is {edge_features.at(row, place)} in {name}"
+            ),
         )
     if graph_features is not None:
         own, values = found.by["graph_attr"].field.name, graph_features
-        first = {row: place for row, place in values.not_finite().items() if found.unread_graph is None or not found.unread_graph[row]}
+        first = {
+            row: place
+            for row, place in values.not_finite().items()
+            if found.unread_graph is None or not found.unread_graph[row]
+        }
         faults.add(
             mask(found.rows, first),
             _NOT_FINITE,
@@ -192,11 +204,8 @@ def _check_further(found: Found) -> tuple[Values | None, Values | None]:
 
 def _check_edge_columns(found: Found) -> Values | None:
     """Check features and types of edges but for their values, and return the features."""
-    assert found.sources is not None
     faults, edges, result = found.faults, found.sources.sizes, None
     if found.edge_features is not None:
-        assert found.featured is not None
-        assert found.edge_width is not None
         name, want = found.by["edge_attr"].field.name, found.inputs["edge_attr"]
         featured, width = found.featured, found.edge_width
         faults.add(
@@ -246,7 +255,9 @@ class _Assembly:
             sources, targets = sources[keep], targets[keep]
         base = np.repeat(bounds_of(nodes)[:-1], counts)
         total = int(nodes.sum())
-        in_degrees, ordered, order = _grouped((sources + base).astype(np.int32), (targets + base).astype(np.int32), total)
+        in_degrees, ordered, order = _grouped(
+            (sources + base).astype(np.int32), (targets + base).astype(np.int32), total
+        )
         types = None
         if found.edge_types is not None:
             types = found.edge_types.kept(bad)[order].astype(np.uint32)

@@ -19,7 +19,7 @@ Places = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 FEATURED: Final = frozenset({"features", "edge_attr", "graph_attr"})
-"""Columns whose values are features: integers among them stay so until they are known to be those that float32 holds."""
+"""Columns whose values are features: integers stay so until they are known to be those that float32 holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ def decode(array: pa.Array, field: Field, key: str) -> Column:
 
 
 def spans(starts: Places, sizes: Places) -> Places:
-    """Return the places of runs one after the other: starts[0], starts[0] + 1, ... (sizes[0] of them), starts[1], ..."""
+    """Return the places of runs one after the other: sizes[0] of them from starts[0] on, sizes[1] from starts[1], ..."""
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - ends + sizes, sizes)
@@ -145,7 +145,9 @@ def _take(array: pa.Array, places: pa.Array) -> pa.Array:
         missing = missing | null[at]
     sizes = np.where(missing, 0, np.diff(offsets)[at])
     ends = np.concatenate([[0], np.cumsum(sizes)])
-    return pa.LargeListArray.from_arrays(ends, _take(values, pa.array(spans(offsets[at], sizes))), mask=pa.array(missing))
+    return pa.LargeListArray.from_arrays(
+        ends, _take(values, pa.array(spans(offsets[at], sizes))), mask=pa.array(missing)
+    )
 
 
 def _is_view(kind: pa.DataType) -> bool:

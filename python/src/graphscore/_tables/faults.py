@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 class TableError(ValueError):
-    """A table that cannot be scored: a column is missing or of another type. The message names it and says what to do."""
+    """A table that cannot be scored: a column is missing or of another type. The message says which and what to do."""
 
 
 class Faults:
@@ -69,8 +69,7 @@ def number(value: float) -> str:
     exponent = int(power) if power else _exponent(digits)
     if least <= exponent < most:
         return np.format_float_positional(value, trim="-")
-    mantissa = np.format_float_scientific(value, trim="-", exp_digits=2)
-    return mantissa
+    return np.format_float_scientific(value, trim="-", exp_digits=2)
 
 
 def _exponent(digits: str) -> int:
@@ -82,7 +81,17 @@ def _exponent(digits: str) -> int:
 
 def quoted(text: str) -> str:
     """Return a text in double quotes, as the Go side writes it in messages."""
-    short = {'"': '\\"', "\\": "\\\\", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+    short = {
+        '"': '\\"',
+        "\\": "\\\\",
+        "\a": "\\a",
+        "\b": "\\b",
+        "\f": "\\f",
+        "\n": "\\n",
+        "\r": "\\r",
+        "\t": "\\t",
+        "\v": "\\v",
+    }
     return '"' + "".join(short.get(char) or _escaped(char) for char in text) + '"'
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
@@ -17,6 +17,7 @@ _COUNTS: Final = INTEGERS | {"float"}
 _NUMBERS: Final = _COUNTS | {"bool"}
 _BYTES: Final = frozenset({"text", "binary"})
 _PAIR: Final = 2
+_NESTED: Final = 2
 _UUID_BYTES: Final = 16
 
 
@@ -66,7 +67,7 @@ class Field:
     @property
     def listed(self) -> bool:
         """Each row is a list of lists, or a tensor of two dimensions."""
-        return self.depth == 2 or (self.depth == 1 and self.tensor)  # noqa: PLR2004
+        return self.depth == _NESTED or (self.depth == 1 and self.tensor)
 
 
 def describe(name: str, kind: pa.DataType) -> Field:
@@ -90,7 +91,7 @@ def describe(name: str, kind: pa.DataType) -> Field:
         elif len(shape) != 1:
             leaf = "other"  # the order of its values is not that of a list
     uuid = getattr(last, "extension_name", "") == "arrow.uuid" and stored.byte_width == _UUID_BYTES
-    outer, inner = (_pair(levels[0][1]), _pair(levels[1][1])) if depth == 2 else (False, False)  # noqa: PLR2004
+    outer, inner = (_pair(levels[0][1]), _pair(levels[1][1])) if depth == _NESTED else (False, False)
     return Field(
         name,
         type_name(kind),
@@ -129,20 +130,21 @@ def is_list(kind: pa.DataType) -> bool:
 
 def type_name(kind: pa.DataType) -> str:
     """Return a type as users write it."""
+    name = str(kind)
     if isinstance(kind, pa.FixedShapeTensorType):
-        return f"fixed_shape_tensor<{type_name(kind.value_type)}>{list(kind.shape)}"
-    if getattr(kind, "extension_name", "") == "arrow.uuid":
-        return "uuid"
-    if isinstance(kind, pa.BaseExtensionType):
-        return type_name(kind.storage_type)
-    if types.is_dictionary(kind):
-        return f"dictionary<{type_name(kind.value_type)}>"
-    if types.is_run_end_encoded(kind):
-        return f"run_end_encoded<{type_name(kind.value_type)}>"
-    if is_list(kind):
+        name = f"fixed_shape_tensor<{type_name(kind.value_type)}>{list(kind.shape)}"
+    elif getattr(kind, "extension_name", "") == "arrow.uuid":
+        name = "uuid"
+    elif isinstance(kind, pa.BaseExtensionType):
+        name = type_name(kind.storage_type)
+    elif types.is_dictionary(kind):
+        name = f"dictionary<{type_name(kind.value_type)}>"
+    elif types.is_run_end_encoded(kind):
+        name = f"run_end_encoded<{type_name(kind.value_type)}>"
+    elif is_list(kind):
         size = f"[{kind.list_size}]" if types.is_fixed_size_list(kind) else ""
-        return f"{str(kind).partition('<')[0]}<{type_name(kind.value_type)}>{size}"
-    return str(kind)
+        name = f"{name.partition('<')[0]}<{type_name(kind.value_type)}>{size}"
+    return name
 
 
 def _leaf(kind: pa.DataType) -> Leaf:
@@ -189,9 +191,7 @@ ROLES: Final[Mapping[str, Role]] = {
     role.key: role
     for role in (
         Role("graph_id", ("graph_id",), "a string or an integer", 0, optional=True),
-        Role(
-            "features", ("node_feat", "x"), "list<list<number>>, list<number> or binary (float32, little-endian)", 2
-        ),
+        Role("features", ("node_feat", "x"), "list<list<number>>, list<number> or binary (float32, little-endian)", 2),
         Role("edges", ("edge_index",), "list<list<integer>>", 2),
         Role("source", ("source",), "list<integer>", 1),
         Role("target", ("target",), "list<integer>", 1),
@@ -216,25 +216,34 @@ ROLES: Final[Mapping[str, Role]] = {
 
 def fits(field: Field, key: str) -> bool:
     """Report whether a column can be read for what the key names."""
-    depth, leaf, numbers = field.depth, field.leaf, field.leaf in _NUMBERS
-    if leaf == "null":
-        return depth <= ROLES[key].depth
-    binary = depth == 0 and leaf == "binary" and not field.uuid
-    match key:
-        case "graph_id":
-            return depth == 0 and (field.integer or field.texts)
-        case "features" | "edge_attr":
-            return ((field.listed or depth == 1) and numbers) or binary
-        case "graph_attr":
-            return (depth <= ROLES[key].depth and numbers and (not field.tensor or field.rows == 1)) or binary
-        case "edge_type":
-            return 1 <= depth <= ROLES[key].depth and leaf in _COUNTS and not field.tensor
-        case "edges":
-            return field.listed and field.integer and (not field.tensor or _PAIR in (field.rows, field.width))
-        case "source" | "target":
-            return depth == 1 and field.integer and not field.tensor
-        case "weights":
-            return 1 <= depth <= ROLES[key].depth and numbers
-        case "num_nodes":
-            return depth == 0 and leaf in _COUNTS
-    return depth == 1 and (field.integer or field.texts) and not field.tensor  # node_ids
+    most = ROLES[key].depth
+    if field.leaf == "null":
+        return field.depth <= most
+    test = _FITS.get(key)
+    return test(field) if test else 1 <= field.depth <= most and field.leaf in _NUMBERS  # weights
+
+
+def _binary(field: Field) -> bool:
+    return field.depth == 0 and field.leaf == "binary" and not field.uuid
+
+
+def _features(field: Field) -> bool:
+    return ((field.listed or field.depth == 1) and field.leaf in _NUMBERS) or _binary(field)
+
+
+def _flat(field: Field, leaves: frozenset[str]) -> bool:
+    return field.depth == 1 and field.leaf in leaves and not field.tensor
+
+
+_FITS: Final[Mapping[str, Callable[[Field], bool]]] = {
+    "graph_id": lambda f: f.depth == 0 and f.leaf in INTEGERS | _BYTES,
+    "features": _features,
+    "edges": lambda f: f.listed and f.integer and (not f.tensor or _PAIR in (f.rows, f.width)),
+    "source": lambda f: _flat(f, INTEGERS),
+    "target": lambda f: _flat(f, INTEGERS),
+    "edge_attr": _features,
+    "edge_type": lambda f: 1 <= f.depth <= _NESTED and f.leaf in _COUNTS and not f.tensor,
+    "graph_attr": lambda f: (f.depth <= _NESTED and f.leaf in _NUMBERS and (not f.tensor or f.rows == 1)) or _binary(f),
+    "num_nodes": lambda f: f.depth == 0 and f.leaf in _COUNTS,
+    "node_ids": lambda f: _flat(f, INTEGERS | _BYTES),
+}

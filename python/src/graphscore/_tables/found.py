@@ -87,6 +87,11 @@ class Ends:
         return self.values[spans(self.starts, sizes * self.step)[:: self.step]]
 
 
+def _none() -> Places:
+    """Return what stands for places that were not read yet."""
+    return np.zeros(0, np.int64)
+
+
 @dataclass(eq=False)
 class Found:
     """The rows of a block: their columns, what was read of them, and what is wrong with them.
@@ -116,14 +121,14 @@ class Found:
     rows: int
     faults: Faults
     later: Faults
-    nodes: Places = field(default_factory=lambda: np.zeros(0, np.int64))
-    width: Places = field(default_factory=lambda: np.zeros(0, np.int64))
-    features: Values | Bytes | None = None
-    sources: Ends | None = None
-    targets: Ends | None = None
+    nodes: Places = field(default_factory=_none)
+    width: Places = field(default_factory=_none)
+    features: Values | Bytes = field(default_factory=lambda: Values(_none(), _none()))
+    sources: Ends = field(default_factory=lambda: Ends(_none(), _none(), _none()))
+    targets: Ends = field(default_factory=lambda: Ends(_none(), _none(), _none()))
     weights: Values | None = None
-    featured: Places | None = None
-    edge_width: Places | None = None
+    featured: Places = field(default_factory=_none)
+    edge_width: Places = field(default_factory=_none)
     edge_features: Values | Bytes | None = None
     edge_types: Values | None = None
     graph_features: Values | Bytes | None = None
@@ -161,7 +166,7 @@ def row_widths(column: Column) -> Places:
 
 
 def one_each(column: Column) -> tuple[Values, dict[int, int]]:
-    """Return the values of a column with one an edge, and by row the first list, counted in the row, of another size."""
+    """Return the values of a column with one an edge, and by row the first list of another size, counted in the row."""
     other: dict[int, int] = {}
     if column.nested:
         sizes = np.diff(column.inner)
@@ -194,7 +199,7 @@ def count_text(column: Column, place: int) -> str:
 
 
 def exact(found: Found, column: Column, of: str, widths: Places | None) -> Values:
-    """Return features as float32, and note integers that it may not hold: of nodes, edges or (widths is None) graphs."""
+    """Return features as float32, and note integers that it may not hold; widths is None for features of a graph."""
     values, beyond = floats(column)
     bounds, name = column.bounds, column.field.name
 

@@ -53,7 +53,6 @@ def _read_edge_features(found: Found) -> None:
 
 
 def _read_edge_bytes(found: Found, column: Column) -> None:
-    assert found.sources is not None
     name, want, edges = column.field.name, found.inputs["edge_attr"], found.sources.sizes
     stored = bytes_of(found, column)
     size = stored.sizes
@@ -62,8 +61,10 @@ def _read_edge_bytes(found: Found, column: Column) -> None:
     found.later.add(
         other,
         _EDGE_WIDTH,
-        lambda row: f"{name} has {size[row]} bytes, which are not {want} float32 for each of {edges[row]} edges"
-        f"{suspect(int(size[row]), want * int(edges[row]))}",
+        lambda row: (
+            f"{name} has {size[row]} bytes, which are not {want} float32 for each of {edges[row]} edges"
+            f"{suspect(int(size[row]), want * int(edges[row]))}"
+        ),
     )
     found.featured, found.edge_width, found.edge_features = edges, np.full(found.rows, want, np.int64), stored
 
@@ -87,7 +88,8 @@ def _read_edge_types(found: Found) -> None:
 
     def said(row: int) -> str:
         place = first[row]
-        return f"{name} of edge {place} is {count_text(column, int(bounds[row]) + place)}, not a whole number from 0 to {_MOST_TYPE}"
+        value = count_text(column, int(bounds[row]) + place)
+        return f"{name} of edge {place} is {value}, not a whole number from 0 to {_MOST_TYPE}"
 
     found.later.add(mask(found.rows, endless), "non_finite_feature", said)
     found.later.add(mask(found.rows, first), OUT_OF_RANGE, said)

@@ -61,12 +61,13 @@ def _all_texts(values: pa.Array, keep: npt.NDArray[np.bool_]) -> bool:
 
 def _no_texts(field: Field) -> TableError:
     return TableError(
-        f"column {field.name} has type {field.type}, whose bytes are no text; write it with the type UUID, or as strings"
+        f"column {field.name} has type {field.type}, whose bytes are no text;"
+        " write it with the type UUID, or as strings"
     )
 
 
-def _text(value: bytes) -> str:
-    """Return bytes as UTF-8, bad ones as \\xNN."""
+def _text(value: bytes | None) -> str:
+    r"""Return bytes as UTF-8, bad ones as \xNN."""
     return value.decode("utf-8", "backslashreplace") if value is not None else ""
 
 
@@ -74,7 +75,9 @@ def _uuids(values: pa.Array) -> pa.Array:
     data, places = buffer(values)
     size = 16
     if not (np.diff(places) == size).all():  # a null among them
-        return pa.array([str(uuid.UUID(bytes=v)) if v and len(v) == size else "" for v in values.to_pylist()], pa.large_string())
+        return pa.array(
+            [str(uuid.UUID(bytes=v)) if v and len(v) == size else "" for v in values.to_pylist()], pa.large_string()
+        )
     digits = np.frombuffer(b"0123456789abcdef", np.uint8)
     raw = data.reshape(-1, size)
     pairs = np.stack([digits[raw >> 4], digits[raw & 15]], axis=2).reshape(-1, 2 * size)
@@ -92,14 +95,13 @@ def made_ids(name: str, first: int, rows: int) -> pa.Array:
 
 
 def taken(ids: pa.Array, places: npt.NDArray[Any], kind: pa.DataType) -> pa.ChunkedArray:
-    """Return ids at places, as int64 or string; in several chunks where one would be too large for offsets of 32 bits."""
+    """Return ids at places, as int64 or string; in several chunks where offsets of 32 bits are too small for one."""
     if not pa.types.is_large_string(ids.type):
         return pa.chunked_array([ids.take(pa.array(places))], kind)
     _, starts = buffer(ids.cast(pa.large_binary()))
     ends = np.cumsum(np.diff(starts)[places])
     total = int(ends[-1]) if len(ends) else 0
-    cuts = np.searchsorted(ends, np.arange(_PIECE_BYTES, total, _PIECE_BYTES)) if total > _PIECE_BYTES else []
-    pieces = np.split(places, cuts)
+    pieces = np.split(places, np.searchsorted(ends, np.arange(_PIECE_BYTES, total, _PIECE_BYTES)))
     return pa.chunked_array([ids.take(pa.array(piece)).cast(kind) for piece in pieces], kind)
 
 
@@ -128,5 +130,3 @@ def first_repeated(ids: pa.Array) -> Any:
             return value
         seen.add(value)
     raise AssertionError("no id occurs twice")
-
-

@@ -84,16 +84,20 @@ def _read_binary(found: Found) -> None:
     faults.add(
         size % whole != 0,
         _FEATURE_WIDTH,
-        lambda row: f"{name} has {size[row]} bytes, which are no float32 of {nodes[row]} nodes"
-        f"{suspect(int(size[row]), int(nodes[row]) * want)}",
+        lambda row: (
+            f"{name} has {size[row]} bytes, which are no float32 of {nodes[row]} nodes"
+            f"{suspect(int(size[row]), int(nodes[row]) * want)}"
+        ),
     )
     values = np.clip(nodes, 0, 1 << 40) * want
     other = (values > 0) & ((size == 8 * values) | (size == 2 * values) | (size == values))
     faults.add(
         other,
         _FEATURE_WIDTH,
-        lambda row: f"{name} has {size[row] // whole[row]} float32 a node, the model wants {want}"
-        f"{suspect(int(size[row]), int(values[row]))}",
+        lambda row: (
+            f"{name} has {size[row] // whole[row]} float32 a node, the model wants {want}"
+            f"{suspect(int(size[row]), int(values[row]))}"
+        ),
     )
     found.nodes, found.width, found.features = nodes, size // whole, stored
 

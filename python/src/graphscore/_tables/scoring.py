@@ -88,7 +88,9 @@ def _blocks(table: pa.Table | pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _read(block: pa.RecordBatch, bound: Mapping[str, Field], inputs: Mapping[str, int], at: int) -> Found:
-    by = {key: decode(block.column(block.schema.get_field_index(field.name)), field, key) for key, field in bound.items()}
+    by = {
+        key: decode(block.column(block.schema.get_field_index(field.name)), field, key) for key, field in bound.items()
+    }
     rows = len(block)
     found = Found(by, inputs, at, rows, Faults(rows), Faults(rows))
     read(found)

@@ -33,7 +33,9 @@ _ID_COLUMNS: dict[Level, tuple[str, ...]] = {
 }
 
 
-def schema_of(level: Level, graph_id: pa.DataType, node_id: pa.DataType, outputs: Sequence[str], width: int) -> pa.Schema:
+def schema_of(
+    level: Level, graph_id: pa.DataType, node_id: pa.DataType, outputs: Sequence[str], width: int
+) -> pa.Schema:
     """Return the columns of scores. Where width is not 0, they are one column `embedding` of so many values."""
     kinds = (graph_id, node_id, node_id)
     ids = [pa.field(name, kind, nullable=False) for name, kind in zip(_ID_COLUMNS[level], kinds, strict=False)]
@@ -100,7 +102,9 @@ class Rows:
         nodes = np.asarray(self._graphs.batch.node_counts)
         return (np.arange(int(nodes.sum())) - np.repeat(bounds_of(nodes)[:-1], nodes),)
 
-    def _node_ids(self, places: npt.NDArray[np.int64], counts: npt.NDArray[np.integer], kind: pa.DataType) -> pa.ChunkedArray:
+    def _node_ids(
+        self, places: npt.NDArray[np.int64], counts: npt.NDArray[np.integer], kind: pa.DataType
+    ) -> pa.ChunkedArray:
         if self._graphs.node_ids is None:
             return pa.chunked_array([pa.array(places)], kind)
         return taken(self._graphs.node_ids, places + np.repeat(self._graphs.node_starts, counts), kind)
@@ -123,4 +127,7 @@ def rejected(found: dict[int, tuple[str, str]], first_row: int) -> pa.Table:
         lambda row: found[row][0],
         lambda row: found[row][1],
     ]
-    return pa.table([pa.array([column(row) for row in rows], kind) for column, kind in zip(columns, REJECTED.types, strict=True)], REJECTED)
+    return pa.table(
+        [pa.array([column(row) for row in rows], kind) for column, kind in zip(columns, REJECTED.types, strict=True)],
+        REJECTED,
+    )
