@@ -24,6 +24,16 @@ def test_example_runs() -> None:
     assert doctest.DocTestRunner().run(example, out=report.append).failed == 0, "".join(report)
 
 
+def test_programs_print_what_they_are_said_to() -> None:
+    part = README[README.index("## Tables") : README.index("## Python API")]
+    programs = re.findall(r"(?s)\n\n```python\n(.*?)```\n\n<!-- docs: output -->\n```\n(.*?)```", part)
+    assert len(programs) == 2
+    for program, expected in programs:
+        top = Path(__file__).parents[2]
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=top)
+        assert done.stdout == expected
+
+
 def test_every_flag_and_variable_is_described() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "graphscore", "serve", "--help"], capture_output=True, text=True, check=True

@@ -121,8 +121,8 @@ def embedded(model: Model, name: str) -> Model:
     """
     if len(model.members) > 1:
         raise ModelError(
-            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, and each has its own values of"
-            " a step; load a folder with one of them"
+            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, each with its own"
+            " values of a step; load a folder with one of them"
         )
     steps = model.members[0].steps
     places = {placed.name: place for place, placed in enumerate(steps) if placed.name}

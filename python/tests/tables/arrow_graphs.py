@@ -42,7 +42,7 @@ def table_of(rows: Sequence[Row], types: dict[str, Any] | None = None) -> pa.Tab
 
 
 def write_steps(folder: Path, level: str, *, files: int = 1) -> Path:
-    """Write a model of steps t, ea, h, g, gs, c ... that reads every column: x 3, edge_attr 2, edge_type 5, graph_attr 4."""
+    """Write a model of steps t, ea, h, g, gs, c ...: x 3, edge_attr 2, edge_type 5, graph_attr 4, edge_weight."""
     random = np.random.default_rng(2)
     shapes: dict[str, tuple[int, ...]] = {"t": (5, 2), "h.w": (3, 4), "h.b": (3,), "g.w": (5, 3), "o.b": (2,)}
     steps: list[dict[str, Any]] = [

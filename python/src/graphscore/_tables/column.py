@@ -100,7 +100,7 @@ def decode(array: pa.Array, field: Field, key: str) -> Column:
 
 
 def spans(starts: Places, sizes: Places) -> Places:
-    """Return the places of runs one after the other: sizes[0] of them from starts[0] on, sizes[1] from starts[1], ..."""
+    """Return the places of runs one after the other: sizes[0] from starts[0] on, sizes[1] from starts[1], ..."""
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
     return np.arange(total) + np.repeat(starts - ends + sizes, sizes)
