@@ -1,0 +1,62 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"encoding/json"
+	"maps"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// agreed is what a run and the Python library found alike: see testdata/library.py.
+type agreed struct {
+	Files    int
+	Scores   int
+	Rejected map[string]int
+	Refused  map[string]string
+}
+
+// library runs a model on an input, scores the same files with the library, and fails where anything differs.
+func library(t *testing.T, code int, model, input string) agreed {
+	t.Helper()
+	output := filepath.Join(t.TempDir(), "out")
+	run(t, code, "run", "--input", input, "--model", model, "--output", output, "--workers", "1")
+	var s agreed
+	if err := json.Unmarshal([]byte(python(t, "library.py", model, input, output)), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The library scores the example as a run does.
+func TestLibraryOnTheExample(t *testing.T) {
+	t.Parallel()
+	s := library(t, 0, absolute(t, example+"/model"), absolute(t, example+"/data"))
+	if s.Files != 4 || s.Scores != 78057 || len(s.Rejected)+len(s.Refused) > 0 {
+		t.Errorf("the library finds %+v", s)
+	}
+}
+
+// The library rejects what a run puts into quarantine, with the same codes and messages, and refuses the same files.
+func TestLibraryOnFaults(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	python(t, "library_inputs.py", folder)
+	model := filepath.Join(folder, "model")
+	s := library(t, 3, model, filepath.Join(folder, "text"))
+	codes := []string{
+		"duplicate_node_id", "edge_out_of_range", "feature_width", "malformed_edges", "node_count",
+		"non_finite_feature", "non_finite_score", "non_finite_weight", "null_value",
+	}
+	if found := slices.Sorted(maps.Keys(s.Rejected)); !slices.Equal(found, codes) {
+		t.Errorf("the faults have codes %q, expected %q", found, codes)
+	}
+	if len(s.Refused) != 1 || s.Refused["bytes_json.arrow"] == "" || s.Scores < 1000 {
+		t.Errorf("the library finds %d scores and refuses %q", s.Scores, s.Refused)
+	}
+	if s := library(t, 3, model, filepath.Join(folder, "int")); s.Files != 1 || s.Rejected["duplicate_node_id"] == 0 {
+		t.Errorf("the library finds %+v", s)
+	}
+}
