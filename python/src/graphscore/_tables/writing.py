@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -122,12 +122,5 @@ def _embeddings(values: Floats, width: int) -> pa.Array:
 def rejected(found: dict[int, tuple[str, str]], first_row: int) -> pa.Table:
     """Return the rows that have no scores, ascending."""
     rows = sorted(found)
-    columns: list[Callable[[int], object]] = [
-        lambda row: first_row + row,
-        lambda row: found[row][0],
-        lambda row: found[row][1],
-    ]
-    return pa.table(
-        [pa.array([column(row) for row in rows], kind) for column, kind in zip(columns, REJECTED.types, strict=True)],
-        REJECTED,
-    )
+    columns = ([first_row + row for row in rows], [found[row][0] for row in rows], [found[row][1] for row in rows])
+    return pa.table([pa.array(column, kind) for column, kind in zip(columns, REJECTED.types, strict=True)], REJECTED)
