@@ -195,7 +195,10 @@ def counts_of(column: Column) -> tuple[Places, Mask | None]:
 
 def count_text(column: Column, place: int) -> str:
     """Return a value of a column of counts as text."""
-    return number(float(column.values[place])) if column.values.dtype == np.float64 else integer(column, place)
+    if column.values.dtype != np.float64:
+        return integer(column, place)
+    value = float(column.values[place])
+    return str(int(value)) if value.is_integer() and -(2.0**63) <= value < 2.0**63 else number(value)
 
 
 def exact(found: Found, column: Column, of: str, widths: Places | None) -> Values:
