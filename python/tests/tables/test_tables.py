@@ -217,6 +217,12 @@ LISTS = pa.list_(pa.list_(pa.int64()))
             f"edge_type of edge 2 is NaN, {WHOLE}",
         ),
         (
+            {"edge_type": [0, 1, 2.0**32]},
+            {"edge_type": pa.list_(pa.float64())},
+            "category_out_of_range",
+            f"edge_type of edge 2 is 4294967296, {WHOLE}",
+        ),
+        (
             {"edge_type": [0, 1.5, NAN]},
             {"edge_type": pa.list_(pa.float32())},
             "category_out_of_range",
