@@ -47,7 +47,7 @@ func TestLibraryOnFaults(t *testing.T) {
 	model := filepath.Join(folder, "model")
 	s := library(t, 3, model, filepath.Join(folder, "text"))
 	codes := []string{
-		"duplicate_node_id", "edge_out_of_range", "feature_width", "malformed_edges", "node_count",
+		"category_out_of_range", "duplicate_node_id", "edge_out_of_range", "feature_width", "malformed_edges", "node_count",
 		"non_finite_feature", "non_finite_score", "non_finite_weight", "null_value",
 	}
 	if found := slices.Sorted(maps.Keys(s.Rejected)); !slices.Equal(found, codes) {
@@ -58,5 +58,22 @@ func TestLibraryOnFaults(t *testing.T) {
 	}
 	if s := library(t, 3, model, filepath.Join(folder, "int")); s.Files != 1 || s.Rejected["duplicate_node_id"] == 0 {
 		t.Errorf("the library finds %+v", s)
+	}
+}
+
+// The library scores nodes, edges and graphs as a run does, with the columns that only some models read.
+func TestLibraryOnLevels(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	python(t, "library_inputs.py", folder)
+	codes := []string{
+		"category_out_of_range", "edge_feature_width", "edge_out_of_range", "graph_feature_width", "malformed_edges",
+		"non_finite_feature", "non_finite_score", "null_value",
+	}
+	for _, level := range []string{"node", "edge", "graph"} {
+		s := library(t, 3, filepath.Join(folder, level), filepath.Join(folder, "further"))
+		if found := slices.Sorted(maps.Keys(s.Rejected)); !slices.Equal(found, codes) || s.Files != 7 || len(s.Refused) > 0 {
+			t.Errorf("level %s: %d files, codes %q, refused %q", level, s.Files, found, s.Refused)
+		}
 	}
 }

@@ -83,6 +83,12 @@ def cells(lists: list | None, convert: object) -> list | None:
     return [None if inner is None else [None if v is None else convert(v) for v in inner] for inner in lists]
 
 
+def whole(value: float, place: int) -> int:
+    """Make an integer of a feature; some are beyond what float32 holds."""
+    beyond = [2**24 + 1, 2**24, -(2**24) - 1, 2**40, -(2**24)]
+    return beyond[place % 5] if value == 8.0 and place % 3 == 0 else int(value) if abs(value) < 1e9 else 7
+
+
 def stored(place: int) -> bytes | None:
     """Return features as bytes, some of other types and lengths."""
     kinds = {4: "<f8", 6: "<f2"}
@@ -111,6 +117,10 @@ def numbers() -> None:
     column("text/num_nodes", "num_nodes", [[3, None, 4, -2][i % 4] for i in range(COUNT)], pa.int32())
     column("text/num_nodes_float", "num_nodes", [odd[i // 5 % 7] if i % 5 == 0 else 3.0 for i in range(COUNT)], pa.float64())
     column("text/num_nodes_uint64", "num_nodes", [2**64 - 1 if i % 7 == 3 else 3 for i in range(COUNT)], pa.uint64())
+    made = [{**r, "node_feat": cells(r["node_feat"], lambda v, i=i: whole(v, i) if v == v else 0)} for i, r in enumerate(ROWS)]
+    rows("text/features_int", made, node_feat=INTS)
+    plain = [{**r, "node_feat": cells(r["node_feat"], lambda v: 2**64 - 5 if abs(v) > 1e9 else abs(v))} for r in made]
+    rows("text/features_uint64", plain, node_feat=pa.list_(pa.list_(pa.uint64())))
     half = [{**r, "node_feat": cells(r["node_feat"], lambda v: np.float16(min(v, 6e4)))} for r in ROWS]
     rows("text/features_half", half, node_feat=pa.large_list(pa.list_(pa.float16())))
     views = {"node_feat": pa.list_view(pa.list_view(pa.float64())), "edge_index": pa.large_list_view(pa.list_view(pa.int8()))}
@@ -142,6 +152,98 @@ def model() -> None:
     save_file(tensors, str(folder / "model" / "model.safetensors"))
 
 
+FURTHER = {
+    **GOOD,
+    "edge_attr": [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]],
+    "edge_type": [0, 4, 2],
+    "graph_attr": [1.0, 2.0, 3.0, 4.0],
+    "node_ids": ["a", "b", "c"],
+}
+FURTHER_FAULTS = [
+    {"edge_attr": None},
+    {"edge_attr": [[1.0, 2.0], [1.0, None], [1.0, 2.0]]},
+    {"edge_attr": [[1.0, 2.0]] * 2},
+    {"edge_attr": [[1.0]] * 3},
+    {"edge_attr": [[1.0], [1.0, 2.0], []]},
+    {"edge_attr": [[1.0, 2.0], [1.0, NAN], [INF, 2.0]]},
+    {"edge_attr": [[1.0, 2.0], [1.0, 2.0**25], [1.0, 2.0]]},
+    {"edge_type": None},
+    {"edge_type": [0, 1]},
+    {"edge_type": [0, None, 1]},
+    {"edge_type": [0, 1, -1]},
+    {"edge_type": [0, 5, 9]},
+    {"edge_type": [0, 1, 2**32]},
+    {"graph_attr": None},
+    {"graph_attr": [1.0]},
+    {"graph_attr": [1.0, 2.0, NAN, 4.0]},
+    {"edge_type": [0, 1, -1], "graph_attr": [1.0]},
+    {"edge_index": [[0, 1, 3], [1, 2, 0]], "edge_attr": [[1.0]]},
+    {"edge_index": [], "edge_weight": [], "edge_attr": [], "edge_type": []},
+    {"edge_index": [[2, 0, 0, 0], [0, 1, 1, 0]], "edge_weight": [1.0] * 4, "edge_attr": [[1.0, 2.0]] * 4, "edge_type": [1] * 4},
+    {"node_feat": [], "edge_index": [], "edge_weight": [], "edge_attr": [], "edge_type": [], "node_ids": []},
+    {"node_feat": [[3e38] * 3] * 3},
+]
+
+
+def further() -> None:
+    """Write graphs with the columns that only some models read."""
+    types = TYPES | {"edge_attr": LISTS, "edge_type": pa.list_(pa.int64()), "graph_attr": pa.list_(pa.float32())}
+    types |= {"node_ids": pa.list_(pa.string())}
+    made = [FURTHER]
+    for fault in FURTHER_FAULTS:
+        made += [{**FURTHER, **fault}, FURTHER]
+
+    def form(name: str, change: object = dict, **other: pa.DataType) -> None:
+        write(f"further/{name}", pa.Table.from_pylist([change(r) for r in made], pa.schema(list((types | other).items()))))
+
+    form("plain")
+    form("ints", lambda r: {**r, "edge_attr": cells(r["edge_attr"], lambda v: int(v) if abs(v) < 1e9 else 3)}, edge_attr=INTS)
+    flat = pa.list_(pa.float32())
+    form("nested", lambda r: {**r, "graph_attr": r["graph_attr"] and [r["graph_attr"]]}, graph_attr=pa.list_(flat))
+    form("types_float", edge_type=pa.list_(pa.float64()))
+    form("types_lists", lambda r: {**r, "edge_type": r["edge_type"] and [[v] for v in r["edge_type"]]}, edge_type=INTS)
+    form("views", edge_attr=pa.list_view(pa.large_list_view(pa.float32())), edge_type=pa.list_view(pa.int64()))
+
+    def in_bytes(r: dict) -> dict:
+        edge = r["edge_attr"] and np.array([v or 0 for inner in r["edge_attr"] for v in inner], "<f4").tobytes()
+        graph = r["graph_attr"] and np.array(r["graph_attr"], "<f4").tobytes()
+        return {**r, "edge_attr": b"" if edge == [] else edge, "graph_attr": graph}
+
+    form("bytes", in_bytes, edge_attr=pa.binary(), graph_attr=pa.large_binary())
+
+
+def leveled(level: str) -> None:
+    """A model of steps that reads every column."""
+    random = np.random.default_rng(2)
+    shapes = {"t": (5, 2), "h.w": (3, 4), "h.b": (3,), "g.w": (5, 3), "o.b": (2,)}
+    steps = [
+        {"name": "t", "op": "embedding", "inputs": ["edge_type"], "columns": [0], "tables": ["t"]},
+        {"name": "ea", "op": "concatenate", "inputs": ["edge_attr", "t"]},
+        {"name": "h", "op": "gine", "inputs": ["x"], "edge_attr": "ea", "weight": "h.w", "bias": "h.b", "eps": 0.5},
+        {"name": "g", "op": "gcn", "inputs": ["h"], "weight": "g.w", "edge_weight": "edge_weight"},
+        {"name": "gs", "op": "spread", "inputs": ["graph_attr"], "kind": "node"},
+        {"name": "c", "op": "concatenate", "inputs": ["g", "gs"]},
+    ]
+    last, width = "c", 9
+    if level == "edge":
+        ends = [{"name": end, "op": "gather", "inputs": ["c"], "end": end} for end in ("source", "target")]
+        steps += [*ends, {"name": "j", "op": "concatenate", "inputs": ["source", "target", "ea"]}]
+        last, width = "j", 22
+    elif level == "graph":
+        steps.append({"name": "p", "op": "mean_pool", "inputs": ["c"]})
+        last = "p"
+    steps.append({"name": "out", "op": "linear", "inputs": [last], "weight": "o.w", "bias": "o.b"})
+    inputs = {"x": 3, "edge_attr": 2, "edge_type": 5, "graph_attr": 4, "edge_weight": True}
+    config = {"format": "graphscore/2", "name": level, "level": level, "inputs": inputs, "outputs": ["a", "b"]}
+    (folder / level).mkdir()
+    (folder / level / "config.json").write_text(json.dumps({**config, "weights": ["model.safetensors"], "steps": steps}))
+    tensors = {key: random.standard_normal(shape).astype(np.float32) for key, shape in (shapes | {"o.w": (2, width)}).items()}
+    save_file(tensors, str(folder / level / "model.safetensors"))
+
+
 model()
 strings()
 numbers()
+further()
+for one in ("node", "edge", "graph"):
+    leveled(one)
