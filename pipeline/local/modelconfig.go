@@ -89,6 +89,9 @@ func parseConfig(content []byte) (*modelConfig, error) {
 	}
 	h.unit, h.weights = "step", c.Weights
 	h.model = graph.Model{Name: c.Name, InFeatures: c.Inputs.X, Level: level, Inputs: in, Outputs: c.Outputs}
+	if c.Std && len(c.Weights) == 1 {
+		return nil, errors.New("std is true, but weights names one file: one model has no deviation")
+	}
 	if c.Std {
 		h.model.Outputs = slices.Clone(c.Outputs)
 		for _, name := range c.Outputs {

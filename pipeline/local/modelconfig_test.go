@@ -67,6 +67,7 @@ func TestReadModelOfStepsFails(t *testing.T) {
 		{"an id", `"b"]`, `"source"]`, all, `config.json: outputs[1]: "source" is empty, there twice, or the name of an id column`},
 		{"meets a deviation", `"b"]`, `"a_std"]`, all, `config.json: outputs[2]: "a_std"`},
 		{"no weights", `["one.safetensors", "two.safetensors"]`, `[]`, all, "config.json: weights names no file"},
+		{"no ensemble", `, "two.safetensors"`, "", all, "config.json: std is true, but weights names one file"},
 		{"twice", `"two.safetensors"`, `"one.safetensors"`, all, "config.json: weights[1]: one.safetensors must be the name of another file of the folder"},
 		{"out of the folder", `"two.safetensors"`, `"../two.safetensors"`, all, "config.json: weights[1]: ../two.safetensors must be"},
 		{"absent", `"two.safetensors"`, `"three.safetensors"`, all, "three.safetensors does not exist"},
