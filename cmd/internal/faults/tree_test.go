@@ -59,7 +59,7 @@ func kindOf(name string) kind {
 	switch {
 	case atomic.IsTemp(name):
 		return temporary
-	case base == "_lock":
+	case base == "_lock", strings.HasPrefix(base, "_dates-") && strings.HasSuffix(base, ".lock"):
 		return lock
 	case base == writers.SuccessName:
 		return success
