@@ -51,8 +51,9 @@ const (
 // Codes lists all codes.
 func Codes() []Code {
 	return []Code{
-		NullValue, FeatureWidth, NonFiniteFeature, NonFiniteWeight, EdgeOutOfRange, MalformedEdges, NodeCount, DuplicateNodeID,
-		TooLarge, NonFiniteScore, Refused, ScorerFailed, ScorerCrashed, OutOfMemory, DeadlineExceeded,
+		NullValue, FeatureWidth, NonFiniteFeature, NonFiniteWeight, EdgeOutOfRange, MalformedEdges, NodeCount,
+		DuplicateNodeID, EdgeFeatureWidth, GraphFeatureWidth, CategoryOutOfRange, TooLarge, NonFiniteScore, Refused,
+		ScorerFailed, ScorerCrashed, OutOfMemory, DeadlineExceeded,
 	}
 }
 

@@ -165,12 +165,11 @@ func (n *Native) scores(b *graph.Batch, r *scoringv1.ScoreResponse, address stri
 // checkRows compares the counts of an answer with those of the request. A server that knows level node alone counts nodes,
 // and no rows.
 func (n *Native) checkRows(b *graph.Batch, r *scoringv1.ScoreResponse, rows int, address string) *Error {
-	nodes := 0
-	if n.level == graph.NodeLevel {
-		nodes = b.Nodes()
-	}
-	if int64(r.GetNodes()) != int64(nodes) {
-		return broken(address, "nodes is %d, but the request has %d nodes and the level is %s", r.GetNodes(), b.Nodes(), n.level)
+	switch {
+	case n.level == graph.NodeLevel && int64(r.GetNodes()) != int64(b.Nodes()):
+		return broken(address, "nodes is %d, but the request has %d nodes", r.GetNodes(), b.Nodes())
+	case n.level != graph.NodeLevel && r.GetNodes() != 0:
+		return broken(address, "nodes is %d, but scores of level %s count none", r.GetNodes(), n.level)
 	}
 	if old := n.level == graph.NodeLevel && r.GetRows() == 0; !old && int64(r.GetRows()) != int64(rows) {
 		return broken(address, "rows is %d, but the request has %d %ss", r.GetRows(), rows, n.level)

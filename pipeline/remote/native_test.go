@@ -110,7 +110,7 @@ func TestNativeContractOfLevels(t *testing.T) {
 		change func(*response)
 		want   string
 	}{
-		"a client that knows nodes alone would take these": {"edge", func(r *response) { r.Nodes = 3 }, "nodes is 3, but the request has 3 nodes and the level is edge"},
+		"a client that knows nodes alone would take these": {"edge", func(r *response) { r.Nodes = 3 }, "nodes is 3, but scores of level edge count none"},
 		"no rows":         {"graph", func(r *response) { r.Rows = 0 }, "rows is 0, but the request has 2 graphs"},
 		"rows missing":    {"edge", func(r *response) { r.Rows = 7 }, "rows is 7, but the request has 1 edges"},
 		"rows of nodes":   {"node", func(r *response) { r.Rows = 4 }, "rows is 4, but the request has 3 nodes"},
