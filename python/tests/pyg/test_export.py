@@ -219,6 +219,35 @@ def test_several_graphs_of_a_loader(tmp_path: Path) -> None:
     np.testing.assert_allclose(graphscore.Engine(model).score(batch).values, wanted, rtol=1e-5, atol=1e-5)
 
 
+def through_a_view(module: Any, x: Any, _: Any) -> Any:
+    x[:, :2].sub_(1.0)
+    return module.first(x)
+
+
+def by_chance(module: Any, x: Any, _: Any) -> Any:
+    return module.first(x) if torch.rand(1) < 0.5 else module.second(x)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chance_is_refused(seed: int, tmp_path: Path) -> None:
+    torch.manual_seed(seed)
+    with pytest.raises(ExportError, match=r"random|do not compute|control flow"):
+        from_pyg(refused.OnColumns(by_chance), tmp_path / "model", example=data())
+
+
+def test_a_column_that_is_changed_through_a_view_is_refused_or_right(tmp_path: Path) -> None:
+    with pytest.raises(ExportError):
+        from_pyg(refused.OnColumns(through_a_view), tmp_path / "model", example=data())
+
+
+def test_a_batch_that_may_be_left_out_is_given(tmp_path: Path) -> None:
+    def forward(module: Any, x: Any, batch: Any) -> Any:
+        return module.first(x if batch is None else torch_geometric.nn.global_mean_pool(x, batch))
+
+    from_pyg(refused.OnColumns(forward), tmp_path / "model", example=data())
+    assert graphscore.load_model(tmp_path / "model").level == "graph"
+
+
 def test_the_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     section = README.read_text().split("## Export a PyTorch Geometric model")[1]

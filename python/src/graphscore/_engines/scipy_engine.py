@@ -130,10 +130,11 @@ class ScipyEngine:
 
     def _columns(self, batch: GraphBatch) -> dict[str, npt.NDArray[Any]]:
         """Return the columns that the model reads, other than edge weights. Raises BatchError."""
-        columns: dict[str, npt.NDArray[Any]] = {"x": batch.features}
         wanted = self.model.inputs
         if batch.nodes and batch.width != wanted["x"]:
             raise BatchError(f"feature_width: {batch.width}, but the model takes {wanted['x']}")
+        x = batch.features if batch.nodes else np.zeros((0, wanted["x"]), np.float32)
+        columns: dict[str, npt.NDArray[Any]] = {"x": x}
         for name, field, column, rows in (
             ("edge_attr", "edge_features", batch.edge_features, batch.edges),
             ("graph_attr", "graph_features", batch.graph_features, batch.graphs),

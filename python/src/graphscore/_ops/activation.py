@@ -42,6 +42,8 @@ def _softplus(x: Floats) -> Floats:
 def _leaky_relu(negative_slope: float) -> _One:
     if negative_slope == 0.01:  # noqa: PLR2004 torch.nn's default
         return _activations.leaky_relu
+    if negative_slope == 0:
+        return _activations.relu  # infinity times 0 is no number
     slope = np.float32(negative_slope)
     pick = np.maximum if negative_slope <= 1 else np.minimum
     return lambda x: pick(x, x * slope)
@@ -133,7 +135,7 @@ FUNCTIONS: Final[Mapping[str, tuple[_Make, Mapping[str, float]]]] = {
     "tanh": (_plain(_activations.tanh), {}),
     "tanhshrink": (_plain(lambda x: x - np.tanh(x)), {}),
     "threshold": (
-        lambda threshold, value: lambda x: np.where(x > np.float32(threshold), x, np.float32(value)),
+        lambda threshold, value: lambda x: np.where(x <= np.float32(threshold), np.float32(value), x),
         {"threshold": math.nan, "value": math.nan},
     ),
 }

@@ -33,9 +33,12 @@ class Graph:
         return {"node": self.nodes, "edge": int(self.edges.shape[1]), "graph": 1}[level]
 
     def given(self, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> dict[str, Any]:
-        """Return what forward is called with, by our names; floating point columns are `dtype`."""
-        found: dict[str, Any] = {"edge_index": self.edges, "batch": torch.zeros(self.nodes, dtype=torch.long)}
-        found |= {name: value.to(types.get(name, dtype)) for name, value in self.columns.items()}
+        """Return what forward is called with, by our names; floating point columns are `dtype`.
+
+        The tensors are copies: forward may write into them.
+        """
+        found: dict[str, Any] = {"edge_index": self.edges.clone(), "batch": torch.zeros(self.nodes, dtype=torch.long)}
+        found |= {name: value.to(types.get(name, dtype), copy=True) for name, value in self.columns.items()}
         return found | {"num_nodes": self.nodes, "batch_size": 1, "num_graphs": 1}
 
 

@@ -164,7 +164,7 @@ def _from_data(
         ours = arguments.get(name, name)
         if name in has and (ours in _KNOWN or one.default is one.empty):
             _put(found, name, ours, has[name], example)
-        elif ours in ("batch", *_SIZES) and one.default is one.empty:
+        elif ours == "batch" or (ours in _SIZES and one.default is one.empty):
             found.theirs[name] = ours
         elif ours in has and ours in _KNOWN and name in arguments:
             _put(found, name, ours, has[ours], example)
@@ -193,7 +193,7 @@ def _from_mapping(
             found.constants[name] = value
     for name, one in parameters.items():
         ours = arguments.get(name, name)
-        if name in example or one.default is not one.empty or _variadic(one):
+        if name in example or _variadic(one) or (one.default is not one.empty and ours != "batch"):
             continue
         if ours not in ("batch", *_SIZES):
             raise _unknown(name, "example has no such key")

@@ -69,6 +69,20 @@ class Model(nn.Module):
         return self.own(self, x, edge_index, batch, edge_attr, edge_type)
 
 
+class OnColumns(nn.Module):
+    """A function of the features, before a layer."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+        self.first = Linear(4, 1)
+        self.second = Linear(4, 1)
+
+    def forward(self, x: Any, edge_index: Any, batch: Any = None) -> Any:
+        """Return a score for each node, or for the graph."""
+        return self.function(self, x, batch)
+
+
 def of(function: Callable[..., Any], layer: Any = None, **modules: Any) -> Callable[[], nn.Module]:
     """Make a module whose forward is function(self, h, x, edge_index, batch), h what its layer returns."""
 
