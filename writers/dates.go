@@ -55,7 +55,7 @@ func LockDates(d Dates, cfg Config) (*DatesLock, error) {
 // CheckFree returns a *LockedError where another command holds the lock above the dates, else nil, as [View.CheckFree]
 // does for an output. outputs is what messages call the outputs of all dates.
 func (d Dates) CheckFree(outputs string) error {
-	return ofDates(NewView(filepath.Join(filepath.Clean(d.Above), record.Dir)).checkFree(d.lockFileName(), outputs))
+	return ofDates(NewView(filepath.Join(filepath.Clean(d.Above), record.Dir)).checkFree(d.lockFileName(), outputs, d.Shared))
 }
 
 // ofDates marks a *LockedError as one of dates.

@@ -105,10 +105,11 @@ func (v View) Holder() (*Holder, error) {
 
 // CheckFree returns a *LockedError where a run holds the output, else nil. It creates nothing. To find out, it shares
 // the lock for an instant: a run that begins in just that instant would take the output for held.
-func (v View) CheckFree() error { return v.checkFree(lockName, v.dir) }
+func (v View) CheckFree() error { return v.checkFree(lockName, v.dir, true) }
 
-// checkFree is CheckFree for a file in the folder; held is what messages call what it locks.
-func (v View) checkFree(name, held string) error {
+// checkFree is CheckFree for a file in the folder; held is what messages call what it locks. Where the caller would not
+// share the lock, it is held by whoever shares it as well.
+func (v View) checkFree(name, held string, shared bool) error {
 	root, err := openExisting(v.dir)
 	if root == nil || err != nil {
 		return err
@@ -123,7 +124,11 @@ func (v View) checkFree(name, held string) error {
 	}
 	defer f.Close()
 	l := flock.New(v.Path(name), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
-	free, err := l.TryRLock()
+	try := l.TryLock
+	if shared {
+		try = l.TryRLock
+	}
+	free, err := try()
 	if err != nil {
 		return atomic.Creating(v.Path(name), err)
 	}

@@ -164,10 +164,18 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			request := graph.Shape{Graphs: g.Rows, Nodes: e.Nodes, Edges: e.Edges, Width: c.contract.Width, Weighted: c.in.Plan.HasWeights}
-			e.Bytes = max(request.Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
+			e.Bytes = max(c.shape(e).Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
 		}
 		out[i] = e
 	}
 	return out
+}
+
+// shape is that of the requests of a group.
+func (c *comparison) shape(g estimate.Group) graph.Shape {
+	wanted := c.contract.Wanted()
+	return graph.Shape{
+		Graphs: g.Rows, Nodes: g.Nodes, Edges: g.Edges, Width: wanted.Width, Weighted: wanted.Weights && c.in.Plan.HasWeights,
+		EdgeWidth: wanted.EdgeWidth, Typed: wanted.EdgeTypes > 0, GraphWidth: wanted.GraphWidth,
+	}
 }

@@ -33,10 +33,13 @@ func checkFolder(path string) (exists bool, err error) {
 	return exists, nil
 }
 
-// CheckDates returns the error that a backfill would end with before its first date: the port of its metrics, and the
-// folder of its record above the dates. It changes nothing.
+// CheckDates returns the error that a backfill would end with before its first date: the port of its metrics, the lock
+// above the dates, and the folder of its record there. It changes nothing.
 func CheckDates(ctx context.Context, cfg run.Config) error {
 	if err := checkListen(ctx, cfg.Job); err != nil {
+		return err
+	}
+	if err := cfg.CheckDatesHeld(); err != nil {
 		return err
 	}
 	_, err := checkFolder(filepath.Join(cfg.Job.Above(), record.Dir))

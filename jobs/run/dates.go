@@ -20,13 +20,19 @@ func (c Config) LockDates() (*writers.DatesLock, error) {
 // dates, or that of its output, else nil. It creates nothing. Errors are those of [writers.View.CheckFree].
 func (c Config) CheckHeld() error {
 	if c.dated() {
-		if dates, outputs := c.dates(); !c.SideBySide {
-			if err := dates.CheckFree(outputs); err != nil {
-				return err
-			}
+		var create *atomic.CreateError // a run goes on without: see holdDates
+		if err := c.CheckDatesHeld(); err != nil && !errors.As(err, &create) {
+			return err
 		}
 	}
 	return writers.NewView(c.Job.Output.Path).CheckFree()
+}
+
+// CheckDatesHeld returns a *writers.LockedError where another command holds the lock that [Config.LockDates] takes, else
+// nil. It creates nothing. Errors are those of [writers.View.CheckFree].
+func (c Config) CheckDatesHeld() error {
+	dates, outputs := c.dates()
+	return dates.CheckFree(outputs)
 }
 
 // dated reports whether the output is one of many, those of dates.

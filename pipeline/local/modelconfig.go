@@ -112,11 +112,14 @@ type inputs struct {
 
 func (i inputs) inputs() (graph.Inputs, error) {
 	for _, width := range []struct {
-		key        string
-		value, min int
-	}{{"x", i.X, 1}, {"edge_attr", i.EdgeAttr, 0}, {"edge_type", i.EdgeType, 0}, {"graph_attr", i.GraphAttr, 0}} {
-		if width.value < width.min || width.value > math.MaxInt32 {
-			return graph.Inputs{}, fmt.Errorf("inputs: %s is %d, it must be from %d to %d", width.key, width.value, width.min, math.MaxInt32)
+		key             string
+		value, min, max int
+	}{
+		{"x", i.X, 1, math.MaxInt32}, {"edge_attr", i.EdgeAttr, 0, math.MaxInt32}, {"edge_type", i.EdgeType, 0, graph.MaxExactInt},
+		{"graph_attr", i.GraphAttr, 0, math.MaxInt32},
+	} {
+		if width.value < width.min || width.value > width.max {
+			return graph.Inputs{}, fmt.Errorf("inputs: %s is %d, it must be from %d to %d", width.key, width.value, width.min, width.max)
 		}
 	}
 	return graph.Inputs{EdgeWidth: i.EdgeAttr, EdgeTypes: i.EdgeType, GraphWidth: i.GraphAttr, Weights: i.EdgeWeight}, nil
@@ -135,8 +138,8 @@ func checkWeights(names []string) error {
 		return errors.New("weights names no file")
 	}
 	for i, name := range names {
-		if name == "" || name == "." || name == ".." || strings.ContainsAny(name, "/\\\x00") || slices.Contains(names[:i], name) {
-			return fmt.Errorf("weights[%d]: %s must be the name of another file of the folder", i, printable(name))
+		if !strings.HasSuffix(name, ".safetensors") || strings.ContainsAny(name, "/\\\x00") || slices.Contains(names[:i], name) {
+			return fmt.Errorf("weights[%d]: %s must be the name of another .safetensors file of the folder", i, printable(name))
 		}
 	}
 	return nil

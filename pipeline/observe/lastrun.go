@@ -75,12 +75,6 @@ const (
 // Reasons are all of them.
 func Reasons() []string { return []string{NoInput, Optional, Failed, Incomplete, Waiting, NotRun} }
 
-// knownCodes are always there, at 0 where no graph has them: a Pushgateway keeps what is not pushed.
-var knownCodes = [...]graph.Code{
-	graph.NullValue, graph.FeatureWidth, graph.NonFiniteFeature, graph.NonFiniteWeight, graph.EdgeOutOfRange,
-	graph.MalformedEdges, graph.NodeCount, graph.DuplicateNodeID, graph.TooLarge, graph.NonFiniteScore, graph.Refused,
-}
-
 // names are those of metrics: no two series share one.
 type names struct{ last, success, info, output, dates, datesLabel, turned, turnedAt string }
 
@@ -135,7 +129,7 @@ func (o *Output) gather(g *gauges, n names) {
 		map[string]int64{"scored": o.Scored, "quarantined": o.Quarantined})
 	g.set(n.output+"orphaned_parts", "Parts whose input does not exist any more, and that whoever reads the output reads as well.", float64(o.Orphaned))
 	quarantined := map[string]int64{}
-	for _, code := range knownCodes {
+	for _, code := range graph.Codes() { // always there, at 0 where no graph has it: a Pushgateway keeps what is not pushed
 		quarantined[string(code)] = 0
 	}
 	for code, n := range o.Codes {

@@ -51,12 +51,12 @@ func (e *env) backfillCommand() *cobra.Command {
 					return err
 				}
 				m.of(job)
-				if cmd.Flags().Changed("max-failures") && cfg.MaxFailures < 1 {
-					return usagef("--max-failures is %d: it must be at least 1", cfg.MaxFailures)
-				}
 				cfg.Run = e.config(f, job, "")
 				cfg.Run.ID, cfg.Run.Around = m.id, m.traces.Around()
 				m.series = series{none: f.apart(), backfill: !cfg.Nightly(), ownOutput: f.ownOutput}
+				if cmd.Flags().Changed("max-failures") && cfg.MaxFailures < 1 {
+					return usagef("--max-failures is %d: it must be at least 1", cfg.MaxFailures)
+				}
 				return e.backfill(ctx, m, p, cfg)
 			}
 			if cfg.DryRun {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 	"strings"
 
 	"github.com/dustin/go-humanize"
@@ -74,7 +75,8 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	refused := append(e.sayUnread(in, found), e.sayLacking(in)...)
+	refused := e.sayUnread(in, found)
+	refused = append(refused, e.sayLacking(in, refused)...)
 	if e.asJSON {
 		object := newInspection(in, found, width, refused, &nodes, &edges)
 		e.answer = func(end ending) any { object.ending = end; return object }
@@ -95,16 +97,20 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	return in.Outcome(0, true, nil, 0) // what is not finished
 }
 
-// sayLacking writes a line on each file without a column that only some models read and the user names, and returns them.
-func (e *env) sayLacking(in *run.Input) (refused []record.RefusedFile) {
+// sayLacking says which other files than those that are refused lack a column that only some models read and the user
+// names, and returns them.
+func (e *env) sayLacking(in *run.Input, refused []record.RefusedFile) (lacking []record.RefusedFile) {
 	names := in.Job.Input.Columns.ColumnNames
 	width := func(c graph.InputColumn) int { return min(len(names.Name(c)), 1) }
 	named := graph.Inputs{EdgeWidth: width(graph.InputEdgeAttr), EdgeTypes: width(graph.InputEdgeType), GraphWidth: width(graph.InputGraphAttr)}
 	for f, why := range in.Plan.Lacking(named) {
-		fmt.Fprintf(e.stderr, "graphscore: refused: %s\n", display.Harmless(why.Error()))
-		refused = append(refused, record.RefusedFile{File: f.Path, Reason: why.Error()})
+		if slices.ContainsFunc(refused, func(r record.RefusedFile) bool { return r.File == f.Path }) {
+			continue
+		}
+		lacking = append(lacking, record.RefusedFile{File: f.Path, Reason: why.Error()})
 	}
-	return refused
+	e.sayRefused("", lacking)
+	return lacking
 }
 
 // printFiles prints every file, and of the schema wherever it differs from that of the file before.

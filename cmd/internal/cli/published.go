@@ -97,11 +97,21 @@ func (m *monitor) ended(ctx context.Context, output string) *record.Run {
 func (m *monitor) lastRun(ctx context.Context, l *observe.LastRun, rec *record.Run) {
 	addCounts(l, &rec.Counts)
 	l.StartupSeconds, l.PeakWorkers = rec.StartupSeconds, rec.PeakMemory.Workers
-	l.Success = l.ExitCode == exit.Done || l.ExitCode == exit.Partly
+	l.Success = succeeded(l.ExitCode, rec)
 	if !run.CameToItsEnd(rec) {
 		rec = m.ended(ctx, rec.Output)
 	}
 	l.Output = output(rec)
+}
+
+// succeeded reports whether a run with a record ended well and its output has scores: one of no graphs, or of graphs that
+// are all in quarantine, is no success.
+func succeeded(code int, rec *record.Run) bool {
+	if rec == nil || code != exit.Done && code != exit.Partly {
+		return false
+	}
+	scored, _ := run.Standing(rec)
+	return scored > 0
 }
 
 // lastBackfill adds the figures of a backfill: sums over its dates.
@@ -132,10 +142,11 @@ func (m *monitor) lastBackfill(ctx context.Context, l *observe.LastRun, job *job
 		}
 		worked := d.Outcome == record.DateScored || d.Outcome == record.DateDone
 		l.TurnedAway = l.TurnedAway && d.Outcome != record.DateScored
-		// Of the dates of a night only the last one is due: that older ones are done says nothing of it.
-		done = worked || l.Backfill && done
+		// Of the dates of a night only the last one is due: how older ones ended says nothing of it, and they have alerts
+		// of their own.
+		done = worked && succeeded(d.ExitCode, records[i]) || l.Backfill && done
 	}
-	l.Success = done && (l.ExitCode == exit.Done || l.ExitCode == exit.Partly)
+	l.Success = done && (!l.Backfill || l.ExitCode == exit.Done || l.ExitCode == exit.Partly)
 	if l.Output = output(records...); l.Output == nil {
 		l.Output = &observe.Output{} // what the dates before them held is out of the window
 	}
