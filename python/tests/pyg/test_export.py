@@ -240,6 +240,17 @@ def test_a_column_that_is_changed_through_a_view_is_refused_or_right(tmp_path: P
         from_pyg(refused.OnColumns(through_a_view), tmp_path / "model", example=data())
 
 
+def test_an_attribute_that_forward_may_take_is_not_dropped(tmp_path: Path) -> None:
+    class Placed(refused.OnColumns):
+        def forward(self, x: Any, edge_index: Any, pos: Any = None) -> Any:
+            return self.first(x if pos is None else x + pos)
+
+    example = data()
+    example.pos = torch.rand(7, 4)
+    with pytest.raises(ExportError, match="forward takes 'pos', but graphs have no such column"):
+        from_pyg(Placed(None), tmp_path / "model", example=example)
+
+
 def test_a_batch_that_may_be_left_out_is_given(tmp_path: Path) -> None:
     def forward(module: Any, x: Any, batch: Any) -> Any:
         return module.first(x if batch is None else torch_geometric.nn.global_mean_pool(x, batch))

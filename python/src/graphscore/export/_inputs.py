@@ -170,6 +170,8 @@ def _from_data(
             _put(found, name, ours, has[ours], example)
         elif one.default is one.empty:
             raise _unknown(name, "example has no such attribute")
+        elif name in has and name != "y":  # forward would compute something else without it
+            raise _unknown(name, "graphs have no such column, though example has the attribute")
 
 
 def _from_mapping(
