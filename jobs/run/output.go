@@ -23,6 +23,7 @@ type OutputInput struct {
 	reader readers.Config              // how it was planned
 	exists writers.Plan                // as far as it says which inputs do
 	shards map[string][]*readers.Shard // by File.Rel, in order
+	lacks  map[string]string           // by File.Rel, why a file cannot be read for the model of the output
 }
 
 var _ verify.Input = (*OutputInput)(nil)
@@ -57,7 +58,12 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	if err := in.keepIDTypes(ctx); err != nil {
 		return nil, err
 	}
-	out := &OutputInput{plan: in.Plan, reader: reader, shards: map[string][]*readers.Shard{}}
+	out := &OutputInput{plan: in.Plan, reader: reader, shards: map[string][]*readers.Shard{}, lacks: map[string]string{}}
+	if f != nil {
+		for file, why := range in.Plan.Lacking(f.Settings.Inputs()) {
+			out.lacks[file.Rel] = why.Reason
+		}
+	}
 	out.exists = writers.Plan{Inputs: in.Plan.Present(), Unseen: in.Plan.Unseen}
 	for i := range in.Plan.Shards {
 		s := &in.Plan.Shards[i]
@@ -107,7 +113,9 @@ func (in *OutputInput) Files() []verify.File {
 	var files []verify.File
 	for _, f := range in.plan.Files {
 		if s := in.shards[f.Rel]; len(s) > 0 { // none is beyond the limit
-			files = append(files, verify.File{Input: f.Rel, Fingerprint: f.Fingerprint, Groups: s[len(s)-1].LastGroup + 1})
+			files = append(files, verify.File{
+				Input: f.Rel, Fingerprint: f.Fingerprint, Groups: s[len(s)-1].LastGroup + 1, Refused: in.lacks[f.Rel],
+			})
 		}
 	}
 	for _, f := range in.plan.Refused {

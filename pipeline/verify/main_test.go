@@ -42,7 +42,9 @@ func batch(row int64, graphs []one) *graph.Batch {
 	for i, g := range graphs {
 		at := row + int64(i)
 		if g.read != "" {
-			b.Rejected = append(b.Rejected, graph.Rejection{GraphID: g.id, Row: at, Code: g.read})
+			b.Rejected = append(b.Rejected, graph.Rejection{
+				GraphID: g.id, Row: at, Code: g.read, Message: "why", Nodes: int64(g.nodes), Edges: int64(g.nodes),
+			})
 			continue
 		}
 		b.IDs.AppendInt(g.id)
