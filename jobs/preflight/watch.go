@@ -2,6 +2,7 @@ package preflight
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -47,7 +48,10 @@ func checkWatch(ctx context.Context, k *known) Finding {
 		if err := writableFolder(filepath.Dir(path)); err != nil {
 			return warn("the metrics of a run cannot be written to %s: %v", path, err)
 		}
-		if err := observe.CheckTextfile(path, run.Watched(k.cfg.Job)); err != nil {
+		var lost *observe.LostError
+		if err := observe.CheckTextfile(path, run.Watched(k.cfg.Job)); errors.As(err, &lost) {
+			return warn("the metrics of a run replace a file that holds none: %s %s", lost.Place, lost.Reason)
+		} else if err != nil {
 			return warn("the metrics of a run are not written: %v", err)
 		}
 	}

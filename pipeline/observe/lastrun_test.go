@@ -205,6 +205,29 @@ func TestTextfileOfAnother(t *testing.T) {
 	}
 }
 
+// A file that is empty or no metrics is replaced, which is said with its name, once.
+func TestTextfileLost(t *testing.T) {
+	t.Parallel()
+	for content, want := range map[string]string{
+		"": "x.prom was empty: its figures are new", " \n": "was empty",
+		"a letter\n": "x.prom could not be read as metrics (text format parsing error", "graphscore_job_info{": "could not be read as metrics",
+	} {
+		path := filepath.Join(t.TempDir(), "x.prom")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var lost *LostError
+		for _, err := range []error{CheckTextfile(path, lastRun().Job), WriteTextfile(t.Context(), path, lastRun())} {
+			if !errors.As(err, &lost) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v", content, err)
+			}
+		}
+		if err := WriteTextfile(t.Context(), path, lastRun()); err != nil {
+			t.Errorf("%q: %v", content, err)
+		}
+	}
+}
+
 // Commands that end at once: each is counted, and none undoes another.
 func TestTextfileAtOnce(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,13 +32,15 @@ type Pushgateway struct {
 const backfillGroup = "command"
 
 // Push sends the metrics to the Pushgateway, in the group of the job or in that of its backfills; those that it does not
-// name stay there. It asks for what is there before, and goes on without where it is not told. It blocks 3 s at most. The
-// error is a *NotOursError where the group is that of another job, and stays.
+// name stay there. It asks for what is there before, and goes on without where the Pushgateway does not show it. It blocks
+// 3 s at most. The error is a *NotOursError where the group is that of another job, and stays, and a *LostError where a
+// count was pushed that begins anew.
 func (g Pushgateway) Push(ctx context.Context, l *LastRun) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pushPatience)
 	defer cancel()
 	before, err := g.standing(ctx, l)
-	if err != nil {
+	var lost *LostError
+	if err != nil && !errors.As(err, &lost) {
 		return fmt.Errorf("pushing to %s: %s", g.URL, unaddressed(err))
 	}
 	if err := l.mayReplace(before, "the group of job "+l.Job.Name+" at "+g.URL, "delete the group there, as curl -X DELETE does"); err != nil {
@@ -56,26 +59,34 @@ func (g Pushgateway) Push(ctx context.Context, l *LastRun) error {
 	if err := pusher.Header(header).AddContext(ctx); err != nil {
 		return fmt.Errorf("pushing to %s: %s", g.URL, refusal(err))
 	}
+	if lost != nil && l.TurnedAway { // of all other figures nothing is taken over
+		return lost
+	}
 	return nil
 }
 
 // maxStanding is how much of the metrics of a Pushgateway is read.
 const maxStanding = 64 << 20
 
-// standing asks for the group that l is pushed to. It is nil where the Pushgateway does not show its metrics; the error
-// is that of one which does not answer.
+// standing asks for the group that l is pushed to. The error is a *LostError where the Pushgateway does not show its
+// metrics, else that of one which does not answer.
 func (g Pushgateway) standing(ctx context.Context, l *LastRun) (standing, error) {
 	answer, err := g.get(ctx, "/metrics")
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = answer.Body.Close() }() // it is read
+	place := "the group of job " + l.Job.Name + " at " + g.URL
 	if answer.StatusCode != http.StatusOK {
-		return nil, nil
+		return nil, &LostError{place, fmt.Sprintf("could not be asked for (it answered %d)", answer.StatusCode)}
 	}
-	return readStanding(io.LimitReader(answer.Body, maxStanding), func(labels map[string]string) bool {
+	before, err := readStanding(io.LimitReader(answer.Body, maxStanding), func(labels map[string]string) bool {
 		return labels["job"] == l.Job.Name && (labels[backfillGroup] != "") == l.Backfill
-	}), nil
+	})
+	if err != nil {
+		return nil, &LostError{place, "could not be asked for (the answer is no metrics)"}
+	}
+	return before, nil
 }
 
 // authorize says who asks.

@@ -12,12 +12,13 @@ import (
 // standing is what was published before for one job, by the names of its metrics. It is nil where that is not known.
 type standing map[string]*dto.MetricFamily
 
-// readStanding reads metrics as text. Those that ours rejects are left out. It is nil where the text is no such thing.
-func readStanding(text io.Reader, ours func(labels map[string]string) bool) standing {
+// readStanding reads metrics as text. Those that ours rejects are left out. The error is that of a text which is no such
+// thing.
+func readStanding(text io.Reader, ours func(labels map[string]string) bool) (standing, error) {
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(text)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	found := standing{}
 	for name, family := range families {
@@ -31,7 +32,7 @@ func readStanding(text io.Reader, ours func(labels map[string]string) bool) stan
 			found[name] = of
 		}
 	}
-	return found
+	return found, nil
 }
 
 func labelsOf(m *dto.Metric) map[string]string {
@@ -63,6 +64,14 @@ func (s standing) job(info string) (job Job, ok bool) {
 type NotOursError struct{ Place, Reason string }
 
 func (e *NotOursError) Error() string { return e.Place + " is left as it is: " + e.Reason }
+
+// LostError says that figures were published, but without what outlives a run: what was published before cannot be read.
+type LostError struct{ Place, Reason string }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("%s %s: its figures are new, and begin without the time of the last success and the count of commands that "+
+		"ended with 75", e.Place, e.Reason)
+}
 
 // mayReplace returns a *NotOursError where what was published before is not to be replaced. remedy says how a person
 // removes it.

@@ -54,12 +54,14 @@ func TextfilePath(path, job string, backfill bool) string {
 
 // WriteTextfile puts the metrics into a file for the textfile collector of node_exporter, by rename, readable for
 // all. What outlives a run is taken over from the file that it replaces. The folder must exist. The error names the
-// file; it is a *NotOursError where the file is that of another job, and stays.
+// file; it is a *NotOursError where the file is that of another job, and stays, and a *LostError where the file was
+// empty or no metrics, and was replaced.
 func WriteTextfile(ctx context.Context, path string, l *LastRun) error {
 	defer lockFolder(ctx, filepath.Dir(path))()
 	before, err := textfile(path)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", path, display.Cause(err))
+	var lost *LostError
+	if err != nil && !errors.As(err, &lost) {
+		return err
 	}
 	if err := l.mayReplace(before, path, "remove the file"); err != nil {
 		return err
@@ -70,6 +72,9 @@ func WriteTextfile(ctx context.Context, path string, l *LastRun) error {
 	}
 	if err := prometheus.WriteToTextfile(path, l.with(before, registry)); err != nil {
 		return fmt.Errorf("writing %s: %w", path, display.Cause(err))
+	}
+	if lost != nil {
+		return lost
 	}
 	return nil
 }
@@ -84,11 +89,11 @@ func lockFolder(ctx context.Context, folder string) (unlock func()) {
 	return func() { _ = lock.Close() }
 }
 
-// CheckTextfile returns a *NotOursError where a file is that of another job, and the error of a file that cannot be read.
+// CheckTextfile returns the error of WriteTextfile over a file that exists, and writes nothing.
 func CheckTextfile(path string, job Job) error {
 	before, err := textfile(path)
 	if err != nil {
-		return fmt.Errorf("reading %s: %w", path, display.Cause(err))
+		return err
 	}
 	return (&LastRun{Job: job}).mayReplace(before, path, "remove the file")
 }
@@ -122,15 +127,22 @@ func of(family *dto.MetricFamily, job string) *dto.MetricFamily {
 	return ours
 }
 
-// textfile is what a file has, nothing where there is none or it is something else: it is replaced. The error is that
-// of a file which cannot be read.
+// textfile is what a file has, nothing where there is none. The error names the file; it is a *LostError where the file
+// is empty, as a crash of the machine leaves it, or is no metrics.
 func textfile(path string) (standing, error) {
 	content, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading %s: %w", path, display.Cause(err))
 	}
-	return readStanding(bytes.NewReader(content), func(map[string]string) bool { return true }), nil
+	if len(bytes.TrimSpace(content)) == 0 {
+		return nil, &LostError{path, "was empty"}
+	}
+	before, err := readStanding(bytes.NewReader(content), func(map[string]string) bool { return true })
+	if err != nil {
+		return nil, &LostError{path, "could not be read as metrics (" + strings.Join(strings.Fields(err.Error()), " ") + ")"}
+	}
+	return before, nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 
 	"graphscore/jobs"
@@ -47,8 +48,9 @@ func (m *monitor) publish(ctx context.Context, ended error) {
 		return
 	}
 	last := m.last(ctx, ended)
-	if path := m.job.Metrics.Textfile; path != "" {
-		m.delivered(ctx, observe.WriteTextfile(ctx, observe.TextfilePath(path, last.Job.Name, last.Backfill), last))
+	if folder := m.job.Metrics.Textfile; folder != "" {
+		path := observe.TextfilePath(folder, last.Job.Name, last.Backfill)
+		m.delivered(ctx, "could not write "+path, observe.WriteTextfile(ctx, path, last))
 	}
 	if url := m.job.Metrics.Pushgateway; url != "" && jobs.CheckPushgateway(url) == nil {
 		password, err := observe.PushgatewayPassword(os.Getenv)
@@ -56,13 +58,18 @@ func (m *monitor) publish(ctx context.Context, ended error) {
 			gateway := observe.Pushgateway{URL: url, User: os.Getenv(observe.PushUserVariable), Password: password}
 			err = gateway.Push(ctx, last)
 		}
-		m.delivered(ctx, err)
+		m.delivered(ctx, "could not push metrics", err)
 	}
 }
 
-func (m *monitor) delivered(ctx context.Context, err error) {
-	if err != nil {
-		m.log.WarnContext(ctx, "could not push metrics; the run is not affected", "error", err)
+// delivered warns of an error, which is that of metrics that were not published unless it says otherwise.
+func (m *monitor) delivered(ctx context.Context, not string, err error) {
+	var lost *observe.LostError
+	switch {
+	case errors.As(err, &lost):
+		m.log.WarnContext(ctx, "metrics were published without those of before", "error", err)
+	case err != nil:
+		m.log.WarnContext(ctx, not+"; the run is not affected", "error", err)
 	}
 }
 
