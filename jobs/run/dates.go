@@ -3,9 +3,16 @@ package run
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"graphscore/writers"
 	"graphscore/writers/atomic"
+	"graphscore/writers/record"
 )
 
 // LockDates takes the lock above the dates of the job, which has a {date} in its output or is one date of such a job, for
@@ -48,20 +55,61 @@ func (c Config) dates() (all writers.Dates, outputs string) {
 }
 
 // holdDates takes the lock above the dates where the output is that of a date, unless its caller has it. Where nothing can
-// be written above, as where each date has a disk of its own, there is no such lock, and only that of the output.
+// be written above, or the folder there is none of the job's outputs, as where each date has a disk of its own, there is no
+// such lock, and only that of the output.
 func (x *execution) holdDates(ctx context.Context) (release func() error, err error) {
 	none := func() error { return nil }
 	if x.opt.DatesHeld || !x.in.dated() {
 		return none, nil
 	}
+	unlocked := func(err error) (func() error, error) {
+		x.in.Log.WarnContext(ctx, "another date may be run at the same time: nothing can be locked above the dates", "error", err)
+		return none, nil
+	}
+	dates, _ := x.in.dates()
+	if err := foreign(dates.Above, x.in.Job.Output.Path); err != nil {
+		return unlocked(err)
+	}
 	lock, err := x.in.LockDates()
 	var create *atomic.CreateError
 	switch {
 	case errors.As(err, &create):
-		x.in.Log.WarnContext(ctx, "another date may be run at the same time: nothing can be locked above the dates", "error", err)
-		return none, nil
+		return unlocked(err)
 	case err != nil:
 		return none, err
 	}
 	return lock.Close, nil
+}
+
+// foreign returns why a run leaves no folder of its own above the dates: that folder is the root of all file systems, or the
+// output of a date is on a file system that is mounted below it, so that the folder holds other things than outputs. It is
+// nil where an earlier command, or the user, has created it.
+func foreign(above, output string) error {
+	above, output = filepath.Clean(above), filepath.Clean(output)
+	runs := filepath.Join(above, record.Dir)
+	if _, err := os.Lstat(runs); err == nil {
+		return nil
+	}
+	no := func(why string) error {
+		return fmt.Errorf("%s: create the folder %s to have a lock there, or put the dates into a folder of their own, as in scores/dt={date}", why, runs)
+	}
+	if filepath.IsAbs(above) && above == filepath.Dir(above) {
+		return no("the folder above the dates is " + above)
+	}
+	var top, at unix.Stat_t
+	below, err := filepath.Rel(above, output)
+	if err != nil || unix.Stat(above, &top) != nil { // it is created with all below
+		return nil
+	}
+	path := above
+	for element := range strings.SplitSeq(below, string(filepath.Separator)) {
+		path = filepath.Join(path, element)
+		if unix.Lstat(path, &at) != nil {
+			return nil
+		}
+		if at.Dev != top.Dev {
+			return no(path + " is a file system of its own")
+		}
+	}
+	return nil
 }
