@@ -36,7 +36,7 @@ func checkFolder(path string) (exists bool, err error) {
 // CheckDates returns the error that a backfill would end with before its first date: the port of its metrics, the lock
 // above the dates, and the folder of its record there. It changes nothing.
 func CheckDates(ctx context.Context, cfg run.Config) error {
-	if err := checkListen(ctx, cfg.Job); err != nil {
+	if err := checkListen(ctx, cfg.Job, cfg.CheckDatesHeld); err != nil {
 		return err
 	}
 	if err := cfg.CheckDatesHeld(); err != nil {

@@ -35,6 +35,7 @@ type phase int
 
 const (
 	opening   phase = iota // up to the lock of the output
+	serving                // its metrics, unless another run has the lock
 	entering               // an output that exists
 	preflight              // then, before it scores anything
 	scoring

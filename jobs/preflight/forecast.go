@@ -11,6 +11,8 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline/estimate"
 	"graphscore/pipeline/exit"
+	"graphscore/pipeline/observe"
+	"graphscore/writers"
 	"graphscore/writers/record"
 )
 
@@ -152,12 +154,17 @@ func first(errs ...error) error {
 	return nil
 }
 
-// prepare takes the steps of a run that need neither output nor scorer. The port comes first, as in a run.
+// prepare takes the steps of a run that need neither output nor scorer. As in a run, a port that is in use is an error once
+// the input is planned.
 func prepare(ctx context.Context, cfg run.Config) (*run.Input, error) {
-	if err := checkListen(ctx, cfg.Job); err != nil {
-		return nil, err
+	port := checkListen(ctx, cfg.Job, cfg.CheckHeld)
+	var taken *observe.ListenError
+	var locked *writers.LockedError
+	if port != nil && !errors.As(port, &taken) && !errors.As(port, &locked) {
+		return nil, port
 	}
-	return run.Prepare(ctx, cfg)
+	in, err := run.Prepare(ctx, cfg)
+	return in, first(err, port)
 }
 
 // idle reports whether a run would end at once, without a lock and without a scorer: nothing matches, and the job says

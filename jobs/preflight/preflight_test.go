@@ -99,9 +99,9 @@ func (s *situation) listens() string {
 func firstWrong() []wrong {
 	return []wrong{
 		{"job", "job", exit.Config, func(s *situation) { s.job.Limits.RequestBytes = -1 }},
-		{"port", "watch", exit.Config, func(s *situation) { s.job.Metrics.Listen = s.listens() }},
 		{"input", "input", exit.NotThere, func(s *situation) { s.job.Input.Path[0].Path = filepath.Join(s.dir, "absent") }},
 		{"lock", "lock", exit.Locked, (*situation).holds},
+		{"port", "watch", exit.Config, func(s *situation) { s.job.Metrics.Listen = s.listens() }},
 		{"tls", "tls", exit.Auth, func(s *situation) { s.job.Server.TLS = &jobs.TLS{CA: filepath.Join(s.dir, "absent.pem")} }},
 		{"server", "scorer", exit.NoScorer, func(*situation) {}},
 	}

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"graphscore/jobs"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/observe"
+	"graphscore/writers"
 )
 
-// checkListen returns the error of a run that cannot serve its metrics, nil where it can or does not.
-func checkListen(ctx context.Context, job *jobs.Job) error {
+// checkListen returns the error of a command that cannot serve its metrics, nil where it can or does not. held is asked
+// where the port is in use: where it reports that another command has the lock, that is the error.
+func checkListen(ctx context.Context, job *jobs.Job, held func() error) error {
 	address := job.Metrics.Listen
 	if address == "" {
 		return nil
@@ -21,7 +24,12 @@ func checkListen(ctx context.Context, job *jobs.Job) error {
 	if err := jobs.CheckListen(address); err != nil {
 		return &jobs.Error{Path: job.Path, Reason: fmt.Sprintf("metrics.listen %v", err)}
 	}
-	return observe.TryListen(ctx, address)
+	err := observe.TryListen(ctx, address)
+	var locked *writers.LockedError
+	if errors.Is(err, syscall.EADDRINUSE) && errors.As(held(), &locked) {
+		return locked
+	}
+	return err
 }
 
 // pushgatewayReady asks the Pushgateway as a run would.
@@ -36,11 +44,18 @@ func pushgatewayReady(ctx context.Context, url string) error {
 	return observe.Pushgateway{URL: url, User: os.Getenv(observe.PushUserVariable), Password: password}.Ready(ctx)
 }
 
-// checkWatch looks at what others see a run by. But for the port, which a run needs before it begins, nothing of it
-// ends a run.
+// checkWatch looks at what others see a run by. But for the port, which a run needs before it takes its output, nothing of
+// it ends a run.
 func checkWatch(ctx context.Context, k *known) Finding {
 	m := k.cfg.Job.Metrics
-	if err := checkListen(ctx, k.cfg.Job); err != nil {
+	var locked *writers.LockedError
+	var taken *observe.ListenError
+	switch err := checkListen(ctx, k.cfg.Job, k.cfg.CheckHeld); {
+	case errors.As(err, &locked):
+		return unchecked("metrics.listen is in use, by the run that holds the output")
+	case errors.As(err, &taken):
+		return fail(serving, err)
+	case err != nil:
 		return fail(opening, err)
 	}
 	if m.Textfile != "" {

@@ -65,6 +65,13 @@ func (e *env) backfillCommand() *cobra.Command {
 			return m.watch(cmd.Context(), work)
 		},
 	}
+	f.bindBackfill(cmd, &cfg)
+	e.bindJSON(cmd, "print the record of the backfill on standard output")
+	return cmd
+}
+
+// bindBackfill binds the flags of a backfill.
+func (f *jobFlags) bindBackfill(cmd *cobra.Command, cfg *backfill.Config) {
 	flags := cmd.Flags()
 	flags.StringVar(&cfg.Since, "since", "", "first `DATE`, as 2026-01-31, 2026-01-31T23, 2026-01 or '7 days ago'")
 	flags.StringVar(&cfg.Until, "until", "", "`DATE` after the last one (default: the one that now is in, so that only what is over is run)")
@@ -78,8 +85,6 @@ func (e *env) backfillCommand() *cobra.Command {
 	f.bindOutput(cmd)
 	f.bindBounds(cmd)
 	f.bindMetrics(cmd)
-	e.bindJSON(cmd, "print the record of the backfill on standard output")
-	return cmd
 }
 
 // backfill runs a job for many dates and prints what came out.
@@ -96,7 +101,7 @@ func (e *env) backfill(ctx context.Context, m *monitor, p backfillPrinter, cfg b
 		e.args = append(slices.Clone(e.args), "--until", b.Until)
 	}
 	if !cfg.DryRun {
-		if err := m.serve(ctx, func() pipeline.Reading { return b.Progress().Reading }); err != nil {
+		if err := m.serve(ctx, func() pipeline.Reading { return b.Progress().Reading }, b.Run.CheckDatesHeld); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -15,6 +16,7 @@ import (
 	"graphscore/jobs/run"
 	"graphscore/pipeline"
 	"graphscore/pipeline/observe"
+	"graphscore/writers"
 )
 
 // watchHelp ends the help of commands that others may watch.
@@ -102,10 +104,12 @@ func failure(err error) error {
 	return err
 }
 
-// serve serves metrics and profiles while the command runs, where the job says so.
-func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading) error {
+// serve serves metrics and profiles while the command runs, where the job says so and they are not served yet. held is
+// asked where the address is in use: a night that is at work on the same outputs serves its metrics there, and its
+// *writers.LockedError is how this one ends.
+func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading, held func() error) error {
 	address := m.job.Metrics.Listen
-	if address == "" {
+	if address == "" || m.server != nil {
 		return nil
 	}
 	if err := jobs.CheckListen(address); err != nil {
@@ -119,6 +123,12 @@ func (m *monitor) serve(ctx context.Context, read func() pipeline.Reading) error
 		}
 		return live
 	}, m.log)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		var locked *writers.LockedError
+		if other := held(); errors.As(other, &locked) {
+			return locked
+		}
+	}
 	if err == nil {
 		m.log.InfoContext(ctx, "serving metrics", "url", m.server.URL())
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -65,10 +66,14 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	cfg.ID, cfg.Around = m.id, m.traces.Around()
 	run.LimitMemory(cfg.Job.Limits)
 	progress := &pipeline.Progress{}
-	if err := m.serve(ctx, progress.Read); err != nil {
+	var taken *observe.ListenError // by a night, which may not have come to its lock yet, or by another program
+	if err := m.serve(ctx, progress.Read, func() error { return nil }); err != nil && !errors.As(err, &taken) {
 		return err
 	}
 	in, err := run.Prepare(ctx, cfg)
+	if err == nil {
+		err = m.serve(ctx, progress.Read, cfg.CheckHeld)
+	}
 	if err != nil {
 		return err
 	}
