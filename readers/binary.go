@@ -39,7 +39,7 @@ func (r *rowReader) readBinary(c *column.Column, i int) (graph.Code, string) {
 		return graph.FeatureWidth, fmt.Sprintf("%s has %d float32 a node, the model wants %d%s", c.Field.Name, width, r.want.Width, hint)
 	}
 	r.row.Nodes, r.row.Width, r.row.Features = int(nodes), int(width), decoded(b, &r.plain)
-	r.note(int(width))
+	note(&r.met.node, int(width))
 	return "", ""
 }
 

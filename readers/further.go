@@ -101,6 +101,7 @@ func (r *rowReader) readEdgeFeatures(c *column.Column, i int) {
 	}
 	var bad int
 	r.row.EdgeWidth = width
+	note(&r.met.edge, width)
 	if r.row.EdgeFeatures, bad = floats(c, first, end, &r.more.edges); bad >= 0 && width > 0 {
 		r.inexact(c, first+bad, bad%width, "edge", bad/width)
 	}
@@ -180,6 +181,7 @@ func (r *rowReader) readGraphFeatures(c *column.Column, i int) {
 		first, end = c.List(first)
 	}
 	var bad int
+	note(&r.met.graph, end-first)
 	if r.row.GraphFeatures, bad = floats(c, first, end, &r.more.graph); bad >= 0 {
 		r.fail(graph.CategoryOutOfRange, "feature %d of the graph is %s in %s: float32, as which features are scored, holds every integer "+
 			"from -%d to %d only", bad, appendInt(nil, c, first+bad), c.Field.Name, graph.MaxExactInt, graph.MaxExactInt)

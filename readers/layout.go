@@ -29,10 +29,21 @@ type shardReader interface {
 	block(limit int64, bytes int) (rows int64, err error)
 	// group is the number of the group that is read, -1 before the first one.
 	group() int
-	// width is the number of features of the first graph with nodes, 0 before it.
-	width() int
+	// widths are the numbers of features of a node, of an edge and of a graph in the first graphs that have some, 0 before
+	// them.
+	widths() widths
 	// close closes the files. It is called once.
 	close() error
+}
+
+// widths are numbers of features, 0 where none was met.
+type widths struct{ node, edge, graph int }
+
+// note takes a width where none was met before.
+func note(met *int, width int) {
+	if *met == 0 && width > 0 {
+		*met = width
+	}
 }
 
 // layoutOf returns the layout with a name. Another layout is a file like rows.go, a name in graph.Layouts and a line

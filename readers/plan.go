@@ -294,9 +294,9 @@ func (p *Plan) limit(n int64) {
 func (p *Plan) Width(ctx context.Context) (int, error) {
 	var first error
 	for i := range p.Shards {
-		width, err := p.peek(ctx, &p.Shards[i])
-		if err == nil && width > 0 {
-			return width, nil
+		met, err := p.peek(ctx, &p.Shards[i], Wanted{Inputs: graph.Inputs{Weights: true}}, func(w widths) bool { return w.node > 0 })
+		if err == nil && met.node > 0 {
+			return met.node, nil
 		}
 		if ctx.Err() != nil {
 			return 0, ctx.Err()
@@ -306,6 +306,28 @@ func (p *Plan) Width(ctx context.Context) (int, error) {
 		}
 	}
 	return 0, first
+}
+
+// FurtherWidths are the numbers of features of an edge and of a graph in edge_attr and graph_attr, as the first graphs with
+// some have them in the first shard that has the column. They are 0 where there are none, and where they are bytes, whose
+// width only a model knows. width is that of the features of nodes. Errors are those of a Source.
+func (p *Plan) FurtherWidths(ctx context.Context, width int) (edge, graphs int, err error) {
+	edge, err = p.furtherWidth(ctx, graph.InputEdgeAttr, Wanted{Width: width, Inputs: graph.Inputs{EdgeWidth: 1}}, func(w widths) int { return w.edge })
+	if err != nil {
+		return 0, 0, err
+	}
+	graphs, err = p.furtherWidth(ctx, graph.InputGraphAttr, Wanted{Width: width, Inputs: graph.Inputs{GraphWidth: 1}}, func(w widths) int { return w.graph })
+	return edge, graphs, err
+}
+
+// furtherWidth is one of FurtherWidths.
+func (p *Plan) furtherWidth(ctx context.Context, column graph.InputColumn, want Wanted, of func(widths) int) (int, error) {
+	at := slices.IndexFunc(p.Shards, func(s Shard) bool { return s.File.binding[column] >= 0 && s.Rows > 0 })
+	if at < 0 {
+		return 0, nil
+	}
+	met, err := p.peek(ctx, &p.Shards[at], want, func(w widths) bool { return of(w) > 0 })
+	return of(met), err
 }
 
 // Present returns the paths under their roots of all files that exist, readable and finished or not.

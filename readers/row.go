@@ -18,7 +18,7 @@ type rowReader struct {
 	rel      string
 	form     *edgeForm // of the file
 	want     *Wanted
-	width    int // the width of the first graph with nodes, 0 before it
+	met      widths
 	graphIDs graph.IDKind
 	nodeIDs  graph.IDKind
 
@@ -263,13 +263,7 @@ func (r *rowReader) setFeatures(c *column.Column, first, end, width int) {
 	if r.row.Features, bad = floats(c, first, end, &r.plain); bad >= 0 && width > 0 {
 		r.inexact(c, first+bad, bad%width, "node", bad/width)
 	}
-	r.note(width)
-}
-
-func (r *rowReader) note(width int) {
-	if r.width == 0 && width > 0 {
-		r.width = width
-	}
+	note(&r.met.node, width)
 }
 
 // readEdges reads edge_index, or source and target.

@@ -115,7 +115,7 @@ func (s *rowsShard) open(cfg Config, in graph.Inputs) error {
 
 func (s *rowsShard) group() int { return s.at }
 
-func (s *rowsShard) width() int { return s.rows.width }
+func (s *rowsShard) widths() widths { return s.rows.met }
 
 func (s *rowsShard) close() error {
 	if s.in != nil {

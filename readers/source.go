@@ -100,29 +100,27 @@ func (s *Source) fill(ctx context.Context) error {
 // Close closes the files of the shard.
 func (s *Source) Close() error { return s.in.close() }
 
-// peek looks for the number of features in a shard.
-func (p *Plan) peek(ctx context.Context, s *Shard) (int, error) {
+// peek reads a shard until done, and returns the numbers of features that it has met.
+func (p *Plan) peek(ctx context.Context, s *Shard, want Wanted, done func(widths) bool) (met widths, err error) {
 	if s.Rows == 0 {
-		return 0, nil
+		return met, nil
 	}
-	src, err := p.Open(ctx, s, Wanted{Inputs: graph.Inputs{Weights: true}})
+	src, err := p.Open(ctx, s, want)
 	if err != nil {
-		return 0, err
+		return met, err
 	}
 	defer src.Close()
 	for {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return met, err
 		}
 		_, err := src.Next(ctx)
-		width := src.in.width()
+		met = src.in.widths()
 		switch {
 		case err != nil && err != io.EOF:
-			return 0, err
-		case width > 0:
-			return width, nil
-		case err == io.EOF:
-			return 0, nil
+			return met, err
+		case done(met), err == io.EOF:
+			return met, nil
 		}
 	}
 }

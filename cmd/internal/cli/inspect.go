@@ -56,14 +56,9 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 	if err != nil {
 		return err
 	}
-	var width int
-	if len(in.Plan.Shards) > 0 {
-		if width, err = in.Plan.Width(ctx); err != nil {
-			e.log.WarnContext(ctx, "the width of the features is not known", "error", err)
-		}
-	}
+	width := e.widths(ctx, in.Plan)
 	var nodes, edges histogram
-	found, err := in.Scan(ctx, run.Served{}.Wanted(width), pipeline.Config{}, run.Observer{
+	found, err := in.Scan(ctx, run.Served{}.Wanted(width.node), pipeline.Config{}, run.Observer{
 		Batch: func(b *graph.Batch) {
 			for g := range b.Graphs() {
 				nodes.add(b.GraphNodes(g))
@@ -95,6 +90,37 @@ func (e *env) inspect(ctx context.Context, cfg run.Config) error {
 		return &run.OutcomeError{Code: code, Message: "files were refused: " + display.Plural(int64(len(refused)), "file"), Said: true}
 	}
 	return in.Outcome(0, true, nil, 0) // what is not finished
+}
+
+// inputWidths are the numbers of features of a node, an edge and a graph, 0 where they are not known.
+type inputWidths struct{ node, edge, graph int }
+
+// widths looks for the numbers of features in an input, and warns where it cannot.
+func (e *env) widths(ctx context.Context, plan *readers.Plan) (w inputWidths) {
+	if len(plan.Shards) == 0 {
+		return w
+	}
+	var err error
+	if w.node, err = plan.Width(ctx); err != nil {
+		e.log.WarnContext(ctx, "the width of the features is not known", "error", err)
+		return w
+	}
+	if w.edge, w.graph, err = plan.FurtherWidths(ctx, w.node); err != nil {
+		e.log.WarnContext(ctx, "the widths of the features of edges and graphs are not known", "error", err)
+	}
+	return w
+}
+
+// String names those that are known.
+func (w inputWidths) String() string {
+	text := fmt.Sprintf("%d features a node", w.node)
+	if w.edge > 0 {
+		text += fmt.Sprintf(", %d an edge", w.edge)
+	}
+	if w.graph > 0 {
+		text += fmt.Sprintf(", %d a graph", w.graph)
+	}
+	return text
 }
 
 // sayLacking says which other files than those that are refused lack a column that only some models read and the user
@@ -141,9 +167,9 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 	}
 }
 
-func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width int, nodes, edges *histogram) {
+func printSizes(w io.Writer, plan *readers.Plan, result *pipeline.Result, width inputWidths, nodes, edges *histogram) {
 	c := result.Counts
-	fmt.Fprintf(w, "layout %s, %s in %s, %d features a node\n  graph_id %s, node_id %s\n",
+	fmt.Fprintf(w, "layout %s, %s in %s, %s\n  graph_id %s, node_id %s\n",
 		plan.Layout, display.Plural(int64(len(plan.Files)), "file"), display.Plural(int64(len(plan.Shards)), "shard"), width, plan.GraphIDs, plan.NodeIDs)
 	fmt.Fprintf(w, "  graphs %s, nodes %s, edges %s\n", humanize.Comma(c.Scored), humanize.Comma(c.Nodes), humanize.Comma(c.Edges))
 	if c.Quarantined > 0 {

@@ -17,9 +17,12 @@ type inspection struct {
 	Layout     string               `json:"layout"`
 	Shards     int                  `json:"shards"`
 	// FeatureWidth is the number of features of a node, 0 where it is not known.
-	FeatureWidth int    `json:"feature_width"`
-	GraphID      string `json:"graph_id"`
-	NodeID       string `json:"node_id"`
+	FeatureWidth int `json:"feature_width"`
+	// EdgeFeatureWidth and GraphFeatureWidth are those of edge_attr and graph_attr, 0 where there are none or they are bytes.
+	EdgeFeatureWidth  int    `json:"edge_feature_width"`
+	GraphFeatureWidth int    `json:"graph_feature_width"`
+	GraphID           string `json:"graph_id"`
+	NodeID            string `json:"node_id"`
 	// Graphs can be scored, and Nodes and Edges are theirs; QuarantinedByCode counts the others.
 	Graphs            int64                `json:"graphs"`
 	Nodes             int64                `json:"nodes"`
@@ -55,12 +58,12 @@ type inspectedSizes struct {
 	P99  int     `json:"p99_at_most"`
 }
 
-func newInspection(in *run.Input, found *run.Scanned, width int, refused []record.RefusedFile, nodes, edges *histogram) *inspection {
+func newInspection(in *run.Input, found *run.Scanned, width inputWidths, refused []record.RefusedFile, nodes, edges *histogram) *inspection {
 	p, c := in.Plan, &found.Result.Counts
 	o := &inspection{
 		Files: []inspectedFile{}, Refused: append([]record.RefusedFile{}, refused...), Ignored: append([]string{}, p.LeftOut.Other...),
 		Unfinished: append([]string{}, p.LeftOut.Unfinished...), LeftOut: in.LeftOut(), Layout: p.Layout, Shards: len(p.Shards),
-		FeatureWidth: width, GraphID: p.GraphIDs.String(), NodeID: p.NodeIDs.String(), Graphs: c.Scored, Nodes: c.Nodes, Edges: c.Edges,
+		FeatureWidth: width.node, EdgeFeatureWidth: width.edge, GraphFeatureWidth: width.graph, GraphID: p.GraphIDs.String(), NodeID: p.NodeIDs.String(), Graphs: c.Scored, Nodes: c.Nodes, Edges: c.Edges,
 		QuarantinedByCode: map[graph.Code]int64{}, NodesOfAGraph: nodes.sizes(), EdgesOfAGraph: edges.sizes(),
 	}
 	for code, n := range c.Codes {
