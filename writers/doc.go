@@ -8,7 +8,7 @@
 //     [Compare] does the same without a lock.
 //   - The quarantine file of a part, _quarantine/<part>.jsonl, has one line for every graph that was not scored.
 //   - The record of a run, _runs/<id>.json, is in package record. It and the lock are the only files that speak of time
-//     and machines: equal work gives equal bytes in all others.
+//     and machines: equal work has equal bytes in all others.
 //
 // README.md beside this file specifies every file of an output.
 //

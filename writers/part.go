@@ -118,7 +118,7 @@ func (p *Part) Commit(ctx context.Context) error {
 	return nil
 }
 
-// settle gives the files their names, unless the part was made again and came out the same.
+// settle renames the files to their names, unless the part was made again and came out the same.
 func (p *Part) settle() error {
 	same, err := p.unchanged()
 	if err != nil {

@@ -50,7 +50,7 @@ func Standing(rec *record.Run) (scored, quarantined int64) {
 	return scored, quarantined
 }
 
-// Watched is a job as metrics tell it from others.
+// Watched is a job as metrics distinguish it from others.
 func Watched(job *jobs.Job) observe.Job {
 	of := observe.Job{Name: job.Name, Output: absolute(job.Output.Path)}
 	if job.Series != nil {

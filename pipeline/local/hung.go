@@ -18,7 +18,7 @@ const (
 )
 
 // check replaces the worker's process where it hangs, until ctx ends. Either it is stopped (SIGSTOP), or deadlocked:
-// it gives no answer to a health check while it uses next to no CPU time and each of its threads sleeps. A worker
+// it does not answer a health check while it uses next to no CPU time and each of its threads sleeps. A worker
 // that computes, waits for a disk or for a CPU is neither, however long it takes: calls have their deadline for that.
 func (w *worker) check(ctx context.Context) {
 	every := w.cfg.HungAfter / hangChecks

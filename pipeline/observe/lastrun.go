@@ -8,7 +8,7 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// Job is whose figures they are. Two jobs of one name are told apart by their files and outputs.
+// Job is whose figures they are. Two jobs of one name are distinguished by their files and outputs.
 type Job struct {
 	// Name is the label job of every metric.
 	Name string

@@ -14,7 +14,7 @@ import (
 const (
 	// limitEvery is the least time between two warnings of one cause.
 	limitEvery = time.Second
-	// limitCauses is how many causes are told apart at once.
+	// limitCauses is how many causes are distinguished at once.
 	limitCauses = 256
 	// repeatedKey is the attribute that counts the warnings of a cause that were left out before a line.
 	repeatedKey = "repeated"

@@ -50,7 +50,7 @@ func (n *tally) attributes() []attribute.KeyValue {
 	}
 }
 
-// Label gives every span that ends from now on attributes, as key and value in turn. Nil does nothing.
+// Label adds attributes, as key and value in turn, to every span that ends from now on. Nil does nothing.
 func (t *Traces) Label(attributes ...string) {
 	if t == nil {
 		return

@@ -212,9 +212,9 @@ func inputs(r *scoringv1.GetModelResponse) (graph.Inputs, error) {
 		case seen[name]:
 			return in, fmt.Errorf("inputs names %s twice", name)
 		case width < 1 || width > math.MaxInt32:
-			return in, fmt.Errorf("inputs gives %s the width %d", sentence(name), width)
+			return in, fmt.Errorf("inputs has %s with the width %d", sentence(name), width)
 		case name == "x" && width != int(r.GetInFeatures()):
-			return in, fmt.Errorf("inputs gives x the width %d, but in_features is %d", width, r.GetInFeatures())
+			return in, fmt.Errorf("inputs has x with the width %d, but in_features is %d", width, r.GetInFeatures())
 		}
 		seen[name] = true
 		switch name {

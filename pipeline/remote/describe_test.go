@@ -200,8 +200,8 @@ func TestDescribeContract(t *testing.T) {
 		"output of edges": {func(m *model) { m.Level, m.Outputs = "edge", []string{"source"} }, `outputs has the name "source"`},
 		"other input":     {func(m *model) { m.Inputs = takes("x", 1, "pos", 3) }, `inputs names the column "pos", which this version of graphscore does not know`},
 		"input twice":     {func(m *model) { m.Inputs = takes("edge_attr", 1, "edge_attr", 3) }, "inputs names edge_attr twice"},
-		"no width":        {func(m *model) { m.Inputs = takes("edge_attr", 0) }, "inputs gives edge_attr the width 0"},
-		"another width":   {func(m *model) { m.Inputs = takes("x", 2) }, "inputs gives x the width 2, but in_features is 1"},
+		"no width":        {func(m *model) { m.Inputs = takes("edge_attr", 0) }, "inputs has edge_attr with the width 0"},
+		"another width":   {func(m *model) { m.Inputs = takes("x", 2) }, "inputs has x with the width 2, but in_features is 1"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -39,7 +39,7 @@ func (d *Dates) WriteHTML(w io.Writer) error {
 		join            func(a, b float64) float64
 		format          func(float64) string
 	}{
-		{"graphs", "Graphs scored", "In the parts that stand.",
+		{"graphs", "Graphs scored", "In the parts that exist.",
 			func(d *Date) (float64, bool) { return float64(d.Scored), true }, func(a, b float64) float64 { return a + b }, compact},
 		{"quarantine", "Quarantine", "Share of the graphs that were not scored, the largest where dates share a bar.",
 			func(d *Date) (float64, bool) { return d.Share, d.Quarantined > 0 }, larger, display.Percent},

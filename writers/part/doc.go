@@ -10,7 +10,7 @@
 // Context: the column writers of arrow/go v15 build one zstd encoder per page and core, hash every value of a
 // column with a dictionary, repeat a graph's id for each of its nodes, drop errors of dictionary pages, and list
 // the encodings of a column whose dictionary was given up in the random order of a Go map, so that equal rows
-// give different bytes. Decision: values are laid out as pages here: plain, as runs of dictionary indices (graph
+// make different bytes. Decision: values are laid out as pages here: plain, as runs of dictionary indices (graph
 // ids), or as packed indices of the dictionary 0, 1, 2, ... (node ids that are numbers below 65,536). One encoder
 // per part compresses them; arrow's page writer and metadata builders write headers and footer. Rows are cut into
 // blocks (pages) and row groups by their number and plain size alone. Price: some 400 lines, and the tests that

@@ -72,7 +72,7 @@ type Target interface {
 	Tell() int64
 }
 
-// Sizes are after how much rows are cut into pages and row groups. Zero means the default; other values give other
+// Sizes are after how much rows are cut into pages and row groups. Zero means the default; other values make other
 // bytes, and are for tests with few rows.
 type Sizes struct {
 	// BlockRows is the number of rows of a page, GroupBytes the plain size of a row group.

@@ -28,12 +28,12 @@ func endingOf(err error) ending {
 	return ending{run.ExitCode(err), strings.TrimSpace(err.Error())}
 }
 
-// bindJSON gives every command --json; what says what its object is.
+// bindJSON binds --json, which every command has; what says what its object is.
 func (e *env) bindJSON(cmd *cobra.Command, what string) {
 	cmd.Flags().BoolVar(&e.asJSON, "json", false, what+", and nothing else there; it has code and error, however the command ends")
 }
 
-// bindFormat gives a command --format, and --json, which is short for --format json.
+// bindFormat binds --format of a command, and --json, which is short for --format json.
 func (e *env) bindFormat(cmd *cobra.Command, format *string) {
 	cmd.Flags().StringVar(format, "format", "text", "output as text or json")
 	e.bindJSON(cmd, "print one JSON object on standard output, as --format json does")

@@ -53,7 +53,7 @@ func (e *env) monitor(what string) *monitor {
 	return m
 }
 
-// label gives every line from now on an attribute.
+// label adds an attribute to every line from now on.
 func (e *env) label(key, value string) {
 	e.log = e.log.With(key, value)
 	if e.voice != nil {

@@ -4,7 +4,7 @@
 //	go run ./cmd/internal/house [DIR]      # the top of a checkout, by default this one; `make house`
 //
 // An arrow leads from a file to another one of its folder of which it uses a name: a function, type, variable,
-// constant, method or field. Files stand in an order in which as few arrows as possible run upward, from a file to one
+// constant, method or field. Files are in an order in which as few arrows as possible run upward, from a file to one
 // above it; without circles none does. The floor of a file is one above the highest of those that it uses, arrows
 // upward left out. The order inside a circle is found by greedy choice and then by moving single files: it is good, and
 // the same each time, but not proven to be the best.

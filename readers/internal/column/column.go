@@ -220,7 +220,7 @@ func shift(s []int32, n, by int) []int32 {
 type Values interface {
 	// Len is the number of values.
 	Len() int
-	// AddNull adds a value that stands for one that is missing.
+	// AddNull adds a value in the place of one that is missing.
 	AddNull()
 	// size is about how many bytes they take in memory.
 	size() int
