@@ -27,6 +27,17 @@ TYPES: dict[str, pa.DataType] = {
     "node_ids": pa.list_(pa.string()),
 }
 
+X = [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]
+EDGES = [[0, 1, 2], [1, 2, 0]]
+GOOD: Row = {"node_feat": X, "edge_index": EDGES, "edge_weight": [1.0, 2.0, 3.0]}
+FURTHER: Row = {
+    "node_feat": X,
+    "edge_index": EDGES,
+    "edge_attr": [[1.0, 2.0]] * 3,
+    "edge_type": [0, 4, 2],
+    "graph_attr": [1.0, 2.0, 3.0, 4.0],
+}
+
 
 def row_of(graph: Graph) -> Row:
     """A graph as a row."""
