@@ -219,6 +219,12 @@ def rows() -> list[Case]:
             ],
         ),
         Case(
+            "columns in another order",
+            identity,
+            lambda _, g: g.x[:, [3, 0, 0, 2]],
+            [step("o", "take", "x", columns=[3, 0, 0, 2])],
+        ),
+        Case(
             "embedding of nodes",
             nn.ModuleList([nn.Embedding(3, 2), nn.Embedding(4, 2)]),
             lambda m, g: m[0](g.x[:, 2].long()) + m[1](g.x[:, 0].long()),

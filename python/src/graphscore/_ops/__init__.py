@@ -100,6 +100,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "spread": ends.SPREAD,
     "subtract": arithmetic.SUBTRACT,
     "sum_pool": pool.SUM,
+    "take": columns.TAKE,
     "transformer": transformer.OPERATION,
 }
 """What a step's `op` in config.json may be."""

@@ -2,6 +2,7 @@
 
     concatenate: [., C1], [., C2], ... -> [., C1 + C2 + ...];  torch.cat(..., dim=-1), JumpingKnowledge("cat")
     slice:       [., C] -> [., stop - start], the columns from start to before stop
+    take:        [., C] -> [., len(columns)], the columns with these numbers, in their order; x[:, columns]
     maximum:     [., C], [., C], ... -> [., C], the largest of each element; JumpingKnowledge("max")
     minimum:     the smallest of each element
     constant:    rows of the first input -> [., width], each `value`
@@ -47,6 +48,16 @@ def _read_slice(spec: StepSpec) -> Step:
     return Step(value.kind, stop - start, _always(run))
 
 
+def _read_take(spec: StepSpec) -> Step:
+    value = spec.value(0)
+    columns = np.array(spec.counts("columns", value.width))
+
+    def run(values: Sequence[Floats], _: Graphs) -> Floats:
+        return np.take(values[0], columns, axis=1)
+
+    return Step(value.kind, len(columns), _always(run))
+
+
 def _reader_of_extreme(function: np.ufunc) -> Callable[[StepSpec], Step]:
     def read(spec: StepSpec) -> Step:
         value = spec.same()
@@ -78,6 +89,7 @@ def _always(run: Function) -> Callable[[Compiler], Function]:
 
 CONCATENATE: Final = Operation(_read_concatenate, inputs=(1, _MANY))
 SLICE: Final = Operation(_read_slice, frozenset({"start", "stop"}))
+TAKE: Final = Operation(_read_take, frozenset({"columns"}))
 MAXIMUM: Final = Operation(_reader_of_extreme(np.maximum), inputs=(1, _MANY))
 MINIMUM: Final = Operation(_reader_of_extreme(np.minimum), inputs=(1, _MANY))
 CONSTANT: Final = Operation(_read_constant, frozenset({"width", "value"}))

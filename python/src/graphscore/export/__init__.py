@@ -9,13 +9,15 @@ scoring the folder needs neither.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from graphscore.export._error import ExportError
+from graphscore.export._error import ExportError, ExportWarning
+from graphscore.export._exported import Exported
 
-__all__ = ["ExportError", "from_pyg", "load_state_dict"]
+__all__ = ["ExportError", "ExportWarning", "Exported", "from_pyg", "load_state_dict"]
 
 
 def from_pyg(
@@ -27,7 +29,7 @@ def from_pyg(
     outputs: Sequence[str] | None = None,
     name: str | None = None,
     arguments: Mapping[str, str] | None = None,
-) -> None:
+) -> Exported:
     """Write a trained PyTorch Geometric module as a model folder that computes the same scores without PyTorch.
 
     The module's forward is traced, not run on data; what it returns is the table of scores. Before the folder gets its
@@ -40,10 +42,16 @@ def from_pyg(
         folder: the model folder: new, empty, or of a model, which is replaced.
         example: a torch_geometric.data.Data object, or a mapping of forward's arguments. It says which columns there
             are, how wide they are and which are integers; its values are one of the graphs that are compared.
-        level: 'node', 'edge' or 'graph', to be told where forward returns another one.
+        level: 'node', 'edge' or 'graph': an error where forward returns another one.
         outputs: a name for each number that forward returns for a row; default: 'score', or 'score_0', 'score_1', ...
         name: the model's name; default: the name of the module's class.
         arguments: what of a graph an argument or attribute with another name is, e.g. {'z': 'x', 'u': 'graph_attr'}.
+
+    Returns:
+        what the folder reads and returns, and the sentences of the warnings.
+
+    Warns:
+        ExportWarning: the folder scores a kind of graph, as one without edges, for which the module raises.
 
     Raises:
         ExportError: the module cannot be exported exactly; the message names the step, the line of its forward, and
@@ -53,7 +61,10 @@ def from_pyg(
         from graphscore.export import _pyg  # noqa: PLC0415 - needs PyTorch
     except ImportError as error:
         raise _missing("from_pyg", error) from error
-    _pyg.from_pyg(module, folder, example=example, level=level, outputs=outputs, name=name, arguments=arguments)
+    made = _pyg.from_pyg(module, folder, example=example, level=level, outputs=outputs, name=name, arguments=arguments)
+    for said in made.warnings:
+        warnings.warn(said, ExportWarning, stacklevel=2)
+    return made
 
 
 def load_state_dict(module: Any, state: Mapping[str, Any]) -> None:

@@ -1,17 +1,16 @@
-"""Operators between values, reductions, and products with constant matrices."""
+"""Operators between values."""
 
 from __future__ import annotations
 
 import math
 import operator
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import torch
 
 from graphscore.export._mapper import Handler, Mapper, whole
-from graphscore.export._shapes import arrange, columns, getitem, made, spread, trail_dim
+from graphscore.export._shapes import arrange, made, spread
 from graphscore.export._values import (
     PLURALS,
     Count,
@@ -20,7 +19,6 @@ from graphscore.export._values import (
     Filled,
     GraphOf,
     Rows,
-    Stacked,
     Unknown,
     Value,
 )
@@ -32,11 +30,15 @@ _OPERATORS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "divide": operator.truediv,
 }
 _NEUTRAL: Final = {"add": 0.0, "subtract": 0.0, "multiply": 1.0, "divide": 1.0}
-_CELLS: Final = 1 << 22  # of a matrix that does the same to each part of a row
-
-_EXTREMES: Final = {"max": "maximum", "min": "minimum"}
-
-Reduction = str  # sum, mean, max, min
+_POWERS: Final[dict[float, tuple[str, ...]]] = {
+    -2: ("square", "reciprocal"),
+    -1: ("reciprocal",),
+    -0.5: ("sqrt", "reciprocal"),
+    0.5: ("sqrt",),
+    1: (),
+    2: ("square",),
+    4: ("square", "square"),
+}
 
 
 def binary(m: Mapper, op: str, a: Value, b: Value) -> Value:
@@ -162,14 +164,14 @@ def _embeddings(m: Mapper, a: Value, b: Value) -> Rows | None:
     one, other = m.steps.get(a.step), m.steps.get(b.step)
     if one is None or other is None or {one["op"], other["op"]} != {"embedding"} or one["inputs"] != other["inputs"]:
         return None
-    step = m.steps.add(
+    step = m.step(
         str(one["name"]),
         "embedding",
         one["inputs"],
+        a.width,
         columns=[*one["columns"], *other["columns"]],
         tables=[*one["tables"], *other["tables"]],
     )
-    m.widths[step] = a.width
     return Rows(step, a.kind, a.trail, a.lead)
 
 
@@ -207,16 +209,21 @@ def neg(m: Mapper, input: Value) -> Value:
 
 def power(m: Mapper, input: Value, exponent: Any) -> Value:
     """Input ** exponent, for a few exponents."""
-    if isinstance(input, Rows) and exponent in (1, 2, 3, 0.5, -1):
-        if exponent == 3:  # noqa: PLR2004
-            return binary(m, "multiply", power(m, input, 2), input)
-        function = {2: "square", 0.5: "sqrt", -1: "reciprocal"}.get(exponent)
-        return input if function is None else m.rows("activation", input, input.trail, function=function)
-    raise m.error(f"the power {exponent} of {_kind(input)} has no equal; 2, 3, 0.5 and -1 have")
+    if isinstance(exponent, torch.Tensor) and exponent.numel() == 1:
+        exponent = exponent.item()
+    if isinstance(input, Rows) and exponent == 3:  # noqa: PLR2004
+        return binary(m, "multiply", power(m, input, 2), input)
+    if isinstance(input, Rows) and isinstance(exponent, (int, float)) and exponent in _POWERS:
+        for function in _POWERS[exponent]:
+            input = m.rows("activation", input, input.trail, function=function)  # noqa: A001
+        return input
+    said = f"power {exponent}" if isinstance(exponent, (int, float)) else f"power by {kind_of(exponent)}"
+    known = ", ".join(f"{one:g}" for one in sorted([*_POWERS, 3]))
+    raise m.error(f"the {said} of {kind_of(input)} has no equal; those by {known} have")
 
 
-def _kind(value: Value) -> str:
-    return whole(value) if isinstance(value, Rows) else f"a {type(value).__name__}"
+def kind_of(value: Value) -> str:
+    return whole(value) if isinstance(value, Rows) else f"a {type(value).__name__.lower()}"
 
 
 def maximum(m: Mapper, input: Value, other: Value) -> Value:
@@ -233,249 +240,23 @@ def minimum(m: Mapper, input: Value, other: Value) -> Value:
     raise m.error("a minimum with a constant has no equal here; write clamp")
 
 
-# Reductions.
-
-
-def reduce_(m: Mapper, how: Reduction, value: Value, dim: Any, keepdim: bool) -> Value:
-    """Reduce rows over some of their dimensions; None: all."""
-    if isinstance(value, Stacked):
-        return _stacked(m, how, value, dim)
-    if isinstance(value, GraphOf) and how == "max" and dim is None:
-        return Count("graph", last=True)
-    if isinstance(value, (EdgeIndex, EdgeEnd)) and how == "max" and dim is None:
-        return Unknown("the largest node number of an edge is not the number of nodes; use x.size(0)")
-    if not isinstance(value, Rows):
-        raise m.error(f"{how} of {_kind(value)} has no equal among the steps of a model folder")
-    dims = range(value.dims) if dim is None else [dim] if isinstance(dim, int) else dim
-    places = sorted({d + value.dims if d < 0 else d for d in dims}, reverse=True)
-    for place in places:
-        if value.lead and place == 0:
-            value = _pool_all(m, how, value, keepdim=keepdim)
-        else:
-            value = _trail(m, how, value, place, keepdim=keepdim)
-    return value
-
-
-def _stacked(m: Mapper, how: Reduction, value: Stacked, dim: Any) -> Value:
-    if dim != 0:
-        raise m.error("torch.stack(..., dim=0) may only be reduced over dim 0; stack along dim=1 or dim=-1")
-    if how in _EXTREMES:
-        return m.rows(_EXTREMES[how], value.parts[0], value.parts[0].trail, value.parts)
-    total: Value = value.parts[0]
-    for part in value.parts[1:]:
-        total = binary(m, "multiply" if how == "prod" else "add", total, part)
-    if how == "prod":
-        return total
-    return total if how == "sum" else binary(m, "divide", total, len(value.parts))
-
-
-def _pool_all(m: Mapper, how: Reduction, value: Rows, *, keepdim: bool) -> Rows:
-    if value.kind == "graph":  # the only row of the graph
-        return Rows(value.step, "graph", value.trail, keepdim, value.pick, value.integer, value.cut)
-    return Rows(pool(m, how, value).step, "graph", value.trail, keepdim)
-
-
-def pool(m: Mapper, how: Reduction, value: Rows) -> Rows:
-    """Reduce the nodes or edges of each graph."""
-    if how == "prod":
-        raise m.error(f"a product over the {PLURALS[value.kind]} of a graph has no equal; sum, mean, max and min have")
-    step = m.emit(f"{how}_pool", value.width, [value])
-    return Rows(step, "graph", value.trail)
-
-
-def _trail(m: Mapper, how: Reduction, value: Rows, dim: int, *, keepdim: bool) -> Value:
-    place = trail_dim(m, value, dim)
-    if how == "sum" and len(value.trail) == 1 and value.pick is None:
-        product = m.steps.get(value.step)
-        if product is not None and product["op"] == "multiply" and len(product["inputs"]) == 2:  # noqa: PLR2004
-            step = m.steps.add(m.hint, "dot", product["inputs"])
-            m.widths[step] = 1
-            return Rows(step, value.kind, (1,) if keepdim else (), value.lead)
-    if how == "prod":
-        raise m.error(f"a product over columns of {whole(value)} has no equal here; multiply them one by one")
-    if how in ("max", "min"):
-        pieces = columns(m, value).unbind(place)
-        parts = [arrange(m, value, lambda _, piece=piece: piece) for piece in pieces]  # type: ignore[misc]
-        result = m.rows(_EXTREMES[how], value, parts[0].trail, parts) if len(parts) > 1 else parts[0]
-    else:
-        result = along(m, value, lambda eye: getattr(eye, how)(place + 1))
-    return arrange(m, result, lambda numbers: numbers.unsqueeze(place)) if keepdim else result
-
-
-def along(m: Mapper, rows: Rows, function: Callable[[torch.Tensor], torch.Tensor]) -> Rows:
-    """Apply a linear function of the trail, given for tensors [rows, *trail], as a product with its matrix."""
-    eye = torch.eye(rows.width, dtype=torch.float64).reshape(rows.width, *rows.trail)
-    result = function(eye)
-    if result.numel() > _CELLS:
-        raise m.error(
-            f"it would be a matrix of {result.numel()} numbers for {whole(rows)}; rewrite it with fewer columns"
-        )
-    weight = result.reshape(rows.width, -1).T
-    return m.rows("linear", rows, tuple(result.shape[1:]), weight=m.tensor(weight, "weight"))
-
-
-def _reduction(how: Reduction) -> Handler:
-    def handler(
-        m: Mapper, input: Value, dim: Any = None, keepdim: bool = False, *, axis: Any = None, dtype: Any = None
-    ) -> Value:
-        return reduce_(m, how, input, dim if axis is None else axis, keepdim)
-
-    return handler
-
-
-def var(
-    m: Mapper,
-    input: Value,
-    dim: Any = None,
-    unbiased: bool = True,
-    keepdim: bool = False,
-    *,
-    correction: int | None = None,
-) -> Value:
-    """torch.var over one dimension of columns."""
-    if not isinstance(input, Rows) or not isinstance(dim, int):
-        raise m.error("a variance has an equal only over one dimension of columns, as dim=-1")
-    count = input.trail[trail_dim(m, input, dim)]
-    less = (1 if unbiased else 0) if correction is None else correction
-    if count <= less:
-        raise m.error(f"a variance of {count} columns is not a number")
-    away = binary(m, "subtract", input, reduce_(m, "mean", input, dim, keepdim=True))
-    total = reduce_(m, "sum", m.rows("activation", away, away.trail, function="square"), dim, keepdim)
-    return binary(m, "divide", total, count - less)
-
-
-def std(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:
-    """torch.std over one dimension of columns."""
-    value = var(m, input, *args, **kwargs)
-    return m.rows("activation", value, value.trail, function="sqrt")
-
-
-def _extreme(how: Reduction) -> Handler:
-    """Max and min return the places too where a dimension is given, and compare two tensors."""
-
-    def handler(m: Mapper, input: Value, dim: Any = None, keepdim: bool = False) -> Value:
-        if isinstance(dim, Rows):
-            return maximum(m, input, dim) if how == "max" else minimum(m, input, dim)
-        value = reduce_(m, how, input, dim, keepdim)
-        places = Unknown(f"the places that {how} returns have no equal among the steps of a model folder")
-        return value if dim is None else (value, places)
-
-    return handler
-
-
-# Products.
-
-
-def linear(m: Mapper, input: Value, weight: Value, bias: Value = None) -> Value:
-    """F.linear: of the last dimension."""
-    input = made(m, input)  # noqa: A001
-    if not isinstance(input, Rows) or not isinstance(weight, torch.Tensor):
-        raise m.error(
-            "a product with a matrix that depends on the graph has no equal among the steps of a model folder"
-        )
-    if weight.dim() == 1:
-        weight = weight[None]
-    if not input.trail or input.trail[-1] != weight.shape[1]:
-        raise m.error(f"{whole(input)} does not fit a weight of shape {list(weight.shape)}, which is [out, in]")
-    if len(input.trail) > 1:
-        result = along(m, input, lambda eye: eye @ weight.double().T)
-        return result if bias is None else binary(m, "add", result, bias)
-    keys = {"weight": m.tensor(weight, "weight")}
-    if bias is not None:
-        keys["bias"] = m.tensor(bias.expand(weight.shape[0]), "bias", of=bias)
-    return m.rows("linear", input, (weight.shape[0],), **keys)
-
-
-def matmul(m: Mapper, input: Value, other: Value) -> Value:
-    """Rows @ matrix."""
-    if isinstance(input, Rows) and isinstance(other, torch.Tensor):
-        if other.dim() == 1:
-            return getitem(m, linear(m, input, other[None]), (Ellipsis, 0))
-        if other.dim() == 2:  # noqa: PLR2004
-            return linear(m, input, other.T)
-    if isinstance(input, torch.Tensor) and isinstance(other, Rows) and not other.lead:
-        return linear(m, other, input)
-    if any(isinstance(value, Unknown) for value in (input, other)):
-        raise m.error(next(value.reason for value in (input, other) if isinstance(value, Unknown)))
-    raise m.error(
-        "a product of two values of the graph has no equal among the steps of a model folder; for edges write"
-        " (x[src] * x[dst]).sum(dim=-1)"
-    )
-
-
-def bilinear(m: Mapper, input1: Value, input2: Value, weight: Value, bias: Value = None) -> Value:
-    """F.bilinear: for each output the product of both rows with a matrix."""
-    if not (isinstance(input1, Rows) and isinstance(input2, Rows) and len(input1.trail) == len(input2.trail) == 1):
-        raise m.error("a bilinear product of other than two values of rows has no equal here")
-    out, first, second = weight.shape
-    matrix = weight.permute(0, 2, 1).reshape(out * second, first)
-    left = arrange(m, linear(m, input1, matrix), lambda numbers: numbers.reshape(out, second))
-    right = arrange(m, input2, lambda numbers: numbers.expand(out, second))
-    result = reduce_(m, "sum", binary(m, "multiply", left, right), -1, keepdim=False)
-    return result if bias is None else binary(m, "add", result, bias)
-
-
-def addmm(m: Mapper, input: Value, mat1: Value, mat2: Value) -> Value:
-    """Input + mat1 @ mat2."""
-    return binary(m, "add", matmul(m, mat1, mat2), input)
-
-
-def einsum(m: Mapper, equation: str, *operands: Value) -> Value:
-    """torch.einsum with one operand of rows and constants: linear in the rows; or dot products of two."""
-    if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
-        operands = tuple(operands[0])
-    if len(operands) == 2 and all(isinstance(one, Rows) and len(one.trail) == 1 for one in operands):  # noqa: PLR2004
-        left, right, result = re.split(r",|->", equation.replace(" ", ""))
-        if left == right and result == left[0] and len(set(left)) == 2:  # noqa: PLR2004
-            return reduce_(m, "sum", binary(m, "multiply", *operands), -1, keepdim=False)
-    places = [place for place, operand in enumerate(operands) if isinstance(operand, Rows)]
-    terms, _, result = equation.replace(" ", "").partition("->")
-    if len(places) != 1 or not operands[places[0]].lead or terms.split(",")[places[0]][:1] != result[:1]:
-        raise m.error("torch.einsum has an equal only for one value of the graph, whose rows come first, and constants")
-
-    def function(eye: torch.Tensor) -> torch.Tensor:
-        return torch.einsum(equation, *[eye if i == places[0] else operands[i].double() for i in range(len(operands))])
-
-    return along(m, operands[places[0]], function)
-
-
-def vector_names(m: Mapper, tensors: Sequence[tuple[str, torch.Tensor | None]]) -> dict[str, str]:
-    """Keep the tensors that are there; return the names of their keys."""
-    return {key: m.tensor(tensor, key, of=tensor) for key, tensor in tensors if tensor is not None}
-
-
 HANDLERS: Final[dict[str, Handler]] = {
     "add": add,
-    "addmm": addmm,
-    "amax": _reduction("max"),
-    "amin": _reduction("min"),
-    "bilinear": bilinear,
     "div": div,
     "divide": div,
-    "einsum": einsum,
-    "linear": linear,
-    "matmul": matmul,
-    "max": _extreme("max"),
     "maximum": maximum,
-    "mean": _reduction("mean"),
-    "min": _extreme("min"),
     "minimum": minimum,
-    "mm": matmul,
     "mul": mul,
     "multiply": mul,
     "neg": neg,
     "negative": neg,
     "pow": power,
-    "prod": _reduction("prod"),
     "rdiv": rdiv,
     "rsub": rsub,
     "rtruediv": rdiv,
-    "std": std,
     "sub": sub,
     "subtract": sub,
-    "sum": _reduction("sum"),
     "true_divide": div,
     "truediv": div,
-    "var": var,
 }
 """By the name of the function or method."""

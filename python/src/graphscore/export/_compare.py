@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 from torch.overrides import TorchFunctionMode
 
-from graphscore._batch import BatchError
+from graphscore._batch import BatchError, Scores
 from graphscore._config import ModelError
 from graphscore._engines import EngineError
 from graphscore._engines.scipy_engine import ScipyEngine
-from graphscore._model import load_model
+from graphscore._model import Model, load_model
 from graphscore.export._error import ExportError
-from graphscore.export._graphs import Graph, batch, order
+from graphscore.export._graphs import Graph, batch, beside, order
 from graphscore.export._inputs import Arguments, data_object
 
+_Numbers: TypeAlias = np.ndarray[Any, np.dtype[np.float64]]
+
+_SHOWN: Final = 120  # characters of somebody else's message
 _TOLERANCE: Final = 1e-5
 _MOST: Final = 1e-2
 """However far the module's own float32 is from its float64: what lies between the two need not be rounding."""
@@ -58,12 +62,13 @@ class Reference:
 
     def __init__(self, module: torch.nn.Module, arguments: Arguments, dtype: torch.dtype) -> None:
         self.module: Final = module.to(dtype).eval()
-        self._arguments = arguments
+        self.arguments: Final = arguments
         self._dtype = dtype
 
     def run(self, graph: Graph) -> Any:
         """Return what forward returns for one graph."""
-        types = {name: torch.int64 for name, column in self._arguments.columns.items() if column.integer}
+        make = functools.partial(data_object, graphs=graph.rows("graph"))
+        types = {name: torch.int64 for name, column in self.arguments.columns.items() if column.integer}
         given = graph.given(types, self._dtype)
         before = torch.get_default_dtype()
         mode = _Doubled() if self._dtype is torch.float64 else None
@@ -73,7 +78,7 @@ class Reference:
                 warnings.simplefilter("ignore")
                 state = torch.get_rng_state()
                 with mode or contextlib.nullcontext():
-                    result = self._arguments.call(self.module, given, data_object)
+                    result = self.arguments.call(self.module, given, make)
                 if not torch.equal(state, torch.get_rng_state()):
                     raise ExportError(
                         "forward draws random numbers in eval mode, so that a graph has no one score; draw them only"
@@ -89,76 +94,116 @@ def reference(module: torch.nn.Module, arguments: Arguments, dtype: torch.dtype)
     return Reference(copy.deepcopy(module), arguments, dtype)
 
 
-def scores(value: Any, graph: Graph, level: str, outputs: int) -> np.ndarray[Any, np.dtype[np.float64]] | None:
-    """Return the module's result as one row for each row of scores: [rows, outputs].
-
-    None for a graph of one row or none of which it has none, as after global_add_pool(edges, batch[edge_index[0]]).
-    """
-    rows = graph.rows(level)
-    flat = value.detach().double().reshape(-1)
-    if not flat.numel() and _is_small(graph):
-        return None
-    if flat.numel() != rows * outputs:
-        raise ExportError(
-            f"forward returns {list(value.shape)} for {graph.what}, which is not {outputs} scores for each of"
-            f" {rows} rows; a graph's scores must not depend on more than its own size"
-        )
-    return np.asarray(flat.reshape(rows, outputs).numpy())
-
-
 def check(
-    folder: Path, module: torch.nn.Module, arguments: Arguments, found: Sequence[Graph], inputs: dict[str, int | bool]
-) -> None:
-    """Raise ExportError where the folder does not load, or its scores are not those of the module."""
-    try:
-        model = load_model(folder)
-        with threadpool_limits(limits=1, user_api="blas"):  # as in the workers
-            ours = ScipyEngine(model).score(batch(found, inputs))
-    except EngineError as error:
-        raise ExportError(f"the scores cannot be compared on this machine: {error}") from None
-    except (ModelError, BatchError) as error:
-        raise ExportError(
-            f"graphscore does not load what was exported, which is a bug of graphscore: {error}"
-        ) from None
+    folder: Path,
+    module: torch.nn.Module,
+    arguments: Arguments,
+    found: Sequence[Graph],
+    inputs: dict[str, int | bool],
+    refused: Callable[[str], ExportError],
+) -> list[str]:
+    """Raise ExportError where the folder does not load, or its scores are not those of the module.
+
+    Args:
+        folder: the model.
+        module: the user's, which is copied.
+        arguments: how its forward is called.
+        found: the graphs.
+        inputs: the columns that the model reads.
+        refused: makes the error of what the engine says of a step.
+
+    Returns:
+        a sentence for each kind of graph that the folder scores and the module, called with it alone, does not.
+    """
+    model, ours = _score(folder, found, inputs, refused)
     if ours.failed:
         graph = found[ours.failed[0].graph]
         raise ExportError(
             f"graphscore refuses a graph ({graph.what}) that forward is fine with: {ours.failed[0].message}"
         )
-    double, single = reference(module, arguments, torch.float64), reference(module, arguments, torch.float32)
-    level, width, row, finite = model.level, len(model.outputs), 0, 0
+    pair = [reference(module, arguments, dtype) for dtype in (torch.float64, torch.float32)]
+    other = next(graph for graph in reversed(found) if not graph.kind)
+    row, finite = 0, 0
+    missing: dict[tuple[str, bool], list[str]] = {}
     for graph in found:
-        own = np.asarray(ours.values[row : row + graph.rows(level)], np.float64)
-        row += graph.rows(level)
-        values = [_run(one, graph) for one in (double, single)]
-        if values[0] is None or values[1] is None:
+        own = np.asarray(ours.values[row : row + graph.rows(model.level)], np.float64)
+        row += graph.rows(model.level)
+        if not own.size:
             continue
-        exact, rough = (scores(value, graph, level, width) for value in values)
-        if exact is None or rough is None:
+        alone = [_scores(one, graph, model) for one in pair]
+        why = next((one for one in alone if isinstance(one, str)), None)
+        if why is not None:
+            missing.setdefault((why, _scored_beside(pair, graph, other, model, own)), []).append(graph.kind)
             continue
-        if level == "edge":
-            places = order(graph).numpy()
-            exact, rough = exact[places], rough[places]
+        exact, rough = alone
         finite += int(np.isfinite(exact).sum())
         _compare(graph, model.outputs, own, exact, rough)
     if not finite:
         raise ExportError("none of the module's own scores of random graphs is finite; nothing can be compared")
+    return [_said(kinds, why, compared) for (why, compared), kinds in missing.items()]
 
 
-def _is_small(graph: Graph) -> bool:
-    return bool(min(graph.nodes, graph.edges.shape[1]) <= 1)
+def _said(kinds: Sequence[str], why: str, compared: bool) -> str:
+    said = f"the module {why} for {', for '.join(kinds)}, when it is called with that alone"
+    if compared:
+        return f"{said}; the folder has the scores that the module has for it in a batch with another graph"
+    return (
+        f"{said}; the folder has scores for such graphs, which could be compared with nothing: leave them out of the"
+        " input where they must not be scored"
+    )
 
 
-def _run(one: Reference, graph: Graph) -> Any:
-    """Return what forward returns; None for a graph of one row that it cannot take, as after x.squeeze()."""
+def _score(
+    folder: Path, found: Sequence[Graph], inputs: dict[str, int | bool], refused: Callable[[str], ExportError]
+) -> tuple[Model, Scores]:
     try:
-        return one.run(graph)
+        model = load_model(folder)
+        with threadpool_limits(limits=1, user_api="blas"):  # as in the workers
+            return model, ScipyEngine(model).score(batch(found, inputs))
+    except EngineError as error:
+        raise ExportError(f"the scores cannot be compared on this machine: {error}") from None
+    except (ModelError, BatchError) as error:
+        raise refused(str(error)) from None
+
+
+def _scores(one: Reference, graph: Graph, model: Model) -> _Numbers | str:
+    """Return the module's scores of a graph, or of the first one of a batch: a row for each of ours.
+
+    For a graph of a small kind it may have none: then it is said why.
+    """
+    try:
+        value = one.run(graph)
     except ExportError:
         raise
     except Exception as error:
-        if _is_small(graph):
-            return None
+        if graph.kind:
+            return f"raises {type(error).__name__} ({' '.join(str(error).split())[:_SHOWN]})"
         raise ExportError(f"forward fails for {graph.what}: {type(error).__name__}: {error}") from error
+    rows, outputs = graph.rows(model.level), len(model.outputs)
+    flat = value.detach().double().reshape(-1)
+    if flat.numel() != rows * outputs:
+        if graph.kind and not flat.numel():
+            return "returns no scores"
+        raise ExportError(
+            f"forward returns {list(value.shape)} for {graph.what}, which is not {outputs} scores for each of"
+            f" {rows} rows; a graph's scores must not depend on more than its own size"
+        )
+    numbers = np.asarray(flat.reshape(rows, outputs).numpy())
+    return numbers[order(graph).numpy()] if model.level == "edge" else numbers
+
+
+def _scored_beside(pair: Sequence[Reference], graph: Graph, other: Graph, model: Model, own: _Numbers) -> bool:
+    """Report whether the module has our scores of a graph where it is in a batch with another one."""
+    both = beside(graph, other, pair[0].arguments)
+    if both is None:
+        return False
+    try:
+        exact, rough = (_scores(one, both, model) for one in pair)
+        # The edges of the first graph come first by target too, as its nodes do.
+        _compare(graph, model.outputs, own, exact[: len(own)], rough[: len(own)])
+    except ExportError:  # it fails there as well, or has other scores, as one that knows of no batch
+        return False
+    return True
 
 
 def _compare(graph: Graph, outputs: Sequence[str], own: Any, exact: Any, rough: Any) -> None:

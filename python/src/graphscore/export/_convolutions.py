@@ -10,8 +10,8 @@ from torch_geometric.nn import aggr as pyg_aggr
 from torch_geometric.nn import conv as pyg_conv
 from torch_geometric.nn.dense import linear as pyg_linear
 
-from graphscore.export._arithmetic import vector_names
 from graphscore.export._mapper import Handler, Mapper, whole
+from graphscore.export._products import vector_names
 from graphscore.export._shapes import made
 from graphscore.export._values import EdgeIndex, Rows, Unknown, Value
 
@@ -38,6 +38,8 @@ _ACTS: Final[dict[type, str]] = {
     nn.Softplus: "softplus",
     nn.Tanh: "tanh",
 }
+_FILLS: Final = ("mean", "add", "max", "min")
+_SCALERS: Final = ("identity", "amplification", "attenuation", "linear", "inverse_linear")
 _NODE_DIMS: Final = (0, -2)
 _HOOKS: Final = (
     "_propagate_forward_pre_hooks",
@@ -189,13 +191,19 @@ def _attention(m: Mapper, conv: Any, edge: Rows | None) -> dict[str, object]:
                 f"{type(conv).__name__} with a tensor as fill_value has no equal; mean, add, max, min or a number have"
             )
         fill = float(fill)
+    fill = {"sum": "add"}.get(fill, fill) if isinstance(fill, str) else fill
+    used = edge is not None and conv.add_self_loops
+    if used and isinstance(fill, str) and fill not in _FILLS:
+        raise m.error(
+            f"{type(conv).__name__} with fill_value={fill!r} has no equal; mean, add, max, min or a number have"
+        )
     _aggregation(m, conv)
     keys: dict[str, object] = {
         "heads": conv.heads,
         "concat": None if conv.concat else False,
         "negative_slope": float(conv.negative_slope),
         "add_self_loops": None if conv.add_self_loops else False,
-        "fill_value": {"sum": "add"}.get(str(fill), fill) if edge is not None and conv.add_self_loops else None,
+        "fill_value": fill if used else None,
     }
     tensors = [("bias", conv.bias), ("residual", _weight(conv.res))]
     if edge is not None:
@@ -314,6 +322,9 @@ def pna(m: Mapper, conv: Any, x: Value, edge_index: Value, edge_attr: Value = No
     unknown = [type(one).__name__ for one in many if type(one) not in _PNA_AGGREGATIONS]
     if unknown:
         raise m.error(f"PNAConv with {unknown[0]} has no equal; {', '.join(_PNA_AGGREGATIONS.values())} have")
+    unscaled = [one for one in scaled.scaler if one not in _SCALERS]
+    if unscaled:
+        raise m.error(f"PNAConv with the scaler {unscaled[0]!r} has no equal; {', '.join(_SCALERS)} have")
     pre, post = ([_linears(m, network) for network in networks] for networks in (conv.pre_nns, conv.post_nns))
     keys: dict[str, object] = {
         "aggregators": [_PNA_AGGREGATIONS[type(one)] for one in many],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import torch
@@ -36,6 +37,8 @@ def leaky_relu(m: Mapper, input: Value, negative_slope: float = 0.01, inplace: b
 
 def elu(m: Mapper, input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """F.elu."""
+    if alpha == 0:
+        return activate(m, input, "relu")
     return activate(m, input, "elu", alpha=alpha)
 
 
@@ -56,7 +59,7 @@ def softplus(m: Mapper, input: Value, beta: float = 1.0, threshold: float = 20.0
 
 def hardtanh(m: Mapper, input: Value, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Value:
     """F.hardtanh."""
-    return activate(m, input, "hardtanh", min_val=min_val, max_val=max_val)
+    return clamp(m, input, min_val, max_val)
 
 
 def hardshrink(m: Mapper, input: Value, lambd: float = 0.5) -> Value:
@@ -98,6 +101,7 @@ def prelu(m: Mapper, input: Value, weight: Value) -> Value:
 def clamp(m: Mapper, input: Value, min: Any = None, max: Any = None) -> Value:
     """torch.clamp with numbers."""
     low, high = (x if x is None or isinstance(x, (int, float)) else _number(m, x) for x in (min, max))
+    low, high = None if low == -math.inf else low, None if high == math.inf else high
     if low is not None and high is not None:
         return activate(m, input, "hardtanh", min_val=float(low), max_val=float(high))
     if low is not None:  # max(x, low) = low + relu(x - low)

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 import torch
 
-from graphscore.export._arithmetic import binary, pool, reduce_, vector_names
+from graphscore.export._arithmetic import binary
 from graphscore.export._elementwise import HANDLERS as ELEMENTWISE
 from graphscore.export._elementwise import activate
 from graphscore.export._mapper import Handler, Mapper, whole
+from graphscore.export._products import vector_names
+from graphscore.export._reductions import pool, reduce_
 from graphscore.export._shapes import arrange, batch_of, chunk, columns, made, trail_dim
 from graphscore.export._values import PLURALS, Count, EdgeEnd, EdgeIndex, Filled, GraphOf, Rows, Unknown, Value
 
@@ -182,8 +184,7 @@ def embedding(
     for column in numbers.reshape(-1).tolist():
         key = (input.step, column)
         m.categories[key] = min(count, m.categories.get(key, count))
-        step = m.steps.add(m.hint, "embedding", [input.step], columns=[column], tables=[table])
-        m.widths[step] = weight.shape[1]
+        step = m.step(m.hint, "embedding", [input.step], weight.shape[1], columns=[column], tables=[table])
         parts.append(Rows(step, input.kind, (weight.shape[1],), input.lead))
     if len(parts) == 1:
         return arrange(m, parts[0], lambda own: own.reshape(*input.trail, -1))

@@ -27,19 +27,25 @@ class Graph:
     edges: torch.Tensor
     """[2, E]."""
     columns: Mapping[str, torch.Tensor]
+    kind: str = ""
+    """What kind of small graph it is, for which a module may raise where it scores others; empty for others."""
+    members: tuple[int, ...] = ()
+    """Nodes of each graph, where it is a batch of several."""
 
     def rows(self, level: str) -> int:
         """Return how many rows of scores the graph has at a level."""
-        return {"node": self.nodes, "edge": int(self.edges.shape[1]), "graph": 1}[level]
+        return {"node": self.nodes, "edge": int(self.edges.shape[1]), "graph": len(self.members) or 1}[level]
 
     def given(self, types: Mapping[str, torch.dtype], dtype: torch.dtype) -> dict[str, Any]:
         """Return what forward is called with, by our names; floating point columns are `dtype`.
 
         The tensors are copies: forward may write into them.
         """
-        found: dict[str, Any] = {"edge_index": self.edges.clone(), "batch": torch.zeros(self.nodes, dtype=torch.long)}
+        members = self.members or (self.nodes,)
+        graph_of = torch.arange(len(members)).repeat_interleave(torch.tensor(members))
+        found: dict[str, Any] = {"edge_index": self.edges.clone(), "batch": graph_of}
         found |= {name: value.to(types.get(name, dtype), copy=True) for name, value in self.columns.items()}
-        return found | {"num_nodes": self.nodes, "batch_size": 1, "num_graphs": 1}
+        return found | {"num_nodes": self.nodes, "batch_size": len(members), "num_graphs": len(members)}
 
 
 def graphs(arguments: Arguments, categories: Mapping[tuple[str, int], int]) -> list[Graph]:
@@ -51,23 +57,25 @@ def graphs(arguments: Arguments, categories: Mapping[tuple[str, int], int]) -> l
     """
     random = np.random.default_rng(_SEED)
     found = [*_example(arguments)]
-    shapes: Sequence[tuple[int, Sequence[tuple[int, int]]]] = (
-        (1, []),
-        (1, [(0, 0)]),
-        (2, []),
-        (4, [(0, 1), (1, 0), (1, 2), (2, 1)]),
-        (5, [(0, 1), (0, 1), (1, 2), (0, 1), (4, 2), (4, 2)]),
-        (4, [(0, 0), (0, 1), (1, 1), (1, 1), (2, 3)]),
-        (9, [(3, 4), (4, 3)]),
-        *((nodes, _edges(random, nodes, count)) for nodes, count in ((3, 3), (7, 12), (17, 40), (33, 70), (60, 300))),
+    sizes = ((3, 3), (7, 12), (17, 40), (33, 70), (60, 300))
+    shapes: Sequence[tuple[int, Sequence[tuple[int, int]], str]] = (
+        (1, [], "a graph of one node and no edges"),
+        (1, [(0, 0)], "a graph of one node"),
+        (2, [], "a graph without edges"),
+        (4, [(0, 1), (1, 0), (1, 2), (2, 1)], ""),
+        (5, [(0, 1), (0, 1), (1, 2), (0, 1), (4, 2), (4, 2)], ""),
+        (4, [(0, 0), (0, 1), (1, 1), (1, 1), (2, 3)], ""),
+        (9, [(3, 4), (4, 3)], ""),
+        *((nodes, _edges(random, nodes, count), "") for nodes, count in sizes),
+        (3, [(0, 1)], "a graph of one edge"),
     )
-    for nodes, edges in shapes:
+    for nodes, edges, kind in shapes:
         index = torch.tensor(edges, dtype=torch.long).reshape(-1, 2).T
         columns = {
             name: _column(random, column, {"node": nodes, "edge": len(edges), "graph": 1}[COLUMNS[name]], categories)
             for name, column in arguments.columns.items()
         }
-        found.append(Graph(f"{nodes} nodes and {len(edges)} edges", nodes, index, columns))
+        found.append(Graph(f"{nodes} nodes and {len(edges)} edges", nodes, index, columns, kind))
     return found
 
 
@@ -107,6 +115,19 @@ def _example(arguments: Arguments) -> list[Graph]:
     return [
         Graph(f"the example, {arguments.nodes} nodes and {edges} edges", arguments.nodes, arguments.edge_index, columns)
     ]
+
+
+def beside(graph: Graph, other: Graph, arguments: Arguments) -> Graph | None:
+    """Return a batch of two graphs, as a DataLoader makes it; None where features of graphs cannot be in one."""
+    if any(COLUMNS[name] == "graph" and not column.lead for name, column in arguments.columns.items()):
+        return None
+    return Graph(
+        f"{graph.what} in a batch",
+        graph.nodes + other.nodes,
+        torch.cat([graph.edges, other.edges + graph.nodes], dim=1),
+        {name: torch.cat([values, other.columns[name]]) for name, values in graph.columns.items()},
+        members=(graph.nodes, other.nodes),
+    )
 
 
 def order(graph: Graph) -> torch.Tensor:

@@ -283,12 +283,14 @@ def _check(found: Arguments) -> None:
             raise ExportError(f"example: {ours} has {len(column.values)} rows, but edge_index has {edges} edges")
 
 
-def data_object(attributes: dict[str, Any]) -> Data:
-    """Return a batch of one graph, as a DataLoader makes it."""
+def data_object(attributes: dict[str, Any], graphs: int = 1) -> Data:
+    """Return a batch of one graph, as a DataLoader makes it; or of `graphs` that are side by side in the attributes."""
     batch = attributes.pop("batch", None)
     made = Batch.from_data_list([Data(**attributes)])
     if batch is not None:
         made.batch = batch
+        made.ptr = torch.cat([torch.zeros(1, dtype=torch.long), batch.bincount(minlength=graphs).cumsum(0)])
+    made._num_graphs = graphs  # noqa: SLF001
     return made
 
 

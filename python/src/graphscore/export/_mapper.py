@@ -7,6 +7,7 @@ value is used.
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -24,7 +25,7 @@ Handler = Callable[..., Value]
 WHERE: Final = "where"
 """The key of a node's meta that has the line of the user's code."""
 
-_CELLS: Final = 1 << 24  # of a matrix that stands for a selection of columns
+_LARGEST: Final = 2**31 - 1
 
 
 class Mapper:
@@ -56,6 +57,7 @@ class Mapper:
         self._modules = modules
         self._values: dict[fx.Node, Value] = {}
         self._node: fx.Node | None = None
+        self._nodes: dict[str, fx.Node | None] = {}  # by the step that was first made for it
         for value in inputs.values():
             if isinstance(value, Rows):
                 self.widths[value.step] = value.width
@@ -75,6 +77,32 @@ class Mapper:
         """Return an error about the node that is being mapped, with the line of the user's code."""
         return located(self._node, what)
 
+    def error_of(self, step: str, what: str) -> ExportError:
+        """Return an error about a step that was made, with the line of the user's code that it is of."""
+        return located(self._nodes.get(step), what)
+
+    def step(self, name: str, op: str, inputs: Sequence[str], width: int, /, **keys: Any) -> str:
+        """Add a step with a number of columns and return its name. Raises ExportError where a key cannot be written."""
+        plain = {key: self._plain(op, key, value) for key, value in keys.items() if value is not None}
+        step = self.steps.add(name, op, inputs, **plain)
+        self._nodes.setdefault(step, self._node)
+        self.widths[step] = width
+        return step
+
+    def _plain(self, op: str, key: str, value: Any) -> Any:
+        """Return the value of a step's key as JSON has it: finite numbers, strings, and lists of them."""
+        if isinstance(value, (list, tuple)):
+            return [self._plain(op, key, item) for item in value]
+        if isinstance(value, (bool, str)):
+            return value
+        if isinstance(value, torch.Tensor) and value.numel() == 1:
+            value = value.item()
+        if not isinstance(value, (int, float)):
+            raise self.error(f"{op} with {key}={value!r} has no equal here; it must be a number; {ADVICE}")
+        if not math.isfinite(value) or (abs(value) > _LARGEST and isinstance(value, int)):
+            raise self.error(f"{op} with {key}={value} has no equal here; numbers must be finite; {ADVICE}")
+        return value
+
     def emit(
         self,
         op: str,
@@ -85,9 +113,7 @@ class Mapper:
         **keys: Any,
     ) -> str:
         """Add a step over all columns of its inputs; return its name."""
-        step = self.steps.add(name or self.hint, op, [self.column(rows) for rows in inputs], **keys)
-        self.widths[step] = width
-        return step
+        return self.step(name or self.hint, op, [self.column(rows) for rows in inputs], width, **keys)
 
     def rows(
         self, op: str, like: Rows, trail: tuple[int, ...], inputs: Sequence[Rows] | None = None, /, **keys: Any
@@ -123,18 +149,11 @@ class Mapper:
         part = self._part(rows.step, runs)
         if part is not None:
             return part
+        name = f"{rows.step}_columns"
         if len(runs) == 1:
             start, stop = runs[0]
-            step = self.steps.add(f"{rows.step}_columns", "slice", [rows.step], start=start, stop=stop)
-        else:
-            if len(rows.pick) * width > _CELLS:
-                raise self.error(f"a selection of {len(rows.pick)} of {width} columns is too large")
-            matrix = torch.zeros(len(rows.pick), width)
-            matrix[torch.arange(len(rows.pick)), list(rows.pick)] = 1
-            weight = self.steps.tensor(matrix, f"{rows.step}_columns.weight")
-            step = self.steps.add(f"{rows.step}_columns", "linear", [rows.step], weight=weight)
-        self.widths[step] = len(rows.pick)
-        return step
+            return self.step(name, "slice", [rows.step], stop - start, start=start, stop=stop)
+        return self.step(name, "take", [rows.step], len(rows.pick), columns=list(rows.pick))
 
     def _part(self, step: str, runs: Sequence[tuple[int, int]]) -> str | None:
         """Return the input of a concatenation that has exactly these columns, or None."""
@@ -153,13 +172,21 @@ class Mapper:
 
     def value(self, node: fx.Node) -> Value:
         """Return the value of a node. Raises ExportError where it has none."""
-        if node not in self._values:
-            before, self._node = self._node, node
-            try:
-                self._values[node] = self._map(node)
-            finally:
-                self._node = before
+        todo = [node]
+        while todo:  # no recursion: a network may be deeper than Python's stack
+            last = todo[-1]
+            before = [one for one in last.all_input_nodes if one not in self._values]
+            if not before and last not in self._values:
+                self._put(last)
+            todo = [*todo, *before] if before else todo[:-1]
         return self._values[node]
+
+    def _put(self, node: fx.Node) -> None:
+        before, self._node = self._node, node
+        try:
+            self._values[node] = self._map(node)
+        finally:
+            self._node = before
 
     def call(self, name: str, *args: Value, **kwargs: Value) -> Value:
         """Map a function as if the user had called it."""
@@ -192,7 +219,7 @@ class Mapper:
         if _constant(args, kwargs):
             return self._fold(node, args, kwargs)
         if node.target is operator.getitem and isinstance(args[0], (tuple, list)):
-            return args[0][args[1]]
+            return self._call(_item, "indexing", args, kwargs)
         name = self._known(node.target if isinstance(node.target, str) else name_of(node.target))
         if name != "getattr":
             self._refuse_unknown([args, kwargs])
@@ -202,8 +229,16 @@ class Mapper:
         try:
             bound = inspect.signature(handler).bind(self, *args, **kwargs)
         except TypeError as error:
-            raise self.error(f"{name} is called with arguments that have no equal here: {error}; {_ADVICE}") from None
-        return handler(*bound.args, **bound.kwargs)
+            raise self.error(f"{name} is called with arguments that have no equal here: {error}; {ADVICE}") from None
+        try:
+            return handler(*bound.args, **bound.kwargs)
+        except ExportError:
+            raise
+        except Exception as error:  # a handler reads arguments as torch documents them; these are others
+            raise self.error(
+                f"{name.removeprefix('pyg.')} is called with what has no equal among the steps of a model folder"
+                f" ({type(error).__name__}: {error}); {ADVICE}"
+            ) from error
 
     def _known(self, name: str) -> str:
         """Return the name under which the handler of a function or method is registered."""
@@ -211,7 +246,7 @@ class Mapper:
         for one in (name, plain, plain.removeprefix("i"), plain.removeprefix("r")):
             if one in self._functions and (one in (name, plain) or one in _REFLECTED):
                 return one
-        raise self.error(f"{name.removeprefix('pyg.')} has no equal among the steps of a model folder; {_ADVICE}")
+        raise self.error(f"{name.removeprefix('pyg.')} has no equal among the steps of a model folder; {ADVICE}")
 
     def _module(self, module: torch.nn.Module) -> Handler:
         for base in type(module).__mro__:
@@ -240,7 +275,7 @@ class Mapper:
 
 
 _REFLECTED: Final = ("add", "mul")  # what a - b and a + b called by their right operands have in common
-_ADVICE: Final = "write it with the operations that python/README.md lists, or score with the module itself"
+ADVICE: Final = "write it with the operations that python/README.md lists, or score with the module itself"
 
 
 def located(node: fx.Node | None, what: str) -> ExportError:
@@ -255,6 +290,10 @@ def name_of(target: object) -> str:
     name = str(getattr(target, "__name__", target))
     module = str(getattr(target, "__module__", "") or "")
     return f"pyg.{name}" if module.startswith(("torch_geometric", "graphscore")) else name
+
+
+def _item(m: Mapper, values: Sequence[Value], place: Any) -> Value:
+    return values[place]
 
 
 def _attribute(root: torch.nn.Module, path: str) -> Any:
@@ -296,9 +335,7 @@ def _no_module(module: torch.nn.Module) -> str:
             f"{kind.__name__} is a MessagePassing layer of your own, whose arithmetic cannot be read; use a layer that"
             " python/README.md lists, or score with the module itself"
         )
-    return (
-        f"{kind.__module__.split('.')[0]}'s {kind.__name__} has no equal among the steps of a model folder; {_ADVICE}"
-    )
+    return f"{kind.__module__.split('.')[0]}'s {kind.__name__} has no equal among the steps of a model folder; {ADVICE}"
 
 
 def _runs(pick: Sequence[int]) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from torch import nn
 from torch_geometric import nn as pyg
 
-from graphscore.export._arithmetic import bilinear, binary, linear, pool, vector_names
+from graphscore.export._arithmetic import binary
 from graphscore.export._elementwise import (
     activate,
     celu,
@@ -39,6 +39,8 @@ from graphscore.export._functions import (
     softmin,
 )
 from graphscore.export._mapper import Handler, Mapper, whole
+from graphscore.export._products import bilinear, linear, vector_names
+from graphscore.export._reductions import pool
 from graphscore.export._shapes import batch_of, cat, chunk, flatten, spread
 from graphscore.export._values import GraphOf, Rows, Value
 

@@ -11,23 +11,27 @@ from typing import Any, Final
 import torch
 from torch_geometric.nn.data_parallel import DataParallel
 
+from graphscore._config import show
 from graphscore.export._arithmetic import HANDLERS as ARITHMETIC
 from graphscore.export._compare import check
 from graphscore.export._convolutions import HANDLERS as CONVOLUTIONS
 from graphscore.export._error import ExportError
+from graphscore.export._exported import Exported
 from graphscore.export._folder import new_folder, write
 from graphscore.export._functions import HANDLERS as FUNCTIONS
 from graphscore.export._graphs import graphs
 from graphscore.export._inputs import Arguments, TracedData, read
-from graphscore.export._mapper import Mapper, located, whole
+from graphscore.export._mapper import ADVICE, Mapper, located, whole
 from graphscore.export._modules import HANDLERS as MODULES
+from graphscore.export._products import HANDLERS as PRODUCTS
+from graphscore.export._reductions import HANDLERS as REDUCTIONS
 from graphscore.export._shapes import HANDLERS as SHAPES
 from graphscore.export._steps import references
 from graphscore.export._trace import HANDLERS as TRACED
 from graphscore.export._trace import ModuleTracer
 from graphscore.export._values import PLURALS, Rows, Unknown, Value
 
-_FUNCTIONS: Final = {**SHAPES, **ARITHMETIC, **FUNCTIONS, **TRACED}
+_FUNCTIONS: Final = {**SHAPES, **ARITHMETIC, **REDUCTIONS, **PRODUCTS, **FUNCTIONS, **TRACED}
 _MODULES: Final = {**MODULES, **CONVOLUTIONS}
 _LEVELS: Final = ("node", "edge", "graph")
 _RESERVED: Final[dict[str, tuple[str, ...]]] = {
@@ -47,15 +51,15 @@ def from_pyg(
     outputs: Sequence[str] | None,
     name: str | None,
     arguments: Mapping[str, str] | None,
-) -> None:
-    """See graphscore.export.from_pyg."""
+) -> Exported:
+    """See graphscore.export.from_pyg, which warns."""
     module = _unwrapped(module)
     _check_module(module)
     if level is not None and level not in _LEVELS:
         raise ExportError(f"level is {level!r}; node, edge and graph are known")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch, about parts of its own
-        _export(
+        return _export(
             module, Path(folder).absolute(), example, level, outputs, name or type(module).__name__, arguments or {}
         )
 
@@ -68,7 +72,7 @@ def _export(
     outputs: Sequence[str] | None,
     name: str,
     renamed: Mapping[str, str],
-) -> None:
+) -> Exported:
     arguments = read(module, example, renamed)
     own = _copy(module)
     mapper, result = _traced(_copy(own), arguments)
@@ -81,7 +85,20 @@ def _export(
         write(
             made, name=_printable(name), level=result.kind, inputs=inputs, outputs=names, steps=steps, tensors=tensors
         )
-        check(made, own, arguments, graphs(arguments, mapper.categories), inputs)
+        found = graphs(arguments, mapper.categories)
+        said = check(made, own, arguments, found, inputs, lambda what: _refused(mapper, steps, what))
+    return Exported(folder, result.kind, inputs, tuple(names), tuple(said))
+
+
+def _refused(m: Mapper, steps: Sequence[Mapping[str, Any]], what: str) -> ExportError:
+    """Return the error of a step that the engine refuses, with the line of forward that it is of."""
+    for step in steps:
+        _, found, why = what.partition(f"step {show(step['name'])} ({step['op']})")
+        if found:
+            return m.error_of(
+                step["name"], f"{step['op']} has no equal with this among the steps ({why.strip(': ')}); {ADVICE}"
+            )
+    return ExportError(f"the engine does not take the model ({what}); {ADVICE}")
 
 
 def _traced(root: torch.nn.Module, arguments: Arguments) -> tuple[Mapper, Rows]:
@@ -138,7 +155,7 @@ def _result(m: Mapper, value: Value, error: Any) -> Rows:
         )
     step = m.column(value)
     if m.steps.get(step) is None:
-        step = m.steps.add("output", "slice", [step], start=0, stop=m.widths[step])
+        step = m.step("output", "slice", [step], m.widths[step], start=0, stop=m.widths[step])
     return Rows(step, value.kind, (value.width,))
 
 
