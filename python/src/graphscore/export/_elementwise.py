@@ -167,6 +167,7 @@ HANDLERS: Final[dict[str, Handler]] = {
     "rrelu": rrelu,
     "softplus": softplus,
     "softshrink": softshrink,
+    "_threshold": threshold,
     "threshold": threshold,
 }
 """By the name of the function or method."""

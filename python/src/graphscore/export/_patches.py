@@ -1,7 +1,7 @@
 """Functions that torch.fx cannot record by itself, recorded while a module is traced.
 
-torch_geometric's functions look at values (`int(index.max())`), and torch's factories take sizes, which proxies cannot
-pass for. While `patched` is entered, every name in every loaded Python module and in the traced module that means one
+torch_geometric's functions look at values (`int(index.max())`), torch's factories take sizes, which proxies cannot
+pass for, and functions of torch in C that take a number at the place of a proxy, as torch.pow, end the process. While `patched` is entered, every name in every loaded Python module and in the traced module that means one
 of them means a function that records the call instead, where a proxy is among its arguments.
 """
 
@@ -11,6 +11,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import BuiltinFunctionType
 from typing import Any, Final
 
 import torch
@@ -49,6 +50,9 @@ def patched(root: torch.nn.Module, record: Record) -> Iterator[None]:
 
 def _functions() -> list[Callable[..., Any]]:
     found = [getattr(torch, name) for name in _FACTORIES]
+    for module in (torch, torch._C._nn, torch.linalg, torch.special):  # noqa: SLF001 - what F has is there
+        names = [name for name in dir(module) if not name.startswith("_")]
+        found += [one for name in names if isinstance(one := getattr(module, name), BuiltinFunctionType)]
     for module in (torch_geometric.utils, torch_geometric.nn.pool):
         found += [
             value for name in module.__all__ if callable(value := getattr(module, name)) and not isinstance(value, type)
