@@ -18,20 +18,20 @@ torch = pytest.importorskip("torch")
 torch_geometric = pytest.importorskip("torch_geometric")
 
 import graphscore  # noqa: E402
-from graphscore.export import ExportError, from_pyg, load_state_dict  # noqa: E402
+from graphscore.export import ExportError, ExportWarning, from_pyg, load_state_dict  # noqa: E402
 from graphscore.export import _graphs as made_graphs  # noqa: E402
 from graphscore.export import _inputs as made_inputs  # noqa: E402
-from pyg.zoo import graphs, links, nodes, refused, styles  # noqa: E402
+from pyg.zoo import graphs, links, nodes, refused, strangers, styles  # noqa: E402
 from pyg.zoo.cases import Case, arguments, data, trained  # noqa: E402
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 README = Path(__file__).parents[2] / "README.md"
-ZOO: dict[str, Case] = {**nodes.CASES, **graphs.CASES, **links.CASES, **styles.CASES}
+ZOO: dict[str, Case] = {**nodes.CASES, **graphs.CASES, **links.CASES, **styles.CASES, **strangers.CASES}
 
 
 def test_the_zoo_is_large() -> None:
-    assert len(ZOO) >= 30
+    assert len(ZOO) >= 100
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -257,6 +257,58 @@ def test_a_batch_that_may_be_left_out_is_given(tmp_path: Path) -> None:
 
     from_pyg(refused.OnColumns(forward), tmp_path / "model", example=data())
     assert graphscore.load_model(tmp_path / "model").level == "graph"
+
+
+def largest_of_edges(module: Any, x: Any, edge_index: Any) -> Any:
+    return module.first(x[edge_index[0]].max(dim=0).values)
+
+
+def squeezed(module: Any, x: Any, _: Any) -> Any:
+    return module.first(x.squeeze(0)).sum(dim=1)
+
+
+class OnEdges(refused.OnColumns):
+    def forward(self, x: Any, edge_index: Any) -> Any:
+        return self.function(self, x, edge_index)
+
+
+def test_what_the_module_does_not_score_is_said(tmp_path: Path) -> None:
+    """A module that raises for a graph without edges: the folder scores it, and nobody is surprised by that."""
+    with pytest.warns(ExportWarning, match="raises IndexError .* without edges.*leave them out of the input") as caught:
+        made = from_pyg(trained(lambda: OnEdges(largest_of_edges)), tmp_path / "model", example=data())
+    assert [str(one.message) for one in caught if issubclass(one.category, ExportWarning)] == list(made.warnings)
+    assert (made.level, made.outputs, made.folder) == ("graph", ("score",), tmp_path / "model")
+    assert made.inputs["x"] == 4
+
+
+def test_what_it_scores_in_a_batch_is_compared_there(tmp_path: Path) -> None:
+    with pytest.warns(ExportWarning, match="raises .* of one node.* the module has for it in a batch with another"):
+        from_pyg(trained(lambda: refused.OnColumns(squeezed)), tmp_path / "model", example=data())
+
+
+def test_an_example_for_which_forward_raises_is_refused(tmp_path: Path) -> None:
+    example = {"x": torch.rand(3, 4), "edge_index": torch.zeros(2, 0, dtype=torch.long)}
+    with pytest.raises(ExportError, match="forward fails for the example, 3 nodes and 0 edges"):
+        from_pyg(trained(lambda: OnEdges(largest_of_edges)), tmp_path / "model", example=example)
+
+
+@pytest.mark.parametrize("name", ["wide", "heads", "matrix weights"])
+def test_an_infinite_column_does_not_reach_others(name: str, tmp_path: Path) -> None:
+    """Columns are chosen, not multiplied with 0 and 1."""
+    from_pyg(trained(ZOO[name].make), tmp_path / "model", example=ZOO[name].example)
+    config = json.loads((tmp_path / "model" / "config.json").read_text())
+    tensors = graphscore.load_model(tmp_path / "model")
+    assert tensors.level == "node"
+    saved = _saved(tmp_path / "model")
+    for step in config["steps"]:
+        if step["op"] == "linear":
+            assert not np.isin(saved[step["weight"]], (0, 1)).all() or (saved[step["weight"]] == 1).all()
+
+
+def _saved(folder: Path) -> Any:
+    from safetensors.numpy import load_file
+
+    return load_file(folder / "model.safetensors")
 
 
 def test_the_example_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

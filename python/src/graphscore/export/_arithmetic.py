@@ -86,7 +86,7 @@ def _rows(m: Mapper, op: str, a: Rows, b: Rows) -> Rows:
         raise m.error(f"{whole(a)} and {whole(b)} do not fit each other") from None
     if a.lead and b.lead and len(a.trail) != len(b.trail):
         raise m.error(
-            f"{whole(a)} and {whole(b)} would be combined across {PLURALS[a.kind]}; give both the same number of"
+            f"{whole(a)} and {whole(b)} would be combined across {PLURALS[a.kind]}; bring both to the same number of"
             " dimensions, as by unsqueeze(-1)"
         )
     trail = tuple(trail)

@@ -191,7 +191,7 @@ def _attention(m: Mapper, conv: Any, edge: Rows | None) -> dict[str, object]:
                 f"{type(conv).__name__} with a tensor as fill_value has no equal; mean, add, max, min or a number have"
             )
         fill = float(fill)
-    fill = {"sum": "add"}.get(fill, fill) if isinstance(fill, str) else fill
+    fill = {"sum": "add", None: 1.0}.get(fill, fill) if fill is None or isinstance(fill, str) else fill
     used = edge is not None and conv.add_self_loops
     if used and isinstance(fill, str) and fill not in _FILLS:
         raise m.error(

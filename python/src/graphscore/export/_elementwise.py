@@ -114,6 +114,28 @@ def clamp(m: Mapper, input: Value, min: Any = None, max: Any = None) -> Value:
     return binary(m, "multiply", turned, -1)
 
 
+def rsqrt(m: Mapper, input: Value) -> Value:
+    """torch.rsqrt."""
+    return activate(m, activate(m, input, "sqrt"), "reciprocal")
+
+
+def log1p(m: Mapper, input: Value) -> Value:
+    """torch.log1p, to the absolute error that scores are compared with."""
+    return activate(m, binary(m, "add", input, 1), "log")
+
+
+def expm1(m: Mapper, input: Value) -> Value:
+    """torch.expm1, to the absolute error that scores are compared with."""
+    return binary(m, "subtract", activate(m, input, "exp"), 1)
+
+
+def _logarithm(base: float) -> Handler:
+    def handler(m: Mapper, input: Value) -> Value:
+        return binary(m, "divide", activate(m, input, "log"), math.log(base))
+
+    return handler
+
+
 def _number(m: Mapper, value: Value) -> float:
     if isinstance(value, torch.Tensor) and value.numel() == 1:
         return float(value)
@@ -158,13 +180,19 @@ HANDLERS: Final[dict[str, Handler]] = {
     "clamp_max": clamp_max,
     "clip": clamp,
     "elu": elu,
+    "expit": _plain("sigmoid"),
+    "expm1": expm1,
     "gelu": gelu,
     "hardshrink": hardshrink,
     "hardtanh": hardtanh,
     "leaky_relu": leaky_relu,
+    "log10": _logarithm(10),
+    "log1p": log1p,
+    "log2": _logarithm(2),
     "log_sigmoid": _plain("logsigmoid"),
     "prelu": prelu,
     "rrelu": rrelu,
+    "rsqrt": rsqrt,
     "softplus": softplus,
     "softshrink": softshrink,
     "_threshold": threshold,

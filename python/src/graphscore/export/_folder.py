@@ -23,7 +23,7 @@ _ALIGNMENT: Final = 8
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `folder`, which takes its place at the end of the block, or is removed.
+    """Yield a temporary folder beside `folder`, which takes its place at the end of the block, or is removed.
 
     Raises ExportError where the folder cannot be written or has files that are not of a model.
     """
@@ -48,7 +48,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(made, ignore_errors=True)
         for parent in missing:
-            with suppress(OSError):  # it holds the model, or something of somebody else
+            with suppress(OSError):  # the model is in it, or something of somebody else
                 parent.rmdir()
 
 

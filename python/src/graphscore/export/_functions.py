@@ -45,7 +45,7 @@ def to(m: Mapper, input: Value, *args: Any, **kwargs: Any) -> Value:
 
 
 def to_integer(m: Mapper, input: Value) -> Value:
-    """Tensor.long and its kin."""
+    """Tensor.long, int and short."""
     if isinstance(input, Rows):
         cut = input.cut or not input.integer
         return Rows(input.step, input.kind, input.trail, input.lead, input.pick, True, cut)
@@ -172,6 +172,9 @@ def embedding(
     """F.embedding of columns of an input."""
     if max_norm is not None:
         raise m.error("an embedding with max_norm changes its table while it is read; set max_norm=None")
+    if isinstance(input, Filled) and not input.trail and 0 <= input.number < weight.shape[0]:
+        zeros = made(m, Filled(0.0, input.kind, (weight.shape[1],)))
+        return binary(m, "add", zeros, weight[int(input.number)])
     if isinstance(input, (GraphOf, EdgeEnd, EdgeIndex)):
         raise m.error("an embedding of node or graph numbers is a table of the training graph; it has no equal here")
     if not isinstance(input, Rows) or m.steps.get(input.step) is not None:
@@ -195,7 +198,7 @@ def embedding(
 def one_hot(m: Mapper, tensor: Value, num_classes: int = -1) -> Value:
     """F.one_hot: an embedding with a table of ones."""
     if num_classes < 0:
-        raise m.error("F.one_hot without num_classes depends on the largest value of a graph; give num_classes")
+        raise m.error("F.one_hot without num_classes depends on the largest value of a graph; name num_classes")
     if not isinstance(tensor, Rows):
         raise m.error("F.one_hot has an equal only of columns of x, edge_attr, edge_type or graph_attr")
     return embedding(m, tensor, torch.eye(num_classes))
@@ -279,7 +282,7 @@ def readout(m: Mapper, how: str, src: Value, index: Value, dim: int = -2) -> Val
 
 
 def _global(how: str) -> Handler:
-    """global_add_pool and its kin."""
+    """global_add_pool, global_mean_pool and global_max_pool."""
 
     def handler(m: Mapper, x: Value, batch: Value = None, size: Value = None) -> Value:
         return readout(m, how, x, batch, 0)

@@ -115,7 +115,7 @@ def read(module: torch.nn.Module, example: Any, arguments: Mapping[str, str]) ->
         example = next(iter(example.values()))
     if not isinstance(example, (Data, Mapping)):
         raise ExportError(
-            f"example is a {type(example).__name__}; give a torch_geometric.data.Data or a mapping of arguments"
+            f"example is a {type(example).__name__}; expected a torch_geometric.data.Data or a mapping of arguments"
         )
     for theirs, ours in arguments.items():
         if ours not in _KNOWN:
@@ -159,7 +159,7 @@ def _from_data(
         found.theirs.setdefault("batch", "batch")
         return
     if not plain:
-        raise ExportError("forward takes *args or **kwargs; give example as a mapping of its arguments")
+        raise ExportError("forward takes *args or **kwargs; write example as a mapping of its arguments")
     for name, one in plain.items():
         ours = arguments.get(name, name)
         if name in has and (ours in _KNOWN or one.default is one.empty):
@@ -299,7 +299,7 @@ class TracedData:
 
     Args:
         attributes: by the names that forward uses.
-        counts: num_nodes, num_edges, num_graphs and kin.
+        counts: num_nodes, num_edges, num_graphs, and others.
         error: makes an error at the user's line.
     """
 

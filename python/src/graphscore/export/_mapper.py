@@ -304,7 +304,7 @@ def _attribute(root: torch.nn.Module, path: str) -> Any:
 
 
 def _constant(args: Value, kwargs: Value) -> bool:
-    """Report whether arguments hold nothing that depends on a graph."""
+    """Report whether nothing among arguments depends on a graph."""
     if isinstance(args, (tuple, list)):
         return all(_constant(item, None) for item in args) and (kwargs is None or _constant(kwargs, None))
     if isinstance(args, dict):

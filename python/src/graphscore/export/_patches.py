@@ -1,8 +1,9 @@
 """Functions that torch.fx cannot record by itself, recorded while a module is traced.
 
 torch_geometric's functions look at values (`int(index.max())`), torch's factories take sizes, which proxies cannot
-pass for, and functions of torch in C that take a number at the place of a proxy, as torch.pow, end the process. While `patched` is entered, every name in every loaded Python module and in the traced module that means one
-of them means a function that records the call instead, where a proxy is among its arguments.
+pass for, and functions of torch in C that expect a number where a proxy is, as torch.pow, end the process. While
+`patched` is entered, every name in every loaded Python module and in the traced module that means one of them means a
+function that records the call instead, where a proxy is among its arguments.
 """
 
 from __future__ import annotations

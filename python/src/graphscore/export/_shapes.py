@@ -49,6 +49,8 @@ def getitem(m: Mapper, value: Value, index: Any) -> Value:  # noqa: PLR0911 - a 
     value = batch_of(value)
     if isinstance(value, GraphOf) and isinstance(index, EdgeEnd) and value.kind == "node":
         return GraphOf("edge")
+    if isinstance(value, GraphOf) and isinstance(index, int) and index == -1:
+        return Count("graph", last=True)
     if isinstance(value, Stacked) and isinstance(index, int):
         return value.parts[index]
     if isinstance(value, torch.Tensor) and isinstance(index, Rows):

@@ -301,7 +301,7 @@ class ModuleTracer(fx.Tracer):  # type: ignore[misc]
         )
 
     def in_place(self, name: str, proxy: fx.Proxy, other: object) -> Any:
-        """Proxy += other, and its kin: whoever holds the tensor sees the change."""
+        """Proxy += other, -=, *= and /=: every name of the tensor sees the change."""
         made = self.create_proxy("call_method", _IN_PLACE[name], (proxy, other), {})
         self._replaced[self.create_arg(proxy)] = made.node
         return made

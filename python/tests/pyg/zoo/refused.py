@@ -307,8 +307,64 @@ CASES: dict[str, Refusal] = {
     "wrong example": Refusal(
         of(identity), "edge_attr has 3 rows, but edge_index has 10", data(edge_attr=floats(3, 2)), here=False
     ),
-    "no example": Refusal(of(identity), "give a torch_geometric.data.Data", [1, 2], here=False),
+    "no example": Refusal(of(identity), "expected a torch_geometric.data.Data", [1, 2], here=False),
     "unknown of ours": Refusal(
         of(identity), "cannot be 'position'", here=False, keywords={"arguments": {"x": "position"}}
     ),
+    "gcn2": Refusal(of(lambda self, h, x, e, b: self.c(h, x, e), c=pyg.GCN2Conv(4, 0.1)), "c: .*GCN2Conv has no equal"),
+    **{
+        name: Refusal(of(lambda self, h, x, e, b: self.c(h, e), c=layer), f"c: .*{name} has no equal")
+        for name, layer in {
+            "ARMAConv": pyg.ARMAConv(4, 4),
+            "TAGConv": pyg.TAGConv(4, 4),
+            "SGConv": pyg.SGConv(4, 4),
+            "APPNP": pyg.APPNP(2, 0.1),
+            "SimpleConv": pyg.SimpleConv(),
+            "GENConv": pyg.GENConv(4, 4),
+            "LEConv": pyg.LEConv(4, 4),
+            "GatedGraphConv": pyg.GatedGraphConv(4, 2),
+        }.items()
+    },
+    "diffpool": Refusal(
+        of(lambda self, h, x, e, b: pyg.dense_diff_pool(h, h, h)[0]), "puts a dimension before the nodes"
+    ),
+    "dictionary of heads": Refusal(of(lambda self, h, *_: {"a": h, "b": h[:, :1]}), "returns a dict"),
+    "aux loss": Refusal(
+        of(lambda self, h, *_: (h, (h**2).mean())), "returns a tuple with values of graphs and of nodes"
+    ),
+    "gat with a product": Refusal(
+        lambda: Model(lambda self, x, e, b, a, t: self.conv(x, e, a), pyg.GATConv(4, 4, edge_dim=3, fill_value="mul")),
+        "conv: GATConv with fill_value='mul' has no equal",
+        data(edge_attr=floats(E, 3)),
+    ),
+    "scaler of pna": Refusal(
+        of(identity, pyg.PNAConv(4, 4, ["mean"], ["exponential"], torch.tensor([1, 2, 3]))),
+        "conv: PNAConv with the scaler 'exponential' has no equal",
+    ),
+    "power of a parameter": Refusal(
+        of(lambda self, h, *_: h**self.conv.bias), "the power by a parameter of .* has no equal"
+    ),
+    "power of a number": Refusal(of(lambda self, h, *_: torch.pow(h, 1.7)), "the power 1.7 of .* has no equal"),
+    "power of a value": Refusal(of(lambda self, h, *_: torch.pow(2.0, h)), "the power by .* has no equal"),
+    "infinite slope": Refusal(
+        of(lambda self, h, *_: F.leaky_relu(h, float("inf"))), "negative_slope=inf has no equal here; numbers must be"
+    ),
+    "no number": Refusal(of(lambda self, h, *_: F.elu(h, float("nan"))), "alpha=nan has no equal here"),
+    "lower bound": Refusal(of(lambda self, h, *_: h.clamp(min=float("inf"))), "numbers must be finite"),
+    "celu of zero": Refusal(of(lambda self, h, *_: F.celu(h, 0.0)), "alpha: expected a number other than 0"),
+    "text": Refusal(of(lambda self, h, *_: F.leaky_relu(h, "a")), "negative_slope: expected a number, got 'a'"),
+    "slope of the graph": Refusal(
+        of(lambda self, h, *_: F.leaky_relu(h, h.mean())), "negative_slope=.* has no equal here"
+    ),
+    "infinite eps": Refusal(
+        of(lambda self, h, *_: self.n(h), n=nn.LayerNorm(4, eps=float("inf"))), "n: layer_norm with eps=inf"
+    ),
+    "negative eps": Refusal(
+        of(lambda self, h, *_: self.n(h), n=nn.LayerNorm(4, eps=-1.0)), "n: .*eps: expected a number"
+    ),
+    "dimension of rows": Refusal(of(lambda self, h, *_: h.softmax(0)), "works along the nodes"),
+    "columns that are not there": Refusal(of(lambda self, h, *_: h[:, 9]), "indexing .* fails"),
+    "places that are not there": Refusal(of(lambda self, h, *_: h.max(1)[5]), "indexing is called with"),
+    "weight that does not fit": Refusal(of(lambda self, h, *_: F.linear(h, torch.rand(3, 9))), "does not fit a weight"),
+    "half": Refusal(of(lambda self, h, *_: h.half().float()), "half has no equal"),
 }
