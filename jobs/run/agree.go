@@ -12,7 +12,9 @@ import (
 	"graphscore/writers/part"
 )
 
-// scoringVersion changes with what changes the bytes of scores on one machine, but is in no other setting.
+// scoringVersion changes with what makes other scores on one machine, but is in no other setting: a raise refuses the
+// parts of every older output. It was not raised when the edges of a node beyond 256 came to be added in float64:
+// graphs without such a node kept every byte, and the others only lost an error of rounding.
 const scoringVersion = 1
 
 // Contract is what input, model and existing parts agree on. It decides every byte of the parts.

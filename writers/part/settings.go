@@ -44,7 +44,7 @@ type Settings struct {
 	Outputs []string `json:"outputs"`
 	// Protocol is the one that the scores came over.
 	Protocol string `json:"protocol"`
-	// ScoringVersion rises whenever a new version of graphscore makes other scores or other rejections.
+	// ScoringVersion rises whenever a new version of graphscore makes other scores, beyond rounding, or other rejections.
 	ScoringVersion int `json:"scoring_version"`
 	// Unweighted: the model does not read edge weights.
 	Unweighted bool `json:"unweighted,omitempty"`

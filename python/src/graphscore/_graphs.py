@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from typing import Final, TypeVar, cast
 
 import numpy as np
+import numpy.typing as npt
 
-from graphscore._arrays import Floats, Indices
+from graphscore._arrays import Doubles, Floats, Indices
 from graphscore._segments import Segments
-from graphscore._sparse import csr_matvec, csr_matvecs, expandptr
+from graphscore._sparse import expandptr
+from graphscore._sums import long_runs, weighted_doubles, weighted_sums
 
 T = TypeVar("T")
 
@@ -60,9 +63,9 @@ class Graphs:
 class Adjacency:
     """An [N, N] sparse float32 matrix whose rows are targets, to be multiplied with dense rows.
 
-    Each row is summed in the order of its edges, so the sums of a graph do not depend on its neighbours. The
-    C code of SciPy's own products is called directly: a csr_array checks and dispatches for longer than a small
-    chunk takes to multiply.
+    Each row is summed in the order of its edges, so the sums of a graph do not depend on its neighbours; rows of many
+    edges are summed in float64 (`_sums`). The C code of SciPy's own products is called directly: a csr_array checks
+    and dispatches for longer than a small chunk takes to multiply.
 
     Args:
         weights: [E].
@@ -77,14 +80,23 @@ class Adjacency:
 
     def __matmul__(self, rows: Floats) -> Floats:
         """Sum weight * rows[source] over the edges of each target: [M, C] -> [N, C], a new array."""
-        nodes, (others, columns) = len(self.indptr) - 1, rows.shape
-        result = np.zeros((nodes, columns), np.float32)
-        matrix = (self.indptr, self.sources, self.weights)
-        if columns == 1:
-            csr_matvec(nodes, others, *matrix, rows.reshape(-1), result.reshape(-1))
-        else:
-            csr_matvecs(nodes, others, columns, *matrix, rows.reshape(-1), result.reshape(-1))
+        result = self.singles(rows)
+        if len(self.long):
+            result[self.long] = self.doubles(rows)
         return result
+
+    @cached_property
+    def long(self) -> npt.NDArray[np.intp]:
+        """The targets with so many edges that they are summed in float64, [L]."""
+        return long_runs(self.indptr)
+
+    def singles(self, rows: Floats) -> Floats:
+        """Return the sums of all targets as float32 has them, which is too little for the long ones: [N, C]."""
+        return weighted_sums(self.indptr, self.sources, self.weights, rows)
+
+    def doubles(self, rows: Floats, factors: Floats | None = None) -> Doubles:
+        """Sum weight * factor[source] * rows[source] for the long targets, in float64: [M, C], [M] -> [L, C]."""
+        return weighted_doubles(self.long, self.indptr, self.sources, self.weights, rows, factors=factors)
 
 
 def unweighted(graphs: Graphs) -> Adjacency:

@@ -1,7 +1,8 @@
 """Sums, extremes and softmax over runs of rows: the edges of each node, the nodes or edges of each graph.
 
 A run is summed in the order of its rows, whatever stands before or after it: numpy's `add.reduceat` adds in pairs,
-in an order that depends on the length, so sums are sparse products of SciPy, whose loops go through a row in order.
+in an order that depends on the length, so sums are sparse products of SciPy, whose loops go through a row in order
+(`_sums`).
 Sums that are divided, compared or squared later are float64. Extremes do not depend on the order; a zero among them
 is always +0, as which of two zeros is the larger one depends on its place in vector code.
 """
@@ -15,10 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from graphscore._arrays import Floats, Indices
-from graphscore._sparse import csr_matvec, csr_matvecs, expandptr
-
-Doubles = npt.NDArray[np.float64]
+from graphscore._arrays import Doubles, Floats, Indices
+from graphscore._sparse import expandptr
+from graphscore._sums import long_runs, plain_sums, weighted_doubles, weighted_sums
 
 _ROUNDS: Final = 32
 """Rows of a run that are taken for all runs at once. What is longer is taken run by run: few are."""
@@ -71,7 +71,7 @@ class Segments:
         doubles = rows.astype(np.float64, copy=False)
         if rows.shape[1] <= _NARROW and not self._rounds.long:
             return self._by_rounds(np.add, doubles)
-        return self._sum(doubles, np.zeros((len(self.starts) - 1, rows.shape[1]), np.float64))
+        return plain_sums(self.starts, doubles)
 
     def mean(self, rows: npt.NDArray[Any]) -> Doubles:
         """Average the rows of each run, in float64: [M, C] -> [S, C]; 0 for a run of none."""
@@ -86,8 +86,14 @@ class Segments:
         return self.mean(away)
 
     def sum(self, rows: Floats) -> Floats:
-        """Sum the rows of each run, in float32: [M, C] -> [S, C]; 0 for a run of none."""
-        return self._sum(rows, np.zeros((len(self.starts) - 1, rows.shape[1]), np.float32))
+        """Sum the rows of each run, long ones in float64 (`_sums`): [M, C] -> [S, C]; 0 for a run of none."""
+        count = len(rows)
+        entries = self.starts, np.arange(count, dtype=np.int32), np.ones(count, np.float32)
+        result = weighted_sums(*entries, rows)
+        long = long_runs(self.starts)
+        if len(long):
+            result[long] = weighted_doubles(long, *entries, rows)
+        return result
 
     def maximum(self, rows: Floats) -> Floats:
         """Take the largest value of each run, column by column: [M, C] -> [S, C]; 0 for a run of none.
@@ -114,15 +120,6 @@ class Segments:
         sums += _TINY
         np.divide(rows, self.spread(sums), out=rows, casting="same_kind")
         return rows
-
-    def _sum(self, rows: npt.NDArray[Any], result: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        count, columns = rows.shape
-        matrix = (self.starts, np.arange(count, dtype=np.int32), np.ones(count, rows.dtype))
-        if columns == 1:
-            csr_matvec(len(result), count, *matrix, rows.reshape(-1), result.reshape(-1))
-        else:
-            csr_matvecs(len(result), count, columns, *matrix, rows.reshape(-1), result.reshape(-1))
-        return result
 
     def _by_rounds(self, function: np.ufunc, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Combine the rows of each run: [M, C] -> [S, C]; 0 for a run of none. Runs that are not long: in their order.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
 
 import graphscore
 from graphs import Array, Graph, batch
 from graphscore._ops import OPERATIONS
+from vectors import CASES, DOCUMENT, write
 
-DOCUMENT: dict[str, Any] = json.loads((Path(__file__).parent.parent / "data" / "operation_vectors.json").read_text())
-CASES: list[dict[str, Any]] = DOCUMENT["cases"]
 NAMES = [case["name"] for case in CASES]
-
-
-def write(folder: Path, case: dict[str, Any]) -> Path:
-    """Write the model of a case."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.json").write_text(json.dumps(case["config"] | {"ignored": []}))
-    save_file(
-        {name: np.array(value, np.float32) for name, value in case["tensors"].items()}, folder / "model.safetensors"
-    )
-    return folder
 
 
 def graph_of(columns: dict[str, Any], *, categories: bool) -> Graph:

@@ -13,7 +13,8 @@ of a step of config.json and returns a Step, and an Operation that names the key
   `@` or a function of numpy that is not exact (exp, tanh, log ...) untested: their last bits depend on a row's place.
 - what `compile` returns is called for each chunk of graphs as `run(values, graphs)`; `_step.Function` is its
   contract. Sums over edges, nodes and graphs are those of `graphs.derive(edges_of_nodes)` and its kin
-  (`_segments.Segments`) or sparse products (`_graphs.Adjacency`): both add in the order of the input.
+  (`_segments.Segments`) or sparse products (`_graphs.Adjacency`): both add in the order of the input, and over many
+  edges in float64.
 
 Tests: one or more cases in tests/make_operation_vectors.py, which tests/engines/test_operations.py compares with what
 the steps return, alone and in batches, and a row in README.md.

@@ -7,10 +7,10 @@ from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
-from graphscore._arrays import Floats
+from graphscore._arrays import Doubles, Floats
 from graphscore._graphs import Adjacency, Graphs, edges_of_nodes, unweighted
 from graphscore._ops._step import Compiler
-from graphscore._rows import Row, scale
+from graphscore._rows import Row, row_sums, scale
 from graphscore._segments import Segments
 
 Aggregation: TypeAlias = Literal["sum", "mean", "max"]
@@ -29,10 +29,51 @@ def aggregate(aggr: Aggregation, rows: Floats, graphs: Graphs, weights: Floats |
     """
     if aggr == "max":
         return by_blocks(graphs, rows.shape[1], lambda part, runs: runs.maximum(_sent(rows, graphs, weights, part)))
-    adjacency = graphs.derive(unweighted) if weights is None else Adjacency(weights, graphs.sources, graphs.indptr)
-    result = adjacency @ rows
+    result = _adjacency(graphs, weights) @ rows
     if aggr == "mean":
         result /= graphs.derive(edges_of_nodes).floats
+    return result
+
+
+def _adjacency(graphs: Graphs, weights: Floats | None) -> Adjacency:
+    return graphs.derive(unweighted) if weights is None else Adjacency(weights, graphs.sources, graphs.indptr)
+
+
+def aggregation(
+    compiler: Compiler, aggr: Aggregation, weight: Floats
+) -> Callable[[Floats, Graphs, Floats | None], Floats]:
+    """Return W aggr(w H[source]), for W [out, in]: a function of rows [N, in], graphs, weights [E] -> [N, out].
+
+    The map comes where there are fewer columns. At nodes of many edges it is computed in float64 too, as the rounding
+    of a large sum may be more than what the map leaves of it.
+    """
+    product, doubles = compiler.product(weight.T), weight.astype(np.float64)
+    if aggr == "max":
+        return lambda rows, graphs, weights: product(aggregate("max", rows, graphs, weights))
+    weight_first = len(weight) <= weight.shape[1]
+
+    def run(rows: Floats, graphs: Graphs, weights: Floats | None) -> Floats:
+        adjacency, edges = _adjacency(graphs, weights), graphs.derive(edges_of_nodes)
+        result = adjacency.singles(product(rows) if weight_first else rows)
+        if aggr == "mean":
+            result /= edges.floats
+        if not weight_first:
+            result = product(result)
+        if len(adjacency.long):
+            sums = adjacency.doubles(rows)
+            if aggr == "mean":
+                sums /= edges.divisors[adjacency.long]
+            result[adjacency.long] = times(sums, doubles)
+        return result
+
+    return run
+
+
+def times(rows: Doubles, weight: Doubles) -> Doubles:
+    """Return x W^T in float64, row by row: [N, in], [out, in] -> [N, out]. For few rows."""
+    result = np.empty((len(rows), len(weight)))
+    for row, target in zip(rows, result, strict=True):
+        target[:] = row_sums(weight * row)[:, 0]
     return result
 
 

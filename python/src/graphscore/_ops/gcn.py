@@ -20,8 +20,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from graphscore._arrays import Floats
+from graphscore._arrays import Doubles, Floats
 from graphscore._graphs import Adjacency, Graphs, targets
+from graphscore._ops._aggregate import times
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
 from graphscore._rows import Row, scale
@@ -51,6 +52,7 @@ def read(spec: StepSpec) -> Step:
 
     def compile_(compiler: Compiler) -> Function:
         product, row = compiler.product(weight.T), None if bias is None else Row(bias)
+        doubles = weight.astype(np.float64)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
             rows, weights = values[0], edge_weights.of(values, graphs)
@@ -58,7 +60,10 @@ def read(spec: StepSpec) -> Step:
                 matrix = graphs.derive(_derive, weights is not None, loops)
             else:
                 matrix = _matrix(graphs, weights, loops)
+            sums = matrix.long_sums(rows) if len(matrix.adjacency.long) else None
             result = matrix.propagate(product(rows)) if weight_first else product(matrix.propagate(rows))
+            if sums is not None:
+                result[matrix.adjacency.long] = times(sums, doubles)
             if row is not None:
                 row.apply(np.add, result)
             return result
@@ -82,16 +87,29 @@ class _Matrix:
     looped: bool  # there are self loops beside the matrix
 
     def propagate(self, rows: Floats) -> Floats:
-        """[N, C] -> [N, C], a new array. The rows are used up."""
+        """[N, C] -> [N, C], a new array; nodes of many edges need `long_sums`. The rows are used up."""
         if self.root is not None:
             scale(rows, self.root)
-        result = self.adjacency @ rows
+        result = self.adjacency.singles(rows)
         if self.looped:
             if self.loops is not None:
                 scale(rows, self.loops)
             result += rows
         if self.root is not None:
             scale(result, self.root)
+        return result
+
+    def long_sums(self, rows: Floats) -> Doubles:
+        """Return the rows that `propagate` has for nodes of many edges in float64: [N, C] -> [L, C]."""
+        long = self.adjacency.long
+        result = self.adjacency.doubles(rows, self.root)
+        if self.looped:
+            own = rows[long].astype(np.float64)
+            for factors in (self.root, self.loops):
+                own *= 1 if factors is None else factors[long, None]
+            result += own
+        if self.root is not None:
+            result *= self.root[long, None]
         return result
 
 

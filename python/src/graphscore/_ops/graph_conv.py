@@ -17,7 +17,7 @@ import numpy as np
 
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
-from graphscore._ops._aggregate import AGGREGATIONS, aggregate, propagation
+from graphscore._ops._aggregate import AGGREGATIONS, aggregation, propagation
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
 from graphscore._rows import Row
@@ -31,18 +31,14 @@ def read(spec: StepSpec) -> Step:
     aggr = AGGREGATIONS[spec.choice("aggr", AGGREGATIONS, default="sum")]
     edge_weights = spec.edge_weights()
     out_width, in_width = weight.shape
-    weight_first = out_width <= in_width and aggr != "max"
 
     def compile_(compiler: Compiler) -> Function:
-        product, own = compiler.product(weight.T), compiler.product(root.T)
+        aggregated, own = aggregation(compiler, aggr, weight), compiler.product(root.T)
         row = None if bias is None else Row(bias)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            rows, weights = values[0], edge_weights.of(values, graphs)
-            if weight_first:
-                result = aggregate(aggr, product(rows), graphs, weights)
-            else:
-                result = product(aggregate(aggr, rows, graphs, weights))
+            rows = values[0]
+            result = aggregated(rows, graphs, edge_weights.of(values, graphs))
             if row is not None:
                 row.apply(np.add, result)
             result += own(rows)

@@ -19,7 +19,7 @@ import numpy as np
 from graphscore._activations import relu
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
-from graphscore._ops._aggregate import AGGREGATIONS, aggregate, linear, propagation
+from graphscore._ops._aggregate import AGGREGATIONS, aggregation, linear, propagation
 from graphscore._ops._spec import StepSpec
 from graphscore._ops._step import Compiler, Function, Operation, Step
 from graphscore._rows import Row, normalize_rows
@@ -38,17 +38,16 @@ def read(spec: StepSpec) -> Step:
     project_bias = spec.optional_weight("project_bias", "projected")
     if project is None and project_bias is not None:
         raise spec.error("project_bias is there without project_weight")
-    weight_first = out_width <= in_width and aggr != "max"
 
     def compile_(compiler: Compiler) -> Function:
-        product = compiler.product(neighbor.T)
+        aggregated = aggregation(compiler, aggr, neighbor)
         own = None if root is None else compiler.product(root.T)
         row = None if bias is None else Row(bias)
         prepare = None if project is None else linear(compiler, project, project_bias)
 
         def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
             rows = values[0] if prepare is None else relu(prepare(values[0]))
-            result = aggregate(aggr, product(rows), graphs) if weight_first else product(aggregate(aggr, rows, graphs))
+            result = aggregated(rows, graphs, None)
             if row is not None:
                 row.apply(np.add, result)
             if own is not None:
