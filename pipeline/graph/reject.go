@@ -28,6 +28,9 @@ const (
 	// CategoryOutOfRange: an integer that float32 may not hold, or a number that names no row of a table of the model, as
 	// an edge type.
 	CategoryOutOfRange Code = "category_out_of_range"
+	// EdgeWithoutReverse: an edge that has no reverse with the same features, where the model passes messages along pairs
+	// of edges.
+	EdgeWithoutReverse Code = "edge_without_reverse"
 	// TooLarge: the graph does not fit into one message.
 	TooLarge Code = "too_large"
 )
@@ -52,8 +55,8 @@ const (
 func Codes() []Code {
 	return []Code{
 		NullValue, FeatureWidth, NonFiniteFeature, NonFiniteWeight, EdgeOutOfRange, MalformedEdges, NodeCount,
-		DuplicateNodeID, EdgeFeatureWidth, GraphFeatureWidth, CategoryOutOfRange, TooLarge, NonFiniteScore, Refused,
-		ScorerFailed, ScorerCrashed, OutOfMemory, DeadlineExceeded,
+		DuplicateNodeID, EdgeFeatureWidth, GraphFeatureWidth, CategoryOutOfRange, EdgeWithoutReverse, TooLarge,
+		NonFiniteScore, Refused, ScorerFailed, ScorerCrashed, OutOfMemory, DeadlineExceeded,
 	}
 }
 

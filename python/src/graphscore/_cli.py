@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from graphscore import _malloc
+from graphscore import _exporting, _malloc
 from graphscore._config import ModelError
 from graphscore._serving import lifeline, logs
 from graphscore._serving.address import socket_path
@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "version":
         sys.stdout.write(f"graphscore {__version__}\n")
         return 0
+    if options.command == "export":
+        return _exporting.run(options)
     logs.start(_PROGRAM, options.log_format)
     return _serve(options)
 
@@ -53,7 +55,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=_PROGRAM,
-        description="Scores graphs with a graph convolutional network, over gRPC.",
+        description="Scores graphs with a graph convolutional network, over gRPC, and exports models for it.",
         epilog="exit codes: 0 stopped by SIGTERM or SIGINT; 64 usage; 65 the model does not load;"
         " 69 cannot listen; 70 bug; 71 a request needs more memory than there is",
     )
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=logs.FORMATS,
         help="logs as text or json; auto is text on a terminal (default: %(default)s)",
     )
+    _exporting.add_to(commands)
     commands.add_parser("version", help="print the version")
     return parser
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from graphscore._arrays import Doubles, Floats, Indices
 from graphscore._segments import Segments
-from graphscore._sparse import expandptr
+from graphscore._sparse import csr_tocsc, expandptr
 from graphscore._sums import long_runs, weighted_doubles, weighted_sums
 
 T = TypeVar("T")
@@ -124,3 +124,22 @@ def nodes_of_graphs(graphs: Graphs) -> Segments:
 def edges_of_graphs(graphs: Graphs) -> Segments:
     """The edges of each graph."""
     return Segments(graphs.indptr[graphs.node_offsets])
+
+
+def reverses(graphs: Graphs) -> Indices:
+    """The reverse of each edge, [E], where every edge has one: the k-th from a to b belongs to the k-th from b to a."""
+    by_source, by_target = by_ends(graphs.indptr, graphs.sources)
+    result = np.empty_like(by_target)
+    result[by_source] = by_target
+    return result
+
+
+def by_ends(indptr: Indices, sources: Indices) -> tuple[Indices, Indices]:
+    """Return the edges in the order of (source, target) and of (target, source), equal ones in their own order."""
+    nodes, edges = len(indptr) - 1, len(sources)
+    rows, others = np.empty(edges, np.int32), np.empty(edges, np.int32)
+    by_source, by_target = np.empty(edges, np.int32), np.empty(edges, np.int32)
+    starts, ends = np.empty(nodes + 1, np.int32), np.empty(nodes + 1, np.int32)
+    csr_tocsc(nodes, nodes, indptr, sources, np.arange(edges, dtype=np.int32), starts, rows, by_source)
+    csr_tocsc(nodes, nodes, starts, rows, by_source, ends, others, by_target)
+    return by_source, by_target

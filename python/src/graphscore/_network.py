@@ -74,6 +74,8 @@ class Network:
 
     steps: tuple[PlacedStep, ...]
     categories: frozenset[Category]
+    paired: bool = False
+    """Graphs with an edge that has no reverse with the same features are not scored."""
 
     def until(self, place: int) -> Network:
         """Return the network whose output is the step at a place: that step and those that it needs."""
@@ -85,7 +87,7 @@ class Network:
         slots = {slot: slot for slot in SLOTS.values()}
         slots |= {len(SLOTS) + at: len(SLOTS) + new for new, at in enumerate(kept)}
         steps = [replace(self.steps[at], slots=tuple(slots[slot] for slot in self.steps[at].slots)) for at in kept]
-        return Network(tuple(steps), self.categories)
+        return Network(tuple(steps), self.categories, self.paired)
 
 
 class _Builder:
@@ -125,7 +127,8 @@ class _Builder:
 
     def network(self) -> Network:
         """Return what was added."""
-        return Network(tuple(self.steps), frozenset(self._categories))
+        paired = any(placed.step.paired for placed in self.steps)
+        return Network(tuple(self.steps), frozenset(self._categories), paired)
 
 
 def read_layers(path: Path, config: Section, in_features: int, outputs: Sequence[str], tensors: Tensors) -> Network:

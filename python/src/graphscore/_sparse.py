@@ -1,7 +1,7 @@
 """SciPy's loops over sparse matrices, without the rest of SciPy.
 
 Context: `import scipy.sparse` brings in most of numpy (its tests, random numbers, a Fortran parser) and is more
-than a third of a worker's start-up, for five C functions. Decision: the extension module that holds them is
+than a third of a worker's start-up, for six C functions. Decision: the extension module that holds them is
 loaded by itself. Price: this module names a private module of SciPy; without that, it is imported
 as usual.
 """
@@ -28,4 +28,5 @@ coo_tocsr = tools.coo_tocsr
 csr_matvec = tools.csr_matvec
 csr_matvecs = tools.csr_matvecs
 csr_scale_rows = tools.csr_scale_rows
+csr_tocsc = tools.csr_tocsc
 expandptr = tools.expandptr

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_info
 from graphscore import _activations, _products
 from graphscore._activations import Activation
 from graphscore._arrays import Floats
-from graphscore._batch import BatchError, GraphBatch, Level, Scores, indices, offsets, out_of_range
+from graphscore._batch import BatchError, Failure, GraphBatch, Level, Scores, indices, offsets, out_of_range
 from graphscore._categories import Places, merge, out_of_categories
 from graphscore._engines._engine import EngineError, EngineInfo
 from graphscore._graphs import Graphs
@@ -23,6 +23,7 @@ from graphscore._network import COLUMNS, Category, Network
 from graphscore._ops import EDGE_WEIGHT
 from graphscore._products import STRATEGIES, Product, Strategy
 from graphscore._program import Program
+from graphscore._reverse import without_reverse
 
 _CHUNK_FLOATS: Final = 1 << 19
 _CHUNK_NODES: Final = 1024
@@ -54,6 +55,7 @@ class ScipyEngine:
         self._edge_nodes = edge_width / node_width
         types = model.inputs.get("edge_type", 0)
         self._categories = model.members[0].categories | ({Category("edge_type", 0, types)} if types else set())
+        self._paired = model.members[0].paired
         compiler = _Compiler(strategies)
         try:
             self._programs = tuple(Program(member, compiler) for member in model.members)
@@ -73,10 +75,7 @@ class ScipyEngine:
         node_offsets, indptr = offsets(batch.node_counts), offsets(batch.in_degrees)
         sources = indices(batch.sources)
         graph_edges = indptr[node_offsets]
-        failed = merge(
-            out_of_range(sources, node_offsets, graph_edges),
-            out_of_categories(columns, self._categories, Places(node_offsets, graph_edges, indptr, sources)),
-        )
+        failed = self._refused(columns, Places(node_offsets, graph_edges, indptr, sources))
         places: dict[Level, npt.NDArray[Any]] = {
             "node": node_offsets,
             "edge": graph_edges,
@@ -100,6 +99,13 @@ class ScipyEngine:
         if self.model.level == "graph":
             values[np.asarray(batch.node_counts) == 0] = 0
         return Scores(values, failed, self.model.level)
+
+    def _refused(self, columns: Mapping[str, npt.NDArray[Any]], places: Places) -> tuple[Failure, ...]:
+        """Return the graphs that are not scored, each with the first reason of those that apply."""
+        failed = out_of_range(places.sources, places.node_offsets, places.graph_edges)
+        left = frozenset(failure.graph for failure in failed)
+        failed = merge(failed, out_of_categories(columns, self._categories, places))
+        return merge(failed, without_reverse(columns, places, left)) if self._paired else failed
 
     def _compute(self, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> Floats:
         """Compute the scores of a chunk: the mean of the members, and their standard deviations where asked."""

@@ -51,6 +51,8 @@ class Step:
     """How many values an edge it needs room for while it computes."""
     categories: tuple[tuple[int, int], ...] = ()
     """Columns of its first value, which is one of the request, and how many categories, from 0, each may have."""
+    paired: bool = False
+    """It wants graphs in which every edge has a reverse with the same features."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Exports of trained models to model folders.
 
-    from graphscore.export import from_pyg
+    from graphscore.export import from_chemprop, from_pyg
     from_pyg(module, "model", example=dataset[0])
+    from_chemprop(["best.pt"], "model")
 
+`from_chemprop` needs nothing beside this package, and is a command too: `python -m graphscore export chemprop`.
 `from_pyg` needs the extra `export` (PyTorch and PyTorch Geometric) in the environment in which the module was trained;
 scoring the folder needs neither.
 """
@@ -17,7 +19,34 @@ from typing import Any
 from graphscore.export._error import ExportError, ExportWarning
 from graphscore.export._exported import Exported
 
-__all__ = ["ExportError", "ExportWarning", "Exported", "from_pyg", "load_state_dict"]
+__all__ = ["ExportError", "ExportWarning", "Exported", "from_chemprop", "from_pyg", "load_state_dict"]
+
+
+def from_chemprop(
+    files: Sequence[str | Path], folder: str | Path, *, std: bool = False, name: str | None = None
+) -> tuple[str, ...]:
+    """Write one or more checkpoints of chemprop 2 as a model folder that scores molecules without chemprop.
+
+    Nothing of a checkpoint is run: it is read by a pickle reader that builds tensors and inert records. Several files
+    are an ensemble, whose scores are the means of theirs.
+
+    Args:
+        files: what `chemprop train` writes: model files (.pt) or checkpoints of Lightning (.ckpt).
+        folder: the model folder: new, empty, or of a model, which is replaced.
+        std: also write the population standard deviation of the members, as `<output>_std`.
+        name: the model's name; default: the name of the folder.
+
+    Returns:
+        The names of the model's outputs: those of the checkpoint, else score, or score_0, score_1, ...; of a multiclass
+        model one for each task and class.
+
+    Raises:
+        ExportError: a file is damaged, no checkpoint of chemprop 2, or of a model that cannot be exported exactly. The
+            message names the file and what is wrong. Nothing is left in `folder`.
+    """
+    from graphscore.export import chemprop  # noqa: PLC0415 - numpy is imported when it is needed
+
+    return chemprop.from_chemprop(files, folder, std=std, name=name)
 
 
 def from_pyg(

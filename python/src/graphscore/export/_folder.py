@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,10 @@ CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
 
 _ALIGNMENT: Final = 8
+_MEMBER: Final = re.compile(r"member_\d+\.safetensors")
+"""The weights of one of several models."""
+
+Tensors = Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]
 
 
 @contextmanager
@@ -27,9 +32,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Raises ExportError where the folder cannot be written or has files that are not of a model.
     """
-    others = (
-        sorted(path.name for path in folder.iterdir() if path.name not in (CONFIG, WEIGHTS)) if folder.is_dir() else []
-    )
+    others = sorted(path.name for path in folder.iterdir() if not _of_model(path)) if folder.is_dir() else []
     if folder.exists() and not folder.is_dir():
         raise ExportError(f"{folder} is a file; name a folder for the model")
     if others:
@@ -56,8 +59,14 @@ def _take_place(made: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)  # with the modes of the user's umask, which the temporary folder does not have
     if (folder / CONFIG).exists():
         (folder / CONFIG).unlink()  # no configuration beside other weights than its own
-    for name in (WEIGHTS, CONFIG):
-        (made / name).replace(folder / name)
+    for old in folder.glob("*.safetensors"):
+        old.unlink()
+    for new in sorted(made.iterdir(), key=lambda path: path.name == CONFIG):
+        new.replace(folder / new.name)
+
+
+def _of_model(path: Path) -> bool:
+    return path.name in (CONFIG, WEIGHTS) or _MEMBER.fullmatch(path.name) is not None
 
 
 def write(
@@ -68,14 +77,19 @@ def write(
     inputs: Mapping[str, int | bool],
     outputs: Sequence[str],
     steps: Sequence[Mapping[str, Any]],
-    tensors: Mapping[str, np.ndarray[Any, np.dtype[np.float32]]],
+    tensors: Tensors,
+    others: Sequence[Tensors] = (),
+    std: bool = False,
 ) -> None:
-    """Write both files of a model."""
-    (folder / CONFIG).write_text(config_text(name, level, inputs, outputs, steps), encoding="utf-8")
-    with (folder / WEIGHTS).open("wb") as file:
-        file.write(_header(tensors))
-        for tensor in tensors.values():
-            file.write(np.ascontiguousarray(tensor, "<f4").tobytes())
+    """Write the files of a model; `others` are the tensors of the further members of an ensemble."""
+    files = [WEIGHTS] if not others else [f"member_{place}.safetensors" for place in range(1 + len(others))]
+    text = config_text(name, level, inputs, outputs, steps, files, std=std)
+    (folder / CONFIG).write_text(text, encoding="utf-8")
+    for file, member in zip(files, (tensors, *others), strict=True):
+        with (folder / file).open("wb") as weights:
+            weights.write(_header(member))
+            for tensor in member.values():
+                weights.write(np.ascontiguousarray(tensor, "<f4").tobytes())
 
 
 def config_text(
@@ -84,10 +98,19 @@ def config_text(
     inputs: Mapping[str, int | bool],
     outputs: Sequence[str],
     steps: Sequence[Mapping[str, Any]],
+    weights: Sequence[str] = (WEIGHTS,),
+    *,
+    std: bool = False,
 ) -> str:
     """Return config.json: a line a step, so that a person sees the network in it."""
-    head = {"format": FORMAT, "name": name, "level": level, "inputs": dict(inputs), "outputs": list(outputs)}
-    head |= {"weights": [WEIGHTS], "ignored": []}
+    head: dict[str, object] = {
+        "format": FORMAT,
+        "name": name,
+        "level": level,
+        "inputs": dict(inputs),
+        "outputs": list(outputs),
+    }
+    head |= {"weights": list(weights), "ignored": []} | ({"std": True} if std else {})
     lines = [f"  {_json(key)}: {_json(value)}," for key, value in head.items()]
     rows = ",\n".join(f"    {_json(dict(step))}" for step in steps)
     return "\n".join(["{", *lines, '  "steps": [', rows, "  ]", "}"]) + "\n"
@@ -97,7 +120,7 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
-def _header(tensors: Mapping[str, np.ndarray[Any, np.dtype[np.float32]]]) -> bytes:
+def _header(tensors: Tensors) -> bytes:
     """Return the beginning of a safetensors file: 8 bytes of length and a JSON object, padded by spaces."""
     entries, end = {}, 0
     for name, tensor in tensors.items():
