@@ -10,7 +10,6 @@ case <case>.pt or .ckpt with random weights, and <case>.npy, the predictions in 
 from __future__ import annotations
 
 import io
-import sys
 import tempfile
 import warnings
 import zipfile
@@ -157,13 +156,13 @@ def stir(network: Any) -> None:
     """Make predictions differ between molecules, and what a new model has at zero or one something else."""
     for name, tensor in network.state_dict().items():
         if name.startswith("bn.") and tensor.is_floating_point():
-            tensor += 0.3 * torch.rand(tensor.shape)
+            tensor.add_(0.3 * torch.rand(tensor.shape))
         if name.endswith("weight") and ("W_" in name or "ffn" in name):
-            tensor *= 2.5
+            tensor.mul_(2.5)
         if name.endswith("bias") and "ffn" in name:
-            tensor += 0.3
+            tensor.add_(0.3)
         if "tau" in name:
-            tensor *= 1.5
+            tensor.mul_(1.5)
 
 
 def predict(network: Any, batch: Any) -> np.ndarray[Any, Any]:
@@ -175,7 +174,7 @@ def predict(network: Any, batch: Any) -> np.ndarray[Any, Any]:
     with torch.no_grad():
         result = network.eval()(graph, batch.V_d if mp.W_d is not None else None, batch.X_d if width else None)
     graph.V, graph.E = kept
-    return result.numpy()
+    return np.asarray(result.numpy())
 
 
 def lightning_checkpoint(folder: Path) -> bytes:
@@ -234,4 +233,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    sys.exit(main())
+    main()

@@ -19,9 +19,9 @@ def add_to(commands: Any) -> None:
         "chemprop",
         help="models of chemprop 2, without chemprop or torch",
         description="Writes checkpoints of chemprop 2 as one model folder. Several are an ensemble: the scores are the"
-        " means of theirs. Nothing of a checkpoint is run.",
-        epilog="exit codes: 0 written; 64 usage; 65 a file is no model that can be exported exactly, or the folder cannot"
-        " be written",
+        " means of theirs.",
+        epilog="exit codes: 0 written; 64 usage; 65 a file is no model that can be exported exactly, or the folder"
+        " cannot be written",
     )
     chemprop.add_argument(
         "models", nargs="+", type=Path, metavar="MODEL.pt", help="what `chemprop train` wrote: .pt or .ckpt"

@@ -30,8 +30,9 @@ _BROKEN: Final = (zipfile.BadZipFile, struct.error, EOFError, NotImplementedErro
 class Archive:
     """The entries of an open file. Raises ExportError naming the file; see `open_archive`."""
 
-    def __init__(self, path: Path, file: zipfile.ZipFile) -> None:
+    def __init__(self, path: Path, file: zipfile.ZipFile, size: int) -> None:
         self.path: Final = path
+        self._bytes = size
         self._file = file
         entries = file.infolist()
         self._entries = {entry.filename: entry for entry in entries}
@@ -74,6 +75,8 @@ class Archive:
                 f"entry {printable(name)} is compressed; torch.save stores entries as they are, so this file was"
                 " written by something else: save the model again"
             )
+        if entry.file_size > self._bytes - entry.header_offset:  # zipfile makes room before it reads
+            raise self.error(f"entry {printable(name)} is longer than the file; it is damaged, copy it again")
         return entry.file_size
 
     def read(self, name: str) -> bytes:
@@ -100,17 +103,17 @@ def open_archive(path: Path) -> Iterator[Archive]:
     try:
         if path.is_dir():
             raise ExportError(f"{path} is a folder; name the .pt or .ckpt files in it")
-        _check_directory(path)
+        size = _check_directory(path)
         with zipfile.ZipFile(path) as file:
-            yield Archive(path, file)
+            yield Archive(path, file, size)
     except _BROKEN as error:
         raise ExportError(f"{path}: it is no zip archive of torch.save ({error}); copy it again") from None
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror or error}") from None
 
 
-def _check_directory(path: Path) -> None:
-    """Refuse a file that is no zip archive, or one whose list of entries is no list of a checkpoint's."""
+def _check_directory(path: Path) -> int:
+    """Refuse a file that is no zip archive, or one that lists more entries than a checkpoint; return its bytes."""
     with path.open("rb") as file:
         magic = file.read(len(_MAGIC))
         size = file.seek(0, 2)
@@ -133,3 +136,4 @@ def _check_directory(path: Path) -> None:
                 entries, length = _END_64.unpack(long)[7:9]
     if entries > _ENTRIES or length > _ENTRIES * 64:
         raise ExportError(f"{path}: it lists {entries} entries in {length} bytes; no checkpoint has that many")
+    return size

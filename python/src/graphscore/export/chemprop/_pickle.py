@@ -16,13 +16,10 @@ from typing import Final
 from graphscore.export.chemprop._names import STORAGES, FoundError, build, known
 from graphscore.export.chemprop._records import Name, Record, Storage
 
-_OPERATIONS: Final = 1_000_000
+_OPERATIONS: Final = 500_000
 _KEYS: Final = (str, int, float, bool, bytes, type(None))
 _MARK: Final = object()
-
-
-class _DoneError(Exception):
-    """The pickle is at its end."""
+_STOP: Final = ord(".")
 
 
 class _Machine:
@@ -154,10 +151,6 @@ def _last(count: int) -> _Operation:
     return lambda vm: vm.push(tuple([vm.pop() for _ in range(count)][::-1]))
 
 
-def _stop(_: _Machine) -> None:
-    raise _DoneError
-
-
 def _stack_global(vm: _Machine) -> None:
     name, module = vm.pop(), vm.pop()
     vm.named(module, name)
@@ -187,7 +180,6 @@ def _append(vm: _Machine) -> None:
 
 _TABLE: Final[dict[int, _Operation]] = {
     ord("("): _value(_MARK),
-    ord("."): _stop,
     ord("0"): lambda vm: vm.stack.pop(),
     ord("1"): lambda vm: vm.until_mark(),
     ord("2"): lambda vm: vm.push(vm.top()),
@@ -239,11 +231,11 @@ def load(data: bytes) -> object:
     try:
         for _ in range(_OPERATIONS):
             code = vm.take(1)[0]
+            if code == _STOP:
+                return vm.pop()
             if code not in _TABLE:
                 raise FoundError(f"operation {code:#04x} of its pickle is none that torch.save writes")
             _TABLE[code](vm)
-    except _DoneError:
-        return vm.pop() if vm.stack else None
     except (IndexError, UnicodeDecodeError):
         raise FoundError(f"its pickle is damaged at byte {vm.at}; copy the file again") from None
     raise FoundError(f"its pickle has more than {_OPERATIONS} operations; it is no checkpoint of chemprop")

@@ -12,7 +12,7 @@ import numpy as np
 import graphscore
 from graphs import Array
 
-VECTORS: Final = Path(__file__).parent.parent / "data" / "chemprop_vectors.zip"
+VECTORS: Final = Path(__file__).parent / "data" / "chemprop_vectors.zip"
 
 with zipfile.ZipFile(VECTORS) as _archive:
     FILES: Final = {name: _archive.read(name) for name in _archive.namelist()}
