@@ -73,6 +73,22 @@ def unscale(tasks: int, seed: int = 3) -> Any:
     return scaler(nn.UnscaleTransform, tasks, seed)
 
 
+def described() -> Any:
+    """A model with additional features and descriptors of every kind, each scaled."""
+    return model(
+        passing(
+            V_f=WIDTHS["V_f"],
+            E_f=WIDTHS["E_f"],
+            d_vd=WIDTHS["V_d"],
+            V_d_transform=scaler(nn.ScaleTransform, WIDTHS["V_d"], 4),
+            graph_transform=graph_scalers(),
+        ),
+        ffn=regression(input_dim=HIDDEN + WIDTHS["V_d"] + WIDTHS["X_d"]),
+        batch_norm=True,
+        X_d_transform=scaler(nn.ScaleTransform, WIDTHS["X_d"], 5),
+    )
+
+
 CASES: dict[str, Callable[[], Any]] = {
     "plain": model,
     "bond_depth_1": lambda: model(passing(depth=1), nn.MeanAggregation()),
@@ -92,18 +108,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "layers": lambda: model(ffn=regression(hidden_dim=[6, 4, 5])),
     "layers_wide": lambda: model(ffn=regression(hidden_dim=[9, 4, 5])),
     "two_tasks_unscaled": lambda: model(ffn=regression(n_tasks=2, output_transform=unscale(2))),
-    "all_descriptors": lambda: model(
-        passing(
-            V_f=WIDTHS["V_f"],
-            E_f=WIDTHS["E_f"],
-            d_vd=WIDTHS["V_d"],
-            V_d_transform=scaler(nn.ScaleTransform, WIDTHS["V_d"], 4),
-            graph_transform=graph_scalers(),
-        ),
-        ffn=regression(input_dim=HIDDEN + WIDTHS["V_d"] + WIDTHS["X_d"]),
-        batch_norm=True,
-        X_d_transform=scaler(nn.ScaleTransform, WIDTHS["X_d"], 5),
-    ),
+    "all_descriptors": described,
     "molecule_descriptors": lambda: model(ffn=regression(input_dim=HIDDEN + WIDTHS["X_d"])),
     "atom_depth_1": lambda: model(passing("Atom", depth=1)),
     "atom_depth_3": lambda: model(passing("Atom", bias=True), nn.MeanAggregation()),
@@ -119,6 +124,7 @@ CASES: dict[str, Callable[[], Any]] = {
     "quantile": lambda: model(ffn=nn.QuantileFFN(2, input_dim=HIDDEN, hidden_dim=5, output_transform=unscale(2))),
     "member_1": lambda: model(ffn=regression(n_tasks=2, output_transform=unscale(2, 8))),
     "member_2": lambda: model(ffn=regression(n_tasks=2, output_transform=unscale(2, 9))),
+    "described_member": described,
 }
 COLUMNS = {
     "two_tasks_unscaled": ["logS", "half life"],

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from graphscore._activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
+from graphscore._arrays import Floats
 from graphscore._batch import Level
 from graphscore._config import Section, printable, show
 from graphscore._ops import EDGE_WEIGHT, OPERATIONS, Scope, Step, StepSpec, Value
@@ -62,6 +63,8 @@ class PlacedStep:
     """It takes the request's edge weights, beside its values."""
     name: str = ""
     """Its name in config.json; empty for layers, which have none."""
+    tensors: tuple[Floats, ...] = ()
+    """What of the weights it depends on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +117,11 @@ class _Builder:
             wanted = f"{least} names" if least == most else f"{least} to {most} names"
             raise spec.error(f"inputs: expected {wanted.replace('1 names', '1 name')}, got {len(inputs)}")
         step = operation.read(spec)
-        name = entry.get("name")
+        name = str(entry.get("name") or "")
         for column, size in step.categories:
             self._categories.add(Category(inputs[0].column, column, size))
-        self.steps.append(
-            PlacedStep(where, op, step, tuple(value.slot for value in spec.taken), spec.uses_weights, str(name or ""))
-        )
+        slots = tuple(value.slot for value in spec.taken)
+        self.steps.append(PlacedStep(where, op, step, slots, spec.uses_weights, name, tuple(spec.tensors)))
         self.used |= {name for name, value in scope.values.items() if value in spec.taken}
         if spec.uses_weights:
             self.used.add(EDGE_WEIGHT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,19 +27,27 @@ class Program:
     Args:
         network: what to compute.
         compiler: makes products and tests functions; its errors are not caught.
+        places: the steps that are computed; default: all.
+        held: the numbers of values of steps that `run` is given, or returns, beside others: they are not changed.
     """
 
-    def __init__(self, network: Network, compiler: Compiler) -> None:
+    def __init__(
+        self,
+        network: Network,
+        compiler: Compiler,
+        places: Sequence[int] | None = None,
+        held: frozenset[int] = frozenset(),
+    ) -> None:
+        steps = {place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)}
         last: dict[int, int] = {}
-        for place, placed in enumerate(network.steps):
+        for place, placed in steps.items():
             last.update(dict.fromkeys(placed.slots, place))
-        kept = len(SLOTS) + len(network.steps) - 1
-        columns = set(SLOTS.values()) - {SLOTS["x"]}  # what is derived from them is kept for later steps
+        columns = set(SLOTS.values()) - {SLOTS["x"]} | held  # what is derived from them is kept for later steps
         calls = []
-        for place, placed in enumerate(network.steps):
+        for place, placed in steps.items():
             first = placed.slots[0]
             shared = last[first] > place or first in columns or first in placed.slots[1:]
-            dropped = {slot for slot in placed.slots if last[slot] == place}
+            dropped = {slot for slot in placed.slots if last[slot] == place} - held
             calls.append(
                 _Call(
                     placed.step.compile(compiler),
@@ -50,17 +58,23 @@ class Program:
                 )
             )
         self._calls = tuple(calls)
-        self._output = kept
+        self._output = _output(network)
         names = {slot: name for name, slot in SLOTS.items()}
         self.columns: Final = frozenset(names[slot] for slot in last if slot in names)
         """The columns of the request that `run` must be given."""
 
-    def run(self, columns: Mapping[str, Floats], graphs: Graphs) -> Floats:
+    def run(self, columns: Mapping[str, Floats], graphs: Graphs, given: Mapping[int, Floats] | None = None) -> Floats:
         """Return the value of the last step: a row a node, an edge or a graph of the chunk, which the caller owns.
 
         The columns have one row each a node, an edge or a graph, and are row-major; x is used up.
         """
-        values = {SLOTS[name]: column for name, column in columns.items()}
+        return self.values(columns, graphs, given)[self._output]
+
+    def values(
+        self, columns: Mapping[str, Floats], graphs: Graphs, given: Mapping[int, Floats] | None = None
+    ) -> dict[int, Floats]:
+        """Return, by their numbers, the values that no step of this program takes."""
+        values = {SLOTS[name]: column for name, column in columns.items()} | dict(given or {})
         for call in self._calls:
             taken = [values[slot] for slot in call.slots]
             if call.copied:
@@ -68,4 +82,51 @@ class Program:
             for slot in call.dropped:
                 del values[slot]
             values[call.result] = call.function(taken, graphs)
-        return values[self._output]
+        return values
+
+
+class Ensemble:
+    """Computes several networks of the same steps; what follows from the input alone in all of them, once.
+
+    Args:
+        networks: the networks, one or more, of one configuration.
+        compiler: makes products and tests functions; its errors are not caught.
+    """
+
+    def __init__(self, networks: Sequence[Network], compiler: Compiler) -> None:
+        common = _common(networks)
+        rest = [place for place in range(len(networks[0].steps)) if place not in common]
+        taken = {slot for place in rest for slot in networks[0].steps[place].slots} | {_output(networks[0])}
+        self._held = frozenset(len(SLOTS) + place for place in common) & taken
+        self._first = Program(networks[0], compiler, common, self._held)
+        self._members = [Program(network, compiler, rest, self._held) for network in networks]
+
+    def run(self, columns: Callable[[Collection[str]], dict[str, Floats]], graphs: Graphs) -> list[Floats]:
+        """Return the value of the last step of each network, which the caller owns.
+
+        `columns` returns the columns of some names, as `Program.run` takes them; x is used up each time.
+        """
+        values = self._first.values(columns(self._first.columns), graphs)
+        given = {slot: values[slot] for slot in self._held}
+        return [member.run(columns(member.columns), graphs, given) for member in self._members]
+
+
+def _common(networks: Sequence[Network]) -> list[int]:
+    """Return the places of the steps that have the same value in all networks, where there are several."""
+    common: list[int] = []
+    slots = set(SLOTS.values())
+    for place, steps in enumerate(zip(*(network.steps for network in networks), strict=True)):
+        first, *others = steps
+        same = all(_equal(first.tensors, other.tensors) for other in others)
+        if others and same and slots.issuperset(first.slots):
+            common.append(place)
+            slots.add(len(SLOTS) + place)
+    return common
+
+
+def _equal(some: Sequence[Floats], others: Sequence[Floats]) -> bool:
+    return all(one.tobytes() == other.tobytes() for one, other in zip(some, others, strict=True))
+
+
+def _output(network: Network) -> int:
+    return len(SLOTS) + len(network.steps) - 1

@@ -14,6 +14,7 @@ import pytest
 import graphscore
 from chemprop_cases import CHECKPOINTS, array, checkpoint, molecules
 from graphscore._cli import main
+from graphscore._program import _common
 from graphscore.export import ExportError, from_chemprop
 
 ENSEMBLE = ("two_tasks_unscaled", "member_1", "member_2")
@@ -60,6 +61,20 @@ def test_an_ensemble_is_the_mean_of_its_members(tmp_path: Path, std: bool) -> No
     close(engine.score(molecules(engine.model.inputs)).values, wanted)
     files = ["config.json", "member_0.safetensors", "member_1.safetensors", "member_2.safetensors"]
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == files
+
+
+def test_what_members_compute_of_the_same_input_is_computed_once(tmp_path: Path) -> None:
+    """Scaled features; here also what is only cut out of a column."""
+    cases = ("all_descriptors", "described_member")
+    engine = engine_of(tmp_path, *cases)
+    steps = engine.model.members[0].steps
+    once = {steps[place].name for place in _common(engine.model.members)}
+    scaled = {"atoms", "bonds", "atom_descriptors", "descriptors"}
+    assert once == {f"{name}_{end}" for name in scaled for end in ("centred", "scaled")} | {"atoms", "atom_descriptors"}
+    batch = molecules(engine.model.inputs)
+    close(engine.score(batch).values, np.mean([array(case) for case in cases], axis=0))
+    twice = engine_of(tmp_path, "all_descriptors", "all_descriptors")
+    close(twice.score(batch).values, array("all_descriptors"))
 
 
 @pytest.mark.parametrize(

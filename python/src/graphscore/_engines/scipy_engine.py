@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ from graphscore._model import Model, load_model
 from graphscore._network import COLUMNS, Category, Network
 from graphscore._ops import EDGE_WEIGHT
 from graphscore._products import STRATEGIES, Product, Strategy
-from graphscore._program import Program
+from graphscore._program import Ensemble
 from graphscore._reverse import without_reverse
 
 _CHUNK_FLOATS: Final = 1 << 19
@@ -58,7 +58,7 @@ class ScipyEngine:
         self._paired = model.members[0].paired
         compiler = _Compiler(strategies)
         try:
-            self._programs = tuple(Program(member, compiler) for member in model.members)
+            self._ensemble = Ensemble(model.members, compiler)
         except _products.ProductError as error:
             raise EngineError(str(error)) from None
 
@@ -109,7 +109,7 @@ class ScipyEngine:
 
     def _compute(self, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> Floats:
         """Compute the scores of a chunk: the mean of the members, and their standard deviations where asked."""
-        results = [program.run(_inputs(program, parts, graphs), graphs) for program in self._programs]
+        results = self._ensemble.run(lambda names: _inputs(names, parts, graphs), graphs)
         if len(results) == 1:
             return results[0]
         mean = _mean([result.astype(np.float64) for result in results])
@@ -214,10 +214,10 @@ def _part(column: Floats | None, offsets: npt.NDArray[Any], first: int, last: in
     return None if column is None else column[offsets[first] : offsets[last]].copy()
 
 
-def _inputs(program: Program, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> dict[str, Floats]:
+def _inputs(names: Collection[str], parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> dict[str, Floats]:
     """Return the columns that a program uses, as it wants them; x may be used up."""
-    result = {name: np.array(part, np.float32, order="C") for name, part in parts.items() if name in program.columns}
-    if EDGE_WEIGHT in program.columns:
+    result = {name: np.array(parts[name], np.float32, order="C") for name in names if name in parts}
+    if EDGE_WEIGHT in names:
         weights = np.ones(graphs.edges, np.float32) if graphs.weights is None else graphs.weights
         result[EDGE_WEIGHT] = weights[:, None]
     return result

@@ -104,6 +104,8 @@ class StepSpec(Section):
         self.inputs: Final = tuple(inputs)
         self.taken: Final = list(inputs)
         """The values that the step's function is called with."""
+        self.tensors: Final[list[Floats]] = []
+        """The tensors that were asked for, in that order."""
         self.uses_weights = False
         """The step takes the request's edge weights."""
 
@@ -200,7 +202,8 @@ class StepSpec(Section):
             raise self.error(f"{key} must name a tensor, got {show(name)}")
         where = f"{self._where}, {key}"
         self._fit(key, name, dimensions, self._tensors.shape(name, where, dimensions))
-        return self._tensors.read(name, where)
+        self.tensors.append(self._tensors.read(name, where))
+        return self.tensors[-1]
 
     def _fit(self, key: str, name: str, dimensions: tuple[str, ...], shape: tuple[int, ...]) -> None:
         """Compare a shape with those of the tensors before it and with what the step is given."""
