@@ -64,7 +64,7 @@ $(VENV)/.lint: $(VENV)/.test
 	@$(PIP) --editable 'python[test,lint,proto]'
 	@touch $@
 
-run: build ## score the example: 4,806 real molecules (JOB=..., DATE=...)
+run: build ## score the example: 4,806 real molecules (JOB=jobs/examples/citations/job.yaml: Cora; DATE=...)
 	$(call ends,bin/graphscore run $(call needs,JOB,job.yaml)$(call option,--date,DATE))
 
 backfill: build ## score the dates of JOB=... from SINCE=... to before UNTIL=... (default: now)

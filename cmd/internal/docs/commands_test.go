@@ -138,9 +138,13 @@ func (s *session) run(checkout []string) {
 // standIn is `make` for blocks: what it would build is there.
 const standIn = `#!/bin/bash
 set -eu
+job=jobs/examples/molecules/job.yaml
+for word; do
+  case $word in JOB=*) job=${word#JOB=} ;; esac
+done
 for word; do
   case $word in
-  run) bin/graphscore run jobs/examples/molecules/job.yaml ;;
+  run) bin/graphscore run "$job" ;;
   *=*) ;;
   *) grep -qE "^$word:" Makefile || { echo "make has no target $word" >&2; exit 2; } ;;
   esac

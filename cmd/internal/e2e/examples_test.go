@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,5 +89,35 @@ func TestScoresExample(t *testing.T) {
 	want := "DuckDB:  78057 scores, R2 on held-back molecules 0.989\nPolars:  78057 scores, their mean -0.053\npyarrow: 78057 scores of 4806 graphs, model molecule-charge\n"
 	if printed != want {
 		t.Errorf("it prints %q", printed)
+	}
+}
+
+// TestCitationsExample: the written scores of Cora find the topics of as many papers of test as Kipf and Welling have.
+func TestCitationsExample(t *testing.T) {
+	t.Parallel()
+	output := filepath.Join(t.TempDir(), "out")
+	r := run(t, 0, "run", absolute(t, examples+"/citations/job.yaml"), "--output", output, "--json").record(t)
+	if r.Name != "citations" || r.Model.Name != "cora-topics" || r.Counts.Scored != 1 || r.Counts.Nodes != 2708 || r.Counts.Edges != 10556 {
+		t.Errorf("the record of %q has model %q and counts %+v", r.Name, r.Model.Name, r.Counts)
+	}
+	var got struct {
+		Schema        map[string]string
+		Nodes         bool
+		Furthest      float64
+		Papers, Right int
+	}
+	report := python(t, "read_topics.py", filepath.Join(output, "cora.parquet"), absolute(t, examples+"/citations/data/cora.parquet"))
+	if err := json.Unmarshal([]byte(report), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"graph_id": "string", "node_id": "int64"}
+	for _, topic := range []string{"theory", "reinforcement_learning", "genetic_algorithms", "neural_networks", "probabilistic_methods", "case_based", "rule_learning"} {
+		want[topic] = "float"
+	}
+	if !maps.Equal(got.Schema, want) || !got.Nodes || got.Furthest > 1e-6 {
+		t.Errorf("the scores have columns %v, papers in order %v, and probabilities that add up to 1 but for %v", got.Schema, got.Nodes, got.Furthest)
+	}
+	if accuracy := 100 * float64(got.Right) / float64(got.Papers); got.Papers != 1000 || accuracy < 80.5 || accuracy > 82.5 {
+		t.Errorf("the topic is right for %.1f %% of %d papers of test, expected 81.5 +- 1 %% of 1000", accuracy, got.Papers)
 	}
 }

@@ -91,6 +91,15 @@ def test_an_error_leaves_the_model_that_is_there(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
 
 
+def test_a_card_beside_a_model_stays(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("what the model is for")
+    for _ in range(2):
+        with new_folder(tmp_path) as made:
+            fill(made)
+    assert (tmp_path / "README.md").read_text() == "what the model is for"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+
+
 def test_folders_that_are_something_else(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "data").mkdir()

@@ -68,7 +68,8 @@ def from_pyg(
     Args:
         module: a torch.nn.Module whose forward takes x and edge_index and whatever else of edge_weight, edge_attr,
             edge_type, graph_attr and batch it needs, or one Data object.
-        folder: the model folder: new, empty, or of a model, which is replaced.
+        folder: the model folder: new, empty, or of a model, which is replaced. A README.md in
+            it stays.
         example: a torch_geometric.data.Data object, or a mapping of forward's arguments. It says which columns there
             are, how wide they are and which are integers; its values are one of the graphs that are compared.
         level: 'node', 'edge' or 'graph': an error where forward returns another one.

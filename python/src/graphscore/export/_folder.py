@@ -18,6 +18,8 @@ from graphscore.export._error import ExportError
 FORMAT: Final = "graphscore/2"
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
+CARD: Final = "README.md"
+"""What people write about a model, beside it; it stays."""
 
 _ALIGNMENT: Final = 8
 _MEMBER: Final = re.compile(r"member_\d+\.safetensors")
@@ -66,7 +68,7 @@ def _take_place(made: Path, folder: Path) -> None:
 
 
 def _of_model(path: Path) -> bool:
-    return path.name in (CONFIG, WEIGHTS) or _MEMBER.fullmatch(path.name) is not None
+    return path.name in (CONFIG, WEIGHTS, CARD) or _MEMBER.fullmatch(path.name) is not None
 
 
 def write(
