@@ -3,7 +3,8 @@
 The model predicts each heavy atom's Gasteiger partial charge from the atom's
 features and its bonds. One command trains it on the ``train-*.parquet`` files,
 measures it on the molecules of ``held-back.parquet``, which training never
-sees, beside two simpler models, prints the figures and writes the model folder:
+sees, beside two simpler models, prints the figures and writes the model folder with
+`graphscore.export.from_pyg`:
 
 * *linear*: least squares on an atom's own features; knows nothing of bonds.
 * *GCN*: three ``GCNConv`` layers of the same width; it averages an atom with its
@@ -19,7 +20,6 @@ seed is fixed: the same versions on the same kind of processor make the same wei
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -32,11 +32,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 import torch
-from safetensors.torch import save
 from torch import Tensor, nn
 from torch_geometric.data import Data
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import GCNConv, SAGEConv
+
+from graphscore.export import from_pyg
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -189,29 +190,6 @@ def compare(
     return model, figures
 
 
-def describe(model: NodeRegressor) -> dict[str, Any]:
-    """Return the ``config.json`` of a SAGE model."""
-    last = len(model.convs) - 1
-    first_weight = model.state_dict()["convs.0.lin_l.weight"]
-    return {
-        "format": "graphscore/1",
-        "name": "molecule-charge",
-        "in_features": first_weight.shape[1],
-        "outputs": ["charge"],
-        "layers": [
-            {
-                "type": "sage",
-                "neighbor": f"convs.{i}.lin_l.weight",
-                "bias": f"convs.{i}.lin_l.bias",
-                "root": f"convs.{i}.lin_r.weight",
-                "activation": "none" if i == last else "relu",
-            }
-            for i in range(last + 1)
-        ],
-        "output_activation": "none",
-    }
-
-
 def format_figures(figures: Sequence[Figures], train: int, held_back: int) -> str:
     """Return the figures as a Markdown table with a sentence on top."""
     rows = [f"| {f.model} | {f.parameters:,} | {f.r2:.4f} | {f.mean_absolute_error:.4f} |" for f in figures]
@@ -224,13 +202,10 @@ def format_figures(figures: Sequence[Figures], train: int, held_back: int) -> st
     return "\n".join([*head, *rows]) + "\n"
 
 
-def write_model(model: NodeRegressor, table: str, out: Path) -> None:
-    """Write config and weights, and the figures into the card if there is one."""
-    out.mkdir(parents=True, exist_ok=True)
-    config = json.dumps(describe(model), indent=2) + "\n"
-    (out / "config.json").write_text(config, encoding="utf-8")
-    weights = save(model.state_dict(), metadata={"format": "pt"})
-    (out / "model.safetensors").write_bytes(weights)
+def write_model(model: NodeRegressor, graphs: Sequence[Data], table: str, out: Path) -> None:
+    """Export the model, compared on one of the graphs too, and write the figures into the card if there is one."""
+    example = Data(x=graphs[0].x, edge_index=graphs[0].edge_index)
+    from_pyg(model, out, example=example, level="node", outputs=["charge"], name="molecule-charge")
     card = out / "README.md"
     if card.is_file():
         before, _, rest = card.read_text(encoding="utf-8").partition(CARD_BEGIN)
@@ -253,7 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     model, figures = compare(train, held_back, settings)
     table = format_figures(figures, len(train), len(held_back))
     print(table, end="")
-    write_model(model, table, options.out)
+    write_model(model, train, table, options.out)
     return 0
 
 
