@@ -7,6 +7,7 @@ Every section is saved in .cache/bench/results.json as soon as it is measured, a
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from suite import commands, limits, machine, page, plot, rivals, speed, terminal
+from suite import commands, layers, limits, machine, page, plot, rivals, speed, terminal
 from suite.machine import ROOT
 from suite.processes import CommandError, adopt_orphans
 from suite.results import Row, Section
@@ -32,6 +33,11 @@ Measure = Callable[[Setting], Section]
 def rival_section(rival: rivals.Rival) -> Measure:
     """The section of a rival."""
     return lambda setting: rivals.against(setting, rival)
+
+
+def layer_section(layer: layers.Layer) -> Measure:
+    """The section of a layer of PyTorch Geometric."""
+    return lambda setting: layers.against(setting, layer)
 
 
 def workload_section(name: str) -> Measure:
@@ -54,7 +60,11 @@ SECTIONS: dict[str, Measure] = {
     "check": commands.check,
     "backfill": commands.backfill,
 }
-RIVAL_SECTIONS: dict[str, Measure] = {f"rival-{r.name}": rival_section(r) for r in (*rivals.RIVALS, rivals.OLD_WAY)}
+RIVAL_SECTIONS: dict[str, Measure] = {
+    **{f"rival-{r.name}": rival_section(r) for r in (*rivals.RIVALS, rivals.OLD_WAY)},
+    **{f"layer-{layer.kind}": layer_section(layer) for layer in layers.LAYERS},
+    "layer-memory": layers.memory,
+}
 
 
 def load() -> dict[str, Section]:
@@ -95,7 +105,7 @@ def arguments() -> argparse.Namespace:
     """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     names = ", ".join((*RIVAL_SECTIONS, *SECTIONS))
-    parser.add_argument("--only", metavar="NAME,...", help=f"measure these sections: {names}")
+    parser.add_argument("--only", metavar="NAME,...", help=f"measure these sections, as layer-*: {names}")
     parser.add_argument("--full", action="store_true", help="measure the rivals too; installs them where they are not")
     parser.add_argument("--rounds", type=int, default=5, help="pairs of each side (default 5; less where one is slow)")
     parser.add_argument("--scale", type=float, default=1, help="share of the graphs, for a quick try (default 1)")
@@ -105,10 +115,12 @@ def arguments() -> argparse.Namespace:
     known = SECTIONS | RIVAL_SECTIONS
     chosen = [*SECTIONS, *(RIVAL_SECTIONS if args.full else ())]
     if args.only is not None:
-        chosen = [name for name in args.only.split(",") if name]
-    for name in chosen:
-        if name not in known:
-            parser.error(f"--only: there is no section {name!r}; there are {names}")
+        chosen = []
+        for pattern in filter(None, args.only.split(",")):
+            found = fnmatch.filter(known, pattern)
+            if not found:
+                parser.error(f"--only: there is no section {pattern!r}; there are {names}")
+            chosen += [name for name in found if name not in chosen]
     args.sections = {name: known[name] for name in chosen}
     return args
 

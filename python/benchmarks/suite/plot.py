@@ -23,11 +23,11 @@ STYLE = """<style>
 
 def shown(sections: Sequence[Section]) -> list[Row]:
     """The rows that say how many times faster graphscore is."""
-    speeds = [row for s in sections if s.name.startswith("rival-") for row in s.rows]
+    speeds = [row for s in sections if s.name.startswith(("rival-", "layer-")) for row in s.rows]
     speeds += [
         row
         for s in sections
-        if not s.name.startswith("rival-")
+        if not s.name.startswith(("rival-", "layer-"))
         for row in s.rows
         if row.what.endswith("script / graphscore, time")
     ]

@@ -6,7 +6,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from suite.machine import ROOT
@@ -44,18 +44,21 @@ class Rival:
 
 def python(rival: Rival) -> str:
     """The interpreter of a rival, once its packages are there."""
-    if not rival.packages:
-        return sys.executable
+    return installed(rival.name, rival.packages) if rival.packages else sys.executable
+
+
+def installed(name: str, packages: Sequence[str]) -> str:
+    """The interpreter of the rivals' venv, once packages are there; the name is that of their stamp."""
     interpreter = VENV / "bin" / "python"
     try:
         if not interpreter.exists():
             say(f"making {VENV.relative_to(ROOT)}")
             subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
         pip = [str(interpreter), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-        stamp = VENV / f".{rival.name}"
+        stamp = VENV / f".{name}"
         if not stamp.exists():
-            say(f"installing {' '.join(rival.packages)}")
-            subprocess.run([*pip, *rival.packages], check=True, timeout=1800)
+            say(f"installing {' '.join(packages)}")
+            subprocess.run([*pip, *packages], check=True, timeout=1800)
             stamp.touch()
     except (subprocess.SubprocessError, OSError) as error:
         raise CommandError(f"its packages cannot be installed: {error}") from error
@@ -65,10 +68,13 @@ def python(rival: Rival) -> str:
 def versions(rival: Rival) -> str:
     """The title of a rival with the versions of what is its own."""
     own = [package.partition("[")[0] for package in rival.packages if package not in COMMON]
-    if not own:
-        return rival.title
+    return f"{rival.title} ({printed_versions(python(rival), own)})" if own else rival.title
+
+
+def printed_versions(interpreter: str, packages: Sequence[str]) -> str:
+    """Packages of an interpreter with their versions."""
     code = "import sys, importlib.metadata as m; print(', '.join(f'{p} {m.version(p)}' for p in sys.argv[1:]))"
-    return f"{rival.title} ({execute([python(rival), '-c', code, *own]).outputs[0].strip()})"
+    return execute([interpreter, "-c", code, *packages]).outputs[0].strip()
 
 
 def say(what: str) -> None:

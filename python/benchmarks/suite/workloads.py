@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rival import output_names, weights
+from rival import output_names, unpack, weights
 from safetensors.numpy import save_file
 
 from suite.machine import ROOT
@@ -140,6 +140,18 @@ def write_lz4(folder: Path, graphs: int) -> None:
         )
 
 
+def write_bonds(folder: Path, graphs: int) -> None:
+    """The molecules with four features of an edge, one of which is 1, the same both ways."""
+    for k, table in enumerate(molecules(graphs)):
+        (batch,) = table.to_batches()
+        _, _, sources, targets = unpack(batch, 16)
+        flat = np.eye(4, dtype=np.float32)[(sources + targets) % 4]
+        rows = pa.FixedSizeListArray.from_arrays(flat.ravel(), 4).cast(pa.list_(pa.float32()))
+        edges = np.diff(np.asarray(batch.column("edge_index").flatten().offsets))[0::2]
+        bonds = table.append_column("edge_attr", pa.ListArray.from_arrays(offsets(edges), rows))
+        pq.write_table(bonds, folder / f"part-{k:05d}.parquet", compression="zstd", row_group_size=ROW_GROUP)
+
+
 def write_packed(folder: Path, graphs: int) -> None:
     """The molecules with the features of a graph as float32 bytes."""
     for k, table in enumerate(molecules(graphs)):
@@ -233,6 +245,9 @@ WORKLOADS = {
 }
 
 """What is scored end to end."""
+
+BONDS = Workload("bonds", "molecules with features of edges", 50_000, (16, 64, 64, 64, 1), write_bonds)
+"""What the layers of PyTorch Geometric are measured with."""
 
 STORED = {
     w.name: w
