@@ -98,7 +98,7 @@ def against(setting: Setting, layer: Layer) -> Section:
     workload = f"3 x {layer.title}, 64 wide"
     rows = [
         Row(
-            f"{workload}: graphscore's speed / its",
+            f"PyG, {workload}: graphscore's speed / its",
             ratios([r.seconds for r in right], [r.seconds for r in left]),
             at_least=layer.at_least,
         ),
@@ -108,7 +108,7 @@ def against(setting: Setting, layer: Layer) -> Section:
         side(workload, "graphscore", left, mine(True).peak_bytes),
         side(workload, f"PyG, two processes, {batch:,} graphs at once", right, tried[batch](True).peak_bytes),
     ]
-    title = f"{AGAINST}PyG, {workload}, two processes ({printed_versions(python(), PACKAGES)})"
+    title = f"{AGAINST}PyG, two processes ({printed_versions(python(), PACKAGES)}): {workload}"
     return Section(f"layer-{layer.kind}", title, rows, sides)
 
 

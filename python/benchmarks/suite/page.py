@@ -68,7 +68,8 @@ def machine(sections: Sequence[Section], facts: dict[str, str]) -> list[str]:
     commits = sorted({s.commit for s in sections})
     dates = sorted(s.date for s in sections)
     lines = ["| | |", "| --- | --- |", *(f"| {key} | {value} |" for key, value in facts.items())]
-    against = [s.title.removeprefix(AGAINST) for s in sections if s.title.startswith(AGAINST) and "(" in s.title]
+    titles = [s.title.removeprefix(AGAINST).partition(": ")[0] for s in sections if s.title.startswith(AGAINST)]
+    against = [title for title in dict.fromkeys(titles) if "(" in title]
     lines += [f"| rivals | {'; '.join(against)} |"] if against else []
     lines.append(f"| commit | {', '.join(commits)} |")
     lines.append(f"| measured | {dates[0]} to {dates[-1]}, {sum(s.took_seconds for s in sections) / 60:.0f} minutes |")
