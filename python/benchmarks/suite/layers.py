@@ -93,7 +93,7 @@ def against(setting: Setting, layer: Layer) -> Section:
     tried = {batch: theirs(setting, layer.kind, source, batch) for batch in BATCHES}
     first = {batch: run(False).seconds for batch, run in tried.items()}
     batch = min(BATCHES, key=lambda size: first[size])
-    left, right = pairs(setting.fewer(MOST_ROUNDS), mine, tried[batch])
+    left, right = pairs(setting.fewer(MOST_ROUNDS), mine, tried[batch], touched=True)
     difference = largest_difference(setting.work / "ours", setting.work / "theirs", 1)
     workload = f"3 x {layer.title}, 64 wide"
     rows = [

@@ -142,9 +142,10 @@ def side(workload: str, name: str, runs: Sequence[Run], peak_bytes: int = 0) -> 
     )
 
 
-def pairs(rounds: int, first: Runner, second: Runner) -> tuple[list[Run], list[Run]]:
-    """Run both in turns. The second runs once before, so that neither is the first to touch the files."""
-    second(False)
+def pairs(rounds: int, first: Runner, second: Runner, *, touched: bool = False) -> tuple[list[Run], list[Run]]:
+    """Run both in turns. The second runs once before, so that neither is the first to touch the files; they may be."""
+    if not touched:
+        second(False)
     left, right = [], []
     for _ in range(rounds):
         left.append(first(False))
