@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -98,6 +99,23 @@ func atLevel(cfg setup, level graph.Level) setup {
 	return cfg
 }
 
+// embedded makes a config with an embedding of so many values a row, none for 0.
+func embedded(cfg setup, width int) setup {
+	if cfg.Embedding = width; width > 0 {
+		cfg.Settings.Embed = "h1"
+	}
+	return cfg
+}
+
+// embeddingOf is the embedding of a row of scores.
+func embeddingOf(row []float32, width int) []float32 {
+	values := make([]float32, width)
+	for i := range values {
+		values[i] = row[0] * float32(i+1)
+	}
+	return values
+}
+
 // makeShard makes graphs of 0 to 40 nodes and, where scores are those of edges, as many edges or none, some of them loops
 // or there more than once; about one in ten is rejected.
 func makeShard(name string, graphs int, cfg setup, ownNodeIDs bool) shard {
@@ -153,7 +171,7 @@ func (s shard) batch(cfg setup, ownNodeIDs bool, from, to int) (*graph.Batch, *g
 	if ownNodeIDs {
 		b.NodeIDs = &graph.IDs{Kind: cfg.NodeIDs}
 	}
-	sc := &graph.Scores{Level: cfg.Level, Outputs: len(cfg.Outputs)}
+	sc := &graph.Scores{Level: cfg.Level, Outputs: len(cfg.Outputs), EmbeddingWidth: cfg.Embedding}
 	if cfg.Level == graph.EdgeLevel {
 		b.EdgeRows = []uint32{}
 	}
@@ -182,7 +200,7 @@ func (s shard) batch(cfg setup, ownNodeIDs bool, from, to int) (*graph.Batch, *g
 			rows = [][]float32{make([]float32, len(cfg.Outputs))} // means nothing
 		}
 		for _, row := range rows {
-			sc.Values = append(sc.Values, row...)
+			sc.Values, sc.Embedding = append(sc.Values, row...), append(sc.Embedding, embeddingOf(row, cfg.Embedding)...)
 		}
 		b.NodeOffsets = append(b.NodeOffsets, uint32(b.Nodes()))
 		b.EdgeOffsets = append(b.EdgeOffsets, uint32(b.Edges()))
@@ -289,8 +307,8 @@ func table(t *testing.T, path string) (names []string, columns [][]any, groups i
 	defer tbl.Release()
 	for i := range int(tbl.NumCols()) {
 		c := tbl.Column(i)
-		if c.Field().Nullable {
-			t.Errorf("column %s is nullable", c.Name())
+		if c.Field().Nullable != (c.Name() == graph.EmbeddingColumn) {
+			t.Errorf("column %s: nullable is %t", c.Name(), c.Field().Nullable)
 		}
 		names = append(names, c.Name()+":"+c.DataType().Name())
 		var values []any
@@ -311,6 +329,9 @@ func valuesOf(a arrow.Array) (out []any) {
 			out = append(out, a.Value(i))
 		case *array.String:
 			out = append(out, string([]byte(a.Value(i))))
+		case *array.FixedSizeList:
+			from, to := a.ValueOffsets(i)
+			out = append(out, slices.Clone(a.ListValues().(*array.Float32).Float32Values()[from:to]))
 		}
 	}
 	return out

@@ -34,6 +34,9 @@ func (s shard) expected(cfg setup) (names []string, columns [][]any) {
 	for _, o := range cfg.Outputs {
 		names = append(names, o+":float32")
 	}
+	if cfg.Embedding > 0 {
+		names = append(names, graph.EmbeddingColumn+":fixed_size_list")
+	}
 	columns = make([][]any, len(names))
 	for _, g := range s.graphs {
 		if g.reject != "" {
@@ -49,6 +52,9 @@ func (s shard) expected(cfg setup) (names []string, columns [][]any) {
 			}
 			for _, v := range row {
 				values = append(values, v)
+			}
+			if cfg.Embedding > 0 {
+				values = append(values, embeddingOf(row, cfg.Embedding))
 			}
 			for i, v := range values {
 				columns[i] = append(columns[i], v)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +26,8 @@ func readBack(t testing.TB, path string) (columns [][]any, err error) {
 	}
 	defer p.Close()
 	ids := len(graph.IDColumns(p.Level()))
-	columns = make([][]any, ids+len(p.Outputs()))
+	width := p.ReadEmbedding()
+	columns = make([][]any, ids+len(p.Outputs())+min(width, 1))
 	rows := int64(0)
 	for {
 		b, err := p.Next()
@@ -49,6 +51,10 @@ func readBack(t testing.TB, path string) (columns [][]any, err error) {
 			}
 			for k, s := range b.Scores {
 				columns[ids+k] = append(columns[ids+k], s[i])
+			}
+			if width > 0 {
+				last := len(columns) - 1
+				columns[last] = append(columns[last], slices.Clone(b.Embedding[i*width:(i+1)*width]))
 			}
 		}
 		rows += int64(b.Rows())

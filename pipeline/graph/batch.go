@@ -1,7 +1,6 @@
 package graph
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -368,6 +367,10 @@ type Scores struct {
 	Outputs int
 	// Values [rows x Outputs], row-major: see [Batch.ScoreRows]. The rows of failed graphs mean nothing.
 	Values []float32
+	// EmbeddingWidth is the number of values in a row of Embedding, 0 where only scores were asked for.
+	EmbeddingWidth int
+	// Embedding [rows x EmbeddingWidth] has the values of a step of the model, in the order of Values.
+	Embedding []float32
 	// Failed lists the graphs that the scorer refused, ascending by graph.
 	Failed []Failure
 	// Timing says where the time of the call went; zero where a scorer does not know.
@@ -388,46 +391,4 @@ type Failure struct {
 type Timing struct {
 	// Pack is spent on encoding the request and decoding the answer, Model in the model.
 	Pack, Model time.Duration
-}
-
-// FailNonFinite adds to s.Failed the graphs of b with a score that is NaN or infinite. Graphs without nodes have none.
-func (s *Scores) FailNonFinite(b *Batch) {
-	if nonFinite(s.Values) < 0 {
-		return
-	}
-	known := s.Failed
-	var failed []Failure
-	for g := range b.Graphs() {
-		if len(known) > 0 && known[0].Graph == g {
-			failed, known = append(failed, known[0]), known[1:]
-			continue
-		}
-		if message := s.nonFinite(b, g); message != "" {
-			failed = append(failed, Failure{Graph: g, Code: NonFiniteScore, Message: message})
-		}
-	}
-	s.Failed = failed
-}
-
-// nonFinite names a score of graph g that is not finite, the first one in the order of the input; "" where there is none.
-func (s *Scores) nonFinite(b *Batch, g int) string {
-	from, to := b.ScoreRange(s.Level, g)
-	values := s.Values[from*s.Outputs : to*s.Outputs]
-	i := nonFinite(values)
-	switch {
-	case i < 0 || b.GraphNodes(g) == 0:
-		return ""
-	case s.Level == GraphLevel:
-		return fmt.Sprintf("output %d is %v", i, values[i])
-	case s.Level == NodeLevel:
-		return fmt.Sprintf("output %d of node %d is %v", i%s.Outputs, i/s.Outputs, values[i])
-	}
-	first := i / s.Outputs
-	for e := first + 1; e < to-from; e++ {
-		if b.EdgeRow(from+e) < b.EdgeRow(from+first) && nonFinite(values[e*s.Outputs:(e+1)*s.Outputs]) >= 0 {
-			first = e
-		}
-	}
-	k := nonFinite(values[first*s.Outputs : (first+1)*s.Outputs])
-	return fmt.Sprintf("output %d of edge %d is %v", k, b.EdgeRow(from+first), values[first*s.Outputs+k])
 }

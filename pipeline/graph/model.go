@@ -41,6 +41,12 @@ type Model struct {
 	Inputs Inputs
 	// Outputs are the names of the scores, in the order of their columns.
 	Outputs []string
+	// Steps are those of the model, in their order; NoSteps says why there are none. Both are empty where what scores cannot
+	// say.
+	Steps   []Step
+	NoSteps string
+	// Embedding is the step whose values come beside the scores, the zero value for none: see [Model.Embed].
+	Embedding Step
 	// MaxMessageBytes is the largest message that every server takes, 0 where it is not known or there is no server.
 	MaxMessageBytes int64
 	// Engine, Versions and BLAS say what computes, as far as it is known.

@@ -29,10 +29,10 @@ const (
 	createdBy = "graphscore version 1.0.0 (build arrow-go-15.0.2)"
 )
 
-// blockRowsFor is blockRows, or fewer where outputs are many.
-func blockRowsFor(outputs int) int {
+// blockRowsFor is blockRows, or fewer where a row has many values.
+func blockRowsFor(values int) int {
 	rows := blockRows
-	for rows > 256 && rows*4*outputs > blockBytes {
+	for rows > 256 && rows*4*values > blockBytes {
 		rows /= 2
 	}
 	return rows
@@ -40,7 +40,7 @@ func blockRowsFor(outputs int) int {
 
 // Encoder lays rows out as Parquet. One goroutine uses it. It holds up to some 20 MB: the compressed pages of a row group
 // and the block that is being filled; at level edge another 12 MB, or twelve bytes for every sixteenth edge of a graph of
-// more. What it writes depends on the rows alone, not on how calls cut them: a block
+// more; with an embedding another block, or 256 rows of it where these are more. What it writes depends on the rows alone, not on how calls cut them: a block
 // ends after a fixed number of rows or as soon as its ids are large, a row group at the end of the block that
 // fills it.
 type Encoder struct {
@@ -51,11 +51,12 @@ type Encoder struct {
 
 	blockRows, groupBytes int
 
-	graphIDs *graphIDs
-	nodeIDs  []*nodeIDs // of the node, or of the source and the target of the edge
-	scores   []*scores
-	columns  []column // all of the above
-	order    graph.EdgeOrder
+	graphIDs  *graphIDs
+	nodeIDs   []*nodeIDs // of the node, or of the source and the target of the edge
+	scores    []*scores
+	embedding *embedding // nil where there is none
+	columns   []column   // all of the above
+	order     graph.EdgeOrder
 
 	zstd      *zstd.Encoder
 	scratch   []byte
@@ -83,10 +84,13 @@ type Sizes struct {
 // open until Finish.
 func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
 	if sizes.BlockRows == 0 {
-		sizes.BlockRows = blockRowsFor(len(c.Outputs))
+		sizes.BlockRows = blockRowsFor(len(c.Outputs) + c.Embedding)
 	}
 	if sizes.GroupBytes == 0 {
 		sizes.GroupBytes = groupBytes
+	}
+	if c.Settings.Embed != "" && c.Embedding == 0 {
+		return nil, fmt.Errorf("the width of the embedding is not known (Embedding)")
 	}
 	sch, err := partSchema(&c)
 	if err != nil {
@@ -113,6 +117,10 @@ func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
 		s := newScores()
 		e.scores, e.columns = append(e.scores, s), append(e.columns, s)
 	}
+	if c.Embedding > 0 {
+		e.embedding = newEmbedding(c.Embedding)
+		e.columns = append(e.columns, e.embedding)
+	}
 	_, err = to.Write([]byte("PAR1"))
 	return e, err
 }
@@ -129,7 +137,7 @@ func (e *Encoder) Write(b *graph.Batch, s *graph.Scores) (scored int64, err erro
 			failed = failed[1:]
 			continue
 		}
-		if err := e.graph(b, s.Values, g); err != nil {
+		if err := e.graph(b, s, g); err != nil {
 			return scored, err
 		}
 		scored++
@@ -153,6 +161,10 @@ func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
 		return fmt.Errorf("there are %d scores of %d outputs for %d %ss of %d outputs",
 			len(s.Values), s.Outputs, rows, c.Level, len(c.Outputs))
 	}
+	if rows := b.ScoreRows(c.Level); s.EmbeddingWidth != c.Embedding || len(s.Embedding) != rows*c.Embedding {
+		return fmt.Errorf("an embedding has %d values of %d a row for %d %ss of %d a row",
+			len(s.Embedding), s.EmbeddingWidth, rows, c.Level, c.Embedding)
+	}
 	if b.IDs.Kind != c.GraphIDs {
 		return fmt.Errorf("graph ids are %s, the column %s", b.IDs.Kind, c.GraphIDs)
 	}
@@ -163,29 +175,29 @@ func (e *Encoder) checkBatch(b *graph.Batch, s *graph.Scores) error {
 }
 
 // graph appends the rows of graph g of a batch, with their scores of all rows of the batch.
-func (e *Encoder) graph(b *graph.Batch, values []float32, g int) error {
+func (e *Encoder) graph(b *graph.Batch, s *graph.Scores, g int) error {
 	e.nodes += int64(b.GraphNodes(g))
 	switch {
 	case e.contents.Level == graph.EdgeLevel:
-		return e.edgeRows(b, values, g)
+		return e.edgeRows(b, s, g)
 	case e.contents.Level == graph.NodeLevel:
-		return e.nodeRows(b, values, g)
+		return e.nodeRows(b, s, g)
 	case b.GraphNodes(g) == 0:
 		return nil
 	}
 	e.graphIDs.add(&b.IDs, g, 1)
-	e.score(values, g, 1)
+	e.score(s, g, 1)
 	e.rows++
 	return e.cutFull()
 }
 
 // nodeRows appends a row for each node of graph g.
-func (e *Encoder) nodeRows(b *graph.Batch, values []float32, g int) error {
+func (e *Encoder) nodeRows(b *graph.Batch, s *graph.Scores, g int) error {
 	first, end := b.NodeRange(g)
 	for at := first; at < end; {
 		n := e.take(b, at, min(end-at, e.blockRows-e.rows), at-first)
 		e.graphIDs.add(&b.IDs, g, n)
-		e.score(values, at, n)
+		e.score(s, at, n)
 		e.rows += n
 		at += n
 		if err := e.cutFull(); err != nil {
@@ -196,7 +208,7 @@ func (e *Encoder) nodeRows(b *graph.Batch, values []float32, g int) error {
 }
 
 // edgeRows appends a row for each edge of graph g, in the order of the input.
-func (e *Encoder) edgeRows(b *graph.Batch, values []float32, g int) error {
+func (e *Encoder) edgeRows(b *graph.Batch, s *graph.Scores, g int) error {
 	first, _ := b.NodeRange(g)
 	for from := 0; from < b.GraphEdges(g); {
 		edges, err := e.order.Window(b, g, from)
@@ -213,7 +225,7 @@ func (e *Encoder) edgeRows(b *graph.Batch, values []float32, g int) error {
 				}
 				e.nodeIDs[0].of(b.NodeIDs, int(edge.Source), int(edge.Source)-first)
 				e.nodeIDs[1].of(b.NodeIDs, int(edge.Target), int(edge.Target)-first)
-				e.score(values, int(edge.At), 1)
+				e.score(s, int(edge.At), 1)
 			}
 			e.graphIDs.add(&b.IDs, g, n)
 			e.rows += n
@@ -226,11 +238,14 @@ func (e *Encoder) edgeRows(b *graph.Batch, values []float32, g int) error {
 	return nil
 }
 
-// score appends the scores of n rows of the batch.
-func (e *Encoder) score(values []float32, at, n int) {
+// score appends the scores of n rows of the batch, and their embedding.
+func (e *Encoder) score(s *graph.Scores, at, n int) {
 	k := len(e.scores)
 	for j, c := range e.scores {
-		c.add(values[at*k+j:(at+n)*k], k)
+		c.add(s.Values[at*k+j:(at+n)*k], k)
+	}
+	if e.embedding != nil {
+		e.embedding.add(s.Embedding[at*s.EmbeddingWidth : (at+n)*s.EmbeddingWidth])
 	}
 }
 
@@ -278,6 +293,9 @@ func (e *Encoder) cut() error {
 			return fmt.Errorf("a score of output %d is not finite: it should have been quarantined", i)
 		}
 	}
+	if e.embedding != nil && e.embedding.odd != 0 {
+		return fmt.Errorf("a value of the embedding is not finite: its graph should have been quarantined")
+	}
 	for _, c := range e.columns {
 		e.groupSize += c.size()
 		e.scratch = c.cut(e.zstd, e.scratch, e.rows)
@@ -323,13 +341,22 @@ func (e *Encoder) Finish(footer *Footer) error {
 			return err
 		}
 	}
-	footer.Nodes, footer.RowsOut = e.nodes, e.total
+	footer.Nodes, footer.RowsOut, footer.EmbeddingWidth = e.nodes, e.total, e.contents.Embedding
 	return e.writeFooter(footer)
 }
 
 func (e *Encoder) writeFooter(footer *Footer) error {
 	for _, kv := range footer.keyValues() {
 		if err := e.meta.AppendKeyValueMetadata(kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	if e.embedding != nil {
+		text, err := arrowSchema(&e.contents)
+		if err == nil {
+			err = e.meta.AppendKeyValueMetadata(arrowSchemaKey, text)
+		}
+		if err != nil {
 			return err
 		}
 	}

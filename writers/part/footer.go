@@ -27,6 +27,8 @@ type Footer struct {
 	Nodes                       int64
 	// RowsOut counts the rows of the part: at level node as many as Nodes.
 	RowsOut int64
+	// EmbeddingWidth is the number of values in a row of the embedding, 0 where the settings name no step.
+	EmbeddingWidth int
 	// Codes counts the quarantined graphs by code. Never nil.
 	Codes map[string]int64
 	// QuarantineHash is that of the quarantine file, as [QuarantineSum] has it. It is empty where no graph is quarantined,
@@ -59,9 +61,10 @@ const (
 	keyNodes       = "graphscore.nodes"
 	keyCodes       = "graphscore.quarantined_by_code"
 
-	// The keys of part/3: of a level that is not node, and of quarantined graphs.
+	// The keys of part/3: of a level that is not node, of an embedding, and of quarantined graphs.
 	keyLevel           = "graphscore.level"
 	keyRowsOut         = "graphscore.rows"
+	keyEmbedding       = "graphscore.embedding_width"
 	keyQuarantineLines = "graphscore.quarantine_lines"
 	keyQuarantineHash  = "graphscore.quarantine_sha256"
 )
@@ -70,12 +73,12 @@ const (
 // that did not know another. A part of any other form does not match.
 const (
 	form2 = "part/2"
-	form3 = "part/3" // keeps what its quarantine file must be, and its level
+	form3 = "part/3" // keeps what its quarantine file must be, its level and its embedding
 )
 
 // form is the one that a part is written in.
 func (l *Footer) form() string {
-	if l.Quarantined > 0 || l.Level() != graph.NodeLevel {
+	if l.Quarantined > 0 || l.Level() != graph.NodeLevel || l.Settings.Embed != "" {
 		return form3
 	}
 	return form2
@@ -107,6 +110,9 @@ func (l *Footer) keyValues() [][2]string {
 	}
 	if level := l.Level(); level != graph.NodeLevel {
 		pairs = append(pairs, [2]string{keyLevel, level.String()}, [2]string{keyRowsOut, strconv.FormatInt(l.RowsOut, 10)})
+	}
+	if l.EmbeddingWidth > 0 {
+		pairs = append(pairs, [2]string{keyEmbedding, strconv.Itoa(l.EmbeddingWidth)})
 	}
 	if l.Quarantined > 0 {
 		pairs = append(pairs, [2]string{keyQuarantineLines, strconv.FormatInt(l.Quarantined, 10)},
@@ -269,6 +275,9 @@ func parseFooter(values map[string]string) (*Footer, error) {
 	if err := l.parseLevel(values); err != nil {
 		return nil, err
 	}
+	if err := l.parseEmbedding(values); err != nil {
+		return nil, err
+	}
 	if l.RowsIn != l.Scored+l.Quarantined {
 		return nil, fmt.Errorf("its footer counts %d graphs in, but %d scored and %d quarantined",
 			l.RowsIn, l.Scored, l.Quarantined)
@@ -299,5 +308,19 @@ func (l *Footer) parseLevel(values map[string]string) (err error) {
 			return fmt.Errorf("its footer has no number for %s", keyRowsOut)
 		}
 	}
+	return nil
+}
+
+// parseEmbedding reads the number of values in a row of the embedding, which exists where the settings name a step.
+func (l *Footer) parseEmbedding(values map[string]string) error {
+	said := values[keyEmbedding]
+	if said == "" && l.Settings.Embed == "" {
+		return nil
+	}
+	width, err := strconv.ParseInt(said, 10, 32)
+	if err != nil || width < 1 || l.Settings.Embed == "" {
+		return fmt.Errorf("its footer has %q for %s, and its settings the step %q", said, keyEmbedding, l.Settings.Embed)
+	}
+	l.EmbeddingWidth = int(width)
 	return nil
 }

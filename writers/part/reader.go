@@ -36,6 +36,8 @@ type Block struct {
 	NodeIDs []graph.IDs
 	// Scores has one column an output, each with one value a row.
 	Scores [][]float32
+	// Embedding has the values of the embedding, row by row: see [Reader.ReadEmbedding].
+	Embedding []float32
 }
 
 // Rows is the number of rows.
@@ -56,11 +58,12 @@ type Reader struct {
 	parquet *file.Reader
 	outputs []string
 
-	level  graph.Level
-	graphs *graphPages
-	nodes  []*nodePages
-	scores []*scorePages
-	pages  []valuePages // all of the above
+	level     graph.Level
+	graphs    *graphPages
+	nodes     []*nodePages
+	scores    []*scorePages
+	embedding *embeddingPages // nil where there is none
+	pages     []valuePages    // all of the above that are read
 
 	group int   // the row group that is read
 	left  int64 // rows of it to come
@@ -176,7 +179,8 @@ func (p *Reader) checkSchema() error {
 		c := &nodePages{kind: kind}
 		p.nodes, p.pages = append(p.nodes, c), append(p.pages, c)
 	}
-	for i := len(ids); i < sch.NumColumns(); i++ {
+	width := p.footer.EmbeddingWidth
+	for i := len(ids); i < sch.NumColumns()-min(width, 1); i++ {
 		c := &scorePages{}
 		p.scores, p.pages, p.outputs = append(p.scores, c), append(p.pages, c), append(p.outputs, sch.Column(i).Name())
 	}
@@ -184,9 +188,15 @@ func (p *Reader) checkSchema() error {
 		return p.damaged("its scores are %q, but its settings speak of %q", p.outputs, s.Outputs)
 	}
 	_, nodes := p.Kinds()
-	want, err := partSchema(&Contents{Level: p.level, GraphIDs: p.graphs.kind, NodeIDs: nodes, Outputs: p.outputs})
+	want, err := partSchema(&Contents{Level: p.level, GraphIDs: p.graphs.kind, NodeIDs: nodes, Outputs: p.outputs, Embedding: width})
 	if err != nil {
 		return err
+	}
+	if sch.NumColumns() != want.NumColumns() {
+		return p.damaged("it has %s, but should have %s", columnCount(sch.NumColumns()), columnCount(want.NumColumns()))
+	}
+	if width > 0 {
+		p.embedding = &embeddingPages{width: width}
 	}
 	for i := range sch.NumColumns() {
 		if got, want := columnText(sch, i), columnText(want, i); got != want {
@@ -221,10 +231,10 @@ func (p *Reader) checkGroups() error {
 		p.group = i
 		g := p.meta.RowGroup(i)
 		rows += g.NumRows()
-		if g.NumRows() < 0 || g.NumColumns() != len(p.pages) {
+		if g.NumRows() < 0 || g.NumColumns() != p.meta.Schema.NumColumns() {
 			return p.damaged("it has %d rows and %d columns", g.NumRows(), g.NumColumns())
 		}
-		for c := range p.pages {
+		for c := range g.NumColumns() {
 			chunk, err := g.ColumnChunk(c)
 			if err != nil {
 				return err
@@ -236,7 +246,7 @@ func (p *Reader) checkGroups() error {
 			if start < 4 || length < 0 || length > p.size || start > p.size-length {
 				return p.damaged("column %s lies outside the file", p.column(c))
 			}
-			if chunk.NumValues() != g.NumRows() {
+			if values := p.values(c, g.NumRows()); chunk.NumValues() != values {
 				return p.damaged("column %s has %d values for %d rows", p.column(c), chunk.NumValues(), g.NumRows())
 			}
 			if chunk.Compression() != compress.Codecs.Zstd {
@@ -251,7 +261,15 @@ func (p *Reader) checkGroups() error {
 	return nil
 }
 
-func (p *Reader) column(i int) string { return p.meta.Schema.Column(i).Name() }
+func (p *Reader) column(i int) string { return p.meta.Schema.ColumnRoot(i).Name() }
+
+// values is the number of values that column i has for so many rows.
+func (p *Reader) values(i int, rows int64) int64 {
+	if p.embedding != nil && i == p.meta.Schema.NumColumns()-1 {
+		return rows * int64(p.embedding.width)
+	}
+	return rows
+}
 
 // damaged says what is wrong, in the row group that is read if there is one.
 func (p *Reader) damaged(format string, args ...any) error {
@@ -304,6 +322,18 @@ func (p *Reader) Kinds() (graphs, nodes graph.IDKind) {
 
 // Level is what a row belongs to.
 func (p *Reader) Level() graph.Level { return p.level }
+
+// ReadEmbedding makes the blocks to come have the embedding, where the part has one, and returns the number of its values a
+// row, 0 for none. Without it that column is not read. It is called before the first Next.
+func (p *Reader) ReadEmbedding() (width int) {
+	if p.embedding == nil {
+		return 0
+	}
+	if len(p.pages) < p.meta.Schema.NumColumns() {
+		p.pages = append(p.pages, p.embedding)
+	}
+	return p.embedding.width
+}
 
 // Range is the smallest and the largest score of an output as the footer has them; ok is false where it does not
 // say, as in a part without rows. It is not compared with the values. Nothing is read for it that was not read already.
@@ -384,6 +414,9 @@ func (p *Reader) advance() error {
 	}
 	for i, c := range p.scores {
 		b.Scores[i] = c.values
+	}
+	if len(p.pages) > 1+len(p.nodes)+len(p.scores) {
+		b.Embedding = p.embedding.values
 	}
 	p.left -= int64(rows)
 	p.row += int64(rows)

@@ -21,6 +21,9 @@ type Contents struct {
 	GraphIDs, NodeIDs graph.IDKind
 	// Outputs are the names of the score columns, in the order of the scores.
 	Outputs []string
+	// Embedding is the number of values in a row of the embedding, 0 for parts without one. Where Settings.Embed names a step
+	// it may be 0 as well, if the contents are only compared with parts that exist.
+	Embedding int
 }
 
 // Validate names the field that is missing or wrong.
@@ -32,6 +35,12 @@ func (c Contents) Validate() error {
 		return fmt.Errorf("the output name %q (Outputs) is empty, taken or there twice", c.Outputs[i])
 	}
 	s := c.Settings
+	if c.Embedding < 0 || c.Embedding > 0 && s.Embed == "" {
+		return fmt.Errorf("the embedding has %d values (Embedding), but the settings name no step (Settings.Embed)", c.Embedding)
+	}
+	if s.Embed != "" && slices.Contains(c.Outputs, graph.EmbeddingColumn) {
+		return fmt.Errorf("the output name %q (Outputs) is that of the column of the embedding", graph.EmbeddingColumn)
+	}
 	if s.Outputs != nil && !slices.Equal(s.Outputs, c.Outputs) {
 		return fmt.Errorf("the outputs %q differ from those of the settings, %q (Settings.Outputs)", c.Outputs, s.Outputs)
 	}
@@ -47,7 +56,7 @@ func (c Contents) Validate() error {
 	return nil
 }
 
-// partSchema is the schema of all parts of a run: flat, required columns.
+// partSchema is the schema of all parts of a run: flat, required columns, and behind them a list where there is an embedding.
 func partSchema(c *Contents) (*schema.Schema, error) {
 	var fields schema.FieldList
 	add := func(name string, logical schema.LogicalType, physical parquet.Type) error {
@@ -73,6 +82,13 @@ func partSchema(c *Contents) (*schema.Schema, error) {
 		if err := add(name, nil, parquet.Types.Float); err != nil {
 			return nil, err
 		}
+	}
+	if c.Embedding > 0 {
+		list, err := embeddingNode()
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, list)
 	}
 	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)
 	if err != nil {

@@ -25,6 +25,8 @@ type Settings struct {
 	// it wants, 0 for a model that reads none.
 	EdgeTypes int `json:"edge_types,omitempty"`
 	EdgeWidth int `json:"edge_width,omitempty"`
+	// Embed is the step of the model whose values are written beside the scores, empty for none.
+	Embed string `json:"embed,omitempty"`
 	// FeatureWidth is the number of features of a node that the model wants.
 	FeatureWidth int `json:"feature_width"`
 	// GraphID and NodeID are the types of the ids of graphs and nodes, "int64" or "string".

@@ -59,6 +59,8 @@ type ScoreRequest struct {
 	GraphFeatureWidth uint32 `protobuf:"varint,13,opt,name=graph_feature_width,json=graphFeatureWidth,proto3" json:"graph_feature_width,omitempty"`
 	// float32 [G x F].
 	GraphFeatures []byte `protobuf:"bytes,14,opt,name=graph_features,json=graphFeatures,proto3" json:"graph_features,omitempty"`
+	// The name of a step whose values are wanted beside the scores: one of GetModelResponse.steps, of the level of the model.
+	Embed         string `protobuf:"bytes,15,opt,name=embed,proto3" json:"embed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -191,6 +193,13 @@ func (x *ScoreRequest) GetGraphFeatures() []byte {
 	return nil
 }
 
+func (x *ScoreRequest) GetEmbed() string {
+	if x != nil {
+		return x.Embed
+	}
+	return ""
+}
+
 // The scores of a ScoreRequest, in its order.
 type ScoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -208,7 +217,11 @@ type ScoreResponse struct {
 	// Time spent in the model, without decoding and encoding, in nanoseconds.
 	ModelNanos uint64 `protobuf:"varint,6,opt,name=model_nanos,json=modelNanos,proto3" json:"model_nanos,omitempty"`
 	// The rows of scores: N, E (edges in the order of sources) or G. An older server leaves it out: then they are nodes.
-	Rows          uint32 `protobuf:"varint,7,opt,name=rows,proto3" json:"rows,omitempty"`
+	Rows uint32 `protobuf:"varint,7,opt,name=rows,proto3" json:"rows,omitempty"`
+	// V, the number of values of the step that ScoreRequest.embed names; 0 where it names none.
+	EmbeddingWidth uint32 `protobuf:"varint,8,opt,name=embedding_width,json=embeddingWidth,proto3" json:"embedding_width,omitempty"`
+	// float32 [rows x V]: the values of that step, in the order of the scores, with the same rows that mean nothing.
+	Embedding     []byte `protobuf:"bytes,9,opt,name=embedding,proto3" json:"embedding,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -290,6 +303,20 @@ func (x *ScoreResponse) GetRows() uint32 {
 		return x.Rows
 	}
 	return 0
+}
+
+func (x *ScoreResponse) GetEmbeddingWidth() uint32 {
+	if x != nil {
+		return x.EmbeddingWidth
+	}
+	return 0
+}
+
+func (x *ScoreResponse) GetEmbedding() []byte {
+	if x != nil {
+		return x.Embedding
+	}
+	return nil
 }
 
 // Why one graph of a batch was not scored.
@@ -414,7 +441,11 @@ type GetModelResponse struct {
 	// What a row of scores belongs to: "node", "edge" or "graph". An older server leaves it out: then it is "node".
 	Level string `protobuf:"bytes,9,opt,name=level,proto3" json:"level,omitempty"`
 	// The columns that the model reads. An older server leaves them out: then they are "x" and "edge_weight".
-	Inputs        []*ModelInput `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	Inputs []*ModelInput `protobuf:"bytes,10,rep,name=inputs,proto3" json:"inputs,omitempty"`
+	// The steps whose values ScoreRequest.embed can ask for, in the order of config.json. An older server leaves them out.
+	Steps []*ModelStep `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Why there are no steps, as one sentence for people. Empty where there are some; an older server leaves it out.
+	NoSteps       string `protobuf:"bytes,12,opt,name=no_steps,json=noSteps,proto3" json:"no_steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,6 +550,83 @@ func (x *GetModelResponse) GetInputs() []*ModelInput {
 	return nil
 }
 
+func (x *GetModelResponse) GetSteps() []*ModelStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetNoSteps() string {
+	if x != nil {
+		return x.NoSteps
+	}
+	return ""
+}
+
+// A step of a model, whose values can be had beside the scores.
+type ModelStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What a row of its values belongs to: "node", "edge" or "graph". Only those of the level of the model can be had.
+	Level string `protobuf:"bytes,2,opt,name=level,proto3" json:"level,omitempty"`
+	// Values of a row.
+	Width         uint32 `protobuf:"varint,3,opt,name=width,proto3" json:"width,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ModelStep) Reset() {
+	*x = ModelStep{}
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ModelStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ModelStep) ProtoMessage() {}
+
+func (x *ModelStep) ProtoReflect() protoreflect.Message {
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ModelStep.ProtoReflect.Descriptor instead.
+func (*ModelStep) Descriptor() ([]byte, []int) {
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ModelStep) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ModelStep) GetLevel() string {
+	if x != nil {
+		return x.Level
+	}
+	return ""
+}
+
+func (x *ModelStep) GetWidth() uint32 {
+	if x != nil {
+		return x.Width
+	}
+	return 0
+}
+
 // A column that a model reads.
 type ModelInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -532,7 +640,7 @@ type ModelInput struct {
 
 func (x *ModelInput) Reset() {
 	*x = ModelInput{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +652,7 @@ func (x *ModelInput) String() string {
 func (*ModelInput) ProtoMessage() {}
 
 func (x *ModelInput) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +665,7 @@ func (x *ModelInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelInput.ProtoReflect.Descriptor instead.
 func (*ModelInput) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{5}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ModelInput) GetName() string {
@@ -578,7 +686,7 @@ var File_graphscore_v1_scoring_proto protoreflect.FileDescriptor
 
 const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\n" +
-	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xd9\x03\n" +
+	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xef\x03\n" +
 	"\fScoreRequest\x12\x16\n" +
 	"\x06graphs\x18\x01 \x01(\rR\x06graphs\x12\x14\n" +
 	"\x05nodes\x18\x02 \x01(\rR\x05nodes\x12\x14\n" +
@@ -597,7 +705,8 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\n" +
 	"edge_types\x18\f \x01(\fR\tedgeTypes\x12.\n" +
 	"\x13graph_feature_width\x18\r \x01(\rR\x11graphFeatureWidth\x12%\n" +
-	"\x0egraph_features\x18\x0e \x01(\fR\rgraphFeatures\"\xe2\x01\n" +
+	"\x0egraph_features\x18\x0e \x01(\fR\rgraphFeatures\x12\x14\n" +
+	"\x05embed\x18\x0f \x01(\tR\x05embed\"\xa9\x02\n" +
 	"\rScoreResponse\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x18\n" +
 	"\aoutputs\x18\x02 \x01(\rR\aoutputs\x12\x16\n" +
@@ -606,13 +715,15 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\x06errors\x18\x05 \x03(\v2\x19.graphscore.v1.GraphErrorR\x06errors\x12\x1f\n" +
 	"\vmodel_nanos\x18\x06 \x01(\x04R\n" +
 	"modelNanos\x12\x12\n" +
-	"\x04rows\x18\a \x01(\rR\x04rows\"P\n" +
+	"\x04rows\x18\a \x01(\rR\x04rows\x12'\n" +
+	"\x0fembedding_width\x18\b \x01(\rR\x0eembeddingWidth\x12\x1c\n" +
+	"\tembedding\x18\t \x01(\fR\tembedding\"P\n" +
 	"\n" +
 	"GraphError\x12\x14\n" +
 	"\x05graph\x18\x01 \x01(\rR\x05graph\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\"\x11\n" +
-	"\x0fGetModelRequest\"\xa2\x03\n" +
+	"\x0fGetModelRequest\"\xed\x03\n" +
 	"\x10GetModelResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1f\n" +
@@ -625,10 +736,16 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\x04blas\x18\b \x01(\tR\x04blas\x12\x14\n" +
 	"\x05level\x18\t \x01(\tR\x05level\x121\n" +
 	"\x06inputs\x18\n" +
-	" \x03(\v2\x19.graphscore.v1.ModelInputR\x06inputs\x1a;\n" +
+	" \x03(\v2\x19.graphscore.v1.ModelInputR\x06inputs\x12.\n" +
+	"\x05steps\x18\v \x03(\v2\x18.graphscore.v1.ModelStepR\x05steps\x12\x19\n" +
+	"\bno_steps\x18\f \x01(\tR\anoSteps\x1a;\n" +
 	"\rVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"6\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"K\n" +
+	"\tModelStep\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\tR\x05level\x12\x14\n" +
+	"\x05width\x18\x03 \x01(\rR\x05width\"6\n" +
 	"\n" +
 	"ModelInput\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
@@ -649,29 +766,31 @@ func file_graphscore_v1_scoring_proto_rawDescGZIP() []byte {
 	return file_graphscore_v1_scoring_proto_rawDescData
 }
 
-var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_graphscore_v1_scoring_proto_goTypes = []any{
 	(*ScoreRequest)(nil),     // 0: graphscore.v1.ScoreRequest
 	(*ScoreResponse)(nil),    // 1: graphscore.v1.ScoreResponse
 	(*GraphError)(nil),       // 2: graphscore.v1.GraphError
 	(*GetModelRequest)(nil),  // 3: graphscore.v1.GetModelRequest
 	(*GetModelResponse)(nil), // 4: graphscore.v1.GetModelResponse
-	(*ModelInput)(nil),       // 5: graphscore.v1.ModelInput
-	nil,                      // 6: graphscore.v1.GetModelResponse.VersionsEntry
+	(*ModelStep)(nil),        // 5: graphscore.v1.ModelStep
+	(*ModelInput)(nil),       // 6: graphscore.v1.ModelInput
+	nil,                      // 7: graphscore.v1.GetModelResponse.VersionsEntry
 }
 var file_graphscore_v1_scoring_proto_depIdxs = []int32{
 	2, // 0: graphscore.v1.ScoreResponse.errors:type_name -> graphscore.v1.GraphError
-	6, // 1: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
-	5, // 2: graphscore.v1.GetModelResponse.inputs:type_name -> graphscore.v1.ModelInput
-	0, // 3: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
-	3, // 4: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
-	1, // 5: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
-	4, // 6: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
-	5, // [5:7] is the sub-list for method output_type
-	3, // [3:5] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7, // 1: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
+	6, // 2: graphscore.v1.GetModelResponse.inputs:type_name -> graphscore.v1.ModelInput
+	5, // 3: graphscore.v1.GetModelResponse.steps:type_name -> graphscore.v1.ModelStep
+	0, // 4: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
+	3, // 5: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
+	1, // 6: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
+	4, // 7: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
+	6, // [6:8] is the sub-list for method output_type
+	4, // [4:6] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_graphscore_v1_scoring_proto_init() }
@@ -685,7 +804,7 @@ func file_graphscore_v1_scoring_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_graphscore_v1_scoring_proto_rawDesc), len(file_graphscore_v1_scoring_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

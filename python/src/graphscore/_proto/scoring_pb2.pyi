@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights", "edge_feature_width", "edge_features", "edge_types", "graph_feature_width", "graph_features")
+    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights", "edge_feature_width", "edge_features", "edge_types", "graph_feature_width", "graph_features", "embed")
     GRAPHS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     EDGES_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class ScoreRequest(_message.Message):
     EDGE_TYPES_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FEATURE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FEATURES_FIELD_NUMBER: _ClassVar[int]
+    EMBED_FIELD_NUMBER: _ClassVar[int]
     graphs: int
     nodes: int
     edges: int
@@ -36,10 +37,11 @@ class ScoreRequest(_message.Message):
     edge_types: bytes
     graph_feature_width: int
     graph_features: bytes
-    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ..., edge_feature_width: _Optional[int] = ..., edge_features: _Optional[bytes] = ..., edge_types: _Optional[bytes] = ..., graph_feature_width: _Optional[int] = ..., graph_features: _Optional[bytes] = ...) -> None: ...
+    embed: str
+    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ..., edge_feature_width: _Optional[int] = ..., edge_features: _Optional[bytes] = ..., edge_types: _Optional[bytes] = ..., graph_feature_width: _Optional[int] = ..., graph_features: _Optional[bytes] = ..., embed: _Optional[str] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos", "rows")
+    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos", "rows", "embedding_width", "embedding")
     NODES_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
@@ -47,6 +49,8 @@ class ScoreResponse(_message.Message):
     ERRORS_FIELD_NUMBER: _ClassVar[int]
     MODEL_NANOS_FIELD_NUMBER: _ClassVar[int]
     ROWS_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     outputs: int
     scores: bytes
@@ -54,7 +58,9 @@ class ScoreResponse(_message.Message):
     errors: _containers.RepeatedCompositeFieldContainer[GraphError]
     model_nanos: int
     rows: int
-    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ..., rows: _Optional[int] = ...) -> None: ...
+    embedding_width: int
+    embedding: bytes
+    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ..., rows: _Optional[int] = ..., embedding_width: _Optional[int] = ..., embedding: _Optional[bytes] = ...) -> None: ...
 
 class GraphError(_message.Message):
     __slots__ = ("graph", "code", "message")
@@ -71,7 +77,7 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas", "level", "inputs")
+    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas", "level", "inputs", "steps", "no_steps")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +95,8 @@ class GetModelResponse(_message.Message):
     BLAS_FIELD_NUMBER: _ClassVar[int]
     LEVEL_FIELD_NUMBER: _ClassVar[int]
     INPUTS_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    NO_STEPS_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     in_features: int
@@ -99,7 +107,19 @@ class GetModelResponse(_message.Message):
     blas: str
     level: str
     inputs: _containers.RepeatedCompositeFieldContainer[ModelInput]
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ...) -> None: ...
+    steps: _containers.RepeatedCompositeFieldContainer[ModelStep]
+    no_steps: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ..., no_steps: _Optional[str] = ...) -> None: ...
+
+class ModelStep(_message.Message):
+    __slots__ = ("name", "level", "width")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    WIDTH_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    level: str
+    width: int
+    def __init__(self, name: _Optional[str] = ..., level: _Optional[str] = ..., width: _Optional[int] = ...) -> None: ...
 
 class ModelInput(_message.Message):
     __slots__ = ("name", "width")
