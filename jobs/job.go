@@ -78,6 +78,8 @@ const (
 // Output says where the parts go.
 type Output struct {
 	Path string `yaml:"path"`
+	// Embed is the name of a step of the model whose values are written beside the scores. Default: none.
+	Embed string `yaml:"embed"`
 }
 
 // Model is a model folder, or the version of a model that a server cannot describe.
@@ -222,6 +224,8 @@ func (j Job) validate() error {
 		return fmt.Errorf("server.tls is set, but local workers use a private socket: name server.addresses or drop it")
 	case j.Model.Version != "" && j.Server.Protocol != protocolGCN:
 		return fmt.Errorf("model.version is only for server.protocol gcn: over native the server names its model")
+	case j.Output.Embed != "" && j.Server.Protocol == protocolGCN:
+		return fmt.Errorf("output.embed is set, but protocol gcn carries scores alone: use protocol native, or drop output.embed (--embed)")
 	}
 	if err := j.validatePaths(); err != nil {
 		return err

@@ -23,6 +23,8 @@ type Shard struct {
 type Config struct {
 	// Outputs is the number of values a node that the scorer returns. Required.
 	Outputs int
+	// Embedding is the number of values of the embedding in a row, 0 for none.
+	Embedding int
 	// Level is what a row of scores belongs to.
 	Level graph.Level
 	// ShardsAtOnce is the number of shards that are read at the same time. As many again may be read to the end

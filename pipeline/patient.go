@@ -302,13 +302,16 @@ func (t *trial) divide(ctx context.Context, b *graph.Batch, f *failure, score fu
 // join puts the scores of b's first graphs and of the others together. A side of which every graph failed has
 // no values: its rows are filled with zeros. The error is a *ContractError.
 func join(left, right *graph.Scores, b *graph.Batch, middle int) (*graph.Scores, error) {
-	outputs := max(left.Outputs, right.Outputs)
+	outputs, width := max(left.Outputs, right.Outputs), max(left.EmbeddingWidth, right.EmbeddingWidth)
 	level := max(left.Level, right.Level)
 	rows, split := b.ScoreRows(level), 0
 	if middle < b.Graphs() {
 		split, _ = b.ScoreRange(level, middle)
 	}
-	s := &graph.Scores{Level: level, Outputs: outputs, Values: make([]float32, rows*outputs), Failed: left.Failed}
+	s := &graph.Scores{
+		Level: level, Outputs: outputs, Values: make([]float32, rows*outputs), Failed: left.Failed,
+		EmbeddingWidth: width, Embedding: make([]float32, rows*width),
+	}
 	for _, side := range []struct {
 		scores   *graph.Scores
 		from, to int // rows
@@ -322,8 +325,11 @@ func join(left, right *graph.Scores, b *graph.Batch, middle int) (*graph.Scores,
 			return nil, &ContractError{Field: "the number of outputs", Got: side.scores.Outputs, Want: outputs}
 		case len(side.scores.Values) != n*outputs:
 			return nil, &ContractError{Field: "the number of scores", Got: len(side.scores.Values), Want: n * outputs}
+		case len(side.scores.Embedding) != n*width:
+			return nil, &ContractError{Field: "the number of values of the embedding", Got: len(side.scores.Embedding), Want: n * width}
 		default:
 			copy(s.Values[side.from*outputs:], side.scores.Values)
+			copy(s.Embedding[side.from*width:], side.scores.Embedding)
 		}
 	}
 	for _, f := range right.Failed {

@@ -267,6 +267,12 @@ func (r *runner) score(ctx context.Context, q *request) error {
 	if want := b.ScoreRows(s.Level) * s.Outputs; len(s.Values) != want {
 		return &ContractError{Field: "the number of scores", Got: len(s.Values), Want: want}
 	}
+	if s.EmbeddingWidth != r.cfg.Embedding {
+		return &ContractError{Field: "the width of the embedding", Got: s.EmbeddingWidth, Want: r.cfg.Embedding}
+	}
+	if want := b.ScoreRows(s.Level) * s.EmbeddingWidth; len(s.Embedding) != want {
+		return &ContractError{Field: "the number of values of the embedding", Got: len(s.Embedding), Want: want}
+	}
 	s.FailNonFinite(b)
 	q.scores = s
 	return nil
@@ -275,7 +281,10 @@ func (r *runner) score(ctx context.Context, q *request) error {
 // noScores returns rows of scores that mean nothing.
 func (r *runner) noScores(b *graph.Batch) *graph.Scores {
 	rows := b.ScoreRows(r.cfg.Level)
-	return &graph.Scores{Level: r.cfg.Level, Outputs: r.cfg.Outputs, Values: make([]float32, rows*r.cfg.Outputs)}
+	return &graph.Scores{
+		Level: r.cfg.Level, Outputs: r.cfg.Outputs, Values: make([]float32, rows*r.cfg.Outputs),
+		EmbeddingWidth: r.cfg.Embedding, Embedding: make([]float32, rows*r.cfg.Embedding),
+	}
 }
 
 // collector hands the answers of one shard to its sink, in the order of the input.

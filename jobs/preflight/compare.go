@@ -136,11 +136,16 @@ func (c *comparison) estimates() (e Estimates) {
 	level := c.served.Model.Level
 	if rows := rowsOf(level, total); rows >= 0 && total.Rows > 0 {
 		e.OutputBytes = estimate.Output(total.Rows, rows, len(todo), estimate.Form{
-			Outputs: len(c.served.Model.Outputs), NodeColumns: len(graph.IDColumns(level)) - 1,
+			Values: c.rowValues(), NodeColumns: len(graph.IDColumns(level)) - 1,
 			TextGraphIDs: c.in.Plan.GraphIDs == graph.String, TextNodeIDs: c.in.Plan.NodeIDs == graph.String,
 		})
 	}
 	return e
+}
+
+// rowValues is the number of values in a row: scores and embedding.
+func (c *comparison) rowValues() int {
+	return len(c.served.Model.Outputs) + c.served.Model.Embedding.Width
 }
 
 // rowsOf is the number of rows of scores of what is in a group, -1 where it is not known: of graphs, all have nodes.
@@ -164,7 +169,7 @@ func (c *comparison) groups(sh *readers.Shard) []estimate.Group {
 		e := estimate.Group{Rows: g.Rows, Nodes: -1, Edges: g.Edges, Bytes: g.Bytes}
 		if g.Features >= 0 && g.Edges >= 0 && width > 0 && !c.misfit {
 			e.Nodes, e.Counted = g.Features/width, g.Counted
-			e.Bytes = max(c.shape(e).Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(len(c.served.Model.Outputs)))
+			e.Bytes = max(c.shape(e).Bytes(), 4*rowsOf(c.served.Model.Level, e)*int64(c.rowValues()))
 		}
 		out[i] = e
 	}

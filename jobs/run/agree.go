@@ -38,7 +38,7 @@ func (in *Input) Agree(served Served, width int, existing IDTypes) *Contract {
 		Columns: in.Job.Input.Columns.Map(), Layout: in.Plan.Layout, Protocol: in.Job.Server.Protocol, Limit: in.Limit,
 		MessageBytes: served.MessageBytes, FeatureWidth: width,
 		GraphID: in.Plan.GraphIDs.String(), NodeID: in.Plan.NodeIDs.String(),
-		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion,
+		Outputs: served.Model.Outputs, ScoringVersion: scoringVersion, Embed: in.Job.Output.Embed,
 	}
 	return &Contract{in: in, served: served, Width: width, Settings: settings.OfModel(&served.Model)}
 }
@@ -99,7 +99,7 @@ func (c *Contract) agreed() bool { return c.in != nil }
 func (c *Contract) Contents() part.Contents {
 	return part.Contents{
 		Settings: c.Settings, GraphIDs: c.in.Plan.GraphIDs, NodeIDs: c.in.Plan.NodeIDs,
-		Level: c.served.Model.Level, Outputs: c.served.Model.Outputs,
+		Level: c.served.Model.Level, Outputs: c.served.Model.Outputs, Embedding: c.served.Model.Embedding.Width,
 	}
 }
 

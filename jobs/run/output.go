@@ -168,14 +168,27 @@ func (noSource) Close() error                               { return nil }
 
 // VerifySample verifies an output against its input, and scores a share of its graphs again with a session of its own.
 func (c Config) VerifySample(ctx context.Context, cfg verify.Config, share float64) (report *verify.Report, err error) {
+	job := *c.Job
+	job.Output.Embed = "" // that of the parts counts
+	c.Job = &job
 	s, err := Connect(ctx, c, 1)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	f, err := c.anyFooter(ctx, func(f *part.Footer) bool { return f.Settings.Embed != "" && f.Model == s.Model.Digest })
+	if err != nil {
+		return nil, err
+	}
+	if f != nil { // parts of another model are found to be that
+		job.Output.Embed = f.Settings.Embed
+		if err := s.embed(&job); err != nil {
+			return nil, err
+		}
+	}
 	cfg.Scoring = &verify.Scoring{
 		Scorer: s.Patient(s.Scorer(s.Model.InFeatures), c, &pipeline.Progress{}),
-		Model:  record.NewModel(&s.Model), Share: share, RequestBytes: int64(c.Job.Limits.RequestBytes),
+		Model:  record.NewModel(&s.Model), Share: share, Embed: job.Output.Embed, RequestBytes: int64(c.Job.Limits.RequestBytes),
 	}
 	if remote.TraitsOf(c.Job.Server.Protocol).OneGraph {
 		cfg.Scoring.RequestBytes = 1

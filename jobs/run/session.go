@@ -102,6 +102,9 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 			return err
 		}
 	}
+	if err := s.embed(job); err != nil {
+		return err
+	}
 	s.gate = pipeline.NewGate(s.Workers(job))
 	s.MessageBytes = int64(s.cfg.MaxMessageBytes)
 	if m := s.Model.MaxMessageBytes; m > 0 {
@@ -190,7 +193,8 @@ func findPython(cfg Config) (string, error) {
 }
 
 // Describe finds out what would score without starting a worker: a model folder is read, servers are asked. Of an
-// interpreter it only looks whether one that the user named exists: footers can be planned on without Python.
+// interpreter it only looks whether one that the user named exists: footers can be planned on without Python. Where the
+// job names output.embed one worker is started all the same, as no file says how wide the values of a step are.
 func Describe(ctx context.Context, cfg Config) (Served, error) {
 	job := cfg.Job
 	if job.Model.Path == "" {
@@ -214,6 +218,19 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 			return Served{}, uncarried(m.Name, lacks)
 		}
 		m = t.Assumed(job.Model.Version, m)
+	}
+	if err := embed(job, m); err != nil {
+		return Served{}, err
+	}
+	if job.Output.Embed != "" {
+		s, err := Connect(ctx, cfg, 1)
+		if err != nil {
+			return Served{}, err
+		}
+		m.Embedding = s.Model.Embedding
+		if err := s.Close(); err != nil {
+			return Served{}, err
+		}
 	}
 	return Served{Model: *m, MessageBytes: int64(job.Limits.MessageBytes)}, nil
 }

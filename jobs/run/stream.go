@@ -66,6 +66,7 @@ func (c *Contract) Tune(s *Session, options Options) (pipeline.Config, pipeline.
 	traits := remote.TraitsOf(job.Server.Protocol)
 	cfg := pipeline.Config{
 		Outputs:       len(s.Model.Outputs),
+		Embedding:     s.Model.Embedding.Width,
 		Level:         s.Model.Level,
 		ShardsAtOnce:  shardsAtOnce(runtime.GOMAXPROCS(0)),
 		RequestBytes:  int64(job.Limits.RequestBytes),

@@ -122,8 +122,8 @@ func TooLarge(groups []Group, messageBytes int64) (least, most int64) {
 
 // Form is what the bytes of a part depend on.
 type Form struct {
-	// Outputs is the number of values a row.
-	Outputs int
+	// Values is the number of values a row, of scores and of an embedding.
+	Values int
 	// NodeColumns is the number of columns of node ids: one where a row is a node, two where it is an edge, none where it is
 	// a graph.
 	NodeColumns int
@@ -145,7 +145,7 @@ func (f Form) perRow() Range {
 	case f.NodeColumns == 2:
 		ids = Range{0.3, 2, 10}
 	}
-	return score.Times(float64(f.Outputs)).Plus(ids)
+	return score.Times(float64(f.Values)).Plus(ids)
 }
 
 func (f Form) perGraph() Range {

@@ -80,18 +80,18 @@ func TestTotal(t *testing.T) {
 // 73,027 bytes.
 func TestOutput(t *testing.T) {
 	t.Parallel()
-	got := Output(4806, 78057, 4, Form{Outputs: 1, NodeColumns: 1})
+	got := Output(4806, 78057, 4, Form{Values: 1, NodeColumns: 1})
 	const truth = 57800 + 69221 + 72641 + 73027
 	if got.Low > truth || got.High < truth || got.Likely < truth/1.2 || got.Likely > truth*1.2 {
 		t.Errorf("%+v for %d", got, truth)
 	}
-	if two := Output(4806, 78057, 4, Form{Outputs: 2, NodeColumns: 1, TextGraphIDs: true, TextNodeIDs: true}); two.Likely <= got.Likely {
+	if two := Output(4806, 78057, 4, Form{Values: 2, NodeColumns: 1, TextGraphIDs: true, TextNodeIDs: true}); two.Likely <= got.Likely {
 		t.Errorf("texts and more outputs take less: %+v", two)
 	}
 	for _, text := range []bool{false, true} {
-		graphs := Output(4806, 78057, 4, Form{Outputs: 1, TextNodeIDs: text})
-		nodes := Output(4806, 78057, 4, Form{Outputs: 1, NodeColumns: 1, TextNodeIDs: text})
-		edges := Output(4806, 78057, 4, Form{Outputs: 1, NodeColumns: 2, TextNodeIDs: text})
+		graphs := Output(4806, 78057, 4, Form{Values: 1, TextNodeIDs: text})
+		nodes := Output(4806, 78057, 4, Form{Values: 1, NodeColumns: 1, TextNodeIDs: text})
+		edges := Output(4806, 78057, 4, Form{Values: 1, NodeColumns: 2, TextNodeIDs: text})
 		if !(graphs.Likely < nodes.Likely && nodes.Likely < edges.Likely) {
 			t.Errorf("rows of graphs take %+v, of nodes %+v, of edges %+v", graphs, nodes, edges)
 		}

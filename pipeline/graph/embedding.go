@@ -25,7 +25,7 @@ type Step struct {
 // had, or says why there is none.
 func (m *Model) Embed(step string) error {
 	if len(m.Steps) == 0 {
-		return fmt.Errorf("the model %s has no step %s: %s", m.Name, strconv.Quote(step), m.NoSteps)
+		return fmt.Errorf("the values of step %s of the model %s cannot be had: %s", strconv.Quote(step), m.Name, m.NoSteps)
 	}
 	i := slices.IndexFunc(m.Steps, func(s Step) bool { return s.Name == step })
 	if i < 0 {

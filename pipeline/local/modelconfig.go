@@ -68,6 +68,7 @@ func parseConfig(content []byte) (*modelConfig, error) {
 	if c.Format != format2 {
 		h.unit, h.weights = "layer", []string{weights}
 		h.model = graph.Model{Name: c.Name, InFeatures: c.InFeatures, Outputs: c.Outputs, Inputs: graph.Inputs{Weights: true}}
+		h.model.NoSteps = "layers of graphscore/1 have no names"
 		if c.InFeatures < 1 || len(c.Outputs) == 0 {
 			return nil, fmt.Errorf("in_features is %d and outputs has %d names; both must be given", c.InFeatures, len(c.Outputs))
 		}
@@ -89,6 +90,7 @@ func parseConfig(content []byte) (*modelConfig, error) {
 	}
 	h.unit, h.weights = "step", c.Weights
 	h.model = graph.Model{Name: c.Name, InFeatures: c.Inputs.X, Level: level, Inputs: in, Outputs: c.Outputs}
+	h.nameSteps()
 	if c.Std && len(c.Weights) == 1 {
 		return nil, errors.New("std is true, but weights names one file: one model has no deviation")
 	}
@@ -99,6 +101,22 @@ func parseConfig(content []byte) (*modelConfig, error) {
 		}
 	}
 	return h, errors.Join(h.checkOutputs(), checkWeights(h.weights))
+}
+
+// nameSteps names the steps whose values can be had, as workers do: see no_steps of python/src/graphscore/_model.py. What is
+// wrong with them is for workers to say.
+func (h *modelConfig) nameSteps() {
+	if n := len(h.weights); n > 1 {
+		h.model.NoSteps = fmt.Sprintf("it has %d files of weights, each with its own values of a step; take a folder with one of them", n)
+		return
+	}
+	list, _ := h.all["steps"].([]any)
+	for _, one := range list {
+		step, _ := one.(map[string]any)
+		if name, is := step["name"].(string); is {
+			h.model.Steps = append(h.model.Steps, graph.Step{Name: name})
+		}
+	}
 }
 
 // inputs is the key inputs of graphscore/2: the width of each column that the model reads, 0 for those that it does not.

@@ -114,7 +114,12 @@ func agree(cfg Config, probes []*probe) (*graph.Model, error) {
 		case p.model.Level != m.Level || p.model.Inputs != m.Inputs:
 			return nil, broken(p.address, "level %s and inputs %+v differ from %s and %+v at %s; all servers of a run must have one model",
 				p.model.Level, p.model.Inputs, m.Level, m.Inputs, from)
+		case len(p.model.Steps) > 0 && len(m.Steps) > 0 && !slices.Equal(p.model.Steps, m.Steps):
+			return nil, broken(p.address, "steps %v differ from %v at %s; all servers of a run must have one model", p.model.Steps, m.Steps, from)
 		default:
+			if len(p.model.Steps) == 0 { // only what all servers know can be asked of them
+				m.Steps, m.NoSteps = nil, p.model.NoSteps
+			}
 			m.MaxMessageBytes = min(m.MaxMessageBytes, p.model.MaxMessageBytes)
 			if p.model.Engine != m.Engine || p.model.BLAS != m.BLAS || !maps.Equal(p.model.Versions, m.Versions) {
 				cfg.Log.Warn("servers compute with different versions, so scores may differ in their last bits",
@@ -196,7 +201,31 @@ func described(r *scoringv1.GetModelResponse, address string) (*graph.Model, err
 	if m.Inputs, err = inputs(r); err != nil {
 		return nil, broken(address, "%v", err)
 	}
+	if m.Steps, err = steps(r); err != nil {
+		return nil, broken(address, "%v", err)
+	}
+	switch {
+	case len(m.Steps) > 0:
+	case r.GetNoSteps() == "":
+		m.NoSteps = fmt.Sprintf("the server at %s reports no steps, it is older than embeddings: update graphscore there", address)
+	default:
+		m.NoSteps = sentence(r.GetNoSteps())
+	}
 	return m, nil
+}
+
+// steps are those whose values can be asked for. A server that names none is older than they are, or says why.
+func steps(r *scoringv1.GetModelResponse) ([]graph.Step, error) {
+	var list []graph.Step
+	for _, s := range r.GetSteps() {
+		level, err := graph.ParseLevel(s.GetLevel())
+		if err != nil || s.GetLevel() == "" || s.GetName() == "" || s.GetWidth() < 1 || s.GetWidth() > math.MaxInt32 {
+			return nil, fmt.Errorf("steps has the name %q, level %q and width %d, which is no step",
+				sentence(s.GetName()), sentence(s.GetLevel()), s.GetWidth())
+		}
+		list = append(list, graph.Step{Name: s.GetName(), Level: level, Width: int(s.GetWidth())})
+	}
+	return list, nil
 }
 
 // inputs are the columns that a server names. One that names none is older than they are: it takes edge weights.

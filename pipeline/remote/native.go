@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"sync"
@@ -24,6 +25,8 @@ type Native struct {
 	limit    int64
 	level    graph.Level
 	outputs  int
+	embed    string // the step whose values are asked for, "" for none ...
+	width    int    // ... and how many a row has
 	digest   string
 	code     *regexp.Regexp
 	portable bool
@@ -47,6 +50,8 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 		limit:    limit,
 		level:    m.Level,
 		outputs:  len(m.Outputs),
+		embed:    m.Embedding.Name,
+		width:    m.Embedding.Width,
 		digest:   m.Digest,
 		code:     regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`),
 		portable: !littleEndian(),
@@ -61,8 +66,8 @@ func (n *Native) GraphBytes(b *graph.Batch, g int) int64 {
 	return max(b.GraphBytes(g), n.answerBytes(to-from))
 }
 
-// answerBytes is the size of so many rows of scores.
-func (n *Native) answerBytes(rows int) int64 { return 4 * int64(rows) * int64(n.outputs) }
+// answerBytes is the size of so many rows of scores, with their embedding.
+func (n *Native) answerBytes(rows int) int64 { return 4 * int64(rows) * int64(n.outputs+n.width) }
 
 // Limit is the largest sum of GraphBytes that fits into one message.
 func (n *Native) Limit() int64 { return n.limit - messageOverhead }
@@ -72,7 +77,11 @@ func (n *Native) Limit() int64 { return n.limit - messageOverhead }
 // of ctx.
 func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
 	if b.Nodes() == 0 {
-		return &graph.Scores{Level: n.level, Outputs: n.outputs, Values: make([]float32, b.ScoreRows(n.level)*n.outputs)}, nil
+		rows := b.ScoreRows(n.level)
+		return &graph.Scores{
+			Level: n.level, Outputs: n.outputs, Values: make([]float32, rows*n.outputs),
+			EmbeddingWidth: n.width, Embedding: make([]float32, rows*n.width),
+		}, nil
 	}
 	if size := max(b.Bytes(), n.answerBytes(b.ScoreRows(n.level))); size > n.Limit() {
 		return nil, tooLarge(size, n.Limit())
@@ -136,6 +145,8 @@ func (n *Native) request(b *graph.Batch, s *scratch) *scoringv1.ScoreRequest {
 		EdgeTypes:         column(b.EdgeTypes, n.portable),
 		GraphFeatureWidth: uint32(b.GraphWidth),
 		GraphFeatures:     column(b.GraphFeatures, n.portable),
+
+		Embed: n.embed,
 	}
 }
 
@@ -151,15 +162,41 @@ func (n *Native) scores(b *graph.Batch, r *scoringv1.ScoreResponse, address stri
 	if int64(r.GetOutputs()) != int64(n.outputs) {
 		return nil, broken(address, "outputs is %d, but the model has %d outputs", r.GetOutputs(), n.outputs)
 	}
-	if want := n.answerBytes(rows); int64(len(r.GetScores())) != want {
+	if want := 4 * int64(rows) * int64(n.outputs); int64(len(r.GetScores())) != want {
 		return nil, broken(address, "scores has %d bytes, but %d %ss with %d outputs take %d",
 			len(r.GetScores()), rows, n.level, n.outputs, want)
+	}
+	if err := n.checkEmbedding(r, rows, address); err != nil {
+		return nil, err
 	}
 	failed, err := n.failures(b, r.GetErrors(), address)
 	if err != nil {
 		return nil, err
 	}
-	return &graph.Scores{Level: n.level, Outputs: n.outputs, Values: floats(r.GetScores(), n.portable), Failed: failed}, nil
+	return &graph.Scores{
+		Level: n.level, Outputs: n.outputs, Values: floats(r.GetScores(), n.portable), Failed: failed,
+		EmbeddingWidth: n.width, Embedding: floats(r.GetEmbedding(), n.portable),
+	}, nil
+}
+
+// checkEmbedding compares the sizes of the embedding with those that the server described, which are 0 where no step is
+// asked for. A server that knows no embedding leaves both out.
+func (n *Native) checkEmbedding(r *scoringv1.ScoreResponse, rows int, address string) *Error {
+	if int64(r.GetEmbeddingWidth()) != int64(n.width) {
+		return broken(address, "embedding_width is %d, but %s", r.GetEmbeddingWidth(), n.wanted())
+	}
+	if want := 4 * int64(rows) * int64(n.width); int64(len(r.GetEmbedding())) != want {
+		return broken(address, "embedding has %d bytes, but %d %ss take %d, as %s", len(r.GetEmbedding()), rows, n.level, want, n.wanted())
+	}
+	return nil
+}
+
+// wanted says what was asked for.
+func (n *Native) wanted() string {
+	if n.embed == "" {
+		return "no step was asked for"
+	}
+	return fmt.Sprintf("step %q has %d values", n.embed, n.width)
 }
 
 // checkRows compares the counts of an answer with those of the request. A server that knows level node alone counts nodes,

@@ -75,6 +75,7 @@ func (t Traits) Assumed(version string, m *graph.Model) *graph.Model {
 	}
 	return &graph.Model{
 		Name: m.Name, Digest: cmp.Or(version, m.Digest), Outputs: t.Outputs, Inputs: graph.Inputs{Weights: true},
+		NoSteps: "the protocol carries scores alone",
 	}
 }
 

@@ -55,6 +55,7 @@ func (v *verifier) look(ctx context.Context, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	p.ReadEmbedding()
 	l := p.Footer()
 	v.footers[name] = l
 	if l.Part != name {
@@ -205,6 +206,10 @@ func (c *cursor) load() error {
 				return wrongf("row %d: the score of output %q is %v", b.First+int64(i), c.part.Outputs()[k], column[i])
 			}
 		}
+		if i := nonFinite(b.Embedding); i >= 0 {
+			width := c.part.Footer().EmbeddingWidth
+			return wrongf("row %d: value %d of the embedding is %v", b.First+int64(i/width), i%width, b.Embedding[i])
+		}
 	}
 	return nil
 }
@@ -263,7 +268,7 @@ func (c *cursor) graph() (int64, error) {
 	return begins, nil
 }
 
-// expect reads the rows of graph g of a batch and appends their scores to out unless it is nil.
+// expect reads the rows of graph g of a batch and appends their scores, each with its embedding, to out unless it is nil.
 func (c *cursor) expect(b *graph.Batch, g int, out *[]float32) error {
 	c.nodes += int64(b.GraphNodes(g))
 	if c.part.Level() != graph.EdgeLevel {
@@ -306,10 +311,12 @@ func (c *cursor) expectRows(b *graph.Batch, g, n int, out *[]float32, same func(
 			}
 		}
 		if out != nil {
-			for i := range rows {
+			width := c.part.Footer().EmbeddingWidth
+			for i := c.at; i < c.at+rows; i++ {
 				for _, column := range c.block.Scores {
-					*out = append(*out, column[c.at+i])
+					*out = append(*out, column[i])
 				}
+				*out = append(*out, c.block.Embedding[i*width:(i+1)*width]...)
 			}
 		}
 		at, c.at, c.rows = at+rows, c.at+rows, c.rows+int64(rows)

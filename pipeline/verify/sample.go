@@ -26,7 +26,8 @@ func drawn(input string, row int64, share float64) bool {
 	return float64(x) < share*math.MaxUint64
 }
 
-// sample is a batch of drawn graphs, and the scores that their part has, in the order of its rows.
+// sample is a batch of drawn graphs, and the scores that their part has, each row with its embedding, in the order of its
+// rows.
 type sample struct {
 	batch  *graph.Batch
 	scores []float32
@@ -71,28 +72,38 @@ func (v *verifier) rescore(ctx context.Context, p *part.Reader) error {
 	if b.Nodes() > 0 && got.Level != p.Level() {
 		return wrongf("its scores are those of %ss, scored again those of %ss", p.Level(), got.Level)
 	}
+	if l.Settings.Embed != v.cfg.Scoring.Embed {
+		return wrongf("its embedding is that of step %q, scored again it is that of %q: end the run that redoes such parts first", l.Settings.Embed, v.cfg.Scoring.Embed)
+	}
 	again, err := written(b, got)
 	if err != nil {
 		return err
 	}
 	if len(again) != len(v.sample.scores) {
-		return wrongf("scored again its sample has %d scores, not %d", len(again), len(v.sample.scores))
+		return wrongf("scored again its sample has %d values, not %d", len(again), len(v.sample.scores))
 	}
-	return differences(b, p.Level(), v.sample.scores, again, len(p.Outputs()), exact)
+	return differences(b, p, v.sample.scores, again, exact)
 }
 
-// written returns scores in the order of the rows of a part.
+// written returns scores in the order of the rows of a part, each row with its embedding.
 func written(b *graph.Batch, s *graph.Scores) ([]float32, error) {
-	if s.Level == graph.NodeLevel || len(s.Values) != b.ScoreRows(s.Level)*s.Outputs {
+	rows := b.ScoreRows(s.Level)
+	if s.Level == graph.NodeLevel && s.EmbeddingWidth == 0 || len(s.Values) != rows*s.Outputs || len(s.Embedding) != rows*s.EmbeddingWidth {
 		return s.Values, nil
 	}
-	values := make([]float32, 0, len(s.Values))
-	row := func(i int) { values = append(values, s.Values[i*s.Outputs:(i+1)*s.Outputs]...) }
+	values := make([]float32, 0, len(s.Values)+len(s.Embedding))
+	row := func(i int) {
+		values = append(values, s.Values[i*s.Outputs:(i+1)*s.Outputs]...)
+		values = append(values, s.Embedding[i*s.EmbeddingWidth:(i+1)*s.EmbeddingWidth]...)
+	}
 	var order graph.EdgeOrder
 	for g := range b.Graphs() {
 		rows := b.WrittenRows(s.Level, g)
-		if s.Level == graph.GraphLevel && rows > 0 {
-			row(g)
+		if s.Level != graph.EdgeLevel {
+			from, _ := b.ScoreRange(s.Level, g)
+			for i := range rows {
+				row(from + i)
+			}
 			continue
 		}
 		for from := 0; from < rows; {
@@ -114,8 +125,8 @@ func sameScoring(was, is record.Model) bool {
 	return was.Digest != "" && was.Digest == is.Digest && was.Engine == is.Engine && was.BLAS == is.BLAS && maps.Equal(was.Versions, is.Versions)
 }
 
-// differences compares scores of a part with those that the same graphs get now.
-func differences(b *graph.Batch, level graph.Level, was, is []float32, outputs int, exact bool) error {
+// differences compares the values of rows of a part, scores and embedding, with those that the same graphs get now.
+func differences(b *graph.Batch, p *part.Reader, was, is []float32, exact bool) error {
 	wrongs, first := 0, -1
 	for i := range was {
 		if agree(was[i], is[i], exact) {
@@ -128,7 +139,8 @@ func differences(b *graph.Batch, level graph.Level, was, is []float32, outputs i
 	if wrongs == 0 {
 		return nil
 	}
-	row, g := first/outputs, 0
+	level, outputs, width := p.Level(), len(p.Outputs()), p.Footer().EmbeddingWidth
+	row, column, g := first/(outputs+width), first%(outputs+width), 0
 	for row >= b.WrittenRows(level, g) {
 		row -= b.WrittenRows(level, g)
 		g++
@@ -137,12 +149,19 @@ func differences(b *graph.Batch, level graph.Level, was, is []float32, outputs i
 	if level != graph.GraphLevel {
 		where = fmt.Sprintf("%s %d of %s", level, row, where)
 	}
+	what := "scores"
+	if width > 0 {
+		what = "scores and values of the embedding"
+	}
+	if column >= outputs {
+		where = fmt.Sprintf("%s[%d] of %s", graph.EmbeddingColumn, column-outputs, where)
+	}
 	how := "by more than 1e-5"
 	if exact {
 		how = "though kernel and versions are those of its run"
 	}
-	return wrongf("scored again, %d of %d scores of a sample differ, %s: the first is %s (row %d of the input), %v, was %v",
-		wrongs, len(was), how, where, b.Rows[g], is[first], was[first])
+	return wrongf("scored again, %d of %d %s of a sample differ, %s: the first is %s (row %d of the input), %v, was %v",
+		wrongs, len(was), what, how, where, b.Rows[g], is[first], was[first])
 }
 
 func agree(was, is float32, exact bool) bool {

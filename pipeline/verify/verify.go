@@ -46,6 +46,8 @@ type Scoring struct {
 	Model record.Model
 	// Share of the graphs is scored, more than 0 and at most 1.
 	Share float64
+	// Embed is the step whose values the scorer returns beside the scores, empty for none.
+	Embed string
 	// RequestBytes is the size up to which graphs share a request. Default 2 MiB.
 	RequestBytes int64
 }

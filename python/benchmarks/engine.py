@@ -107,14 +107,14 @@ def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], ro
     request = request_of(batch)
 
     def call() -> bytes:
-        scores = engine.score(codec.decode_score_request(request))
+        scores = engine.score(codec.decode_score_request(request)[0])
         return codec.encode_score_response(scores, model.digest, 0)
 
-    read, scores = codec.decode_score_request(request), engine.score(batch)
+    read, scores = codec.decode_score_request(request)[0], engine.score(batch)
     forward = plain(widths)
     dense, sparse = products(model, read, rounds)
     score = median(lambda: engine.score(read), rounds)
-    print(f"  decode and check   {median(lambda: codec.decode_score_request(request), rounds):7.3f}")
+    print(f"  decode and check   {median(lambda: codec.decode_score_request(request)[0], rounds):7.3f}")
     print(f"  score              {score:7.3f}")
     print(f"    dense products   {dense:7.3f}")
     print(f"    sparse products  {sparse:7.3f}")

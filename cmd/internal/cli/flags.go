@@ -18,6 +18,7 @@ import (
 type jobFlags struct {
 	inputs    []string
 	output    string
+	embed     string
 	model     string
 	servers   []string
 	protocol  string
@@ -59,6 +60,7 @@ func (f *jobFlags) bindReading(cmd *cobra.Command) {
 
 func (f *jobFlags) bindOutput(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` for the scores")
+	cmd.Flags().StringVar(&f.embed, "embed", "", "`STEP` of the model whose values are written beside the scores, as a column embedding")
 	cmd.Flags().BoolVar(&f.rescore, "rescore", false, "redo parts of another input, model or setting instead of refusing them")
 	cmd.Flags().BoolVar(&f.prune, "prune", false, "remove parts whose input is gone or was renamed, once all others exist")
 }
@@ -204,6 +206,7 @@ func (f *jobFlags) apply(job *jobs.Job) error {
 		job.Model.Path, job.Server.Addresses = "", f.servers
 	}
 	override(&job.Output.Path, f.output)
+	override(&job.Output.Embed, f.embed)
 	if (len(f.inputs) > 0 || f.output != "") && !job.Partitioned() {
 		job.Partition, job.Timezone = "", "" // the flags took the {date} out
 	}

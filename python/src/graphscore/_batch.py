@@ -111,6 +111,18 @@ class Failure:
     """One sentence for people."""
 
 
+@dataclass(frozen=True)
+class StepFacts:
+    """A step of a model whose values can be had beside the scores."""
+
+    name: str
+    """Its name in config.json."""
+    level: Level
+    """What a row of its values belongs to."""
+    width: int
+    """Values of a row."""
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """The scores of a batch, in its order."""
@@ -123,6 +135,10 @@ class Scores:
     """Ascending by graph."""
     level: Level = "node"
     """What a row belongs to."""
+    embedding: Floats | None = None
+    """[rows, V], float32: the values of the step that was asked for, in the order of `values`; None where none was.
+
+    The same rows are zero as in `values`."""
 
 
 def indices(numbers: npt.NDArray[np.integer]) -> Indices:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from graphscore._activations import OUTPUT_ACTIVATIONS
-from graphscore._batch import LEVELS, Level
+from graphscore._batch import LEVELS, Level, StepFacts
 from graphscore._config import ModelError, Section, parse, printable, show
 from graphscore._network import COLUMNS, Network, read_layers, read_steps
 from graphscore._tensors import Tensors
@@ -71,6 +71,23 @@ class Model:
         """Features of a node."""
         return self.inputs["x"]
 
+    @property
+    def steps(self) -> tuple[StepFacts, ...]:
+        """The steps whose values can be had; see `ModelFacts`."""
+        if self.no_steps:
+            return ()
+        return tuple(StepFacts(placed.name, placed.step.kind, placed.step.width) for placed in self.members[0].steps)
+
+    @property
+    def no_steps(self) -> str:
+        """Why there are no steps, empty where there are some."""
+        if len(self.members) > 1:
+            count = len(self.members)
+            return (
+                f"it has {count} files of weights, each with its own values of a step; take a folder with one of them"
+            )
+        return "" if all(placed.name for placed in self.members[0].steps) else "layers of graphscore/1 have no names"
+
 
 @dataclass(frozen=True)
 class _Header:
@@ -119,21 +136,14 @@ def embedded(model: Model, name: str) -> Model:
 
     It reads the columns that the whole model does, and refuses the same graphs.
     """
-    if len(model.members) > 1:
-        raise ModelError(
-            f"embed: the model {show(model.name)} has {len(model.members)} files of weights, each with its own"
-            " values of a step; load a folder with one of them"
-        )
-    steps = model.members[0].steps
-    places = {placed.name: place for place, placed in enumerate(steps) if placed.name}
-    if name not in places:
-        known = (
-            f"its steps are {', '.join(map(printable, places))}" if places else "layers of graphscore/1 have no names"
-        )
+    names = [step.name for step in model.steps]
+    if name not in names:
+        known = model.no_steps or f"its steps are {', '.join(map(printable, names))}"
         raise ModelError(f"embed: the model {show(model.name)} has no step {show(name)}; {known}")
-    step = steps[places[name]].step
+    place = names.index(name)
+    step = model.steps[place]
     outputs = tuple(f"{name}[{column}]" for column in range(step.width))
-    return replace(model, level=step.kind, outputs=outputs, members=(model.members[0].until(places[name]),))
+    return replace(model, level=step.level, outputs=outputs, members=(model.members[0].until(place),))
 
 
 def _header(path: Path, config: Section) -> _Header:

@@ -38,29 +38,14 @@ class Program:
         places: Sequence[int] | None = None,
         held: frozenset[int] = frozenset(),
     ) -> None:
-        steps = {place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)}
-        last: dict[int, int] = {}
-        for place, placed in steps.items():
-            last.update(dict.fromkeys(placed.slots, place))
-        columns = set(SLOTS.values()) - {SLOTS["x"]} | held  # what is derived from them is kept for later steps
-        calls = []
-        for place, placed in steps.items():
-            first = placed.slots[0]
-            shared = last[first] > place or first in columns or first in placed.slots[1:]
-            dropped = {slot for slot in placed.slots if last[slot] == place} - held
-            calls.append(
-                _Call(
-                    placed.step.compile(compiler),
-                    placed.slots,
-                    placed.step.consumes and shared,
-                    len(SLOTS) + place,
-                    tuple(sorted(dropped)),
-                )
-            )
-        self._calls = tuple(calls)
+        self._steps = {place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)}
+        self._functions = {place: placed.step.compile(compiler) for place, placed in self._steps.items()}
+        self._held = held
+        self._calls = self._schedule(held)
         self._output = _output(network)
         names = {slot: name for name, slot in SLOTS.items()}
-        self.columns: Final = frozenset(names[slot] for slot in last if slot in names)
+        used = {slot for placed in self._steps.values() for slot in placed.slots}
+        self.columns: Final = frozenset(names[slot] for slot in used if slot in names)
         """The columns of the request that `run` must be given."""
 
     def run(self, columns: Mapping[str, Floats], graphs: Graphs, given: Mapping[int, Floats] | None = None) -> Floats:
@@ -74,15 +59,50 @@ class Program:
         self, columns: Mapping[str, Floats], graphs: Graphs, given: Mapping[int, Floats] | None = None
     ) -> dict[int, Floats]:
         """Return, by their numbers, the values that no step of this program takes."""
-        values = {SLOTS[name]: column for name, column in columns.items()} | dict(given or {})
-        for call in self._calls:
-            taken = [values[slot] for slot in call.slots]
-            if call.copied:
-                taken[0] = taken[0].copy()
-            for slot in call.dropped:
-                del values[slot]
-            values[call.result] = call.function(taken, graphs)
-        return values
+        return _run(self._calls, columns, graphs, given or {})
+
+    def run_keeping(self, place: int, columns: Mapping[str, Floats], graphs: Graphs) -> tuple[Floats, Floats]:
+        """Return what `run` does, and the value of the step at a place, with the bits that it has in any case."""
+        kept = len(SLOTS) + place
+        values = _run(self._schedule(self._held | {kept}), columns, graphs, {})
+        return values[self._output], values[kept]
+
+    def _schedule(self, held: frozenset[int]) -> tuple[_Call, ...]:
+        """Return the calls, after which there are the values of `held` and those that no step takes."""
+        last: dict[int, int] = {}
+        for place, placed in self._steps.items():
+            last.update(dict.fromkeys(placed.slots, place))
+        columns = set(SLOTS.values()) - {SLOTS["x"]} | held  # what is derived from them is kept for later steps
+        calls = []
+        for place, placed in self._steps.items():
+            first = placed.slots[0]
+            shared = last[first] > place or first in columns or first in placed.slots[1:]
+            dropped = {slot for slot in placed.slots if last[slot] == place} - held
+            calls.append(
+                _Call(
+                    self._functions[place],
+                    placed.slots,
+                    placed.step.consumes and shared,
+                    len(SLOTS) + place,
+                    tuple(sorted(dropped)),
+                )
+            )
+        return tuple(calls)
+
+
+def _run(
+    calls: Sequence[_Call], columns: Mapping[str, Floats], graphs: Graphs, given: Mapping[int, Floats]
+) -> dict[int, Floats]:
+    """Return the values that the calls leave, by slot."""
+    values = {SLOTS[name]: column for name, column in columns.items()} | dict(given)
+    for call in calls:
+        taken = [values[slot] for slot in call.slots]
+        if call.copied:
+            taken[0] = taken[0].copy()
+        for slot in call.dropped:
+            del values[slot]
+        values[call.result] = call.function(taken, graphs)
+    return values
 
 
 class Ensemble:
@@ -109,6 +129,13 @@ class Ensemble:
         values = self._first.values(columns(self._first.columns), graphs)
         given = {slot: values[slot] for slot in self._held}
         return [member.run(columns(member.columns), graphs, given) for member in self._members]
+
+    def run_keeping(
+        self, place: int, columns: Callable[[Collection[str]], dict[str, Floats]], graphs: Graphs
+    ) -> tuple[Floats, Floats]:
+        """Return what `Program.run_keeping` does, of a model that has one network."""
+        (network,) = self._members
+        return network.run_keeping(place, columns(network.columns), graphs)
 
 
 def _common(networks: Sequence[Network]) -> list[int]:

@@ -87,20 +87,20 @@ def test_what_clients_send_is_read_by_hand() -> None:
     "unusual",
     [
         good() + b"\xa2\x06\x03abc",  # an unknown field 100
-        good() + b"\x7a\x03abc",  # an unknown field 15
+        good() + b"\x82\x01\x03abc",  # an unknown field 16
         b"\x08\x84\x80\x80\x80\x80\x00" + good()[2:],  # a number of six bytes
     ],
 )
 def test_the_rest_is_read_by_protobuf(unusual: bytes) -> None:
     assert codec._score_request(unusual) is None
-    assert codec.decode_score_request(unusual).features.tobytes() == (
-        codec.decode_score_request(good()).features.tobytes()
+    assert codec.decode_score_request(unusual)[0].features.tobytes() == (
+        codec.decode_score_request(good())[0].features.tobytes()
     )
 
 
 def test_of_a_number_given_twice_the_last_counts() -> None:
     with pytest.raises(graphscore.BatchError, match="graphs = 7"):
-        codec.decode_score_request(good() + b"\x08\x07")
+        codec.decode_score_request(good() + b"\x08\x07")[0]
 
 
 def columns(**changed: Any) -> bytes:
@@ -124,14 +124,14 @@ def columns(**changed: Any) -> bytes:
 
 
 def test_columns_of_edges_and_graphs() -> None:
-    read = codec.decode_score_request(columns())
+    read = codec.decode_score_request(columns())[0]
     assert read.edge_features is not None
     assert read.edge_features.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert read.edge_types is not None
     assert read.edge_types.tolist() == [4, 0, 7]
     assert read.graph_features is not None
     assert read.graph_features.tolist() == [[0, 1, 2], [3, 4, 5]]
-    plain = codec.decode_score_request(good())
+    plain = codec.decode_score_request(good())[0]
     assert (plain.edge_features, plain.edge_types, plain.graph_features) == (None, None, None)
 
 
@@ -148,7 +148,7 @@ def test_columns_of_edges_and_graphs() -> None:
 )
 def test_columns_that_do_not_fit(changed: dict[str, Any], said: str) -> None:
     with pytest.raises(graphscore.BatchError, match=re.escape(said)):
-        codec.decode_score_request(columns(**changed))
+        codec.decode_score_request(columns(**changed))[0]
 
 
 @pytest.mark.parametrize(("level", "nodes"), [("node", 3), ("edge", 0), ("graph", 0)])
@@ -165,5 +165,5 @@ def test_columns_at_any_address(engine: graphscore.Engine, shift: int) -> None:
     assert data[:2] == b"\x08\x04"
     moved = data if shift == 0 else b"\x08\x84" + b"\x80" * (shift - 1) + b"\x00" + data[2:]
     assert codec._score_request(moved) is not None
-    read = codec.decode_score_request(moved)
-    assert engine.score(read).values.tobytes() == engine.score(codec.decode_score_request(data)).values.tobytes()
+    read = codec.decode_score_request(moved)[0]
+    assert engine.score(read).values.tobytes() == engine.score(codec.decode_score_request(data)[0]).values.tobytes()

@@ -39,7 +39,7 @@ def test_any_columns(engine: graphscore.Engine, counts: dict[str, Any], columns:
     """Either a batch whose scores fit it, or BatchError: nothing else leaves the codec and the engine."""
     data = scoring_pb2.ScoreRequest(**counts, **columns).SerializeToString()
     try:
-        values = engine.score(codec.decode_score_request(data)).values
+        values = engine.score(codec.decode_score_request(data)[0]).values
     except graphscore.BatchError:
         return
     assert values.shape == (counts.get("nodes", 0), 1)

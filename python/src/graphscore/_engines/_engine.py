@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from graphscore._batch import GraphBatch, Level, Scores
+from graphscore._batch import GraphBatch, Level, Scores, StepFacts
 
 
 class EngineError(RuntimeError):
@@ -44,6 +44,14 @@ class ModelFacts(Protocol):
     def outputs(self) -> tuple[str, ...]:
         """A name for each score of a row, at least one; the order is that of the columns of the scores."""
 
+    @property
+    def steps(self) -> Sequence[StepFacts]:
+        """The steps whose values can be had, in the order of config.json; `no_steps` says why there are none."""
+
+    @property
+    def no_steps(self) -> str:
+        """Why there are no steps, as the rest of a sentence; empty where there are some."""
+
 
 @dataclass(frozen=True)
 class EngineInfo:
@@ -73,10 +81,11 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """Return what the scores depend on apart from the model."""
 
-    def score(self, batch: GraphBatch) -> Scores:
+    def score(self, batch: GraphBatch, embed: str = "") -> Scores:
         """Score a batch: float32 [rows, K], where K is the number of `model.outputs`.
 
-        A row is a node, an edge or a graph, as `model.level` says.
+        A row is a node, an edge or a graph, as `model.level` says. `embed` names a step of `model.steps`, of that
+        level, whose values are wanted beside the scores; it changes no score.
 
         Scores have the unit that the model was trained on; they may be NaN or infinite where its arithmetic
         returns that. The batch is not changed, and the caller may not change it during the call; the scores are
@@ -85,6 +94,6 @@ class Engine(Protocol):
         A graph with an edge that leaves it, or with a category that the model has no table row or type for, is
         listed in `failed`, its rows are zero, and it disturbs no other graph. Raises BatchError if a column
         that the model reads is absent or of another width where the batch has nodes, edges or graphs for it
-        (absent edge weights are all 1), and MemoryError if there is not enough memory. Any other exception is a
-        bug; it ends the call, and the engine stays usable.
+        (absent edge weights are all 1) or `embed` names no such step, and MemoryError if there is not enough
+        memory. Any other exception is a bug; it ends the call, and the engine stays usable.
         """

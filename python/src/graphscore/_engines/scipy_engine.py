@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from graphscore._activations import Activation
 from graphscore._arrays import Floats
 from graphscore._batch import BatchError, Failure, GraphBatch, Level, Scores, indices, offsets, out_of_range
 from graphscore._categories import Places, merge, out_of_categories
+from graphscore._config import printable, show
 from graphscore._engines._engine import EngineError, EngineInfo
 from graphscore._graphs import Graphs
 from graphscore._model import Model, load_model
@@ -66,11 +68,16 @@ class ScipyEngine:
         """Return the versions of numpy and SciPy, and the BLAS that numpy uses."""
         return EngineInfo("scipy", {"numpy": np.__version__, "scipy": scipy.__version__}, _blas())
 
-    def score(self, batch: GraphBatch) -> Scores:
+    def score(self, batch: GraphBatch, embed: str = "") -> Scores:
         """Score a batch: [rows, K], where K is the number of the model's outputs.
 
         Memory beyond the batch and its scores is that of one chunk of whole graphs.
+
+        Args:
+            batch: the graphs.
+            embed: the step whose values are wanted too, empty for none.
         """
+        place, width = self._embedded(embed) if embed else (-1, 0)
         columns = self._columns(batch)
         node_offsets, indptr = offsets(batch.node_counts), offsets(batch.in_degrees)
         sources = indices(batch.sources)
@@ -82,6 +89,7 @@ class ScipyEngine:
             "graph": np.arange(batch.graphs + 1),
         }
         values = np.zeros((batch.rows(self.model.level), len(self.model.outputs)), np.float32)
+        embedding = np.zeros((len(values), width), np.float32) if embed else None
         rows = places[self.model.level]
         with np.errstate(all="ignore"):
             for first, last in self._runs(node_offsets, graph_edges, {failure.graph for failure in failed}):
@@ -95,10 +103,28 @@ class ScipyEngine:
                     name: column[places[COLUMNS[name]][first] : places[COLUMNS[name]][last]]
                     for name, column in columns.items()
                 }
-                values[rows[first] : rows[last]] = self._compute(parts, graphs)
+                here = slice(rows[first], rows[last])
+                if embedding is None:
+                    values[here] = self._compute(parts, graphs)
+                else:
+                    read = partial(_inputs, parts=parts, graphs=graphs)
+                    values[here], embedding[here] = self._ensemble.run_keeping(place, read, graphs)
         if self.model.level == "graph":
-            values[np.asarray(batch.node_counts) == 0] = 0
-        return Scores(values, failed, self.model.level)
+            for table in (values, embedding):
+                if table is not None:
+                    table[np.asarray(batch.node_counts) == 0] = 0
+        return Scores(values, failed, self.model.level, embedding)
+
+    def _embedded(self, name: str) -> tuple[int, int]:
+        """Return the place and the width of a step of the level of the model. Raises BatchError."""
+        for place, step in enumerate(self.model.steps):
+            if step.name == name and step.level == self.model.level:
+                return place, step.width
+        known = ", ".join(printable(step.name) for step in self.model.steps if step.level == self.model.level)
+        raise BatchError(
+            f"embed: the model has no step {show(name)} of level {self.model.level};"
+            f" {self.model.no_steps or f'those are {known}'}"
+        )
 
     def _refused(self, columns: Mapping[str, npt.NDArray[Any]], places: Places) -> tuple[Failure, ...]:
         """Return the graphs that are not scored, each with the first reason of those that apply."""
@@ -109,7 +135,7 @@ class ScipyEngine:
 
     def _compute(self, parts: Mapping[str, npt.NDArray[Any]], graphs: Graphs) -> Floats:
         """Compute the scores of a chunk: the mean of the members, and their standard deviations where asked."""
-        results = self._ensemble.run(lambda names: _inputs(names, parts, graphs), graphs)
+        results = self._ensemble.run(partial(_inputs, parts=parts, graphs=graphs), graphs)
         if len(results) == 1:
             return results[0]
         mean = _mean([result.astype(np.float64) for result in results])

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError, Message
 
 from graphscore._arrays import Floats
-from graphscore._batch import BatchError, GraphBatch, Level, Scores
+from graphscore._batch import BatchError, GraphBatch, Level, Scores, StepFacts
 from graphscore._proto import gcn_pb2, scoring_pb2
 
 GCN_SERVICE: Final = gcn_pb2.DESCRIPTOR.services_by_name["GCNService"].full_name
@@ -29,7 +29,7 @@ _VARINT: Final = 0
 _BYTES: Final = 2
 _MOST_UINT32: Final = 2**32 - 1
 _SCORE_REQUEST_TAGS: Final = {
-    field.number << 3 | (_BYTES if field.type == field.TYPE_BYTES else _VARINT): field.name
+    field.number << 3 | (_BYTES if field.type in (field.TYPE_BYTES, field.TYPE_STRING) else _VARINT): field.name
     for field in scoring_pb2.ScoreRequest.DESCRIPTOR.fields
 }
 
@@ -51,10 +51,14 @@ class ModelInfo:
     blas: str
     level: Level
     inputs: Mapping[str, int]
+    steps: Sequence[StepFacts]
+    no_steps: str
 
 
-def decode_score_request(data: bytes) -> GraphBatch:
-    """Return the batch of a ScoreRequest. Raises BatchError naming the field and both numbers.
+def decode_score_request(data: bytes) -> tuple[GraphBatch, str]:
+    """Return the batch of a ScoreRequest and the step whose values are wanted, '' for none.
+
+    Raises BatchError naming the field and both numbers.
 
     The batch shares the memory of `data`; its features may lie at any address.
     """
@@ -62,6 +66,7 @@ def decode_score_request(data: bytes) -> GraphBatch:
     nodes, edges, width = request.nodes, request.edges, request.feature_width
     features = _column("features", request.features, _FLOAT, "nodes x feature_width", nodes * width)
     weights, types = request.edge_weights, request.edge_types
+    embed = request.embed if isinstance(request.embed, str) else _text("embed", request.embed)
     return GraphBatch(
         node_counts=_aligned(_column("node_counts", request.node_counts, _UINT, "graphs", request.graphs)),
         features=features.reshape(nodes, width) if nodes else features.reshape(0, 0),
@@ -71,7 +76,7 @@ def decode_score_request(data: bytes) -> GraphBatch:
         edge_features=_table("edge", request.edge_features, edges, request.edge_feature_width),
         edge_types=_aligned(_column("edge_types", types, _UINT, "edges", edges)) if types else None,
         graph_features=_table("graph", request.graph_features, request.graphs, request.graph_feature_width),
-    )
+    ), embed
 
 
 @dataclass
@@ -92,6 +97,7 @@ class _ScoreRequest:
     edge_types: bytes | memoryview = b""
     graph_feature_width: int = 0
     graph_features: bytes | memoryview = b""
+    embed: bytes | memoryview | str = ""
 
 
 def _score_request(data: bytes) -> _ScoreRequest | None:
@@ -132,6 +138,7 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
 def encode_score_response(scores: Scores, model_digest: str, model_nanos: int) -> bytes:
     """Return a ScoreResponse. It counts nodes only where a row is a node: older clients take any count for theirs."""
     rows, outputs = scores.values.shape
+    embedding = scores.embedding
     return scoring_pb2.ScoreResponse(
         nodes=rows if scores.level == "node" else 0,
         rows=rows,
@@ -143,6 +150,8 @@ def encode_score_response(scores: Scores, model_digest: str, model_nanos: int) -
             for failure in scores.failed
         ],
         model_nanos=model_nanos,
+        embedding_width=0 if embedding is None else embedding.shape[1],
+        embedding=b"" if embedding is None else embedding.astype(_FLOAT, copy=False).tobytes(),
     ).SerializeToString()
 
 
@@ -164,6 +173,8 @@ def encode_get_model_response(info: ModelInfo) -> bytes:
         blas=info.blas,
         level=info.level,
         inputs=[scoring_pb2.ModelInput(name=name, width=width) for name, width in info.inputs.items()],
+        steps=[scoring_pb2.ModelStep(name=step.name, level=step.level, width=step.width) for step in info.steps],
+        no_steps=info.no_steps,
     ).SerializeToString()
 
 
@@ -211,6 +222,13 @@ def _parse(kind: type[_M], data: bytes) -> _M:
         return kind.FromString(data)
     except DecodeError as error:
         raise BatchError(f"the request is not a {kind.DESCRIPTOR.name} message: {error}") from None
+
+
+def _text(name: str, data: bytes | memoryview) -> str:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise BatchError(f"{name}: it is not UTF-8") from None
 
 
 def _aligned(column: npt.NDArray[_T]) -> npt.NDArray[_T]:

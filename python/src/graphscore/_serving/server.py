@@ -82,6 +82,8 @@ class Server:
             blas=about.blas,
             level=model.level,
             inputs=model.inputs,
+            steps=model.steps,
+            no_steps=model.no_steps,
         )
         turns = Semaphore(options.threads)
         scoring, gcn = ScoringServicer(engine, info, turns), GCNServicer(engine, turns)

@@ -51,10 +51,10 @@ class ScoringServicer:
 
     def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score a batch."""
-        batch = codec.decode_score_request(request)
-        self._check_response(batch.rows(self.info.level))
+        batch, embed = codec.decode_score_request(request)
+        self._check_response(batch.rows(self.info.level), embed)
         start = time.perf_counter_ns()
-        scores = self.engine.score(batch)
+        scores = self.engine.score(batch, embed) if embed else self.engine.score(batch)
         nanos = time.perf_counter_ns() - start
         return codec.encode_score_response(scores, self.info.digest, nanos)
 
@@ -63,13 +63,16 @@ class ScoringServicer:
         codec.decode_get_model_request(request)
         return codec.encode_get_model_response(self.info)
 
-    def _check_response(self, rows: int) -> None:
+    def _check_response(self, rows: int, embed: str) -> None:
         """Raise BatchError where the response would be larger than a message may be."""
-        size = rows * len(self.info.outputs) * 4 + _RESPONSE_SLACK
+        outputs = len(self.info.outputs)
+        width = next((step.width for step in self.info.steps if step.name == embed), 0) if embed else 0
+        size = rows * (outputs + width) * 4 + _RESPONSE_SLACK
         if size > self.info.max_message_bytes:
             unit = f"{self.info.level}s"
+            values = f"{outputs} outputs" + (f" and {width} values of step {embed}" if width else "")
             raise BatchError(
-                f"{unit}: the scores of {rows} {unit} with {len(self.info.outputs)} outputs are a message of {size}"
+                f"{unit}: the scores of {rows} {unit} with {values} are a message of {size}"
                 f" bytes, but the largest has {self.info.max_message_bytes}; send fewer {unit}"
             )
 

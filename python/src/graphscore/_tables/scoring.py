@@ -58,8 +58,8 @@ def score(
     at = first_row
     for block in _blocks(chosen):
         found = _read(block, bound, model.inputs, at)
-        rows = _score(engine, found)
-        scored.append(rows.table(schema, _graph_ids(found, name), width))
+        rows = _score(engine, found, width)
+        scored.append(rows.table(schema, _graph_ids(found, name)))
         if found.faults.found:
             refused.append(rejected(found.faults.found, at))
         forms |= found.forms
@@ -97,7 +97,7 @@ def _read(block: pa.RecordBatch, bound: Mapping[str, Field], inputs: Mapping[str
     return found
 
 
-def _score(engine: Engine, found: Found) -> Rows:
+def _score(engine: Engine, found: Found, width: int) -> Rows:
     """Score the rows that are graphs, and add to the faults of `found` those that have no scores."""
     graphs = graphs_of(found)
     batch = graphs.batch
@@ -106,7 +106,7 @@ def _score(engine: Engine, found: Found) -> Rows:
     else:
         empty = np.zeros((0, len(engine.model.outputs)), np.float32)
         scores = Scores(empty, level=engine.model.level)
-    rows = Rows(graphs, scores)
+    rows = Rows(graphs, scores, width)
     for graph, fault in rows.failed.items():
         found.faults.found[int(graphs.rows[graph])] = fault
     return rows

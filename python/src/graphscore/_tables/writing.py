@@ -50,14 +50,16 @@ class Rows:
     Args:
         graphs: what was scored.
         scores: what the engine returned.
+        width: values of a row where they are an embedding, 0 where they are outputs.
     """
 
-    def __init__(self, graphs: Graphs, scores: Scores) -> None:
+    def __init__(self, graphs: Graphs, scores: Scores, width: int) -> None:
         self._graphs = graphs
         self._level: Level = scores.level
         count, nodes = graphs.batch.graphs, np.asarray(graphs.batch.node_counts)
         self._counts = {"node": nodes, "edge": graphs.edge_counts, "graph": np.ones(count, np.int64)}[scores.level]
         self._values = scores.values
+        self._width = width
         if scores.level == "edge":
             self._values = np.empty_like(scores.values)
             self._values[graphs.order] = scores.values
@@ -80,9 +82,10 @@ class Rows:
             values = self._values[bounds[graph] + place]
             output = int(np.flatnonzero(~np.isfinite(values))[0])
             where = "" if self._level == "graph" else f" of {self._level} {place}"
-            self.failed[graph] = ("non_finite_score", f"output {output}{where} is {number(float(values[output]))}")
+            what = f"{EMBEDDING}[{output}]" if self._width else f"output {output}"
+            self.failed[graph] = ("non_finite_score", f"{what}{where} is {number(float(values[output]))}")
 
-    def table(self, schema: pa.Schema, graph_ids: pa.Array, width: int) -> pa.Table:
+    def table(self, schema: pa.Schema, graph_ids: pa.Array) -> pa.Table:
         """Return the rows of the graphs that have scores. `graph_ids` are those of all rows of the block."""
         counts = np.where(self._kept, self._counts, 0)
         columns = [taken(graph_ids, np.repeat(self._graphs.rows, counts), schema.field(0).type)]
@@ -92,7 +95,9 @@ class Rows:
         if self._level != "graph":
             columns += [self._node_ids(places[rows], counts, schema.field(1).type) for places in self._places()]
         values = self._values[rows]
-        columns += [_embeddings(values, width)] if width else [pa.array(column) for column in _columns(values)]
+        columns += (
+            [_embeddings(values, self._width)] if self._width else [pa.array(column) for column in _columns(values)]
+        )
         return pa.table(columns, schema)
 
     def _places(self) -> tuple[npt.NDArray[np.int64], ...]:
