@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -28,6 +29,7 @@ type Scorer struct {
 	Digest   string   // of the model, of native only
 	Level    string   // of the model, of native only; "" is a server that knows nodes alone
 	Inputs   []string // columns that the model reads beside features, as name=width, of native only
+	Steps    []string // whose values can be had, as name=level=width, of native only
 	Fault    string   // "" or a case of misbehave or misbehaveGCN
 }
 
@@ -37,7 +39,7 @@ func (s Scorer) Register(server *grpc.Server) error {
 	case "native":
 		native := remotetest.NewNative(s.Width, s.Outputs...)
 		native.Model.Digest, native.Model.Level = s.Digest, s.Level
-		if err := s.addInputs(native.Model); err != nil {
+		if err := errors.Join(s.addInputs(native.Model), s.addSteps(native.Model)); err != nil {
 			return err
 		}
 		native.Register(server)
@@ -69,6 +71,21 @@ func (s Scorer) addInputs(m *scoringv1.GetModelResponse) error {
 	return nil
 }
 
+func (s Scorer) addSteps(m *scoringv1.GetModelResponse) error {
+	for _, step := range s.Steps {
+		parts := strings.Split(step, "=")
+		if len(parts) != 3 {
+			return fmt.Errorf("the step %q is no name=level=width", step)
+		}
+		width, err := strconv.ParseUint(parts[2], 10, 32)
+		if err != nil {
+			return fmt.Errorf("the step %q is no name=level=width", step)
+		}
+		m.Steps = append(m.Steps, &scoringv1.ModelStep{Name: parts[0], Level: parts[1], Width: uint32(width)})
+	}
+	return nil
+}
+
 // misbehave makes a native server break its contract in one way.
 func misbehave(n *remotetest.Native, fault string) error {
 	switch fault {
@@ -81,6 +98,18 @@ func misbehave(n *remotetest.Native, fault string) error {
 		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) { r.Nodes--; r.Scores = r.Scores[4:] }
 	case "bytes": // a score too few in the column only
 		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) { r.Scores = r.Scores[4:] }
+	case "embedding": // a value of the embedding too few
+		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) { r.Embedding = r.Embedding[4:] }
+	case "unembedded": // it does not know what is asked of it
+		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) { r.EmbeddingWidth, r.Embedding = 0, nil }
+	case "embeddingnan": // the second value of the embedding of every answer is no number
+		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) {
+			copy(r.Embedding[4:], []byte{0, 0, 0xc0, 0x7f})
+		}
+	case "embeddingdrift": // the first value of the embedding of every answer is a quarter more
+		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) {
+			copy(r.Embedding, float32bytes(math.Float32frombits(binary.LittleEndian.Uint32(r.Embedding))+0.25))
+		}
 	case "outputs":
 		n.Change = func(_ *scoringv1.ScoreRequest, r *scoringv1.ScoreResponse) { r.Outputs++ }
 	case "graph": // it complains about a graph that is not there

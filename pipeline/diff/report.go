@@ -58,6 +58,8 @@ type Side struct {
 	Edges int64 `json:"edges"`
 	// Models are the digests of the models that its parts were scored by, sorted.
 	Models []string `json:"models"`
+	// Embeddings are the steps whose values its parts have beside the scores, sorted. These are not compared.
+	Embeddings []string `json:"embeddings"`
 	// Foreign are Parquet files that graphscore did not make. They are left out.
 	Foreign []string `json:"foreign"`
 }
@@ -160,6 +162,11 @@ func (r *Report) Text(w io.Writer) error {
 			fmt.Fprintf(&b, ", %s", display.Plural(max(s.side.Nodes, s.side.Edges), r.Level))
 		}
 		b.WriteString("\n")
+	}
+	for _, s := range []*Side{&r.Old, &r.New} {
+		if len(s.Embeddings) > 0 {
+			fmt.Fprintf(&b, "not compared: the column %s of %s, with the values of %s\n", graph.EmbeddingColumn, s.Path, strings.Join(s.Embeddings, ", "))
+		}
 	}
 	fmt.Fprintf(&b, "\n%-8s %14s %14s %14s %14s\n", "", "equal", "changed", "missing", "new")
 	for _, f := range []struct {

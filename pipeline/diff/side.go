@@ -24,6 +24,7 @@ type side struct {
 	level   graph.Level
 	outputs []string
 	models  []string
+	embeds  []string
 	ranges  map[string][2]float32 // smallest and largest score by output
 	columns []int                 // of the outputs that both sides have
 	tally   func(output int, values []float32)
@@ -44,7 +45,7 @@ func survey(ctx context.Context, dir string) (*side, error) {
 	if !inv.Ours() {
 		return nil, &OutputError{dir, "it holds no part, record or lock of graphscore: name the output folder of a run"}
 	}
-	s := &side{dir: dir, view: view, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}, models: []string{}}
+	s := &side{dir: dir, view: view, places: map[place][]string{}, ranges: map[string][2]float32{}, foreign: []string{}, models: []string{}, embeds: []string{}}
 	type found struct {
 		name  string
 		first int
@@ -95,6 +96,10 @@ func (s *side) look(name string) (at place, first int, err error) {
 	if at, known := slices.BinarySearch(s.models, p.Footer().Model); !known {
 		s.models = slices.Insert(s.models, at, p.Footer().Model)
 	}
+	if step := p.Footer().Settings.Embed; step != "" && !slices.Contains(s.embeds, step) {
+		s.embeds = append(s.embeds, step)
+		slices.Sort(s.embeds)
+	}
 	for i, output := range s.outputs {
 		lo, hi, known := p.Range(i)
 		switch r, there := s.ranges[output]; {
@@ -115,7 +120,7 @@ func (s *side) open(name string) (*part.Reader, error) {
 }
 
 func (s *side) report() Side {
-	r := Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Models: s.models, Foreign: s.foreign}
+	r := Side{Path: s.dir, Parts: s.found, Graphs: s.graphs, Models: s.models, Embeddings: s.embeds, Foreign: s.foreign}
 	switch s.level {
 	case graph.NodeLevel:
 		r.Nodes = s.rows

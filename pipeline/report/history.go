@@ -128,6 +128,7 @@ func (b *builder) provenance() {
 	}
 	digests("model digest", b.output.models)
 	digests("settings digest", b.output.settings)
+	digests("embedding of step", b.output.embeds)
 	if len(b.output.models) > 1 {
 		b.note("The parts were scored by %d different models.", len(b.output.models))
 	}

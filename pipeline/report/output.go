@@ -22,7 +22,9 @@ type output struct {
 	codes  map[string]int64
 	// models and settings count the parts by digest.
 	models, settings map[string]int64
-	unreadable       int
+	// embeds counts the parts with values of a step by its name.
+	embeds     map[string]int64
+	unreadable int
 }
 
 type scoredPart struct {
@@ -32,7 +34,7 @@ type scoredPart struct {
 
 // openOutput reads the footer of every part. Files that are no parts are noted.
 func openOutput(ctx context.Context, view writers.View, note func(string, ...any)) (*output, error) {
-	o := &output{view: view, codes: map[string]int64{}, models: map[string]int64{}, settings: map[string]int64{}}
+	o := &output{view: view, codes: map[string]int64{}, models: map[string]int64{}, settings: map[string]int64{}, embeds: map[string]int64{}}
 	inventory, err := view.List(ctx)
 	if err != nil {
 		return nil, err
@@ -88,6 +90,9 @@ func (o *output) add(name string, l *part.Footer) error {
 	}
 	o.models[l.Model]++
 	o.settings[l.SettingsDigest]++
+	if step := l.Settings.Embed; step != "" {
+		o.embeds[step]++
+	}
 	return nil
 }
 

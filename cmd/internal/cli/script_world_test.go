@@ -32,6 +32,7 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 	flags.StringVar(&s.Digest, "digest", remotetest.Digest, "digest of the model")
 	flags.StringVar(&s.Level, "level", "", "level of the model; empty: the server knows nodes alone")
 	inputs := flags.String("inputs", "", "columns that the model reads beside features, as name=width,...")
+	steps := flags.String("steps", "", "steps whose values can be had, as name=level=width,...")
 	flags.StringVar(&s.Fault, "fault", "", "what the server does wrong")
 	headers := flags.String("headers", "", "file for what calls carry beside their requests")
 	if len(args) < 1 {
@@ -42,6 +43,9 @@ func scorer(ts *testscript.TestScript, _ bool, args []string) {
 	s.Outputs = strings.Split(*outputs, ",")
 	if *inputs != "" {
 		s.Inputs = strings.Split(*inputs, ",")
+	}
+	if *steps != "" {
+		s.Steps = strings.Split(*steps, ",")
 	}
 	ts.Check(s.Register(server))
 	setAddress(ts, args[0], served(ts, server, func() error { return nil }))

@@ -19,7 +19,7 @@ const Digest = "sha256:00112233445566778899aabbccddeeff00112233445566778899aabbc
 // Native is a server of the native protocol. Its model computes output k of a node as
 // (k+1) * (the sum of its features + the sum of weight times first feature over its in-edges, in float32). At level edge
 // the value of an edge is that of its source, twice, and of its target, and its features and type; at level graph that of
-// a graph is the sum of its features and of its nodes.
+// a graph is the sum of its features and of its nodes. Value k of a row of an embedding is that of output 0 less k.
 // Fields are set before it serves; it is safe for concurrent use.
 type Native struct {
 	scoringv1.UnimplementedScoringServiceServer
@@ -63,7 +63,10 @@ func (n *Native) Score(ctx context.Context, r *scoringv1.ScoreRequest) (*scoring
 	if err := n.check(r); err != nil {
 		return nil, err
 	}
-	response := n.score(r)
+	response, err := n.score(r)
+	if err != nil {
+		return nil, err
+	}
 	if n.Change != nil {
 		n.Change(r, response)
 	}
@@ -110,7 +113,7 @@ func (n *Native) check(r *scoringv1.ScoreRequest) error {
 	return nil
 }
 
-func (n *Native) score(r *scoringv1.ScoreRequest) *scoringv1.ScoreResponse {
+func (n *Native) score(r *scoringv1.ScoreRequest) (*scoringv1.ScoreResponse, error) {
 	response := &scoringv1.ScoreResponse{
 		Nodes: r.GetNodes(), Outputs: uint32(len(n.Model.GetOutputs())), ModelDigest: n.Model.GetDigest(), ModelNanos: 1000,
 	}
@@ -129,7 +132,23 @@ func (n *Native) score(r *scoringv1.ScoreRequest) *scoringv1.ScoreResponse {
 			response.Scores = binary.LittleEndian.AppendUint32(response.Scores, math.Float32bits(float32(k+1)*v))
 		}
 	}
-	return response
+	if r.GetEmbed() == "" {
+		return response, nil
+	}
+	for _, step := range n.Model.GetSteps() {
+		if step.GetName() == r.GetEmbed() {
+			response.EmbeddingWidth = step.GetWidth()
+		}
+	}
+	if response.EmbeddingWidth == 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "there is no step %q", r.GetEmbed())
+	}
+	for _, v := range rows {
+		for k := range response.GetEmbeddingWidth() {
+			response.Embedding = binary.LittleEndian.AppendUint32(response.Embedding, math.Float32bits(v-float32(k)))
+		}
+	}
+	return response, nil
 }
 
 func nodeValues(r *scoringv1.ScoreRequest) []float32 {
