@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Final, NoReturn
 
-from graphscore import _exporting, _malloc
+from graphscore import _converting, _exporting, _malloc
 from graphscore._config import ModelError
 from graphscore._serving import lifeline, logs
 from graphscore._serving.address import socket_path
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if options.command == "export":
         return _exporting.run(options)
+    if options.command == "convert":
+        return _converting.run(options)
     logs.start(_PROGRAM, options.log_format)
     return _serve(options)
 
@@ -102,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         help="logs as text or json; auto is text on a terminal (default: %(default)s)",
     )
     _exporting.add_to(commands)
+    _converting.add_to(commands)
     commands.add_parser("version", help="print the version")
     return parser
 

@@ -1,0 +1,93 @@
+"""SMILES to molecules, parsed as chemprop parses them, or the reason why not."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+from rdkit import Chem, rdBase
+
+from graphscore.convert._settings import Reject
+
+_CUT: Final = 200
+_LONGEST: Final = 100_000
+_BYTES_AN_ATOM: Final = 100
+_TIME: Final = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
+_POSITION: Final = re.compile(r"check for mistakes around position (\d+)")
+_QUOTED: Final = re.compile(r"( while parsing: | for input: ).*", re.DOTALL)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class _Heard(logging.Handler):
+    """Keeps what RDKit logs, instead of writing it to stderr."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+class Parser:
+    """Parses SMILES as `chemprop.utils.make_mol` does with its defaults: sanitized, explicit hydrogens removed.
+
+    Args:
+        max_atoms: a molecule of more atoms is rejected.
+    """
+
+    def __init__(self, max_atoms: int) -> None:
+        self._max_atoms = max_atoms
+        self._longest = max(_LONGEST, _BYTES_AN_ATOM * max_atoms)
+        self._parameters = Chem.SmilesParserParams()
+        self._heard = _Heard()
+        logger = logging.getLogger("rdkit")
+        logger.handlers, logger.propagate = [self._heard], False
+        rdBase.LogToPythonLogger()
+
+    def parse(self, line: int, smiles: str | None) -> Chem.Mol | Reject:
+        """Return the molecule of a row."""
+        if smiles is None or not smiles.strip():
+            return Reject(line, "", "empty_smiles", "the SMILES is empty")
+        if len(smiles) > self._longest:
+            return self._reject(
+                line,
+                smiles,
+                "too_long",
+                f"the SMILES has {len(smiles):,} characters, and at most {self._longest:,} are parsed",
+            )
+        if _CONTROL.search(smiles):
+            return self._reject(line, smiles, "unparsable", "a control character in the SMILES")
+        self._heard.messages.clear()
+        molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles, self._parameters)
+        if molecule is None:
+            return self._reject(line, smiles, "unparsable", self._reason())
+        atoms = molecule.GetNumAtoms()
+        if not atoms:
+            return self._reject(line, smiles, "empty_smiles", "the SMILES has no atom")
+        if atoms > self._max_atoms:
+            return self._reject(
+                line, smiles, "too_many_atoms", f"{atoms:,} atoms, and --max-atoms is {self._max_atoms:,}"
+            )
+        return molecule
+
+    @staticmethod
+    def _reject(line: int, smiles: str, code: str, reason: str) -> Reject:
+        shown = smiles if len(smiles) <= _CUT else smiles[:_CUT] + "..."
+        return Reject(line, shown, code, reason)
+
+    def _reason(self) -> str:
+        """Return RDKit's first message in one line, with the position of a mistake."""
+        messages = self._heard.messages
+        if not messages:
+            return "RDKit does not parse it"
+        first = _QUOTED.sub("", _TIME.sub("", messages[0])).removeprefix("SMILES Parse Error: ")
+        place = next((found[1] for message in messages if (found := _POSITION.search(message))), None)
+        return " ".join(first.split())[:_CUT] + (f" at character {place}" if place else "")
+
+
+def is_molecule(text: str) -> bool:
+    """Return whether a text is the SMILES of a molecule."""
+    with rdBase.BlockLogs():
+        return bool(text) and " " not in text and Chem.MolFromSmiles(text) is not None
