@@ -35,11 +35,30 @@ func need(t *testing.T, programs map[string]string) {
 	}
 }
 
-// machine is what testdata/sandbox.sh lays over this machine for one command.
-type machine struct {
-	t     *testing.T
-	world string
+// folder is one that a test fills. Its methods end the test where the disk does not do as they say.
+type folder struct {
+	t  *testing.T
+	at string
 }
+
+func (f *folder) path(name string) string { return filepath.Join(f.at, name) }
+
+func (f *folder) must(err error) {
+	f.t.Helper()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// put writes a file, and creates the folders above it.
+func (f *folder) put(name, text string) {
+	f.t.Helper()
+	f.must(os.MkdirAll(filepath.Dir(f.path(name)), 0o755))
+	f.must(os.WriteFile(f.path(name), []byte(text), 0o644))
+}
+
+// machine is what testdata/sandbox.sh lays over this machine for one command.
+type machine struct{ folder }
 
 // window is how many dates the command of the templates runs.
 const window = 7
@@ -56,9 +75,9 @@ func newMachine(t *testing.T) *machine {
 			t.Fatalf("%v: run `make test-deploy`, which builds it", err)
 		}
 	}
-	m := &machine{t: t, world: t.TempDir()}
-	for _, folder := range []string{"layer", "srv", "log", "root/etc/cron.d", "root/etc/logrotate.d", "root/etc/systemd/system"} {
-		m.must(os.MkdirAll(m.path(folder), 0o755))
+	m := &machine{folder{t, t.TempDir()}}
+	for _, name := range []string{"layer", "srv", "log", "root/etc/cron.d", "root/etc/logrotate.d", "root/etc/systemd/system"} {
+		m.must(os.MkdirAll(m.path(name), 0o755))
 	}
 	now := time.Now().UTC()
 	for back := range window + 1 {
@@ -101,22 +120,7 @@ func (m *machine) putOthers() {
 	}
 }
 
-func (m *machine) path(name string) string { return filepath.Join(m.world, name) }
-
-func (m *machine) must(err error) {
-	m.t.Helper()
-	if err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-func (m *machine) put(name, text string) {
-	m.t.Helper()
-	m.must(os.MkdirAll(filepath.Dir(m.path(name)), 0o755))
-	m.must(os.WriteFile(m.path(name), []byte(text), 0o644))
-}
-
-// read gives a file of the machine, empty where it is not there.
+// read returns a file of the machine, empty where it is not there.
 func (m *machine) read(name string) string {
 	m.t.Helper()
 	text, err := os.ReadFile(m.path(name))
@@ -126,13 +130,13 @@ func (m *machine) read(name string) string {
 	return string(text)
 }
 
-// run runs a command of the machine until it ends or ctx does: all that it has started ends with it. It gives what
-// it printed, and its exit code.
+// run runs a command of the machine until it ends or ctx does: all that it has started ends with it. It returns
+// what it printed, and its exit code.
 func (m *machine) run(ctx context.Context, args ...string) (printed string, code int) {
 	m.t.Helper()
 	checkout, err := filepath.Abs(repo)
 	m.must(err)
-	cmd := exec.CommandContext(ctx, "sh", append([]string{"testdata/sandbox.sh", checkout, m.world}, args...)...)
+	cmd := exec.CommandContext(ctx, "sh", append([]string{"testdata/sandbox.sh", checkout, m.at}, args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = time.Second

@@ -95,8 +95,7 @@ func eventually(t *testing.T, want string, get func() string) {
 
 // nightly is a job with a Pushgateway and a Prometheus that has the rules.
 type nightly struct {
-	t          *testing.T
-	folder     string
+	folder
 	gateway    string
 	prometheus string
 }
@@ -104,27 +103,15 @@ type nightly struct {
 func newNightly(t *testing.T) *nightly {
 	t.Helper()
 	need(t, map[string]string{"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"})
-	n := &nightly{t: t, folder: t.TempDir(), gateway: free(t), prometheus: free(t)}
+	n := &nightly{folder: folder{t, t.TempDir()}, gateway: free(t), prometheus: free(t)}
 	rules, err := filepath.Abs("alerts.yaml")
 	n.must(err)
 	n.put("prometheus.yml", fmt.Sprintf(prometheusConfig, rules, n.gateway))
 	serve(t, n.gateway, "prometheus-pushgateway", "--web.listen-address="+n.gateway,
-		"--persistence.file="+filepath.Join(n.folder, "pushed")) // Debian's keeps one for the machine
-	serve(t, n.prometheus, "prometheus", "--web.listen-address="+n.prometheus, "--config.file="+filepath.Join(n.folder, "prometheus.yml"),
-		"--storage.tsdb.path="+filepath.Join(n.folder, "tsdb"))
+		"--persistence.file="+filepath.Join(n.at, "pushed")) // Debian's keeps one for the machine
+	serve(t, n.prometheus, "prometheus", "--web.listen-address="+n.prometheus, "--config.file="+filepath.Join(n.at, "prometheus.yml"),
+		"--storage.tsdb.path="+filepath.Join(n.at, "tsdb"))
 	return n
-}
-
-func (n *nightly) must(err error) {
-	n.t.Helper()
-	if err != nil {
-		n.t.Fatal(err)
-	}
-}
-
-func (n *nightly) put(name, text string) {
-	n.t.Helper()
-	n.must(os.WriteFile(filepath.Join(n.folder, name), []byte(text), 0o644))
 }
 
 // job writes the job file, with more keys.
@@ -145,8 +132,8 @@ func (n *nightly) deliver(back int, bad bool) {
 	if bad {
 		graphs.Bad[0] = "nan"
 	}
-	n.must(os.RemoveAll(filepath.Join(n.folder, "scores", day(back))))
-	n.must(graphs.WriteFile(filepath.Join(n.folder, "data", day(back), "a.parquet"), 5))
+	n.must(os.RemoveAll(filepath.Join(n.at, "scores", day(back))))
+	n.must(graphs.WriteFile(filepath.Join(n.at, "data", day(back), "a.parquet"), 5))
 }
 
 // night is the command of the templates.
@@ -156,7 +143,7 @@ func (n *nightly) night() *exec.Cmd {
 	_, rest, _ := strings.Cut(unit(n.t, "graphscore@.service")["ExecStart"][0], " ")
 	rest = strings.NewReplacer("/etc/graphscore/%i.yaml", "molecules.yaml", `"`, "'").Replace(rest)
 	cmd := exec.CommandContext(n.t.Context(), "sh", "-c", "exec "+program+" "+rest)
-	cmd.Dir, cmd.Env = n.folder, append(os.Environ(), "GRAPHSCORE_PYTHON=", "GRAPHSCORE_PING_URL=")
+	cmd.Dir, cmd.Env = n.at, append(os.Environ(), "GRAPHSCORE_PYTHON=", "GRAPHSCORE_PING_URL=")
 	return cmd
 }
 
@@ -226,7 +213,7 @@ func TestPrometheus(t *testing.T) {
 	n.deliver(1, true)
 	n.ends(3)
 	n.alerts("Quarantine firing")
-	locks, err := filepath.Glob(filepath.Join(n.folder, "scores", "_runs", "_dates-*.lock"))
+	locks, err := filepath.Glob(filepath.Join(n.at, "scores", "_runs", "_dates-*.lock"))
 	n.must(err)
 	if len(locks) != 1 {
 		t.Fatalf("locks above the dates: %q", locks)
