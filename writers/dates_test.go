@@ -38,5 +38,13 @@ func TestLockDates(t *testing.T) {
 	if _, err := lock("a", false); !errors.As(err, &held) {
 		t.Errorf("two share it, and a third takes it alone: %v", err)
 	}
-	must(t, errors.Join(one.Close(), two.Close()))
+	const beside = "are held by runs side by side, the last of which to begin was pid "
+	must(t, two.Close())
+	for _, err := range []error{Dates{Above: dir, Form: "a"}.CheckFree("out"), func() error { _, err := lock("a", false); return err }()} {
+		if !errors.As(err, &held) || !held.Shared || !strings.Contains(err.Error(), beside) {
+			t.Errorf("one of two that shared it is left: %v", err)
+		}
+	}
+	must(t, one.Close())
+	must(t, Dates{Above: dir, Form: "a"}.CheckFree("out"))
 }

@@ -15,12 +15,24 @@ type LockedError struct {
 	Start             time.Time
 	// Dates: what is held are the outputs of all dates, and Path has a {date}.
 	Dates bool
+	// Shared: several may hold it side by side. Who else does than the last one that began is not known, nor whether that
+	// one still does.
+	Shared bool
 }
 
 func (e *LockedError) Error() string {
 	holder := "another run"
 	if e.PID != 0 {
 		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	}
+	switch {
+	case e.Shared && e.PID != 0:
+		holder = "runs side by side, the last of which to begin was " + holder
+	case e.Shared:
+		holder = "runs side by side"
+	}
+	if e.Dates && e.Shared {
+		return fmt.Sprintf("the dates of %q are held by %s: wait until all of them end", e.Path, holder)
 	}
 	if e.Dates {
 		return fmt.Sprintf("the dates of %q are held by %s: wait until it ends", e.Path, holder)

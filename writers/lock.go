@@ -59,7 +59,7 @@ func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l *f
 		return nil, atomic.Creating(folder.Path(name), err)
 	}
 	if !held {
-		return nil, lockedError(cfg.Dir, f)
+		return nil, lockedError(cfg.Dir, f, !shared && sharedNow(l))
 	}
 	return l, writeHolder(f, folder.Path(name), cfg)
 }
@@ -81,10 +81,16 @@ func writeHolder(f *os.File, path string, cfg Config) error {
 	return nil
 }
 
+// sharedNow reports whether those who hold a lock, which could not be taken alone, share it. It shares it for an instant.
+func sharedNow(l *flock.Flock) bool {
+	shared, err := l.TryRLock()
+	return shared && err == nil && l.Close() == nil
+}
+
 // lockedError reads who holds the lock. A holder that has not yet written its name, or whose name cannot be read, yields
 // an error without one.
-func lockedError(dir string, f io.Reader) error {
-	e := &LockedError{Path: dir}
+func lockedError(dir string, f io.Reader, shared bool) error {
+	e := &LockedError{Path: dir, Shared: shared}
 	var h Holder
 	content, err := io.ReadAll(io.LimitReader(f, holderLimit))
 	if err == nil && json.Unmarshal(content, &h) == nil {

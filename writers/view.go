@@ -133,7 +133,7 @@ func (v View) checkFree(name, held string, shared bool) error {
 		return atomic.Creating(v.Path(name), err)
 	}
 	if !free {
-		return lockedError(held, f)
+		return lockedError(held, f, !shared && sharedNow(l))
 	}
 	if err := l.Close(); err != nil {
 		return &atomic.IOError{Op: "unlocking", Path: v.Path(name), Err: err}
