@@ -20,7 +20,10 @@
 // leftovers. Leftovers go to temporary files, cut by a hash of the graph id so that each piece fits in memory, and
 // are joined there by graph id: those of the same place first, the others in the order of the outputs. So equal
 // plans cost one pass over both sides, and any renaming or order still has the right answer, in memory that does
-// not grow with the outputs (it does with the largest graph, and where one graph id repeats without end).
+// not grow with the outputs. It does with the largest graph: all of its ids and scores, on both sides, and an entry of a
+// map for each of its rows where these come in another order. One graph is all rows of one id in a row, at level edge
+// always, at level node as long as no node id of its first row comes again: so a file whose graphs all have the same id
+// is held whole. With `columns: {graph_id: none}` in the job each graph has an id of its own.
 //
 // # Distributions
 //
