@@ -211,15 +211,16 @@ def power(m: Mapper, input: Value, exponent: Any) -> Value:
     """Input ** exponent, for a few exponents."""
     if isinstance(exponent, torch.Tensor) and exponent.numel() == 1:
         exponent = exponent.item()
-    if isinstance(input, Rows) and exponent == 3:  # noqa: PLR2004
+    known = isinstance(input, Rows) and isinstance(exponent, (int, float))
+    if known and exponent == 3:  # noqa: PLR2004
         return binary(m, "multiply", power(m, input, 2), input)
-    if isinstance(input, Rows) and isinstance(exponent, (int, float)) and exponent in _POWERS:
+    if known and exponent in _POWERS:
         for function in _POWERS[exponent]:
             input = m.rows("activation", input, input.trail, function=function)  # noqa: A001
         return input
     said = f"power {exponent}" if isinstance(exponent, (int, float)) else f"power by {kind_of(exponent)}"
-    known = ", ".join(f"{one:g}" for one in sorted([*_POWERS, 3]))
-    raise m.error(f"the {said} of {kind_of(input)} has no equal; those by {known} have")
+    powers = ", ".join(f"{one:g}" for one in sorted([*_POWERS, 3]))
+    raise m.error(f"the {said} of {kind_of(input)} has no equal; those by {powers} have")
 
 
 def kind_of(value: Value) -> str:
