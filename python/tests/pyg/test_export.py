@@ -273,7 +273,7 @@ class OnEdges(refused.OnColumns):
 
 
 def test_what_the_module_does_not_score_is_said(tmp_path: Path) -> None:
-    """A module that raises for a graph without edges: the folder scores it, and nobody is surprised by that."""
+    """A module that raises for a graph without edges: the folder scores it, which is said."""
     with pytest.warns(ExportWarning, match="raises IndexError .* without edges.*leave them out of the input") as caught:
         made = from_pyg(trained(lambda: OnEdges(largest_of_edges)), tmp_path / "model", example=data())
     assert [str(one.message) for one in caught if issubclass(one.category, ExportWarning)] == list(made.warnings)
