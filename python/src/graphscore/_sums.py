@@ -24,9 +24,13 @@ _SLAB: Final = 1 << 15
 """Values that are converted to float64 at once, about: 256 KiB."""
 
 
+_NONE: Final = np.empty(0, np.intp)
+
+
 def long_runs(starts: Indices) -> npt.NDArray[np.intp]:
     """Return the runs of more than LONG rows, ascending."""
-    return np.flatnonzero(starts[1:] - starts[:-1] > LONG)
+    counts = starts[1:] - starts[:-1]
+    return np.flatnonzero(counts > LONG) if counts.max(initial=0) > LONG else _NONE
 
 
 def weighted_sums(starts: Indices, places: Indices, weights: Floats, rows: Floats) -> Floats:
