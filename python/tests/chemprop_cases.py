@@ -17,10 +17,10 @@ VECTORS: Final = Path(__file__).parent / "data" / "chemprop_vectors.zip"
 with zipfile.ZipFile(VECTORS) as _archive:
     FILES: Final = {name: _archive.read(name) for name in _archive.namelist()}
 
-CHECKPOINTS: Final = {Path(name).stem: name for name in FILES if not name.endswith(".npy")}
+CHECKPOINTS: Final = {Path(name).stem: name for name in FILES if not name.endswith(".npy") and "/" not in name}
 """The name of each case, and of its file."""
 
-WIDTH, BONDS = 72, 14
+WIDTH: Final = 72
 
 
 def array(name: str) -> Array:

@@ -4,7 +4,8 @@
     /tmp/chemprop-venv/bin/python tests/make_chemprop_vectors.py    # writes the file
 
 The archive has graphs.npz (molecules as chemprop's default featurizer returns them, and additional features), for each
-case <case>.pt or .ckpt with random weights, and <case>.npy, the predictions in float32 [molecules, outputs].
+case <case>.pt or .ckpt with random weights, and <case>.npy, the predictions in float32 [molecules, outputs]; in refused
+are models that cannot be exported.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from chemprop import nn
 from chemprop.data import MoleculeDatapoint, MoleculeDataset, build_dataloader, collate_batch
 from chemprop.featurizers import SimpleMoleculeMolGraphFeaturizer
-from chemprop.models import MPNN, save_model
+from chemprop.models import MPNN, MulticomponentMPNN, save_model
 from lightning import pytorch as pl
 
 VECTORS = Path(__file__).parent / "data" / "chemprop_vectors.zip"
@@ -133,6 +134,17 @@ COLUMNS = {
     "multiclass": ["site", "phase"],
     "binary": ["a", "b", "c"],
 }
+REFUSED: dict[str, Callable[[], Any]] = {
+    "reaction": lambda: model(nn.BondMessagePassing(d_v=106, d_e=28, d_h=2), ffn=regression(input_dim=2)),
+    "multicomponent": lambda: MulticomponentMPNN(
+        nn.MulticomponentMessagePassing([passing()], 2, shared=True),
+        nn.MeanAggregation(),
+        regression(input_dim=2 * HIDDEN),
+    ),
+    "dirichlet": lambda: model(ffn=nn.BinaryDirichletFFN(input_dim=HIDDEN, hidden_dim=5)),
+    "spectral": lambda: model(ffn=nn.SpectralFFN(n_tasks=3, input_dim=HIDDEN, hidden_dim=5)),
+}
+"""Models that cannot be exported."""
 MEANS = {"mve", "evidential", "quantile"}
 """Cases of which `chemprop predict` writes the first of several values a task."""
 
@@ -232,6 +244,9 @@ def main() -> None:
             wanted = wanted[..., 0] if name in MEANS else wanted.reshape(len(SMILES), -1)
             array(name, wanted)
             put(f"{name}.pt", file.read_bytes())
+        for name, make in REFUSED.items():
+            save_model(Path(at) / "refused.pt", make())
+            put(f"refused/{name}.pt", (Path(at) / "refused.pt").read_bytes())
         torch.manual_seed(99)
         put("lightning.ckpt", lightning_checkpoint(Path(at)))
         array("lightning", predict(MPNN.load_from_checkpoint(Path(at) / "last.ckpt"), batch))

@@ -229,6 +229,19 @@ def test_other_checkpoints_are_refused_by_name(content: Any, said: str, tmp_path
 
 
 @pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("reaction", "it takes 106 features an atom and 28 a bond, which are those of reactions; only models of one"),
+        ("multicomponent", "it is a MulticomponentMPNN; only models of one molecule can be exported"),
+        ("dirichlet", "hyper_parameters.predictor.cls is BinaryDirichletFFN, whose predictions cannot be exported"),
+        ("spectral", "hyper_parameters.predictor.cls is SpectralFFN, whose predictions cannot be exported"),
+    ],
+)
+def test_models_of_other_kinds_are_refused_by_name(case: str, said: str, tmp_path: Path) -> None:
+    assert refused(tmp_path, FILES[f"refused/{case}.pt"]).startswith(said)
+
+
+@pytest.mark.parametrize(
     ("old", "new", "said"),
     [
         (

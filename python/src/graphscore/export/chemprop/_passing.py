@@ -7,12 +7,15 @@ some.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from graphscore.export.chemprop._activation import Activation
 from graphscore.export.chemprop._checkpoint import Parameters
 from graphscore.export.chemprop._steps import Steps
 
-_MODULE = "message_passing"
+_MODULE: Final = "message_passing"
+_REACTIONS: Final = frozenset({(165, 28), (106, 28), (75, 28), (66, 4)})
+"""Features of atoms and bonds in condensed graphs of reactions, for chemprop's featurizers v1, v2, organic and RIGR."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,11 @@ def message_passing(steps: Steps, parameters: Parameters) -> tuple[str, Widths]:
     described = steps.columns(f"{_MODULE}.W_d") - hidden if steps.checkpoint.has(f"{_MODULE}.W_d.weight") else 0
     if features < 1 or edges < 1 or described < 0:
         raise steps.checkpoint.error(f"the shapes of {_MODULE}.W_i, W_h and W_o do not fit each other")
+    if (features, edges) in _REACTIONS:
+        raise steps.checkpoint.error(
+            f"it takes {features} features an atom and {edges} a bond, which are those of reactions; only models of one"
+            " molecule can be exported"
+        )
     atoms = steps.add("atoms", "slice", "x", start=0, stop=features) if described else "x"
     scaled = f"{_MODULE}.graph_transform"
     atoms = steps.scaled("atoms", atoms, f"{scaled}.V_transform", features)
