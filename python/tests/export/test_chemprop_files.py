@@ -274,6 +274,19 @@ def test_another_network_is_refused_by_name(old: bytes, new: bytes, said: str, t
     assert refused(tmp_path, edited(edit)).startswith(said)
 
 
+def test_outputs_that_no_folder_may_have_are_refused(tmp_path: Path) -> None:
+    found = entries(FILES["two_tasks_unscaled.pt"])
+    name = "two_tasks_unscaled/data.pkl"
+    for column, why in (
+        (b"logS", "'logS' occurs twice; names must be unique"),
+        (b"graph_id", "'graph_id' is a column"),
+    ):
+        new = struct.pack("<I", len(column)) + column
+        data = found[name].replace(struct.pack("<I", 9) + b"half life", new)
+        said = refused(tmp_path, zipped(found | {name: data}))
+        assert said.startswith(f"the folder would not load: config.json: outputs[1]: {why}")
+
+
 def weights(change: Callable[[bytes], bytes]) -> bytes:
     """The plain checkpoint with the numbers of its largest tensor changed."""
     found = entries()

@@ -47,7 +47,8 @@ def from_chemprop(
         try:
             return load_model(made).outputs
         except ModelError as error:
-            raise ExportError(str(error).replace(str(made), str(folder))) from None
+            said = str(error).replace(f"{made}/", "")
+            raise ExportError(f"{paths[0]}: the folder would not load: {said}") from None
 
 
 def _read(path: Path) -> Network:
