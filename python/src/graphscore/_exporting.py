@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+EXIT_USAGE: Final = 64
 EXIT_FAILED: Final = 65
 _SHOWN: Final = 8
 
@@ -35,6 +36,9 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
+    if options.std and len(options.models) == 1:
+        sys.stderr.write("graphscore: --std is the deviation of two or more models, and there is one\n")
+        return EXIT_USAGE
     from graphscore.export import ExportError, from_chemprop  # noqa: PLC0415 - numpy takes its time
 
     try:

@@ -131,8 +131,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     said = capsys.readouterr()
     assert said.out == f"wrote {out} from 3 models; outputs: logS, half life, logS_std, half life_std\n"
     assert json.loads((out / "config.json").read_text())["name"] == "solubility"
-    assert main(["export", "chemprop", files[0], "--out", str(out), "--std"]) == 65
-    assert "is one model; the standard deviation is that of two or more" in capsys.readouterr().err
+    assert main(["export", "chemprop", files[0], "--out", str(out), "--std"]) == 64
+    assert capsys.readouterr().err == "graphscore: --std is the deviation of two or more models, and there is one\n"
+    with pytest.raises(ExportError, match="is one model; the standard deviation is that of two or more"):
+        from_chemprop(files[:1], out, std=True)
     assert main(["export", "chemprop", str(tmp_path / "none.pt"), "--out", str(out)]) == 65
     assert capsys.readouterr().err == f"graphscore: {tmp_path / 'none.pt'}: No such file or directory\n"
     assert main(["export", "chemprop", str(tmp_path), "--out", str(out)]) == 65
