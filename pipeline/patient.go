@@ -310,7 +310,7 @@ func join(left, right *graph.Scores, b *graph.Batch, middle int) (*graph.Scores,
 	}
 	s := &graph.Scores{
 		Level: level, Outputs: outputs, Values: make([]float32, rows*outputs), Failed: left.Failed,
-		EmbeddingWidth: width, Embedding: make([]float32, rows*width),
+		EmbeddingWidth: width, Embedding: graph.NoEmbedding(rows, width),
 	}
 	for _, side := range []struct {
 		scores   *graph.Scores

@@ -283,7 +283,7 @@ func (r *runner) noScores(b *graph.Batch) *graph.Scores {
 	rows := b.ScoreRows(r.cfg.Level)
 	return &graph.Scores{
 		Level: r.cfg.Level, Outputs: r.cfg.Outputs, Values: make([]float32, rows*r.cfg.Outputs),
-		EmbeddingWidth: r.cfg.Embedding, Embedding: make([]float32, rows*r.cfg.Embedding),
+		EmbeddingWidth: r.cfg.Embedding, Embedding: graph.NoEmbedding(rows, r.cfg.Embedding),
 	}
 }
 

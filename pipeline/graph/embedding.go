@@ -21,6 +21,14 @@ type Step struct {
 	Width int
 }
 
+// NoEmbedding returns an embedding of zeros, nil where a row has no values.
+func NoEmbedding(rows, width int) []float32 {
+	if width == 0 {
+		return nil
+	}
+	return make([]float32, rows*width)
+}
+
 // Embed makes the values of a step the embedding of the model. The error names the model, the step and those that can be
 // had, or says why there is none.
 func (m *Model) Embed(step string) error {

@@ -80,7 +80,7 @@ func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 		rows := b.ScoreRows(n.level)
 		return &graph.Scores{
 			Level: n.level, Outputs: n.outputs, Values: make([]float32, rows*n.outputs),
-			EmbeddingWidth: n.width, Embedding: make([]float32, rows*n.width),
+			EmbeddingWidth: n.width, Embedding: graph.NoEmbedding(rows, n.width),
 		}, nil
 	}
 	if size := max(b.Bytes(), n.answerBytes(b.ScoreRows(n.level))); size > n.Limit() {

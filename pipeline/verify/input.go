@@ -75,6 +75,7 @@ func (q *quarantine) drain() error {
 // late are the codes of graphs in which a reader finds nothing wrong.
 var late = []graph.Code{
 	graph.TooLarge, graph.NonFiniteScore, graph.Refused,
+	graph.CategoryOutOfRange, // of a table of the model: the reader knows only what no table can have
 	graph.ScorerFailed, graph.ScorerCrashed, graph.OutOfMemory, graph.DeadlineExceeded,
 }
 

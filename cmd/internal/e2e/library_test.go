@@ -19,12 +19,12 @@ type agreed struct {
 }
 
 // library runs a model on an input, scores the same files with the library, and fails where anything differs.
-func library(t *testing.T, code int, model, input string) agreed {
+func library(t *testing.T, code int, model, input string, embed ...string) agreed {
 	t.Helper()
 	output := filepath.Join(t.TempDir(), "out")
-	run(t, code, "run", "--input", input, "--model", model, "--output", output, "--workers", "1")
+	run(t, code, append([]string{"run", "--input", input, "--model", model, "--output", output, "--workers", "1"}, embed...)...)
 	var s agreed
-	if err := json.Unmarshal([]byte(python(t, "library.py", model, input, output)), &s); err != nil {
+	if err := json.Unmarshal([]byte(python(t, "library.py", append([]string{model, input, output}, embed...)...)), &s); err != nil {
 		t.Fatal(err)
 	}
 	return s
@@ -75,5 +75,31 @@ func TestLibraryOnLevels(t *testing.T) {
 		if found := slices.Sorted(maps.Keys(s.Rejected)); !slices.Equal(found, codes) || s.Files != 7 || len(s.Refused) > 0 {
 			t.Errorf("level %s: %d files, codes %q, refused %q", level, s.Files, found, s.Refused)
 		}
+	}
+}
+
+// The values of a step beside the scores are those of the library, at every level.
+func TestLibraryOnEmbeddings(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	python(t, "library_inputs.py", folder)
+	for level, step := range map[string]string{"node": "c", "edge": "j", "graph": "p"} {
+		s := library(t, 3, filepath.Join(folder, level), filepath.Join(folder, "further"), "--embed", step)
+		if s.Files != 7 || s.Scores < 100 || len(s.Refused) > 0 {
+			t.Errorf("level %s: %d files, %d scores, refused %q", level, s.Files, s.Scores, s.Refused)
+		}
+	}
+}
+
+// An embedding is read by what people read Parquet with.
+func TestEmbeddingIsRead(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	python(t, "library_inputs.py", folder)
+	output := filepath.Join(folder, "out")
+	run(t, 3, "run", "--input", filepath.Join(folder, "further"), "--model", filepath.Join(folder, "node"), "--output", output, "--embed", "c")
+	run(t, 0, "verify", output, "--input", filepath.Join(folder, "further"), "--model", filepath.Join(folder, "node"), "--sample", "100%")
+	if out := python(t, "read_embedding.py", filepath.Join(output, "plain.arrow.parquet"), "9"); out != "same\n" {
+		t.Error(out)
 	}
 }

@@ -23,6 +23,7 @@ from graphs import batch, random_graph, write_model
 from graphscore._engines import EngineInfo, ModelFacts
 from graphscore._proto import gcn_pb2, scoring_pb2
 from graphscore._serving import servicers
+from tables.arrow_graphs import write_steps
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
 
@@ -60,7 +61,7 @@ class Fake:
     def info(self) -> EngineInfo:
         return EngineInfo("fake", {}, "unknown")
 
-    def score(self, _: graphscore.GraphBatch) -> graphscore.Scores:
+    def score(self, _: graphscore.GraphBatch, embed: str = "") -> graphscore.Scores:
         return graphscore.Scores(np.zeros((1, 1), np.float32))
 
 
@@ -97,6 +98,50 @@ def test_score(channel: grpc.Channel, engine: graphscore.Engine, good: graphscor
     assert response.model_digest == engine.model.digest
     assert not response.errors
     assert response.model_nanos > 0
+
+
+def test_score_with_an_embedding(tmp_path: Path) -> None:
+    model = graphscore.load_model(write_steps(tmp_path, "graph"))
+    engine = graphscore.Engine(model)
+    server = graphscore.Server(engine, graphscore.ServerOptions(listen="127.0.0.1:0", max_message_bytes=64 << 10))
+    server.start()
+    features = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    several = graphscore.GraphBatch(
+        np.array([2, 3, 1], "<u4"),
+        features,
+        np.zeros(6, "<u4"),
+        np.zeros(0, "<u4"),
+        graph_features=np.ones((3, 4), np.float32),
+    )
+    fields: dict[str, Any] = {
+        **message(several),
+        "graph_feature_width": 4,
+        "graph_features": np.ones((3, 4), "<f4").tobytes(),
+    }
+    with grpc.insecure_channel(str(server.address)) as channel:
+        info = scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b""))
+        assert [(step.name, step.level, step.width) for step in info.steps][-1] == ("out", "graph", 2)
+        assert not info.no_steps
+        assert score(channel, **fields).embedding_width == 0
+        response, wanted = score(channel, **fields, embed="p"), engine.score(several, "p")
+        assert wanted.embedding is not None
+        assert (response.embedding_width, response.embedding) == (9, wanted.embedding.tobytes())
+        assert response.scores == wanted.values.tobytes()
+        assert fails(channel, SCORE, scoring_pb2.ScoreRequest(**fields, embed="c").SerializeToString()) == (
+            INVALID,
+            "embed: the model has no step 'c' of level graph; those are p, out",
+        )
+        many: dict[str, Any] = {
+            "graphs": 2000,
+            "node_counts": bytes(8000),
+            "graph_feature_width": 4,
+            "graph_features": bytes(32000),
+        }
+        assert score(channel, **many).rows == 2000
+        code, text = fails(channel, SCORE, scoring_pb2.ScoreRequest(**many, embed="p").SerializeToString())
+        assert code == INVALID
+        assert "2 outputs and 9 values of step p are a message of" in text
+    server.stop(0)
 
 
 def test_score_nothing(channel: grpc.Channel) -> None:
@@ -268,11 +313,11 @@ class Broken(Fake):
         self.error = error
         self.calls = 0
 
-    def score(self, batch: graphscore.GraphBatch) -> graphscore.Scores:
+    def score(self, batch: graphscore.GraphBatch, embed: str = "") -> graphscore.Scores:
         self.calls += 1
         if self.calls == 1:
             raise self.error
-        return super().score(batch)
+        return super().score(batch, embed)
 
 
 class UnprintableError(Exception):
@@ -342,14 +387,14 @@ class Crowd(Fake):
         self.lock = threading.Lock()
         self.now = self.most = 0
 
-    def score(self, batch: graphscore.GraphBatch) -> graphscore.Scores:
+    def score(self, batch: graphscore.GraphBatch, embed: str = "") -> graphscore.Scores:
         with self.lock:
             self.now += 1
             self.most = max(self.most, self.now)
         time.sleep(0.02)
         with self.lock:
             self.now -= 1
-        return super().score(batch)
+        return super().score(batch, embed)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
