@@ -22,7 +22,7 @@ option   = $(if $(call given,$2), $1 $(call quoted,$(call given,$2)))
 ends     = @$1 || { code=$$?; printf 'make %s: ended with %s, which make turns into 2; for the code itself: %s\n' $@ $$code $(call quoted,$1) >&2; exit $$code; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-faults test-data test-pyg docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-faults test-data test-pyg test-admet admet docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,15 @@ $(VENV)/.lint: $(VENV)/.test
 run: build ## score the example: 4,806 real molecules (JOB=jobs/examples/citations/job.yaml: Cora; DATE=...)
 	$(call ends,bin/graphscore run $(call needs,JOB,job.yaml)$(call option,--date,DATE))
 
+admet: build $(VENV)/.test ## predict the 41 ADMET properties of 118 drugs with the models of ADMET-AI (fetches 14 MB)
+	$(VPY) jobs/examples/admet/fetch.py .cache/admet
+	@for kind in classification regression; do \
+	  $(VPY) -m graphscore export chemprop .cache/admet/models/admet_$$kind/*.pt --out .cache/admet/$$kind --std || exit; done
+	$(VPY) -m graphscore convert smiles jobs/examples/admet/data/drugs.csv --out .cache/admet/graphs --features chemprop-v2 --redo
+	bin/graphscore run jobs/examples/admet/classification.yaml --quiet
+	bin/graphscore run jobs/examples/admet/regression.yaml --quiet
+	$(VPY) jobs/examples/admet/table.py jobs/examples/admet/out
+
 backfill: build ## score the dates of JOB=... from SINCE=... to before UNTIL=... (default: now)
 	$(call ends,bin/graphscore backfill $(call needs,JOB,job.yaml) --since $(call needs,SINCE,2026-01-01)$(call option,--until,UNTIL))
 
@@ -107,6 +116,10 @@ test-data: build $(VENV)/.test ## run the tests on the large collections of DATA
 
 test-pyg: $(PYG)/.ready ## recompute vectors with the real PyTorch Geometric, export a zoo of its modules (installs 5.6 GB)
 	cd python && $(PYG)/bin/python -m pytest -q tests/pyg
+
+test-admet: build $(VENV)/.test ## compare ADMET-AI's models with its own predictions (fetches 14 MB)
+	$(VPY) jobs/examples/admet/fetch.py .cache/admet
+	cd python && .venv/bin/python -m pytest -q tests/admet
 
 docs-check: build $(VENV)/.test ## check the links, commands and examples of every Markdown file
 	@mkdir -p .cache

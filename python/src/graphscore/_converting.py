@@ -29,7 +29,7 @@ def add_to(commands: Any) -> None:
     smiles = kinds.add_parser(
         "smiles",
         help="molecules of CSV, TSV, .smi and Parquet files, with RDKit",
-        description="Converts molecules to graphs, one a row, in Parquet. The same command goes on after an interruption.",
+        description="Converts molecules to graphs, one a row, in Parquet. Interrupted, the same command goes on.",
         epilog="exit codes: 0 all rows converted; 3 some rejected, see DIR/_rejects; 64 usage; 65 an input has no"
         " molecules; 66 an input is not there; 69 RDKit is missing; 71 not enough memory; 73 cannot write to DIR; 74 an"
         " input cannot be read; 75 another conversion writes to DIR; 78 DIR has parts of other settings or rows",

@@ -165,7 +165,7 @@ _STEREOS: Final = 6
 
 def _chemprop_atom_keys(atoms: Sequence[Chem.Atom], smiles: str) -> Iterator[Hashable]:
     atom = Chem.Atom
-    # No SMILES without @, and without an extension of CXSMILES, has a chiral atom. The call costs as much as three others.
+    # No SMILES without @, and without an extension of CXSMILES, has a chiral atom. The call costs as much as three.
     chiral: Iterable[Any] = map(atom.GetChiralTag, atoms) if "@" in smiles or "|" in smiles else repeat(0)
     return zip(
         map(atom.GetAtomicNum, atoms),

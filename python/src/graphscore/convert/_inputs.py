@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final, Protocol
 
-import pyarrow as pa
-
+from graphscore.convert._bytes import COMPRESSED, Bytes
 from graphscore.convert._error import INPUT_OUTPUT, NO_INPUT, NOT_THERE, USAGE, ConvertError
+from graphscore.convert._parquet import ParquetSource
 from graphscore.convert._settings import Chunk, Settings
+from graphscore.convert._text import TextSource
 
 _FORMATS: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".smi": "", ".smiles": "", ".ism": ""}
 _PARQUET: Final = (".parquet", ".pq", ".parq")
-_COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4")
 _LONGEST_NAME: Final = 200
 
 
@@ -32,43 +30,6 @@ class Source(Protocol):
 
     def done(self) -> float:
         """Return how much of the input is read, from 0 to 1."""
-
-
-class Bytes(AbstractContextManager["Bytes"]):
-    """The bytes of a file, decompressed where its name says that it is compressed."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self._size = path.stat().st_size
-            self._file = pa.OSFile(str(path))
-        except OSError as error:
-            raise ConvertError(INPUT_OUTPUT, f"{path}: {error.strerror or error}") from None
-        suffix = path.suffix.lower()
-        self._stream = pa.input_stream(self._file, compression=_codec(suffix)) if suffix in _COMPRESSED else self._file
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, none at the end."""
-        try:
-            return bytes(self._stream.read(size))
-        except OSError as error:
-            raise ConvertError(INPUT_OUTPUT, f"{self.path}: reading failed: {error}; is the file whole?") from None
-
-    def done(self) -> float:
-        """Return how much of the file is read, from 0 to 1."""
-        return 1.0 if self._file.closed or not self._size else float(self._file.tell()) / self._size
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-
-def _codec(suffix: str) -> str:
-    return {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}[suffix]
-
-
-def digest() -> hashlib._Hash:
-    """Return a new digest of rows."""
-    return hashlib.sha256(usedforsecurity=False)
 
 
 def open_all(paths: list[Path], settings: Settings) -> list[Source]:
@@ -105,11 +66,8 @@ def _present(path: Path) -> None:
 
 
 def _open(path: Path, settings: Settings) -> Source:
-    from graphscore.convert._parquet import ParquetSource  # noqa: PLC0415
-    from graphscore.convert._text import TextSource  # noqa: PLC0415
-
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    while suffixes and suffixes[-1] in _COMPRESSED:
+    while suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
     suffix = suffixes[-1] if suffixes else ""
     with Bytes(path) as file:
@@ -125,6 +83,6 @@ def _open(path: Path, settings: Settings) -> Source:
     if suffix not in _FORMATS:
         known = ", ".join([*_FORMATS, *_PARQUET])
         raise ConvertError(
-            NO_INPUT, f"{path}: its name says no format; those read are {known}, also with {', '.join(_COMPRESSED)}"
+            NO_INPUT, f"{path}: its name says no format; those read are {known}, also with {', '.join(COMPRESSED)}"
         )
     return TextSource(path, settings, _FORMATS[suffix])

@@ -51,35 +51,32 @@ class Parser:
         if smiles is None or not smiles.strip():
             return Reject(line, "", "empty_smiles", "the SMILES is empty")
         if len(smiles) > self._longest:
-            return self._reject(
-                line,
-                smiles,
-                "too_long",
-                f"the SMILES has {len(smiles):,} characters, and at most {self._longest:,} are parsed",
-            )
-        if _CONTROL.search(smiles):
-            return self._reject(line, smiles, "unparsable", "a control character in the SMILES")
+            size = f"{len(smiles):,} characters, and at most {self._longest:,} are parsed"
+            return self._reject(line, smiles, "too_long", size)
+        molecule: Chem.Mol | None = None
         self._heard.messages.clear()
-        molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles, self._parameters)
+        if not _CONTROL.search(smiles):
+            molecule = Chem.MolFromSmiles(smiles, self._parameters)
         if molecule is None:
-            return self._reject(line, smiles, "unparsable", self._reason())
+            return self._reject(line, smiles, "unparsable", self._reason(smiles))
         atoms = molecule.GetNumAtoms()
+        if 0 < atoms <= self._max_atoms:
+            return molecule
         if not atoms:
             return self._reject(line, smiles, "empty_smiles", "the SMILES has no atom")
-        if atoms > self._max_atoms:
-            return self._reject(
-                line, smiles, "too_many_atoms", f"{atoms:,} atoms, and --max-atoms is {self._max_atoms:,}"
-            )
-        return molecule
+        limit = f"{atoms:,} atoms, and --max-atoms is {self._max_atoms:,}"
+        return self._reject(line, smiles, "too_many_atoms", limit)
 
     @staticmethod
     def _reject(line: int, smiles: str, code: str, reason: str) -> Reject:
         shown = smiles if len(smiles) <= _CUT else smiles[:_CUT] + "..."
         return Reject(line, shown, code, reason)
 
-    def _reason(self) -> str:
+    def _reason(self, smiles: str) -> str:
         """Return RDKit's first message in one line, with the position of a mistake."""
         messages = self._heard.messages
+        if _CONTROL.search(smiles):
+            return "a control character"
         if not messages:
             return "RDKit does not parse it"
         first = _QUOTED.sub("", _TIME.sub("", messages[0])).removeprefix("SMILES Parse Error: ")

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from graphscore.convert import _columns
+from graphscore.convert._bytes import digest
 from graphscore.convert._error import INPUT_OUTPUT, NO_INPUT, ConvertError
-from graphscore.convert._inputs import digest
 from graphscore.convert._settings import Chunk, Reject, Settings
 
 

@@ -10,8 +10,8 @@ from typing import Final
 import pyarrow as pa
 
 from graphscore.convert import _columns
+from graphscore.convert._bytes import Bytes, digest
 from graphscore.convert._error import NO_INPUT, USAGE, ConvertError
-from graphscore.convert._inputs import Bytes, digest
 from graphscore.convert._lines import Line, Record, decoded, lines, separated, smi
 from graphscore.convert._molecules import is_molecule
 from graphscore.convert._settings import Chunk, Reject, Settings

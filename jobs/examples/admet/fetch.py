@@ -1,0 +1,62 @@
+"""Fetch the checkpoints of ADMET-AI 2.0.1 (MIT) from the Python package index, by the hash of its wheel.
+
+    python fetch.py FOLDER
+
+Afterwards FOLDER holds the wheel, and in `models` the ten checkpoints, as they are in it. Nothing of the wheel is
+installed or run. A folder that has them already is left as it is.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+WHEEL = "admet_ai-2.0.1-py3-none-any.whl"
+REQUIREMENT = (
+    "admet-ai==2.0.1 --hash=sha256:fef3527f637abb00d272cf824e8eef0136fe31ebde6c56881f1a8c02c0417806\n"
+)
+INSIDE = "admet_ai/resources/models/"
+CHECKPOINTS = 10
+
+
+def download(folder: Path) -> Path:
+    """Return the wheel, from the package index where the folder does not have it."""
+    wheel = folder / WHEEL
+    if not wheel.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        required = folder / "requirements.txt"
+        required.write_text(REQUIREMENT, encoding="ascii")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", str(folder), "-r", str(required)]
+        done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            said = done.stderr.strip().splitlines() or ["pip said nothing"]
+            sys.exit(
+                f"fetch.py: {WHEEL} could not be fetched from the Python package index: {said[-1]}\n"
+                f"Without a network, copy the wheel to {folder} and repeat the command."
+            )
+    return wheel
+
+
+def unpack(wheel: Path, models: Path) -> None:
+    """Copy the checkpoints out of the wheel."""
+    if len(list(models.glob("*/*.pt"))) == CHECKPOINTS:
+        return
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.startswith(INSIDE) and name.endswith(".pt"):
+                place = models / name.removeprefix(INSIDE)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(archive.read(name))
+
+
+def main() -> None:
+    """Fetch into the folder that is named."""
+    folder = Path(sys.argv[1])
+    unpack(download(folder), folder / "models")
+
+
+if __name__ == "__main__":
+    main()
