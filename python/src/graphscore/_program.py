@@ -38,7 +38,9 @@ class Program:
         places: Sequence[int] | None = None,
         held: frozenset[int] = frozenset(),
     ) -> None:
-        self._steps = {place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)}
+        self._steps = {
+            place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)
+        }
         self._functions = {place: placed.step.compile(compiler) for place, placed in self._steps.items()}
         self._held = held
         self._calls = self._schedule(held)
