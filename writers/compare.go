@@ -78,7 +78,10 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 	specs := c.plan.Specs
 	r := &Reconciled{Decisions: make([]Decision, len(specs)), Footers: make([]*part.Footer, len(specs))}
 	var bad []Mismatch
-	planned := make(map[string]bool, len(specs))
+	planned := make(map[string]bool, len(specs)+len(c.plan.Beside))
+	for _, s := range c.plan.Beside {
+		planned[s.Part] = true
+	}
 	for i, s := range specs {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -106,6 +109,9 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 		}
 	}
 	c.sayTorn(ctx, r)
+	if c.plan.SpecsOnly {
+		return r, bad, nil
+	}
 	others, err := c.others(ctx, planned, r)
 	if err != nil {
 		return nil, nil, err
@@ -215,9 +221,11 @@ func footerOf(looks atomic.Looks, dir, name string) (*part.Footer, error) {
 func (c *comparer) others(ctx context.Context, planned map[string]bool, r *Reconciled) ([]Mismatch, error) {
 	orphans := newOrphans(c.plan)
 	type place struct{ dir, input string }
-	shards := make(map[place]bool, len(c.plan.Specs))
-	for _, s := range c.plan.Specs {
-		shards[place{path.Dir(s.Part), part.Text(s.Input)}] = true
+	shards := make(map[place]bool, len(planned))
+	for _, specs := range [][]part.Spec{c.plan.Specs, c.plan.Beside} {
+		for _, s := range specs {
+			shards[place{path.Dir(s.Part), part.Text(s.Input)}] = true
+		}
 	}
 	var bad []Mismatch
 	visible := func(name string) bool { return !strings.ContainsAny(path.Base(name)[:1], "._") && ctx.Err() == nil }

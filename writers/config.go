@@ -59,6 +59,10 @@ type Plan struct {
 	Contents part.Contents
 	// Specs has one entry for each part.
 	Specs []part.Spec
+	// Beside are the other parts of a plan of which Specs has some: those that other processes make. They are not looked at.
+	Beside []part.Spec
+	// SpecsOnly looks at the parts of Specs and at nothing else in the output.
+	SpecsOnly bool
 	// Inputs has a key for every input that exists now, in the form of Spec.Input, planned or not.
 	Inputs map[string]bool
 	// Unseen are inputs, and folders of inputs, of which nobody can say whether they exist: what could not be read.

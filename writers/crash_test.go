@@ -70,6 +70,13 @@ func (d *faultyDisk) Rename(from, to string) error {
 	return d.Disk.Rename(from, to)
 }
 
+func (d *faultyDisk) RenameNew(from, to string) error {
+	if err := d.step("rename", to); err != nil {
+		return err
+	}
+	return d.Disk.RenameNew(from, to)
+}
+
 func (d *faultyDisk) Remove(name string) error {
 	if err := d.step("remove", name); err != nil {
 		return err
@@ -180,11 +187,13 @@ func planTwo(cfg setup) []shard {
 	return out
 }
 
-// result is the tree without the run records.
+// result is the tree without records and locks.
 func result(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	out := tree(t, dir)
-	maps.DeleteFunc(out, func(name, _ string) bool { return strings.HasPrefix(name, record.Dir) })
+	maps.DeleteFunc(out, func(name, _ string) bool {
+		return strings.HasPrefix(name, record.Dir) || strings.HasPrefix(name, locksDir)
+	})
 	return out
 }
 

@@ -91,6 +91,18 @@ func (d *powerDisk) Rename(from, to string) error {
 	return nil
 }
 
+func (d *powerDisk) RenameNew(from, to string) error {
+	if err := d.Disk.RenameNew(from, to); err != nil {
+		return err
+	}
+	d.mu.Lock()
+	d.dirty[to] = d.dirty[from]
+	delete(d.dirty, from)
+	d.mu.Unlock()
+	d.later(to, func() error { return os.Rename(d.real(to), d.real(from)) })
+	return nil
+}
+
 func (d *powerDisk) Remove(name string) error {
 	old, err := os.ReadFile(d.real(name))
 	if err != nil {

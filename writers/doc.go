@@ -1,4 +1,5 @@
-// Package writers is the output of a run: one folder of parts, held by one run at a time.
+// Package writers is the output of a run: one folder of parts, held by one run at a time, or shared by the tasks of an
+// array job.
 //
 // Words:
 //
@@ -20,6 +21,15 @@
 // part is removed first: a process that dies in between leaves no part, never an old part beside the quarantine
 // of a new one. A quarantine file whose part does not exist is left from such a death; the next run that writes
 // the part replaces it, and [Output.Finish] removes what then is left.
+//
+// # Beside others
+//
+// [OpenTask] opens an output for one of several processes that fill it at once. Context: engines start a task twice, and file
+// systems have locks that do not hold, so no correctness may rest on a lock. Decision: a part is named without replacing
+// any; who finds one there compares ledgers, and drops its own where they are the same. Nothing is swept, superseded or
+// pruned, and _SUCCESS is not written, until [Open] has the output alone. Price: two tasks that make the same part do its
+// work twice; and a part whose quarantine file another process has replaced in the instant between its two names is not
+// whole, which whoever compares it next notices.
 //
 // # Not seen is not absent
 //

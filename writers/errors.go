@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"graphscore/pipeline/display"
+	"graphscore/writers/record"
 )
 
 // LockedError says that another run holds the output. PID is 0 where the lock does not say who.
@@ -18,12 +19,17 @@ type LockedError struct {
 	// Shared: several may hold it side by side. Who else does than the last one that began is not known, nor whether that
 	// one still does.
 	Shared bool
+	// Task is the one of several processes that fill the output at once which holds it, nil for a run that has it alone.
+	Task *record.Task
 }
 
 func (e *LockedError) Error() string {
 	holder := "another run"
 	if e.PID != 0 {
 		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	}
+	if e.Task != nil {
+		return fmt.Sprintf("the output %q is held by shard %s, %s: wait until it ends", e.Path, e.Task, holder)
 	}
 	switch {
 	case e.Shared && e.PID != 0:

@@ -82,7 +82,7 @@ func (i *Inventory) add(name string, regular bool) {
 		i.Lock = true
 	case regular && path.Base(name) == lockName && !strings.HasPrefix(first, "_"):
 		i.Outputs = append(i.Outputs, path.Dir(name))
-	case regular && name == ReportName:
+	case regular && (name == ReportName || isTaskFile(name)):
 	case regular && first == record.Dir && record.IsName(rest):
 		i.Records++
 	case regular && isQuarantine && (part.Spec{Part: of}).Check() == nil:

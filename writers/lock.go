@@ -2,9 +2,11 @@ package writers
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 
@@ -31,14 +33,19 @@ const holderLimit = 64 << 10
 
 // lock takes the lock of the output without waiting, and writes into its file who holds it.
 func (o *Output) lock() error {
-	var err error
-	o.flock, err = lockFile(o.folder, lockName, o.cfg, false)
-	return err
+	l, err := lockFile(o.folder, lockName, o.cfg, false)
+	o.locks = append(o.locks, l)
+	return whoHolds(o.folder.Root(), o.cfg.Dir, err)
 }
 
 // lockFile takes a lock without waiting, alone or shared with others that share it, and writes into its file who holds
 // it. The lock is not nil where it was taken, also beside an error.
 func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l *flock.Flock, err error) {
+	return takeFile(folder, name, cfg.Dir, shared, func(f *os.File) error { return writeHolder(f, folder.Path(name), cfg) })
+}
+
+// takeFile is lockFile for any work on the file of a lock once it is taken. dir is what messages call what it locks.
+func takeFile(folder *atomic.Folder, name, dir string, shared bool, taken func(*os.File) error) (l *flock.Flock, err error) {
 	// The root refuses a link that leads out; flock itself would follow one.
 	f, err := folder.Root().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -56,12 +63,22 @@ func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l *f
 	}
 	held, err := try()
 	if err != nil {
-		return nil, atomic.Creating(folder.Path(name), err)
+		return nil, locking(folder.Path(name), err)
 	}
 	if !held {
-		return nil, lockedError(cfg.Dir, f, !shared && sharedNow(l))
+		return nil, lockedError(dir, f, !shared && sharedNow(l))
 	}
-	return l, writeHolder(f, folder.Path(name), cfg)
+	return l, taken(f)
+}
+
+// locking is the error of a file that cannot be locked: on some file systems none can.
+func locking(path string, err error) error {
+	for _, none := range []error{syscall.ENOLCK, syscall.ENOTSUP, syscall.ENOSYS, syscall.EINVAL} {
+		if errors.Is(err, none) {
+			return &atomic.CreateError{Path: path, Err: err, Remedy: "its file system has no locks of files (flock): mount it with them, or choose an output on another"}
+		}
+	}
+	return atomic.Creating(path, err)
 }
 
 // writeHolder writes into the file of a lock who holds it.
@@ -101,9 +118,14 @@ func lockedError(dir string, f io.Reader, shared bool) error {
 
 // unlock frees the output for the next run.
 func (o *Output) unlock() error {
-	l := o.flock
-	o.flock = nil
-	return unlock(l, o.folder.Path(lockName))
+	var err error
+	for _, l := range slices.Backward(o.locks) {
+		if l != nil {
+			err = errors.Join(err, unlock(l, l.Path()))
+		}
+	}
+	o.locks = nil
+	return err
 }
 
 // unlock frees a lock, which may be nil.

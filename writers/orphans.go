@@ -37,8 +37,10 @@ func newOrphans(plan Plan) *orphans {
 	for input, exists := range plan.Inputs {
 		o.plan.Inputs[part.Text(input)] = exists
 	}
-	for _, s := range plan.Specs {
-		o.inputs[s.Fingerprint] = s.Input
+	for _, specs := range [][]part.Spec{plan.Specs, plan.Beside} {
+		for _, s := range specs {
+			o.inputs[s.Fingerprint] = s.Input
+		}
 	}
 	return o
 }

@@ -22,7 +22,8 @@ import (
 type Output struct {
 	cfg    Config
 	folder *atomic.Folder
-	flock  *flock.Flock
+	task   *record.Task // nil for a run that has the output alone
+	locks  []*flock.Flock
 
 	mu       sync.Mutex
 	begun    bool
@@ -59,6 +60,11 @@ func (o *Output) take(ctx context.Context) error {
 	if err := o.lock(); err != nil {
 		return err
 	}
+	return o.tidy(ctx)
+}
+
+// tidy removes temporary files that are of the holder, and finds out whether the folder can be written to.
+func (o *Output) tidy(ctx context.Context) error {
 	ours := func(name string) bool { return !strings.HasPrefix(path.Base(name), ".") && ctx.Err() == nil }
 	if err := o.folder.RemoveTemps(ours); err != nil {
 		return err

@@ -108,7 +108,11 @@ func (p *Part) Commit(ctx context.Context) error {
 			return p.fail(err)
 		}
 	}
-	if err := p.settle(); err != nil {
+	settle := p.settle
+	if p.out.task != nil {
+		settle = p.settleBeside
+	}
+	if err := settle(); err != nil {
 		return p.fail(err)
 	}
 	p.done = true
@@ -205,7 +209,8 @@ func (p *Part) fail(err error) error {
 	var io *atomic.IOError
 	var create *atomic.CreateError
 	var counts *CountError
-	if !errors.As(err, &io) && !errors.As(err, &create) && !errors.As(err, &counts) { // these name the part
+	var mismatch *MismatchError
+	if !errors.As(err, &io) && !errors.As(err, &create) && !errors.As(err, &counts) && !errors.As(err, &mismatch) { // these name the part
 		err = fmt.Errorf("writing the part %q: %w", p.footer.Part, err)
 	}
 	p.err = err

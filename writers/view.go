@@ -103,9 +103,22 @@ func (v View) Holder() (*Holder, error) {
 	return &h, nil
 }
 
-// CheckFree returns a *LockedError where a run holds the output, else nil. It creates nothing. To find out, it shares
-// the lock for an instant: a run that begins in just that instant would take the output for held.
-func (v View) CheckFree() error { return v.checkFree(lockName, v.dir, true) }
+// CheckFree returns a *LockedError where a run holds the output, alone or beside others, else nil. It creates nothing. To
+// find out, it shares the locks for an instant: a run that begins in just that instant would take the output for held.
+func (v View) CheckFree() error {
+	if err := v.CheckShared(); err != nil {
+		return err
+	}
+	root, err := openExisting(v.dir)
+	if root == nil || err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // it was only read
+	return tasksAtWork(root, v.dir)
+}
+
+// CheckShared returns a *LockedError where a run has the output alone, else nil. It is otherwise as CheckFree.
+func (v View) CheckShared() error { return v.checkFree(lockName, v.dir, true) }
 
 // checkFree is CheckFree for a file in the folder; held is what messages call what it locks. Where the caller would not
 // share the lock, it is held by whoever shares it as well.

@@ -45,6 +45,8 @@ type Disk interface {
 	Create(name string) (Handle, error)
 	Mkdir(name string) error
 	Rename(from, to string) error
+	// RenameNew is Rename within one folder where nothing may have the new name: else the error is an fs.ErrExist.
+	RenameNew(from, to string) error
 	Remove(name string) error
 	// SyncDir makes what was created, renamed and removed in a folder durable.
 	SyncDir(name string) error

@@ -85,6 +85,11 @@ func (f *File) Publish() error {
 	if err := f.disk.Rename(f.temp, f.final); err != nil {
 		return f.failed("renaming to", err)
 	}
+	return f.named()
+}
+
+// named makes the new name of the file durable.
+func (f *File) named() error {
 	f.published = true
 	if err := f.disk.SyncDir(path.Dir(f.final)); err != nil {
 		return errors.Join(f.failed("syncing the folder of", err), f.Withdraw())

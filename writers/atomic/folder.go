@@ -31,7 +31,7 @@ type Folder struct {
 
 // Options are what may differ between folders. The zero value is the usual one.
 type Options struct {
-	// Tag is a word of small letters in the names of temporary files, for writers that share a folder with others but
+	// Tag is a word of small letters and digits, a letter first, in the names of temporary files, for writers that share a folder with others but
 	// not a lock: RemoveTemps removes those of its own tag only.
 	Tag string
 	// Wrap returns the disk to use in the place of the real one, for tests.
@@ -151,11 +151,8 @@ func (f *Folder) CreateEmpty(name string) error {
 // an *IOError where the disk is full or broken. The caller must publish or discard the file.
 func (f *Folder) Stage(name string) (*File, error) {
 	dir := path.Dir(name)
-	f.mu.Lock()
-	err := f.makeFolder(dir)
-	f.mu.Unlock()
-	if err != nil {
-		return nil, f.creating(dir, err)
+	if err := f.MakeFolder(dir); err != nil {
+		return nil, err
 	}
 	temp := path.Join(dir, tempName(f.tag, f.temps.Add(1)))
 	return newFile(f.disk, name, temp, f.Path(name))
@@ -210,6 +207,13 @@ func (f *Folder) sameBytes(a, b string) (same bool, err error) {
 
 // compareBuffer is how many bytes of two files are compared at a time.
 const compareBuffer = 64 << 10
+
+// MakeFolder creates a folder and those above it where they do not exist. The error is that of [Creating].
+func (f *Folder) MakeFolder(name string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.creating(name, f.makeFolder(name))
+}
 
 // makeFolder creates a folder, once, and syncs the one it is in, which a run that was killed may not have done. The
 // caller holds mu.

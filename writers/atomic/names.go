@@ -38,9 +38,15 @@ func tempTag(name string) (tag string, ok bool) {
 	}
 	if before, after, tagged := strings.Cut(number, "-"); tagged {
 		tag, number = before, after
-		if tag == "" || strings.Trim(tag, "abcdefghijklmnopqrstuvwxyz") != "" {
+		if !isTag(tag) {
 			return "", false
 		}
 	}
 	return tag, number != "" && strings.Trim(number, "0123456789") == ""
+}
+
+// isTag reports whether a text is a tag: small letters and digits, a letter first.
+func isTag(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz"
+	return s != "" && strings.Contains(letters, s[:1]) && strings.Trim(s, letters+"0123456789") == ""
 }

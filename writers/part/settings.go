@@ -99,6 +99,9 @@ func (s Settings) Digest() string {
 	return hashPrefix + hex.EncodeToString(sum[:])
 }
 
+// Differences names the settings that differ from others, with both values.
+func (s Settings) Differences(was Settings) []string { return s.differences(was.JSON()) }
+
 // differences names the settings that differ from those of a part, which are JSON, with both values.
 func (s Settings) differences(part []byte) []string {
 	var now, was map[string]json.RawMessage

@@ -74,6 +74,36 @@ type Run struct {
 	Throughput []Sample   `json:"throughput"`
 	PeakMemory PeakMemory `json:"peak_memory"`
 	Shards     []Shard    `json:"shards"`
+	// Array has an entry for each process, of several that filled the output at once, whose record this one joins.
+	Array []Member `json:"array"`
+}
+
+// Member is one process of several that filled an output at once.
+type Member struct {
+	// Index and Count are those of its [Task].
+	Index          int        `json:"index"`
+	Count          int        `json:"count"`
+	RunID          string     `json:"run_id"`
+	Host           string     `json:"host"`
+	Started        string     `json:"started"`
+	Finished       string     `json:"finished"`
+	Seconds        float64    `json:"seconds"`
+	StartupSeconds float64    `json:"startup_seconds"`
+	ExitCode       int        `json:"exit_code"`
+	Error          string     `json:"error"`
+	Engine         string     `json:"engine"`
+	BLAS           string     `json:"blas"`
+	Counts         Counts     `json:"counts"`
+	PeakMemory     PeakMemory `json:"peak_memory"`
+}
+
+// Member is what the record of a joined run has of the task.
+func (r *TaskRun) Member() Member {
+	return Member{
+		Index: r.Task.Index, Count: r.Task.Count, RunID: r.RunID, Host: r.Host, Started: r.Started, Finished: r.Finished, Seconds: r.Seconds,
+		StartupSeconds: r.StartupSeconds, ExitCode: r.ExitCode, Error: r.Error, Engine: r.Model.Engine, BLAS: r.Model.BLAS,
+		Counts: r.Counts, PeakMemory: r.PeakMemory,
+	}
 }
 
 // Gate is a gate of the job and how it ended.
@@ -240,7 +270,7 @@ func (r *Run) Complete() Run {
 	full.Settings.Columns, full.Model.Versions = object(r.Settings.Columns), object(r.Model.Versions)
 	full.QuarantinedByCode, full.Throughput = object(r.QuarantinedByCode), list(r.Throughput)
 	full.Gates, full.ColumnsRead = list(r.Gates), object(r.ColumnsRead)
-	full.Orphaned, full.Pruned = list(r.Orphaned), list(r.Pruned)
+	full.Orphaned, full.Pruned, full.Array = list(r.Orphaned), list(r.Pruned), list(r.Array)
 	return full
 }
 

@@ -25,7 +25,7 @@ func TestRecordHasEveryKey(t *testing.T) {
 	var got map[string]any
 	must(t, json.Unmarshal(b.Bytes(), &got))
 	want := []string{
-		"addresses", "arrow_version", "columns_read", "counts", "error", "exit_code", "finished", "gates", "go_version", "grpc_version", "host",
+		"addresses", "array", "arrow_version", "columns_read", "counts", "error", "exit_code", "finished", "gates", "go_version", "grpc_version", "host",
 		"inputs", "left_out", "limits", "machine", "model", "name", "orphaned", "output", "peak_memory", "pid", "previous", "protocol", "pruned", "quarantined_by_code", "refused", "run_id",
 		"seconds", "settings", "settings_digest", "shards", "stages", "started", "startup_seconds", "throughput", "version", "workers",
 	}
