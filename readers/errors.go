@@ -1,7 +1,10 @@
 package readers
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"graphscore/readers/internal/column"
 )
@@ -19,6 +22,8 @@ type FileError struct {
 	// Err is the cause, nil where there is no other than Reason. Where the contents made a decoder panic, that is the
 	// last error of its chain, for a debug log.
 	Err error
+	// Rel is the path under the root, as File.Rel, where planning has refused the file; "." is all of an input.
+	Rel string
 	// Whole: graphs of the file that were read before are wrong as well. Nothing of it may stay in an output.
 	Whole bool
 }
@@ -37,6 +42,13 @@ func (e *FileError) Error() string {
 
 // Unwrap returns the cause.
 func (e *FileError) Unwrap() error { return e.Err }
+
+// OfSystem reports whether the file could not be read because a call of the operating system failed: nothing need be wrong
+// with it, and it may be read later or on another machine. That the user may not read it is no such failure.
+func (e *FileError) OfSystem() bool {
+	var errno syscall.Errno
+	return errors.As(e.Err, &errno) && !errors.Is(errno, os.ErrPermission)
+}
 
 // permissionDenied is the reason of a file that the user of this process may not read.
 const permissionDenied = "permission denied; make it readable for this user"
@@ -89,3 +101,18 @@ type ConfigError struct {
 
 // Error returns one sentence.
 func (e *ConfigError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Reason) }
+
+// ChangedError says that an input is not what it was when it was planned.
+type ChangedError struct {
+	// Path is the file, "" where it is about what is read and how.
+	Path   string
+	Reason string
+}
+
+// Error returns one sentence.
+func (e *ChangedError) Error() string {
+	if e.Path == "" {
+		return e.Reason
+	}
+	return fmt.Sprintf("%s is not what was planned: %s", column.Printable(e.Path), e.Reason)
+}

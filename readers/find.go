@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"graphscore/pipeline/display"
 )
@@ -30,6 +31,7 @@ type finder struct {
 	inputs  []Input
 	require string   // the file that a finished folder has, "" for none
 	roots   []string // [inputs], absolute
+	kinds   []string // [inputs], what each is: folder, file or glob
 	files   []found
 	refused []*FileError
 	left    LeftOut
@@ -42,7 +44,9 @@ var dataNames = []string{".parquet", ".pq", ".parq", ".arrow", ".feather", ".ipc
 
 // find returns the files of all inputs, sorted by their path under the roots, each once.
 func find(ctx context.Context, inputs []Input, require string) (*finder, error) {
-	f := &finder{inputs: inputs, require: require, roots: make([]string, len(inputs)), led: map[int]bool{}}
+	f := &finder{
+		inputs: inputs, require: require, roots: make([]string, len(inputs)), kinds: make([]string, len(inputs)), led: map[int]bool{},
+	}
 	for i := range inputs {
 		if err := f.input(ctx, i); err != nil {
 			return nil, err
@@ -70,8 +74,10 @@ func (f *finder) input(ctx context.Context, i int) error {
 	info, err := os.Stat(name)
 	switch {
 	case err == nil && info.IsDir():
+		f.kinds[i] = kindFolder
 		return f.walk(ctx, i, name, nil)
 	case err == nil:
+		f.kinds[i] = kindFile
 		return f.file(i, name, info)
 	case errors.Is(err, fs.ErrNotExist) && IsGlob(name):
 		base, pattern := SplitGlob(name)
@@ -79,11 +85,13 @@ func (f *finder) input(ctx context.Context, i int) error {
 		if g == nil {
 			return &PlanError{f.inputs[i].Path, "the glob is malformed; check its brackets and braces"}
 		}
+		f.kinds[i] = kindGlob
 		return f.walk(ctx, i, base, g)
 	case errors.Is(err, fs.ErrNotExist) && f.inputs[i].Optional && !isLink(name):
+		f.kinds[i] = kindFolder
 		return f.walk(ctx, i, name, nil)
 	case errors.Is(err, fs.ErrPermission):
-		f.refuse(name, permissionDenied)
+		f.refuse(name, permissionDenied, err)
 		return nil
 	case errors.Is(err, fs.ErrNotExist) || strings.ContainsRune(name, 0):
 		return &NotFoundError{f.inputs[i].Path, err}
@@ -120,7 +128,7 @@ func (f *finder) file(i int, name string, info fs.FileInfo) error {
 		return unmarked(filepath.Dir(name), f.require)
 	}
 	if !info.Mode().IsRegular() {
-		f.refuse(name, notRegular(info.Mode()))
+		f.refuse(name, notRegular(info.Mode()), nil)
 		return nil
 	}
 	return f.add(found{path: name, rel: filepath.Base(abs), input: i, named: true})
@@ -141,8 +149,17 @@ func notRegular(m fs.FileMode) string {
 	return "it is " + kind + ", not a regular file; name a file, a folder or a glob"
 }
 
-func (f *finder) refuse(name, reason string) {
-	f.refused = append(f.refused, &FileError{Path: name, RowGroup: -1, Row: -1, Reason: reason})
+// refuse refuses a file; cause is the error of the system for which it is, nil for none.
+func (f *finder) refuse(name, reason string, cause error) {
+	f.refused = append(f.refused, &FileError{Path: name, RowGroup: -1, Row: -1, Reason: reason, Err: cause})
+}
+
+// unlessAbsent is an error, or nil where it is that nothing is there: as behind a link that leads nowhere.
+func unlessAbsent(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ELOOP) {
+		return nil
+	}
+	return err
 }
 
 func (f *finder) add(file found) error {
@@ -151,7 +168,7 @@ func (f *finder) add(file found) error {
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", display.Cause(err)))
+		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", display.Cause(err)), unlessAbsent(err))
 		return nil
 	}
 	file.real = real

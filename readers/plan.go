@@ -31,6 +31,7 @@ type File struct {
 	// Columns are those of the schema, in its order.
 	Columns []Column
 
+	input   int // its place in Config.Inputs
 	groups  []column.Group
 	binding column.Binding
 
@@ -82,7 +83,9 @@ type Plan struct {
 
 	cfg    Config
 	layout layout
-	unread map[string]bool // the Rel of files that are refused or not finished
+	gaps   []Gap
+	kinds  []string        // of the inputs: kindFolder, ...
+	unread map[string]bool // the Rel of files that exist and are not in Files
 	used   *sync.Pool      // batches that nobody uses any more
 }
 
@@ -134,7 +137,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	named := make([]found, 0, len(f.files))
 	for _, file := range f.files {
 		if why := checkRel(file.rel); why != "" {
-			f.refuse(file.path, why)
+			f.refuse(file.path, why, nil)
 			p.unread[file.rel] = true
 			continue
 		}
@@ -150,7 +153,9 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 			return nil, ctx.Err()
 		}
 		if err != nil {
-			p.Refused = append(p.Refused, fileError(file.path, -1, err))
+			refused := fileError(file.path, -1, err)
+			refused.Rel = file.rel
+			p.Refused = append(p.Refused, refused)
 			p.unread[file.rel] = true
 			continue
 		}
@@ -164,6 +169,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		return nil, err
 	}
 	p.limit(cfg.Limit)
+	p.kinds, p.gaps = f.kinds, f.gaps(p)
 	return p, nil
 }
 
@@ -192,7 +198,7 @@ func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, err
 		return nil, err
 	}
 	defer r.Close()
-	f := &File{Path: file.path, Rel: file.rel, Size: size}
+	f := &File{Path: file.path, Rel: file.rel, Size: size, input: file.input}
 	if f.Format, err = detect(r, size); err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (f *finder) walk(ctx context.Context, i int, root string, g *glob) error {
 	case errors.Is(err, fs.ErrNotExist), err == nil && !info.IsDir():
 		return nil // nothing exists where a glob begins, or at an optional path
 	case err != nil:
-		f.refuse(root, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)))
+		f.refuse(root, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)), err)
 		return nil
 	}
 	real, err := filepath.EvalSymlinks(abs)
@@ -79,11 +79,11 @@ func (f *finder) walk(ctx context.Context, i int, root string, g *glob) error {
 // named returns a path under the root as a user would name it.
 func (w *walker) named(rel string) string { return filepath.Join(w.root, filepath.FromSlash(rel)) }
 
-// refuse refuses what is at a place, once.
-func (w *walker) refuse(at folder, reason string) {
+// refuse refuses what is at a place, once; cause is as in [finder.refuse].
+func (w *walker) refuse(at folder, reason string, cause error) {
 	if !w.said[at.real] {
 		w.said[at.real] = true
-		w.finder.refuse(w.named(at.rel), reason)
+		w.finder.refuse(w.named(at.rel), reason, cause)
 	}
 }
 
@@ -109,7 +109,7 @@ func (w *walker) folder(ctx context.Context, f folder) error {
 	name := w.named(f.rel)
 	entries, err := os.ReadDir(name)
 	if err != nil {
-		w.refuse(f, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)))
+		w.refuse(f, fmt.Sprintf("the folder cannot be read (%v); check its permissions", display.Cause(err)), err)
 		return nil
 	}
 	if f.table == "" && mayHaveTable(entries) {
@@ -122,7 +122,7 @@ func (w *walker) folder(ctx context.Context, f folder) error {
 		return unfinished(name, mark)
 	}
 	if f.whole && isTables(entries) {
-		w.refuse(f, "it holds nodes and edges, and layout tables is not supported yet; write one graph a row")
+		w.refuse(f, "it holds nodes and edges, and layout tables is not supported yet; write one graph a row", nil)
 		return nil
 	}
 	leaf := true
@@ -204,7 +204,7 @@ func (w *walker) file(f folder, mode fs.FileMode, links int) error {
 	}
 	if !mode.IsRegular() {
 		if data {
-			w.refuse(f, notRegular(mode))
+			w.refuse(f, notRegular(mode), nil)
 		} else {
 			w.leave(&w.left.Other, f)
 		}
@@ -213,7 +213,7 @@ func (w *walker) file(f folder, mode fs.FileMode, links int) error {
 	if !data {
 		var err error
 		if data, err = hasKnownContent(name); err != nil {
-			w.refuse(f, fmt.Sprintf("it cannot be read (%v); make it readable for this user, or move it away", display.Cause(err)))
+			w.refuse(f, fmt.Sprintf("it cannot be read (%v); make it readable for this user, or move it away", display.Cause(err)), err)
 			return nil
 		}
 	}
@@ -242,7 +242,7 @@ func (w *walker) follow(f folder) error {
 		info, err = os.Stat(target)
 	}
 	if err != nil {
-		w.refuse(f, fmt.Sprintf("the link cannot be followed (%v); remove it", display.Cause(err)))
+		w.refuse(f, fmt.Sprintf("the link cannot be followed (%v); remove it", display.Cause(err)), unlessAbsent(err))
 		return nil
 	}
 	if !f.whole && !info.IsDir() {
@@ -250,7 +250,7 @@ func (w *walker) follow(f folder) error {
 	}
 	blob := !info.IsDir() && w.isBlob(target)
 	if rel, err := filepath.Rel(w.real, target); !blob && (err != nil || !filepath.IsLocal(rel)) {
-		w.refuse(f, "it is a link that leads out of "+w.root+"; name what it leads to as an input of its own, or copy it")
+		w.refuse(f, "it is a link that leads out of "+w.root+"; name what it leads to as an input of its own, or copy it", nil)
 		return nil
 	}
 	if f.table == "" && !blob {
