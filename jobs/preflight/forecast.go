@@ -50,6 +50,8 @@ type Forecast struct {
 
 	// Ends is the error that a run would end with, nil for none.
 	Ends error `json:"-"`
+	// Contract is what input, model and existing parts agree on, nil where there is nothing to score.
+	Contract *run.Contract `json:"-"`
 }
 
 // Model is what scores, as far as a plan knows it.
@@ -112,6 +114,9 @@ func forecast(ctx context.Context, in *run.Input, opts PlanOptions, describe fun
 		return nil, first(ctx.Err(), taken, misfit, err)
 	}
 	f := c.forecast()
+	if !in.Unreadable() && !idle(in) {
+		f.Contract = c.contract
+	}
 	stopped := first(misfit, c.found.Refusal())
 	if stopped == nil && opts.Calibrate {
 		var more []string

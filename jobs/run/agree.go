@@ -106,11 +106,34 @@ func (c *Contract) Contents() part.Contents {
 // Plan says what the run wants the output to hold.
 func (c *Contract) Plan() writers.Plan {
 	plan := c.in.Plan
-	return writers.Plan{
+	w := writers.Plan{
 		Contents: c.Contents(), Specs: c.Specs(), Rescore: c.in.Job.OnChange == "rescore",
 		Inputs: plan.Present(), Unseen: plan.Unseen, Absent: plan.Absent, Incomplete: len(plan.Refused)+len(plan.LeftOut.Unfinished) > 0,
 		OnOrphan: onOrphan(c.in.Job.OnOrphan), Retry: c.in.retry(c.served),
 	}
+	if c.in.Task != nil || c.in.Finish { // they replace no part
+		w.Rescore, w.Retry = false, nil
+	}
+	if c.in.whole != nil {
+		w.Beside = c.beside(w.Specs)
+	}
+	return w
+}
+
+// beside has one entry for each shard of the other tasks.
+func (c *Contract) beside(own []part.Spec) []part.Spec {
+	mine := make(map[string]bool, len(own))
+	for i := range own {
+		mine[own[i].Part] = true
+	}
+	var others []part.Spec
+	shards := c.in.whole.Plan.Shards
+	for i := range shards {
+		if !mine[shards[i].Part] {
+			others = append(others, c.Spec(&shards[i]))
+		}
+	}
+	return others
 }
 
 func onOrphan(value string) writers.OnOrphan {

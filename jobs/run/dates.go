@@ -51,7 +51,7 @@ func (c Config) dates() (all writers.Dates, outputs string) {
 	if of.Series != nil {
 		of = of.Series.Of
 	}
-	return writers.Dates{Above: of.Above(), Form: of.Form(), Shared: c.SideBySide}, of.Output.Path
+	return writers.Dates{Above: of.Above(), Form: of.Form(), Shared: c.SideBySide || c.Task != nil || c.Finish}, of.Output.Path
 }
 
 // holdDates takes the lock above the dates where the output is that of a date, unless its caller has it. Where nothing can

@@ -178,7 +178,7 @@ func classes() []func(error) (int, bool) {
 		of[*pipeline.PanicError](exit.Bug), of[*pipeline.CountError](exit.Bug), of[*writers.CountError](exit.Bug),
 		of[*UsageError](exit.Usage),
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
-		of[*readers.PlanError](exit.Config), of[*readers.FileError](exit.NoInput),
+		of[*readers.PlanError](exit.Config), of[*readers.ChangedError](exit.Config), of[*PlanFileError](exit.Config), of[*readers.FileError](exit.NoInput),
 		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
 		of[*writers.LockedError](exit.Locked), of[*readers.UnfinishedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
 		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*writers.LostError](exit.IO), of[*SpaceError](exit.IO),

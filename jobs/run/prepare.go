@@ -35,6 +35,17 @@ type Config struct {
 	RetryQuarantined bool
 	// SideBySide shares the lock above the dates of the job with other runs that do, so that several dates are run at once.
 	SideBySide bool
+	// Task makes a run one of several that fill the output at once: it makes the parts of its task. Nil for all parts.
+	Task *record.Task
+	// Balance says which parts are those of a task: [BalanceNumber] (the default) or [BalanceBytes]. Who finishes takes, by
+	// default, what the records of the tasks say.
+	Balance string
+	// PlanFile is a plan that was fixed, "" for one from the footers of now.
+	PlanFile string
+	// Finish judges an output that several runs have filled: nothing is scored.
+	Finish bool
+	// Count is the number of tasks that fill an output, for who finishes it; 0 where their records say it.
+	Count int
 	// Python is the interpreter of local workers as the user named it, "" for the default.
 	Python string
 	// Start is when the process or, in a backfill, the date began. Now is the clock.
@@ -51,7 +62,11 @@ func NewID(start time.Time) string { return record.NewID(start, rand.Reader) }
 // Input is a job that can be run as far as it is known without a scorer, and the plan of what it reads.
 type Input struct {
 	Config
+	// Plan is what is read: for one task its own places.
 	Plan *readers.Plan
+
+	whole *Input    // that of all tasks, nil where there is one
+	fixed *PlanFile // nil where the plan comes from the footers of now
 }
 
 // Files is the number of files that were found, those that cannot be read included.
@@ -78,7 +93,28 @@ func Prepare(ctx context.Context, cfg Config) (*Input, error) {
 	if err := cfg.CheckPaths(); err != nil {
 		return nil, err
 	}
-	return cfg.readPlan(ctx, cfg.reader())
+	in, err := cfg.readAny(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Task != nil {
+		if err := in.Readable(); err != nil {
+			return nil, err
+		}
+		in = in.only()
+	}
+	if cfg.Finish {
+		return in, nil
+	}
+	return in, in.confirm(ctx)
+}
+
+// readAny plans what there is to read, or takes the plan that was fixed.
+func (c Config) readAny(ctx context.Context) (*Input, error) {
+	if c.PlanFile != "" {
+		return c.readFixed()
+	}
+	return c.readPlan(ctx, c.reader())
 }
 
 // CheckJob returns a *jobs.Error for a job that cannot be run as it is written.

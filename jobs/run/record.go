@@ -130,7 +130,11 @@ func (x *execution) quarantined() int64 {
 
 // refused lists every file that could not be read, by planning or later, with the first reason.
 func (x *execution) refused() []record.RefusedFile {
-	return refusedFiles(x.in.Plan, x.work.todo, &x.result)
+	list := refusedFiles(x.in.Plan, x.work.todo, &x.result)
+	if len(x.tasks) > 0 {
+		list = x.addRefused(list)
+	}
+	return list
 }
 
 // LeftOut counts the names of the input that no rule lets a run read.

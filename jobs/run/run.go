@@ -74,6 +74,13 @@ type Ended struct {
 	Record record.Run
 	// Recorded is true where the record was written into the output.
 	Recorded bool
+	// Idle is true for a task whose parts all existed: nothing was done and nothing written.
+	Idle bool
+	// Missing are the planned parts that do not exist, where several runs were to make them: those of Tasks.
+	Missing []string
+	Tasks   []record.Task
+	// Balance is that of Tasks.
+	Balance string
 	// NoInput is true where nothing matches: nothing was done and nothing written, not even _SUCCESS, as what comes late
 	// must not count as done.
 	NoInput bool
@@ -91,8 +98,11 @@ type Ended struct {
 // where the run came to its end and something was not scored or a gate failed.
 func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
 	x := &execution{in: in, opt: options.withDefaults(), work: nothing(in)}
-	if in.Plan.Empty() {
+	switch {
+	case in.all().Plan.Empty():
 		return x.withoutInput(ctx)
+	case in.Task != nil:
+		return x.asTask(ctx)
 	}
 	release, err := x.holdDates(ctx)
 	if err != nil {
@@ -112,13 +122,21 @@ func (x *execution) inOutput(ctx context.Context) (Ended, error) {
 		return x.end(ctx, err), err
 	}
 	x.opt.Held()
-	err = x.endedBy(x.score(ctx, output), output)
+	work := x.score
+	if in.Finish {
+		work = x.judge
+	}
+	err = x.endedBy(work(ctx, output), output)
 	if err == nil {
 		err = x.outcome()
 	}
 	ended := x.end(ctx, err)
 	ended.Recorded = true
+	x.join(&ended)
 	err = FirstFailure(ctx, in.Log, err, output.WriteRecord(&ended.Record))
+	if in.Finish && x.work.Decisions != nil && len(x.unscored()) == 0 { // what they say is in the record now
+		err = FirstFailure(ctx, in.Log, err, output.ForgetTasks())
+	}
 	return ended, FirstFailure(ctx, in.Log, err, output.Close())
 }
 
@@ -140,6 +158,10 @@ type execution struct {
 	budget    *budget
 	over      *BudgetError // how the run ended, nil where something else ended it
 
+	missing   []int             // of Finish: places in the plan of the parts that do not exist
+	tasks     []*record.TaskRun // of Finish: the records of those that filled the output
+	withdrawn []string          // of a task: inputs that are read wrongly
+
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput
 }
@@ -147,10 +169,10 @@ type execution struct {
 // score does the work, from the connection to _SUCCESS.
 func (x *execution) score(ctx context.Context, output *writers.Output) (err error) {
 	if x.in.Unreadable() { // no scorer is asked for nothing
-		if err := output.Begin(); err != nil {
-			return err
-		}
-		return x.tryGates(ctx, output)
+		return x.withoutShards(ctx, output)
+	}
+	if err := x.in.checkPlan(ctx); err != nil {
+		return err
 	}
 	session, err := x.opt.Lender.Borrow(ctx)
 	if err != nil {
@@ -181,12 +203,30 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 	return output.Finish(ctx, x.work.Reconciled, x.whole() && len(gates.Failed(x.gates)) == 0)
 }
 
+// withoutShards ends a run none of whose files can be read.
+func (x *execution) withoutShards(ctx context.Context, output *writers.Output) error {
+	if err := output.Begin(); err != nil {
+		return err
+	}
+	return x.tryGates(ctx, output)
+}
+
 // agree compares the model with the data, and both with the parts that exist.
 func (x *execution) agree(ctx context.Context, output *writers.Output) error {
+	if x.in.fixed != nil {
+		width, err := x.in.knownWidth(ctx, x.served)
+		return cmp.Or(err, x.agreeFixed(width))
+	}
 	width, misfit := x.in.Fit(ctx, x.served, 0)
 	graphs, nodes, err := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
 	return cmp.Or(misfit, err)
+}
+
+// agreeFixed settles what the plan file has settled, and compares both.
+func (x *execution) agreeFixed(width int) error {
+	x.contract = *x.in.Agree(x.served, width, IDTypes{})
+	return x.in.fixed.same(&x.contract)
 }
 
 // work is what a run does with its shards.
@@ -220,7 +260,7 @@ func (x *execution) reconcile(ctx context.Context, output *writers.Output) error
 	}
 	x.opt.Progress.Planned.Store(x.in.Plan.Rows)
 	x.opt.Progress.Skipped.Store(x.counts().Skipped)
-	x.budget = newBudget(x.in.Job, x.in.Plan.Rows, x.quarantinedByCode())
+	x.budget = newBudget(x.in.Job, x.in.all().Plan.Rows, x.quarantinedByCode())
 	return x.budget.check()
 }
 
@@ -292,7 +332,7 @@ func (x *execution) tryGates(ctx context.Context, output *writers.Output) error 
 // does not exist.
 func (x *execution) withoutInput(ctx context.Context) (Ended, error) {
 	var err error
-	if x.in.Limit == 0 {
+	if x.in.Limit == 0 && x.in.Task == nil {
 		facts, unseen := x.in.GateFacts(0, x.opt.AnyAge)
 		x.gates, err = gates.Input(x.in.Job.Gates, facts), unseen
 	}
@@ -316,6 +356,9 @@ func (x *execution) end(ctx context.Context, err error) Ended {
 
 // outcome is how a run ended that nothing stopped.
 func (x *execution) outcome() error {
+	if err := x.partsMissing(); err != nil {
+		return err
+	}
 	return x.in.Outcome(len(x.refused()), x.anyDone(), x.gates, x.quarantined())
 }
 

@@ -12,13 +12,7 @@ import (
 // withdraw removes the parts of files of which a shard has shown that all their graphs were read wrongly, those of
 // earlier runs included. The shards count as refused then.
 func (x *execution) withdraw(output *writers.Output) error {
-	wrong := map[*readers.File]error{}
-	for k, s := range x.result.Shards {
-		var file *readers.FileError
-		if s.Outcome == pipeline.RefusedInput && errors.As(s.Err, &file) && file.Whole {
-			wrong[x.in.Plan.Shards[x.work.todo[k]].File] = s.Err
-		}
-	}
+	wrong := x.misread()
 	if len(wrong) == 0 {
 		return nil
 	}
@@ -47,6 +41,18 @@ func (x *execution) withdraw(output *writers.Output) error {
 		}
 	}
 	return nil
+}
+
+// misread returns the files of which a shard has shown that all their graphs were read wrongly, and how.
+func (x *execution) misread() map[*readers.File]error {
+	wrong := map[*readers.File]error{}
+	for k, s := range x.result.Shards {
+		var file *readers.FileError
+		if s.Outcome == pipeline.RefusedInput && errors.As(s.Err, &file) && file.Whole {
+			wrong[x.in.Plan.Shards[x.work.todo[k]].File] = s.Err
+		}
+	}
+	return wrong
 }
 
 // WarnUndecided logs which files do not say whether their edges are pairs, once they were read.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"graphscore/jobs/backfill"
+	"graphscore/jobs/run"
 	"graphscore/pipeline/graph"
 )
 
@@ -29,6 +30,7 @@ func completions() map[string]complete {
 		codes = append(codes, string(code))
 	}
 	return map[string]complete{
+		"balance":    words(run.BalanceNumber, run.BalanceBytes),
 		"code":       words(codes...),
 		"column":     cobra.FixedCompletions(columns, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace),
 		"format":     words("text", "json"),

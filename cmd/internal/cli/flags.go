@@ -121,14 +121,21 @@ func (f *jobFlags) applyMetrics(m *jobs.Metrics) error {
 	return nil
 }
 
+// bindScorer binds what scores, and what scores it with.
 func (f *jobFlags) bindScorer(cmd *cobra.Command) {
+	f.bindModel(cmd)
+	flags := cmd.Flags()
+	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy), or of processes behind --server (default: one an address)")
+	flags.StringVar(&f.python, "python", "", "interpreter of the local workers")
+}
+
+// bindModel binds what scores.
+func (f *jobFlags) bindModel(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.model, "model", "", "model `DIR`, scored by workers on this machine")
 	flags.StringSliceVar(&f.servers, "server", nil, "`ADDR[,ADDR]` of running servers, host:port or unix:/path")
 	flags.StringVar(&f.protocol, "protocol", "", "protocol of the servers: native or gcn (default native)")
 	flags.StringVar(&f.version, "model-version", "", "model version to record in part footers (protocol gcn reports none)")
-	flags.IntVar(&f.workers, "workers", 0, "number of local workers (default: what the CPUs leave busy), or of processes behind --server (default: one an address)")
-	flags.StringVar(&f.python, "python", "", "interpreter of the local workers")
 	flags.StringVar(&f.message, "message-bytes", "", "largest message in either direction (default 64MiB)")
 }
 

@@ -35,6 +35,10 @@ type monitor struct {
 	figures   func(*observe.LastRun)
 	summarize func(io.Writer) error
 	series    series
+	// silent: nobody is pinged.
+	silent bool
+	// incomplete: planned parts do not exist, though nothing keeps them from being made: no success, whatever the code.
+	incomplete bool
 
 	what   string
 	pinger *observe.Pinger
@@ -79,7 +83,7 @@ func (m *monitor) watch(ctx context.Context, work func(context.Context, *monitor
 	var g errgroup.Group
 	g.Go(func() error {
 		m.pinger.End(ctx, observe.Ending{
-			Code: run.ExitCode(err), Text: m.text(err), PartlyFails: m.job != nil && m.job.Ping.Partly == jobs.PartlyFailure,
+			Code: run.ExitCode(err), Text: m.text(err), PartlyFails: m.incomplete || m.job != nil && m.job.Ping.Partly == jobs.PartlyFailure,
 		})
 		return nil
 	})
@@ -148,6 +152,9 @@ func (m *monitor) of(job *jobs.Job) {
 }
 
 func (m *monitor) newPinger(ctx context.Context) *observe.Pinger {
+	if m.silent {
+		return observe.NewPinger(ctx, observe.PingConfig{RunID: m.id, Log: m.log})
+	}
 	url, err := observe.PingURL(os.Getenv)
 	if err != nil {
 		m.log.WarnContext(ctx, "no ping is sent", "error", err)

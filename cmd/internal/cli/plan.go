@@ -19,7 +19,8 @@ func (e *env) planCommand() *cobra.Command {
 			"is written, and no output folder need be there. Of the gates it has those that\n" +
 			"the input alone decides. With --calibrate it scores a sample with the real\n" +
 			"workers, writes nothing, and says what a run will take.\n" +
-			"It exits with 0 where a run could start, else with the code of the run.",
+			"It exits with 0 where a run could start, else with the code of the run. In the\n" +
+			"former case --out writes the plan into a file, for runs that share one.",
 		Example: "  graphscore plan job.yaml\n" +
 			"  graphscore plan job.yaml --calibrate --price-per-hour 0.40\n" +
 			"  graphscore plan --input graphs/ --model model/ --output scores/ --format json",
@@ -37,6 +38,11 @@ func (e *env) planCommand() *cobra.Command {
 			forecast, err := preflight.Plan(cmd.Context(), cfg, p.PlanOptions)
 			if err != nil {
 				return err
+			}
+			if p.out != "" && forecast.Starts() {
+				if err := fix(forecast, p.out); err != nil {
+					return err
+				}
 			}
 			if err := e.printForecast(forecast); err != nil || forecast.Starts() {
 				return err
@@ -58,10 +64,24 @@ func (e *env) planCommand() *cobra.Command {
 type planFlags struct {
 	preflight.PlanOptions
 	format string
+	out    string
+}
+
+// fix writes the plan of a forecast into a file.
+func fix(f *preflight.Forecast, file string) error {
+	if f.Contract == nil {
+		return usagef("--out %s: there is no plan to write, as there is no input", file)
+	}
+	plan, err := f.Contract.PlanFile()
+	if err != nil {
+		return err
+	}
+	return plan.Write(file)
 }
 
 func (p *planFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.StringVar(&p.out, "out", "", "write the plan into `FILE`, for run --plan and finish --plan")
 	flags.BoolVar(&p.Calibrate, "calibrate", false, "score a sample with the real workers: speed, time, memory, output size")
 	flags.DurationVar(&p.Sample, "sample", 5*time.Second, "about how long --calibrate scores")
 	flags.Float64Var(&p.PricePerHour, "price-per-hour", 0, "`PRICE` of the machine for an hour, to report with --calibrate what a run costs")

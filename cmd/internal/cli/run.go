@@ -13,7 +13,7 @@ import (
 )
 
 func (e *env) runCommand() *cobra.Command {
-	f := &jobFlags{}
+	f, s := &jobFlags{}, &shardFlags{}
 	p := runPrinter{env: e}
 	cmd := &cobra.Command{
 		Use:   "run [JOB.yaml]",
@@ -22,17 +22,26 @@ func (e *env) runCommand() *cobra.Command {
 			"file; without one, --input, --output and --model or --server make the job.\n" +
 			"A job whose paths have a {date} is run for one date: see --date. While a run or\n" +
 			"a backfill is at work on one of its dates, another ends with 75. Where a gate of\n" +
-			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4." + watchHelp,
+			"the job fails, the parts stay, _SUCCESS is withheld, and the run ends with 4.\n" +
+			"With --shard it makes some of the parts, as one process of an array job, beside\n" +
+			"the others; finish ends what they have begun. It ends with 0 where all its parts\n" +
+			"exist, and pings and publishes nothing unless its flags say so." + watchHelp,
 		Example: "  graphscore run job.yaml\n" +
 			"  graphscore run nightly.yaml --date 2026-01-31\n" +
 			"  graphscore run --input graphs/ --model model/ --output scores/\n" +
-			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/",
+			"  graphscore run --input 'graphs/**/*.arrow' --server scorer:9999 --output out/\n" +
+			"  graphscore run job.yaml --shard 3/8",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.monitor("run").watch(cmd.Context(), func(ctx context.Context, m *monitor) error {
+			m := e.monitor("run")
+			m.silent = s.silent()
+			return m.watch(cmd.Context(), func(ctx context.Context, m *monitor) error {
 				return e.run(ctx, m, p, func() (run.Config, error) {
 					cfg, err := e.dated(f, cmd, args)
 					m.series = series{none: f.apart(), ownOutput: f.ownOutput}
-					return cfg, err
+					if err != nil {
+						return cfg, err
+					}
+					return cfg, s.apply(cmd, f, &cfg)
 				})
 			})
 		},
@@ -43,6 +52,7 @@ func (e *env) runCommand() *cobra.Command {
 	f.bindBounds(cmd)
 	f.bindDate(cmd)
 	cmd.Flags().BoolVar(&f.beside, "side-by-side", false, "run the date while other runs with this flag are at work on other dates, as on the nodes of a cluster (default: one run of a job with {date} at a time)")
+	s.bind(cmd)
 	f.bindMetrics(cmd)
 	e.bindJSON(cmd, "print the run record on standard output")
 	cmd.Flags().BoolVar(&p.stages, "stages", false, "report how busy each stage was, and which one held up the others")
@@ -89,10 +99,16 @@ func (e *env) run(ctx context.Context, m *monitor, p runPrinter, config func() (
 	case ended.NoInput:
 		p.noInput(cfg.Date, &ended)
 		return err
+	case ended.Idle:
+		return run.FirstFailure(ctx, e.log, err, p.sayIdle(cfg.Task, &ended))
 	case !ended.Recorded:
 		return err
 	}
-	m.figures = func(l *observe.LastRun) { m.lastRun(ctx, l, &ended.Record) }
+	m.incomplete = len(ended.Missing) > 0
+	m.figures = func(l *observe.LastRun) {
+		m.lastRun(ctx, l, &ended.Record)
+		l.Success = l.Success && !m.incomplete
+	}
 	m.summarize = func(w io.Writer) error { return printSummary(w, &ended.Record) }
 	return run.FirstFailure(ctx, e.log, err, p.ended(&ended))
 }

@@ -20,6 +20,8 @@ import (
 type runPrinter struct {
 	*env
 	stages bool // and how busy each stage was
+	// missing says of an output that several runs fill which parts do not exist. Default: nothing.
+	missing func(*run.Ended)
 }
 
 // runObject is the run record as --json prints it. Its exit_code and error are those of the process.
@@ -52,6 +54,9 @@ func (p runPrinter) ended(r *run.Ended) error {
 		p.say(slog.LevelWarn, "ended early: "+r.OverBudget)
 	}
 	p.sayFailedGates(rec.Gates)
+	if p.missing != nil {
+		p.missing(r)
+	}
 	stages := p.stages && r.Streamed
 	switch {
 	case p.asJSON:
@@ -168,7 +173,9 @@ func printSummary(w io.Writer, rec *record.Run) error {
 	if c.Scored > 0 && working > 0 {
 		fmt.Fprintf(&b, "; then %s graphs/s", humanize.Comma(int64(float64(c.Scored)/working)))
 	}
-	if rec.Workers > 0 {
+	if n := len(rec.Array); n > 0 {
+		fmt.Fprintf(&b, " in %s", display.Plural(int64(n), "shard"))
+	} else if rec.Workers > 0 {
 		fmt.Fprintf(&b, " with %s", display.Plural(int64(rec.Workers), "worker"))
 	}
 	b.WriteString("\n")

@@ -200,7 +200,7 @@ func shows(ts *testscript.TestScript, neg bool, args []string) {
 
 // commandOf finds the command in a line, which may be that of a shell; without one it is that of the root.
 func commandOf(line string) string {
-	match := regexp.MustCompile(`\bgraphscore (backfill|completion|diff|doctor|inspect|plan|quarantine|report|run|validate|verify|version)\b`).FindStringSubmatch(line)
+	match := regexp.MustCompile(`\bgraphscore (backfill|completion|diff|doctor|finish|inspect|plan|quarantine|report|run|validate|verify|version)\b`).FindStringSubmatch(line)
 	if match == nil {
 		return "root"
 	}
