@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"graphscore/jobs"
@@ -158,7 +159,7 @@ func TestForecastUnderLock(t *testing.T) {
 		t.Errorf("%d: %v", locked.ExitCode, locked.Ends)
 	}
 	locked.ExitCode, locked.Error, locked.Ends, locked.OutputThere = f.ExitCode, f.Error, f.Ends, f.OutputThere
-	if d := cmp.Diff(f, locked, cmp.Comparer(func(a, b error) bool { return a == b })); d != "" {
+	if d := cmp.Diff(f, locked, cmp.Comparer(func(a, b error) bool { return a == b }), cmpopts.IgnoreFields(Forecast{}, "Contract")); d != "" {
 		t.Error(d)
 	}
 }
