@@ -44,6 +44,8 @@ type Job struct {
 	Ping Ping `yaml:"ping"`
 	// Gates are what the output must pass.
 	Gates Gates `yaml:"gates"`
+	// Submit says how shards are submitted to an engine.
+	Submit Submit `yaml:"submit"`
 
 	// Series is set by On.
 	Series *Series `yaml:"-"`
@@ -237,6 +239,9 @@ func (j Job) validate() error {
 		return err
 	}
 	if err := j.validateGates(); err != nil {
+		return err
+	}
+	if err := j.Submit.Slurm.validate(); err != nil {
 		return err
 	}
 	return j.validateValues()

@@ -1,0 +1,288 @@
+package submit
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
+	"graphscore/writers/record"
+)
+
+// Work is the output that shards fill, as a submission sees it.
+type Work interface {
+	// Lacking returns the shards of which a part does not exist, in ascending order, by the footers of the parts.
+	Lacking(ctx context.Context) ([]int, error)
+	// ExitCode returns that of the last record of a shard, ok where one was written since the submission began.
+	ExitCode(shard int) (code int, ok bool)
+	// Graphs returns how many graphs the parts that exist have, and how many all will have, by their names alone.
+	Graphs() (done, all int64)
+	// Save writes the record of the submission.
+	Save(*record.Submission) error
+	// WriteScript writes a script durably below the submission's folder and returns its path.
+	WriteScript(name string, content []byte) (path string, err error)
+}
+
+// Submission hands shards to an engine and follows them.
+type Submission struct {
+	Engine  Engine
+	Work    Work
+	Command Command
+	// Rounds is how many times shards are submitted again.
+	Rounds int
+	// Every is how long it waits between two looks.
+	Every time.Duration
+	// Record is that of the submission, of one that died where this continues it.
+	Record *record.Submission
+	// Seen is called after each look. It may be nil.
+	Seen func(Progress)
+}
+
+// Progress is how far a submission is.
+type Progress struct {
+	// Shards are all of the job; Done those that have their parts, by what the engine said last.
+	Shards, Done, Running, Waiting, Failed int
+	// Graphs are done, of OfGraphs.
+	Graphs, OfGraphs int64
+}
+
+// Execute submits what lacks parts until nothing does, nothing may pass any more or the rounds are over. The record has
+// the shards that were given up. Errors are those of the engine and of the output, and the end of ctx: the arrays go on
+// then, and the same command continues.
+func (s *Submission) Execute(ctx context.Context) error {
+	given := map[int]record.FailedShard{}
+	for _, f := range s.Record.Failed {
+		given[f.Shard] = f
+	}
+	if err := s.resume(ctx, given); err != nil {
+		return err
+	}
+	for {
+		lacking, err := s.Work.Lacking(ctx)
+		if err != nil {
+			return err
+		}
+		again := slices.DeleteFunc(lacking, func(shard int) bool { _, gone := given[shard]; return gone })
+		if len(again) == 0 || len(s.Record.Rounds) > s.Rounds {
+			return nil
+		}
+		if err := s.begin(ctx, again); err != nil {
+			return err
+		}
+		if err := s.follow(ctx, given); err != nil {
+			return err
+		}
+	}
+}
+
+// resume follows the last round of a submission that died.
+func (s *Submission) resume(ctx context.Context, given map[int]record.FailedShard) error {
+	if len(s.Record.Rounds) == 0 {
+		return nil
+	}
+	if err := s.hand(ctx); err != nil {
+		return err
+	}
+	return s.follow(ctx, given)
+}
+
+// begin writes the scripts of a round for the shards and hands them over.
+func (s *Submission) begin(ctx context.Context, shards []int) error {
+	limit, err := s.Engine.Limit(ctx)
+	if err != nil {
+		return err
+	}
+	number := len(s.Record.Rounds) + 1
+	var round record.Round
+	for i, b := range blocks(shards, limit) {
+		a := record.Array{Name: fmt.Sprintf("graphscore-%s-%d-%d", s.Record.SubmitID, number, i+1), Offset: b.offset, Indices: b.indices}
+		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, a)); err != nil {
+			return err
+		}
+		round.Arrays = append(round.Arrays, a)
+	}
+	s.Record.Rounds = append(s.Record.Rounds, round)
+	if err := s.Work.Save(s.Record); err != nil {
+		return err
+	}
+	return s.hand(ctx)
+}
+
+// last is the round that was begun last.
+func (s *Submission) last() *record.Round { return &s.Record.Rounds[len(s.Record.Rounds)-1] }
+
+// hand submits the arrays of the last round that the engine does not have. One whose answer was lost is found by its
+// name: nothing is submitted twice.
+func (s *Submission) hand(ctx context.Context) error {
+	for i := range s.last().Arrays {
+		a := &s.last().Arrays[i]
+		if a.ID != "" {
+			continue
+		}
+		id, err := s.Engine.Find(ctx, a.Name)
+		if err == nil && id == "" {
+			id, err = s.Engine.Submit(ctx, a.Script)
+		}
+		if err != nil {
+			return err
+		}
+		a.ID = id
+		if err := s.Work.Save(s.Record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// failedLooks is how many looks in a row may fail before a submission ends: the tasks go on without it.
+const failedLooks = 10
+
+// follow waits until no task of the last round waits or runs, and gives up the shards that failed for good.
+func (s *Submission) follow(ctx context.Context, given map[int]record.FailedShard) error {
+	tick := time.NewTicker(s.Every)
+	defer tick.Stop()
+	ended := map[int]Task{}
+	for failed := 0; ; {
+		over, err := s.look(ctx, ended, given)
+		switch {
+		case err == nil:
+			failed = 0
+		case ctx.Err() != nil || failed == failedLooks:
+			return err
+		default: // a controller that is started anew does not answer for a while
+			failed++
+		}
+		if over {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return s.judge(ctx, ended, given)
+}
+
+// look asks the engine about the last round, keeps in ended what has ended, by shard, and reports whether all has.
+func (s *Submission) look(ctx context.Context, ended map[int]Task, given map[int]record.FailedShard) (over bool, err error) {
+	var ids []string
+	offset := map[string]int{}
+	all := 0
+	for _, a := range s.last().Arrays {
+		ids, all = append(ids, a.ID), all+len(a.Indices)
+		offset[a.ID] = a.Offset
+	}
+	tasks, err := s.Engine.Tasks(ctx, ids)
+	if err != nil {
+		return false, err
+	}
+	p := Progress{Shards: s.Command.Count, Failed: len(given)}
+	for _, t := range tasks {
+		first, ours := offset[t.ArrayID]
+		switch {
+		case !ours:
+		case t.State == Waiting:
+			p.Waiting++
+			delete(ended, t.Index+first) // it was put back
+		case t.State == Running:
+			p.Running++
+			delete(ended, t.Index+first)
+		default:
+			ended[t.Index+first] = t
+			if t.Code != exit.Done {
+				p.Failed++
+			}
+		}
+	}
+	p.Done = s.Command.Count - p.Failed - p.Running - p.Waiting
+	p.Graphs, p.OfGraphs = s.Work.Graphs()
+	if s.Seen != nil {
+		s.Seen(p)
+	}
+	return p.Waiting+p.Running == 0, nil
+}
+
+// judge gives up those shards of the last round that lack parts for a reason that does not pass.
+func (s *Submission) judge(ctx context.Context, ended map[int]Task, given map[int]record.FailedShard) error {
+	lacking, err := s.Work.Lacking(ctx)
+	if err != nil {
+		return err
+	}
+	last := len(s.Record.Rounds) > s.Rounds
+	for _, shard := range lacking {
+		task, known := ended[shard]
+		code := task.Code
+		if !known || code == exit.Done {
+			var recorded bool
+			if code, recorded = s.Work.ExitCode(shard); !recorded || code == exit.Done {
+				code = LostNode
+			}
+		}
+		if _, gone := given[shard]; gone || MayPass(code) && task.State != Canceled && !last {
+			continue
+		}
+		given[shard] = s.failed(shard, code, task)
+	}
+	s.Record.Failed = nil
+	for _, shard := range slices.Sorted(maps.Keys(given)) {
+		s.Record.Failed = append(s.Record.Failed, given[shard])
+	}
+	return s.Work.Save(s.Record)
+}
+
+// failed says how a shard ended and where its log is.
+func (s *Submission) failed(shard, code int, task Task) record.FailedShard {
+	f := record.FailedShard{Shard: shard, ExitCode: code, Node: task.Node, Why: task.Why}
+	for _, a := range s.last().Arrays {
+		if slices.Contains(a.Indices, shard-a.Offset) {
+			f.Log = filepath.Join(s.Command.Logs, fmt.Sprintf("%s-%d.log", a.Name, shard-a.Offset))
+		}
+	}
+	f.LastLine = lastLineOf(f.Log)
+	return f
+}
+
+// Describe says of a shard that was given up what a person needs: which, how, where, and the last line of its log.
+func Describe(f record.FailedShard) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "shard %d", f.Shard)
+	switch {
+	case f.Why == "CANCELLED":
+		b.WriteString(" was canceled")
+	case f.ExitCode == LostNode:
+		b.WriteString(" vanished (" + strings.ToLower(cmp.Or(f.Why, "no exit code is known")) + ")")
+	default:
+		fmt.Fprintf(&b, " ended with exit code %d", f.ExitCode)
+	}
+	if f.Node != "" {
+		b.WriteString(" on " + f.Node)
+	}
+	if f.LastLine != "" {
+		b.WriteString(": " + f.LastLine)
+	}
+	if f.Log != "" {
+		b.WriteString(" (log: " + f.Log + ")")
+	}
+	return display.Harmless(b.String())
+}
+
+// Cancel ends all arrays of the last round.
+func (s *Submission) Cancel(ctx context.Context) error {
+	if len(s.Record.Rounds) == 0 {
+		return nil
+	}
+	var ids []string
+	for _, a := range s.last().Arrays {
+		if a.ID != "" {
+			ids = append(ids, a.ID)
+		}
+	}
+	return s.Engine.Cancel(ctx, ids)
+}
