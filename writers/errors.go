@@ -21,29 +21,42 @@ type LockedError struct {
 	Shared bool
 	// Task is the one of several processes that fill the output at once which holds it, nil for a run that has it alone.
 	Task *record.Task
+	// Submit: what is held is that shards of the output are submitted.
+	Submit bool
+}
+
+// Holder says who holds what is held, as far as the lock does.
+func (e *LockedError) Holder() string {
+	holder := "another run"
+	switch {
+	case e.PID != 0:
+		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	case e.Submit:
+		holder = "another submit"
+	}
+	switch {
+	case e.Task != nil:
+		return fmt.Sprintf("shard %s, %s", e.Task, holder)
+	case e.Shared && e.PID != 0:
+		return "runs side by side, the last of which to begin was " + holder
+	case e.Shared:
+		return "runs side by side"
+	}
+	return holder
 }
 
 func (e *LockedError) Error() string {
-	holder := "another run"
-	if e.PID != 0 {
-		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
-	}
-	if e.Task != nil {
-		return fmt.Sprintf("the output %q is held by shard %s, %s: wait until it ends", e.Path, e.Task, holder)
-	}
 	switch {
-	case e.Shared && e.PID != 0:
-		holder = "runs side by side, the last of which to begin was " + holder
-	case e.Shared:
-		holder = "runs side by side"
+	case e.Submit:
+		return fmt.Sprintf("the shards of the output %q are submitted by %s: wait until it ends, or stop it and give the same command: its tasks go on, and are found", e.Path, e.Holder())
+	case e.Task != nil:
+		return fmt.Sprintf("the output %q is held by %s: wait until it ends", e.Path, e.Holder())
+	case e.Dates && e.Shared:
+		return fmt.Sprintf("the dates of %q are held by %s: wait until all of them end", e.Path, e.Holder())
+	case e.Dates:
+		return fmt.Sprintf("the dates of %q are held by %s: wait until it ends", e.Path, e.Holder())
 	}
-	if e.Dates && e.Shared {
-		return fmt.Sprintf("the dates of %q are held by %s: wait until all of them end", e.Path, holder)
-	}
-	if e.Dates {
-		return fmt.Sprintf("the dates of %q are held by %s: wait until it ends", e.Path, holder)
-	}
-	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, holder)
+	return fmt.Sprintf("the output %q is held by %s: wait until it ends, or choose another output", e.Path, e.Holder())
 }
 
 // Mismatch is one part for which a run is refused.

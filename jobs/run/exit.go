@@ -174,7 +174,7 @@ func classes() []func(error) (int, bool) {
 			}
 			return 0, false
 		},
-		signalCode, of[*DeadlineError](exit.Locked),
+		ownCode, signalCode, of[*DeadlineError](exit.Locked),
 		of[*pipeline.PanicError](exit.Bug), of[*pipeline.CountError](exit.Bug), of[*writers.CountError](exit.Bug),
 		of[*UsageError](exit.Usage),
 		of[*MissingError](exit.NotThere), of[*readers.NotFoundError](exit.NotThere),
@@ -196,6 +196,18 @@ func of[E error](code int) func(error) (int, bool) {
 		var e E
 		return code, errors.As(err, &e)
 	}
+}
+
+// ownCode is that of an error which lies above this package and has one.
+func ownCode(err error) (int, bool) {
+	var e interface {
+		error
+		EndsWith() int
+	}
+	if errors.As(err, &e) {
+		return e.EndsWith(), true
+	}
+	return 0, false
 }
 
 func signalCode(err error) (int, bool) {

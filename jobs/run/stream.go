@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 
 	"graphscore/jobs"
 	"graphscore/pipeline"
@@ -103,9 +104,13 @@ func LimitMemory(limits jobs.Limits) {
 	}
 }
 
-// DefaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both.
-func DefaultWorkers() int {
+// DefaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both. A task of Slurm
+// has the CPUs that it was given, and not those that its machine has.
+func DefaultWorkers(getenv func(string) string) int {
 	cpus := runtime.GOMAXPROCS(0)
+	if given, err := strconv.Atoi(getenv("SLURM_CPUS_PER_TASK")); err == nil && given > 0 {
+		cpus = min(cpus, given)
+	}
 	if cpus > 2 {
 		return cpus - 1
 	}

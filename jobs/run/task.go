@@ -202,6 +202,16 @@ func owners(places []readers.Place, count int, balance string) []int {
 // Pending returns the indices of those of count tasks that have something left to do: a part that does not exist, or is not
 // whole. served is what would score, as [Describe] returns it. Parts of something else are a *writers.MismatchError.
 func (in *Input) Pending(ctx context.Context, served Served, count int, balance string) ([]int, error) {
+	exists, err := in.Existing(ctx, served)
+	if err != nil {
+		return nil, err
+	}
+	return in.tasksOf(func(shard int) bool { return !exists[shard] }, count, balance), nil
+}
+
+// Existing reports of each shard of the plan whether its part exists and is whole. Parts of something else are a
+// *writers.MismatchError.
+func (in *Input) Existing(ctx context.Context, served Served) ([]bool, error) {
 	width, err := in.knownWidth(ctx, served)
 	if err != nil {
 		return nil, err
@@ -213,7 +223,11 @@ func (in *Input) Pending(ctx context.Context, served Served, count int, balance 
 	if err := found.Refusal(); err != nil {
 		return nil, err
 	}
-	return in.tasksOf(func(shard int) bool { return found.Decisions[shard] != writers.Skip }, count, balance), nil
+	exists := make([]bool, len(found.Decisions))
+	for i, d := range found.Decisions {
+		exists[i] = d == writers.Skip
+	}
+	return exists, nil
 }
 
 // tasksOf returns the indices of the tasks that have a shard which is wanted, or a gap that is refused.

@@ -30,6 +30,8 @@ type Command struct {
 	Count int
 	// Logs is the folder for what tasks print: <name of the array>-<index>.log.
 	Logs string
+	// Dir is the folder in which it runs: relative paths count from it.
+	Dir string
 }
 
 // State is where a task is.

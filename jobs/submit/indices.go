@@ -1,31 +1,6 @@
 package submit
 
-import (
-	"fmt"
-	"slices"
-	"strconv"
-	"strings"
-)
-
-// ranges writes sorted indices in the form of sbatch --array: "0-3,7".
-func ranges(indices []int) string {
-	var b strings.Builder
-	for i := 0; i < len(indices); {
-		last := i
-		for last+1 < len(indices) && indices[last+1] == indices[last]+1 {
-			last++
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(strconv.Itoa(indices[i]))
-		if last > i {
-			fmt.Fprintf(&b, "-%d", indices[last])
-		}
-		i = last + 1
-	}
-	return b.String()
-}
+import "slices"
 
 // block is what one array can run: the indices of shards from Offset on, below Offset plus the engine's limit.
 type block struct {

@@ -14,6 +14,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/exit"
 	"graphscore/writers/record"
 )
 
@@ -46,6 +47,14 @@ func (e *CommandError) Error() string {
 		return fmt.Sprintf("%s: no answer: see whether the controller of Slurm runs (scontrol ping); the same command continues", e.Command)
 	}
 	return display.Harmless(fmt.Sprintf("%s failed: %s", e.Command, e.Said))
+}
+
+// EndsWith is its exit code: what the engine refuses is for the user to change, else there is no engine.
+func (e *CommandError) EndsWith() int {
+	if e.Missing || e.Silent {
+		return exit.NoScorer
+	}
+	return exit.Config
 }
 
 // defaultPatience is much longer than a busy controller takes.
@@ -117,12 +126,13 @@ func (s *Slurm) Script(c Command, a record.Array) []byte {
 	}
 	b.WriteString("#!/bin/bash\n# Written by graphscore submit: sbatch submits it as it is.\n")
 	option("job-name", a.Name)
-	array := ranges(a.Indices)
+	array := display.Ranges(a.Indices)
 	if s.AtOnce > 0 {
 		array += "%" + strconv.Itoa(s.AtOnce)
 	}
 	option("array", array)
 	option("output", strings.ReplaceAll(c.Logs, "%", "%%")+"/"+a.Name+"-%a.log")
+	option("chdir", c.Dir)
 	option("open-mode", "append")
 	b.WriteString("#SBATCH --requeue\n")
 	o := s.Options

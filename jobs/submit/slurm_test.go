@@ -32,7 +32,7 @@ func commands(t *testing.T, scripts map[string]string) {
 
 func TestSlurmScript(t *testing.T) {
 	t.Parallel()
-	command := Command{Words: []string{"/opt/graph score", "run", "it's.yaml"}, Count: 12, Logs: "/out put/100%"}
+	command := Command{Words: []string{"/opt/graph score", "run", "it's.yaml"}, Count: 12, Logs: "/out put/100%", Dir: "/work"}
 	a := record.Array{Name: "graphscore-x-1-2", Offset: 8, Indices: []int{0, 1, 3}}
 	for _, c := range []struct {
 		slurm    Slurm
@@ -43,6 +43,7 @@ func TestSlurmScript(t *testing.T) {
 #SBATCH --job-name=graphscore-x-1-2
 #SBATCH --array=0-1,3
 #SBATCH --output="/out put/100%%/graphscore-x-1-2-%a.log"
+#SBATCH --chdir=/work
 #SBATCH --open-mode=append
 #SBATCH --requeue
 
@@ -53,6 +54,7 @@ exec '/opt/graph score' run 'it'\''s.yaml' --shard "$((SLURM_ARRAY_TASK_ID + 8))
 #SBATCH --job-name=graphscore-x-1-2
 #SBATCH --array=0-1,3%2
 #SBATCH --output="/out put/100%%/graphscore-x-1-2-%a.log"
+#SBATCH --chdir=/work
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --partition=long

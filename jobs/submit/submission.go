@@ -42,6 +42,9 @@ type Submission struct {
 	Record *record.Submission
 	// Seen is called after each look. It may be nil.
 	Seen func(Progress)
+
+	first  time.Time // of the first look
+	before int64     // how many graphs were done then
 }
 
 // Progress is how far a submission is.
@@ -50,6 +53,8 @@ type Progress struct {
 	Shards, Done, Running, Waiting, Failed int
 	// Graphs are done, of OfGraphs.
 	Graphs, OfGraphs int64
+	// Rate is how many graphs a second became done since the first look.
+	Rate float64
 }
 
 // Execute submits what lacks parts until nothing does, nothing may pass any more or the rounds are over. The record has
@@ -92,22 +97,34 @@ func (s *Submission) resume(ctx context.Context, given map[int]record.FailedShar
 	return s.follow(ctx, given)
 }
 
+// arrays are those of the next round for the shards, without scripts.
+func (s *Submission) arrays(ctx context.Context, shards []int) ([]record.Array, error) {
+	limit, err := s.Engine.Limit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	number := len(s.Record.Rounds) + 1
+	var arrays []record.Array
+	for i, b := range blocks(shards, limit) {
+		name := fmt.Sprintf("graphscore-%s-%d-%d", s.Record.SubmitID, number, i+1)
+		arrays = append(arrays, record.Array{Name: name, Offset: b.offset, Indices: b.indices})
+	}
+	return arrays, nil
+}
+
 // begin writes the scripts of a round for the shards and hands them over.
 func (s *Submission) begin(ctx context.Context, shards []int) error {
-	limit, err := s.Engine.Limit(ctx)
+	arrays, err := s.arrays(ctx, shards)
 	if err != nil {
 		return err
 	}
-	number := len(s.Record.Rounds) + 1
-	var round record.Round
-	for i, b := range blocks(shards, limit) {
-		a := record.Array{Name: fmt.Sprintf("graphscore-%s-%d-%d", s.Record.SubmitID, number, i+1), Offset: b.offset, Indices: b.indices}
-		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, a)); err != nil {
+	for i := range arrays {
+		a := &arrays[i]
+		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, *a)); err != nil {
 			return err
 		}
-		round.Arrays = append(round.Arrays, a)
 	}
-	s.Record.Rounds = append(s.Record.Rounds, round)
+	s.Record.Rounds = append(s.Record.Rounds, record.Round{Arrays: arrays})
 	if err := s.Work.Save(s.Record); err != nil {
 		return err
 	}
@@ -203,6 +220,11 @@ func (s *Submission) look(ctx context.Context, ended map[int]Task, given map[int
 	}
 	p.Done = s.Command.Count - p.Failed - p.Running - p.Waiting
 	p.Graphs, p.OfGraphs = s.Work.Graphs()
+	if s.first.IsZero() {
+		s.first, s.before = time.Now(), p.Graphs
+	} else {
+		p.Rate = float64(p.Graphs-s.before) / max(time.Since(s.first).Seconds(), 1e-3)
+	}
 	if s.Seen != nil {
 		s.Seen(p)
 	}

@@ -27,11 +27,12 @@ type Submission struct {
 	// Shards is how many there are, Plan the path of the plan that all of them have.
 	Shards int    `json:"shards"`
 	Plan   string `json:"plan"`
+	// Command is what a shard runs, without --plan and --shard.
+	Command []string `json:"command"`
 	// Started and Finished are UTC in RFC 3339. Finished is empty in one that has not ended.
-	Started  string  `json:"started"`
-	Finished string  `json:"finished"`
-	Seconds  float64 `json:"seconds"`
-	// ExitCode is that of the process, or NotEnded.
+	Started  string `json:"started"`
+	Finished string `json:"finished"`
+	// ExitCode is that of the submission, or NotEnded; that of the output is in the record of who finished it.
 	ExitCode int    `json:"exit_code"`
 	Error    string `json:"error"`
 	Version  string `json:"version"`
@@ -76,7 +77,7 @@ type FailedShard struct {
 // Complete returns a copy with empty lists where a field is nil. It shares the rest with s.
 func (s *Submission) Complete() Submission {
 	full := *s
-	full.Rounds, full.Failed = list(s.Rounds), list(s.Failed)
+	full.Rounds, full.Failed, full.Command = list(s.Rounds), list(s.Failed), list(s.Command)
 	return full
 }
 

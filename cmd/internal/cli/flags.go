@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -161,7 +162,7 @@ func (f *jobFlags) job(cmd *cobra.Command, args []string) (*jobs.Job, error) {
 	f.elsewhere, f.ownOutput = leaves(&own, job), own.Output.Path == "" && f.output != ""
 	full := job.WithDefaults()
 	if full.Workers == 0 && len(full.Server.Addresses) == 0 {
-		full.Workers = run.DefaultWorkers()
+		full.Workers = run.DefaultWorkers(os.Getenv)
 	}
 	return &full, nil
 }

@@ -97,7 +97,7 @@ func (e *env) root() *cobra.Command {
 	root.PersistentFlags().BoolVarP(&e.quiet, "quiet", "q", false, "no progress, no summary; errors and what was not scored are still said")
 	e.bindJSON(root, "")
 	_ = root.Flags().MarkHidden("json") // beside a command that does not exist; fails only for a flag that does not exist
-	root.AddCommand(e.runCommand(), e.finishCommand(), e.backfillCommand(), e.planCommand(), e.doctorCommand(), e.validateCommand(), e.inspectCommand(), e.diffCommand(), e.verifyCommand(), e.reportCommand(), e.quarantineCommand(), e.versionCommand())
+	root.AddCommand(e.runCommand(), e.finishCommand(), e.submitCommand(), e.statusCommand(), e.backfillCommand(), e.planCommand(), e.doctorCommand(), e.validateCommand(), e.inspectCommand(), e.diffCommand(), e.verifyCommand(), e.reportCommand(), e.quarantineCommand(), e.versionCommand())
 	completeCommands(root)
 	refuseUnknownShells(root)
 	narrow := strings.NewReplacer("LocalFlags.FlagUsages", "LocalFlags.FlagUsagesWrapped 80",

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -157,24 +156,13 @@ func (p runPrinter) sayMissing(cmd *cobra.Command, r *run.Ended) {
 	p.say(slog.LevelWarn, what+"; just that is made by "+remedy, "missing", len(r.Missing))
 }
 
-// ranges lists the indices of tasks, which ascend, as engines take them: 0,3-5,9.
+// ranges lists the indices of tasks.
 func ranges(tasks []record.Task) string {
-	var b strings.Builder
-	for i := 0; i < len(tasks); {
-		j := i
-		for j+1 < len(tasks) && tasks[j+1].Index == tasks[j].Index+1 {
-			j++
-		}
-		if i > 0 {
-			b.WriteString(",")
-		}
-		fmt.Fprint(&b, tasks[i].Index)
-		if j > i {
-			fmt.Fprintf(&b, "-%d", tasks[j].Index)
-		}
-		i = j + 1
+	indices := make([]int, len(tasks))
+	for i, t := range tasks {
+		indices[i] = t.Index
 	}
-	return b.String()
+	return display.Ranges(indices)
 }
 
 // runCommand is the command line of a shard of what finish finishes, "" for a run of all parts, with the flags of finish.
@@ -182,14 +170,7 @@ func runCommand(cmd *cobra.Command, shard, balance string) string {
 	words := []string{"graphscore", "run"}
 	own := []string{"shards", "shard", "balance", "json", "prune", "metrics", "metrics-textfile", "pushgateway", "quiet", "log-format"}
 	words = append(words, cmd.Flags().Args()...)
-	cmd.Flags().Visit(func(flag *pflag.Flag) {
-		if slices.Contains(own, flag.Name) {
-			return
-		}
-		for _, value := range values(flag) {
-			words = append(words, "--"+flag.Name+value)
-		}
-	})
+	words = append(words, repeated(cmd, own)...)
 	if shard != "" {
 		words = append(words, "--shard", shard)
 	}
