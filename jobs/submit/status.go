@@ -77,7 +77,7 @@ func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, erro
 	if rec == nil {
 		return s, nil
 	}
-	if s.Lacking, err = in.Pending(ctx, served, rec.Shards, cfg.Balance); err != nil {
+	if s.Lacking, err = in.Pending(ctx, served, rec.Shards, rec.Balance); err != nil {
 		return nil, err
 	}
 	return s, s.ask(ctx, rec, engine)

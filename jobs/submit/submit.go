@@ -160,7 +160,7 @@ func (c *Config) begin(ctx context.Context, held *writers.Submissions) (*record.
 		return nil, served, errors.Join(err, removeEmpty(dir))
 	}
 	rec := &record.Submission{
-		SubmitID: id, Name: c.Run.Job.Name, Job: c.jobPath(), Engine: c.EngineName, Shards: c.Shards, Plan: plan, Command: c.Words,
+		SubmitID: id, Name: c.Run.Job.Name, Job: c.jobPath(), Engine: c.EngineName, Shards: c.Shards, Balance: c.Run.Balance, Plan: plan, Command: c.Words,
 		Started: c.Run.Now().UTC().Format(time.RFC3339), ExitCode: record.NotEnded, Version: run.BuildVersion(),
 	}
 	return rec, served, held.Save(rec)

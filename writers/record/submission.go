@@ -25,8 +25,10 @@ type Submission struct {
 	Job    string `json:"job"`
 	Engine string `json:"engine"`
 	// Shards is how many there are, Plan the path of the plan that all of them have.
-	Shards int    `json:"shards"`
-	Plan   string `json:"plan"`
+	Shards int `json:"shards"`
+	// Balance says which parts are those of a shard.
+	Balance string `json:"balance"`
+	Plan    string `json:"plan"`
 	// Command is what a shard runs, without --plan and --shard.
 	Command []string `json:"command"`
 	// Started and Finished are UTC in RFC 3339. Finished is empty in one that has not ended.

@@ -13,7 +13,7 @@ import (
 )
 
 func (e *env) statusCommand() *cobra.Command {
-	f, s := &jobFlags{}, &shardFlags{}
+	f := &jobFlags{}
 	cmd := &cobra.Command{
 		Use:   "status [JOB.yaml]",
 		Short: "Report how far an output is that several processes fill",
@@ -27,9 +27,6 @@ func (e *env) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := s.applyFinish(&cfg); err != nil {
-				return err
-			}
 			status, err := submit.StatusOf(cmd.Context(), cfg, &submit.Slurm{Options: cfg.Job.Submit.Slurm})
 			if err != nil {
 				return err
@@ -40,7 +37,6 @@ func (e *env) statusCommand() *cobra.Command {
 	f.bindInput(cmd)
 	f.bindModel(cmd)
 	cmd.Flags().StringVar(&f.output, "output", "", "`DIR` of the scores")
-	cmd.Flags().StringVar(&s.balance, "balance", "number", "what is shared out evenly: the number of parts, or the bytes of their input")
 	f.bindDate(cmd)
 	e.bindJSON(cmd, "print one JSON object on standard output")
 	return cmd

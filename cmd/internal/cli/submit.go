@@ -99,10 +99,10 @@ func (e *env) submission(cmd *cobra.Command, args []string, f *jobFlags, s *shar
 	if err != nil {
 		return submit.Config{Run: c}, err
 	}
-	if err := s.applyFinish(&c); err != nil {
+	if err := s.applyFinish(cmd, &c); err != nil {
 		return submit.Config{Run: c}, err
 	}
-	c.Finish, c.Count = false, 0
+	c.Finish, c.Count, c.Balance = false, 0, s.balance
 	binary, err := os.Executable()
 	if err != nil {
 		return submit.Config{Run: c}, fmt.Errorf("finding this program, which the tasks run: %w", err)
