@@ -138,8 +138,10 @@ func remedy(path string, exists bool) string {
 	case !exists:
 		return ""
 	case slices.Contains([]string{".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}, ending):
+		name := filepath.Base(path)
 		return fmt.Sprintf("; nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load(%q, weights_only=True), \"model.safetensors\"), "+
-			"write config.json beside it, and name the folder of both", filepath.Base(path))
+			"write config.json beside it, and name the folder of both; "+
+			"a model of chemprop with python -m graphscore export chemprop %s --out FOLDER", name, name)
 	case ending == ".safetensors" || filepath.Base(path) == "config.json":
 		return ": name " + filepath.Dir(path)
 	}

@@ -109,6 +109,7 @@ func TestReadModelOfAFile(t *testing.T) {
 		"config.json":       "it is not a folder with config.json and model.safetensors: name " + dir,
 		"gcn.pt":            `nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load("gcn.pt", weights_only=True), "model.safetensors")`,
 		"gcn.pkl":           "nothing is unpickled here",
+		"best.ckpt":         "a model of chemprop with python -m graphscore export chemprop best.ckpt --out FOLDER",
 		"README.md":         "it is not a folder with config.json and model.safetensors",
 	} {
 		path := filepath.Join(dir, name)

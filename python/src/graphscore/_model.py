@@ -265,7 +265,8 @@ def _remedy(file: Path, wanted: str) -> str:
     if any(file.match(pattern) for pattern in _PICKLES):
         return (
             f"nothing is unpickled here: convert it with safetensors.torch.save_file(torch.load({file.name!r},"
-            f" weights_only=True), {WEIGHTS!r}), write {CONFIG} beside it, and name the folder of both"
+            f" weights_only=True), {WEIGHTS!r}), write {CONFIG} beside it, and name the folder of both;"
+            f" a model of chemprop with python -m graphscore export chemprop {file.name} --out FOLDER"
         )
     if file.name == CONFIG or file.suffix == ".safetensors":
         return f"{wanted}: name {file.parent}"
