@@ -173,10 +173,15 @@ def test_only_export_knows_torch() -> None:
     assert all(name.startswith("export._") for name in users)
 
 
-def test_only_tables_know_pyarrow() -> None:
+def test_only_tables_and_conversion_know_pyarrow() -> None:
     """The library names its types, for type checkers alone."""
     users = {name for name, path in modules().items() if any(used.startswith("pyarrow") for used in imports(path))}
-    assert {name for name in users if not name.startswith("_tables.")} == {"_library"}
+    assert {name for name in users if not name.startswith(("_tables.", "convert._"))} == {"_library"}
+
+
+def test_only_conversion_knows_rdkit() -> None:
+    users = {name for name, path in modules().items() if any(used.startswith("rdkit") for used in imports(path))}
+    assert users == {f"convert.{name}" for name in ("_features", "_molecules", "_run")}
 
 
 def test_generated_code_is_current(tmp_path: Path) -> None:
