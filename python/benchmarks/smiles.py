@@ -30,8 +30,13 @@ def library() -> list[str]:
     nci = Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi"
     found += [line.split()[0] for line in nci.read_text(encoding="ascii").splitlines()]
     with rdBase.BlockLogs():
-        molecules = [(smiles, Chem.MolFromSmiles(smiles)) for smiles in found]
-    return [smiles for smiles, one in molecules if one and SMALLEST <= one.GetNumAtoms() <= LARGEST]
+        return [smiles for smiles in found if SMALLEST <= atoms(smiles) <= LARGEST]
+
+
+def atoms(smiles: str) -> int:
+    """Return the atoms of a molecule, 0 where RDKit does not parse it."""
+    molecule: Chem.Mol | None = Chem.MolFromSmiles(smiles)
+    return 0 if molecule is None else int(molecule.GetNumAtoms())
 
 
 def seconds(smiles: list[str], processes: int) -> float:

@@ -41,7 +41,7 @@ def molecules() -> list[str]:
     with DRUGS.open(encoding="utf-8") as file:
         found = [row["smiles"] for row in csv.DictReader(file)]
     lines = (Path(RDConfig.RDDataDir) / "NCI" / "first_5K.smi").read_text(encoding="ascii").splitlines()
-    found += [smiles for line in lines[::EVERY] if Chem.MolFromSmiles(smiles := line.split()[0])]
+    found += [smiles for line in lines[::EVERY] if Chem.MolFromSmiles(smiles := line.split()[0]) is not None]
     return list(dict.fromkeys([*found, *ODD]))
 
 

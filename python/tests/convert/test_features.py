@@ -55,7 +55,6 @@ def test_what_is_not_asked_of_unmarked_smiles_is_none() -> None:
         if isinstance(molecule, Reject):
             continue
         atoms, bonds = list(molecule.GetAtoms()), list(molecule.GetBonds())
-        assert [key[3] for key in map(tuple, _chemprop_atom_keys(atoms, "@"))] == [a.GetChiralTag() for a in atoms]
         assert list(_chemprop_atom_keys(atoms, smiles)) == list(_chemprop_atom_keys(atoms, "@")), smiles
         assert list(_chemprop_bond_keys(bonds, smiles)) == list(_chemprop_bond_keys(bonds, "/")), smiles
 
@@ -73,7 +72,9 @@ def test_molecules_are_those_of_the_example(tmp_path: Path) -> None:
 
 def test_one_atom_has_no_edges() -> None:
     row = converted(featurizer("chemprop-v2"), "C")
-    assert (row["edge_index"], row["edge_attr"], row["num_nodes"]) == ([[], []], [], 1)
+    assert row["edge_index"] == [[], []]
+    assert row["edge_attr"] == []
+    assert len(row["node_feat"]) == 1
 
 
 def test_a_table_of_rows_that_has_grown_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:

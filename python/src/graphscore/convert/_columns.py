@@ -64,7 +64,7 @@ def named(path: str, columns: Sequence[str], flag: str, name: str) -> str:
     return column
 
 
-def unique(path: str, columns: Sequence[str]) -> None:
+def refuse_twice(path: str, columns: Sequence[str]) -> None:
     """Refuse a table in which two columns have one name."""
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
@@ -77,6 +77,6 @@ def listed(columns: Sequence[str]) -> str:
     return shown + (f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else "")
 
 
-def carried(path: str, columns: Sequence[str], settings: Settings) -> list[str]:
+def carried_columns(path: str, columns: Sequence[str], settings: Settings) -> list[str]:
     """Return the columns that are copied."""
     return [named(path, columns, "--carry", name) for name in settings.carry]

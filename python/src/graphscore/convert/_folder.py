@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from graphscore.convert import _part
 from graphscore.convert._error import CANNOT_CREATE, LOCKED, REFUSED, ConvertError
+from graphscore.convert._part import TEMPORARY, Ledger, part_name, read_ledger, rejects_of, sync_folder
 from graphscore.convert._settings import Chunk
 
 _SUCCESS: Final = "_SUCCESS"
@@ -53,14 +53,14 @@ class Folder(AbstractContextManager["Folder"]):
     def __exit__(self, *_: object) -> None:
         self._lock.close()
 
-    def _found(self) -> dict[str, _part.Ledger]:
+    def _found(self) -> dict[str, Ledger]:
         """Return the parts that match the settings, by name."""
         found = {}
         for place in sorted(self.path.iterdir()):
             if place.name.startswith(("_", ".")):
                 continue
-            ledger = _part.ledger(place) if place.suffix == ".parquet" else None
-            if ledger is None or place.name != _part.name(ledger.file, ledger.number):
+            ledger = read_ledger(place) if place.suffix == ".parquet" else None
+            if ledger is None or place.name != part_name(ledger.file, ledger.number):
                 raise ConvertError(REFUSED, f"{place} is not of a conversion; convert into a folder of its own")
             difference = self._difference(ledger)
             if not difference:
@@ -75,7 +75,7 @@ class Folder(AbstractContextManager["Folder"]):
     def _choices(self) -> str:
         return "name another --out, or add --redo to make such parts anew"
 
-    def _difference(self, ledger: _part.Ledger) -> str:
+    def _difference(self, ledger: Ledger) -> str:
         settings = self._settings.get(ledger.file)
         if settings is None:
             return f"a part of {ledger.file}, which is not among the inputs"
@@ -85,13 +85,13 @@ class Folder(AbstractContextManager["Folder"]):
                 return f"made with {key} {_shown(made)}, and this conversion has {_shown(asked)}"
         return ""
 
-    def done(self, chunk: Chunk) -> _part.Ledger | None:
+    def done(self, chunk: Chunk) -> Ledger | None:
         """Return the ledger of a chunk's part; None where it must be made.
 
         Raises:
             ConvertError: there is a part of other rows, and `redo` is not set.
         """
-        part = _part.name(chunk.file, chunk.number)
+        part = part_name(chunk.file, chunk.number)
         ledger = self._parts.pop(part, None)
         if ledger is None or ledger.content == chunk.content:
             return ledger
@@ -109,9 +109,9 @@ class Folder(AbstractContextManager["Folder"]):
         self._begun = True
         try:
             (self.path / _SUCCESS).unlink(missing_ok=True)
-            shutil.rmtree(self.path / _part.TEMPORARY, ignore_errors=True)
-            (self.path / _part.TEMPORARY).mkdir()
-            _part.sync_folder(self.path)
+            shutil.rmtree(self.path / TEMPORARY, ignore_errors=True)
+            (self.path / TEMPORARY).mkdir()
+            sync_folder(self.path)
         except OSError as error:
             raise ConvertError(CANNOT_CREATE, f"--out {self.path}: {error.strerror}") from None
 
@@ -124,9 +124,9 @@ class Folder(AbstractContextManager["Folder"]):
                 )
             self._remove(part)
         try:
-            shutil.rmtree(self.path / _part.TEMPORARY, ignore_errors=True)
+            shutil.rmtree(self.path / TEMPORARY, ignore_errors=True)
             (self.path / _SUCCESS).touch()
-            _part.sync_folder(self.path)
+            sync_folder(self.path)
         except OSError as error:
             raise ConvertError(CANNOT_CREATE, f"--out {self.path}: {error.strerror}") from None
 
@@ -134,7 +134,7 @@ class Folder(AbstractContextManager["Folder"]):
         self.begin()
         try:
             (self.path / part).unlink(missing_ok=True)
-            _part.rejects_of(self.path, part).unlink(missing_ok=True)
+            rejects_of(self.path, part).unlink(missing_ok=True)
         except OSError as error:
             raise ConvertError(CANNOT_CREATE, f"{self.path / part}: {error.strerror}") from None
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphscore.convert import _columns
 from graphscore.convert._bytes import digest
+from graphscore.convert._columns import carried_columns, id_column, refuse_twice, smiles_column
 from graphscore.convert._error import INPUT_OUTPUT, NO_INPUT, ConvertError
 from graphscore.convert._settings import Chunk, Reject, Settings
 
@@ -28,15 +28,15 @@ class ParquetSource:
         except (OSError, pa.ArrowException) as error:
             raise ConvertError(NO_INPUT, f"{path} cannot be read: {error}") from None
         columns = schema.names
-        _columns.unique(str(path), columns)
+        refuse_twice(str(path), columns)
         texts = [field.name for field in schema if _is_text(field.type)]
-        smiles = _columns.smiles_column(str(path), columns, texts, settings)
-        named = _columns.id_column(str(path), columns, smiles, settings)
+        smiles = smiles_column(str(path), columns, texts, settings)
+        named = id_column(str(path), columns, smiles, settings)
         for name, fits, what in ((smiles, _is_text, "text"), (named, _is_id, "text or integers")):
             if name is not None and not fits(schema.field(name).type):
                 raise ConvertError(NO_INPUT, f"{path}: column {name!r} is {schema.field(name).type}, not {what}")
         self.columns: dict[str, str | None] = {"smiles": smiles, "id": named}
-        self._carry = _columns.carried(str(path), columns, settings)
+        self._carry = carried_columns(str(path), columns, settings)
         self._read = list(dict.fromkeys([smiles, *([named] if named else []), *self._carry]))
         self._at = 0
 

@@ -41,13 +41,13 @@ class Ledger:
         return json.dumps({"format": "convert/1", **asdict(self)}, sort_keys=True)
 
 
-def name(file: str, number: int) -> str:
+def part_name(file: str, number: int) -> str:
     """Return the name of a part; graphscore does not read files that begin with `_` or `.`."""
     shown = {"_": "%5F", ".": "%2E"}.get(file[0], file[0]) + file[1:]
     return f"{shown}.{number:06d}.parquet"
 
 
-def ledger(path: Path) -> Ledger | None:
+def read_ledger(path: Path) -> Ledger | None:
     """Return the ledger of a part; None where the file is no part of a conversion."""
     try:
         kept = (pq.read_metadata(path).metadata or {}).get(KEY)
@@ -62,7 +62,7 @@ def ledger(path: Path) -> Ledger | None:
         return None
 
 
-def write(
+def write_part(
     out: Path,
     chunk: Chunk,
     settings: Mapping[str, Any],
@@ -78,7 +78,7 @@ def write(
         fill: converts the chunk, calls its second argument with each row group, and returns what it rejected.
         columns: the schema of a part.
     """
-    part = name(chunk.file, chunk.number)
+    part = part_name(chunk.file, chunk.number)
     place = out / TEMPORARY / f"{part}.{os.getpid()}.tmp"
     try:
         with place.open("wb") as file:

@@ -15,12 +15,14 @@ from typing import Any
 
 import rdkit
 
-from graphscore.convert import _inputs, _part, _work
 from graphscore.convert._error import MEMORY, ConvertError
 from graphscore.convert._folder import Folder
 from graphscore.convert._ids import Ids
+from graphscore.convert._inputs import Source, open_all
+from graphscore.convert._part import Ledger
 from graphscore.convert._progress import Progress
 from graphscore.convert._settings import Chunk, Settings
+from graphscore.convert._work import Worker, convert, start
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Totals:
     repeated: int = 0
     all_ids: bool = True
 
-    def add(self, ledger: _part.Ledger) -> None:
+    def add(self, ledger: Ledger) -> None:
         """Add a part."""
         self.rows += ledger.rows
         self.converted += ledger.converted
@@ -52,7 +54,7 @@ def run(paths: list[Path], out: Path, settings: Settings, *, processes: int, red
     Raises:
         ConvertError: it cannot begin or go on; the parts that were made stay, and the same call goes on from them.
     """
-    sources = _inputs.open_all(paths, settings)
+    sources = open_all(paths, settings)
     recorded = {source.name: _recorded(source, settings) for source in sources}
     with Folder(out, recorded, redo=redo) as folder, _pool(out, settings, processes) as submit:
         progress = Progress(sys.stderr, len(sources))
@@ -64,7 +66,7 @@ def run(paths: list[Path], out: Path, settings: Settings, *, processes: int, red
     return totals
 
 
-def _recorded(source: _inputs.Source, settings: Settings) -> dict[str, Any]:
+def _recorded(source: Source, settings: Settings) -> dict[str, Any]:
     """Return what the ledger of a part keeps: all that its bytes follow from, beside the rows."""
     return {
         "features": settings.features,
@@ -77,17 +79,17 @@ def _recorded(source: _inputs.Source, settings: Settings) -> dict[str, Any]:
     }
 
 
-_Submit = Callable[[Chunk, Mapping[str, Any]], "Future[_part.Ledger]"]
+_Submit = Callable[[Chunk, Mapping[str, Any]], "Future[Ledger]"]
 
 
 @contextmanager
 def _pool(out: Path, settings: Settings, processes: int) -> Iterator[_Submit]:
     """Yield a function that has a chunk converted, by this process where there is to be only one."""
     if processes == 1:
-        worker = _work.Worker(out, settings.features, settings.max_atoms)
+        worker = Worker(out, settings.features, settings.max_atoms)
 
-        def here(chunk: Chunk, recorded: Mapping[str, Any]) -> Future[_part.Ledger]:
-            done: Future[_part.Ledger] = Future()
+        def here(chunk: Chunk, recorded: Mapping[str, Any]) -> Future[Ledger]:
+            done: Future[Ledger] = Future()
             done.set_result(worker.convert(chunk, recorded))
             return done
 
@@ -96,11 +98,11 @@ def _pool(out: Path, settings: Settings, processes: int) -> Iterator[_Submit]:
     executor = ProcessPoolExecutor(
         processes,
         multiprocessing.get_context("spawn"),
-        initializer=_work.start,
+        initializer=start,
         initargs=(out, settings.features, settings.max_atoms),
     )
     try:
-        yield lambda chunk, recorded: executor.submit(_work.convert, chunk, recorded)
+        yield lambda chunk, recorded: executor.submit(convert, chunk, recorded)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -121,11 +123,11 @@ class _Conversion:
         self._submit = submit
         self._ahead = ahead
         self._progress = progress
-        self._waiting: deque[tuple[Chunk, Future[_part.Ledger]]] = deque()
+        self._waiting: deque[tuple[Chunk, Future[Ledger]]] = deque()
         self._totals = Totals()
         self._ids = Ids()
 
-    def run(self, sources: list[_inputs.Source]) -> Totals:
+    def run(self, sources: list[Source]) -> Totals:
         for finished, source in enumerate(sources):
             for chunk in source.chunks():
                 self._ids.add(chunk.ids)

@@ -9,8 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from graphscore.convert import _columns
 from graphscore.convert._bytes import Bytes, digest
+from graphscore.convert._columns import carried_columns, id_column, refuse_twice, smiles_column
 from graphscore.convert._error import NO_INPUT, USAGE, ConvertError
 from graphscore.convert._lines import Line, Record, decoded, lines, separated, smi
 from graphscore.convert._molecules import is_molecule
@@ -41,8 +41,8 @@ class TextSource:
             if delimiter:
                 self._header = self._read_header(first)
                 smiles = self._smiles(records)
-                named = _columns.id_column(str(path), self._header, smiles, settings)
-                carry = _columns.carried(str(path), self._header, settings)
+                named = id_column(str(path), self._header, smiles, settings)
+                carry = carried_columns(str(path), self._header, settings)
             else:
                 self._header = [*_SMI]
                 self._has_header = bool(first.fields) and first.fields[0].lower() in {"smiles", "canonical_smiles"}
@@ -84,20 +84,20 @@ class TextSource:
             raise ConvertError(NO_INPUT, f"{self._path}: line {first.line}, the header: {first.problem}")
         if any("\0" in name for name in first.fields):
             raise ConvertError(NO_INPUT, f"{self._path} is no text file")
-        _columns.unique(str(self._path), first.fields)
+        refuse_twice(str(self._path), first.fields)
         return first.fields
 
     def _smiles(self, records: Iterator[Record]) -> str:
         """Return the column of the SMILES, by its name or because it is the only one that is not numbers."""
         try:
-            return _columns.smiles_column(str(self._path), self._header, None, self._settings)
+            return smiles_column(str(self._path), self._header, None, self._settings)
         except LookupError:
             pass
         rows = [record.fields for record in islice(records, _LOOKED_AT) if len(record.fields) == len(self._header)]
         texts = [name for at, name in enumerate(self._header) if not all(_is_number(row[at]) for row in rows)]
         if len(self._header) == 1:
             texts = self._header
-        column = _columns.smiles_column(str(self._path), self._header, texts, self._settings)
+        column = smiles_column(str(self._path), self._header, texts, self._settings)
         if any(map(is_molecule, self._header)):
             raise ConvertError(
                 NO_INPUT,

@@ -12,10 +12,11 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from graphscore.convert import _part, _table
 from graphscore.convert._features import featurizer
 from graphscore.convert._molecules import Parser
+from graphscore.convert._part import BLOCK_ATOMS, Ledger, write_part
 from graphscore.convert._settings import Chunk, Reject
+from graphscore.convert._table import schema, table
 
 
 class Worker:
@@ -26,10 +27,10 @@ class Worker:
         self._parser = Parser(max_atoms)
         self._features = featurizer(features)
 
-    def convert(self, chunk: Chunk, settings: Mapping[str, Any]) -> _part.Ledger:
+    def convert(self, chunk: Chunk, settings: Mapping[str, Any]) -> Ledger:
         """Write a chunk's part, with the settings in its ledger, which is returned."""
-        columns = _table.schema(self._features.pairs, None if chunk.carried is None else chunk.carried.schema)
-        return _part.write(self._out, chunk, settings, self._fill, columns)
+        columns = schema(self._features.pairs, None if chunk.carried is None else chunk.carried.schema)
+        return write_part(self._out, chunk, settings, self._fill, columns)
 
     def _fill(self, chunk: Chunk, write: Callable[[pa.Table], None]) -> list[Reject]:
         rejects, kept = [], []
@@ -40,7 +41,7 @@ class Worker:
                 continue
             self._features.add(molecule, smiles or "")
             kept.append(place)
-            if self._features.atoms >= _part.BLOCK_ATOMS:
+            if self._features.atoms >= BLOCK_ATOMS:
                 write(self._block(chunk, kept))
                 kept = []
         if kept:
@@ -50,7 +51,7 @@ class Worker:
     def _block(self, chunk: Chunk, kept: list[int]) -> pa.Table:
         carried = None if chunk.carried is None else chunk.carried.take(pa.array(kept, pa.int64()))
         ids = [chunk.ids[place] for place in kept]
-        return _table.table(self._features.take(), ids, self._features.pairs, carried)
+        return table(self._features.take(), ids, self._features.pairs, carried)
 
 
 _started: Final[list[Worker]] = []  # that of this process
@@ -67,7 +68,7 @@ def start(out: Path, features: str, max_atoms: int) -> None:
     _started.append(Worker(out, features, max_atoms))
 
 
-def convert(chunk: Chunk, settings: Mapping[str, Any]) -> _part.Ledger:
+def convert(chunk: Chunk, settings: Mapping[str, Any]) -> Ledger:
     """Convert a chunk in this process of the pool."""
     return _started[0].convert(chunk, settings)
 
