@@ -26,12 +26,12 @@ func TestAssumed(t *testing.T) {
 	t.Parallel()
 	gcn := TraitsOf(ProtocolGCN)
 	one := &graph.Model{Name: "m", Digest: "sha256:1", InFeatures: 3, Outputs: []string{"charge"}, Engine: "numpy"}
-	weights := graph.Inputs{Weights: true}
+	weights, none := graph.Inputs{Weights: true}, "the protocol carries scores alone"
 	for name, c := range map[string]struct{ got, want *graph.Model }{
-		"nothing is known":   {gcn.Assumed("", nil), &graph.Model{Outputs: []string{"score"}, Inputs: weights}},
-		"a version":          {gcn.Assumed("v7", nil), &graph.Model{Digest: "v7", Outputs: []string{"score"}, Inputs: weights}},
-		"a model":            {gcn.Assumed("", one), &graph.Model{Name: "m", Digest: "sha256:1", Outputs: []string{"score"}, Inputs: weights}},
-		"both":               {gcn.Assumed("v7", one), &graph.Model{Name: "m", Digest: "v7", Outputs: []string{"score"}, Inputs: weights}},
+		"nothing is known":   {gcn.Assumed("", nil), &graph.Model{Outputs: []string{"score"}, Inputs: weights, NoSteps: none}},
+		"a version":          {gcn.Assumed("v7", nil), &graph.Model{Digest: "v7", Outputs: []string{"score"}, Inputs: weights, NoSteps: none}},
+		"a model":            {gcn.Assumed("", one), &graph.Model{Name: "m", Digest: "sha256:1", Outputs: []string{"score"}, Inputs: weights, NoSteps: none}},
+		"both":               {gcn.Assumed("v7", one), &graph.Model{Name: "m", Digest: "v7", Outputs: []string{"score"}, Inputs: weights, NoSteps: none}},
 		"it does not change": {one, &graph.Model{Name: "m", Digest: "sha256:1", InFeatures: 3, Outputs: []string{"charge"}, Engine: "numpy"}},
 	} {
 		if d := cmp.Diff(c.want, c.got); d != "" {
