@@ -50,7 +50,7 @@ func arrowSchema(c *Contents) (string, error) {
 		if i == 0 {
 			kind = c.GraphIDs
 		}
-		var t arrow.DataType = arrow.PrimitiveTypes.Int64
+		t := arrow.PrimitiveTypes.Int64
 		if kind == graph.String {
 			t = arrow.BinaryTypes.String
 		}
