@@ -37,7 +37,8 @@ func TestReadModelOfSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &graph.Model{
-		Name: "bonds", InFeatures: 9, Level: graph.EdgeLevel, Inputs: graph.Inputs{EdgeWidth: 3, EdgeTypes: 4},
+		NoSteps: "it has 2 files of weights, each with its own values of a step; take a folder with one of them",
+		Name:    "bonds", InFeatures: 9, Level: graph.EdgeLevel, Inputs: graph.Inputs{EdgeWidth: 3, EdgeTypes: 4},
 		Outputs: []string{"a", "b", "a_std", "b_std"},
 		// Worked out in Python, by the formula of the workers.
 		Digest: "sha256:0d900467125d917d6a31f3628bc15bca1f6345c5e4521eb868d8ce6519f2e7d6",
@@ -83,5 +84,18 @@ func TestReadModelOfStepsFails(t *testing.T) {
 				t.Errorf("%v does not say %q", err, tc.want)
 			}
 		})
+	}
+}
+
+// Of one file of weights, the names of the steps are known; what they are, workers say.
+func TestNamesOfSteps(t *testing.T) {
+	t.Parallel()
+	config := strings.NewReplacer(`, "two.safetensors"`, "", `"std": true`, `"std": false`).Replace(stepsConfig)
+	h, err := parseConfig([]byte(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]graph.Step{{Name: "h"}}, h.model.Steps); d != "" || h.model.NoSteps != "" {
+		t.Errorf("%s %q", d, h.model.NoSteps)
 	}
 }
