@@ -147,8 +147,8 @@ func TestScores(t *testing.T) {
 	}})
 	r := compare(t, Config{Old: old, New: new, Tolerance: 0.5})
 	want := &Report{
-		Old: Side{Path: old, Parts: 1, Graphs: 3, Nodes: 5, Models: []string{"m"}, Foreign: []string{}},
-		New: Side{Path: new, Parts: 1, Graphs: 3, Nodes: 5, Models: []string{"m"}, Foreign: []string{}}, Tolerance: 0.5,
+		Old: Side{Path: old, Parts: 1, Graphs: 3, Nodes: 5, Models: []string{"m"}, Embeddings: []string{}, Foreign: []string{}},
+		New: Side{Path: new, Parts: 1, Graphs: 3, Nodes: 5, Models: []string{"m"}, Embeddings: []string{}, Foreign: []string{}}, Tolerance: 0.5,
 		Graphs: Fates{Equal: 1, Changed: 2}, Nodes: Fates{Equal: 3, Changed: 1, Missing: 1, New: 1},
 		MissingGraphs: []string{}, NewGraphs: []string{},
 		MissingNodes: []NodeRef{{"p", "n2"}}, NewNodes: []NodeRef{{"p", "n4"}},
