@@ -22,7 +22,7 @@ option   = $(if $(call given,$2), $1 $(call quoted,$(call given,$2)))
 ends     = @$1 || { code=$$?; printf 'make %s: ended with %s, which make turns into 2; for the code itself: %s\n' $@ $$code $(call quoted,$1) >&2; exit $$code; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-faults test-data test-pyg test-admet admet docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
+.PHONY: help build run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-slurm test-faults test-data test-pyg test-admet admet docs-check house race lint fmt proto proto-check verify bench bench-full serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -105,6 +105,9 @@ test-browser: ## open reports in a real Chromium (needs chromium; pictures in .c
 
 test-deploy: build ## try jobs/deploy with the real cron, systemd, logrotate and promtool (needs root)
 	go test -tags deploy -count=1 ./jobs/deploy
+
+test-slurm: build ## try submit on a real Slurm of two nodes, started for it (needs root, Debian's slurmctld, slurmd, slurm-client, munge)
+	go test -tags slurm -count=1 ./cmd/internal/cluster
 
 test-faults: bin/graphscore ## fail each system call on an output, and kill there (needs ptrace, linux/amd64)
 	@rm -f .cache/faults.txt

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -185,7 +186,7 @@ func values(flag *pflag.Flag) []string {
 	var given []string
 	switch value := flag.Value.(type) {
 	case pflag.SliceValue:
-		given = value.GetSlice()
+		given = slices.Clone(value.GetSlice()) // which is the flag itself
 	default:
 		given = []string{strings.Trim(flag.Value.String(), "[]")}
 	}
