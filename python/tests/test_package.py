@@ -47,6 +47,7 @@ def imports(path: Path) -> set[str]:
 
 FLOORS = (
     ("_version", "_arrays", "_malloc", "_sparse", "_proto"),
+    ("_sums",),
     ("_batch", "_config", "_products", "_rows", "_segments"),
     ("_activations", "_graphs", "_header"),
     ("_tensors",),
@@ -94,11 +95,13 @@ FLOORS = (
     ("convert._run",),
     ("convert",),
     ("_converting",),
-    ("export._error", "export._values"),
+    ("export._error", "export._exported", "export._values"),
     ("export._folder", "export._states", "export._steps"),
     ("export._mapper", "export._patches"),
     ("export._shapes",),
     ("export._arithmetic",),
+    ("export._reductions",),
+    ("export._products",),
     ("export._convolutions", "export._elementwise"),
     ("export._functions",),
     ("export._modules", "export._trace"),
