@@ -35,10 +35,12 @@ def test_programs_print_what_they_are_said_to() -> None:
 
 
 def test_every_flag_and_variable_is_described() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "graphscore", "serve", "--help"], capture_output=True, text=True, check=True
-    )
-    flags = set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
+    flags: set[str] = set()
+    for command in (["serve"], ["convert", "smiles"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "graphscore", *command, "--help"], capture_output=True, text=True, check=True
+        )
+        flags |= set(re.findall(r"--[a-z-]+", done.stdout)) - {"--help"}
     assert flags == set(re.findall(r"(?m)^\| `(--[a-z-]+)", README))
     source = Path(__file__).parent.parent / "src" / "graphscore"
     for path in source.rglob("*.py"):
