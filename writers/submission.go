@@ -4,6 +4,8 @@ import (
 	"errors"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -55,6 +57,28 @@ func (s *Submissions) Unfinished() (*record.Submission, error) {
 		return nil, err
 	}
 	return newest, nil
+}
+
+// submissionsKept is how many submissions stay, with their scripts and logs.
+const submissionsKept = 20
+
+// RemoveOld removes all but the last submissions, the oldest first.
+func (s *Submissions) RemoveOld() error {
+	files, err := record.ListSubmissions(s.folder.Path("."))
+	if err != nil {
+		return err
+	}
+	for _, file := range slices.Backward(files[min(len(files), submissionsKept-1):]) {
+		name := record.Dir + "/" + filepath.Base(file)
+		folder := strings.TrimSuffix(name, path.Ext(name))
+		if err := s.folder.Root().RemoveAll(folder); err != nil {
+			return &atomic.IOError{Op: "removing", Path: s.folder.Path(folder), Err: err}
+		}
+		if err := s.folder.RemoveLater(name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Dir makes the folder of a submission's plan, scripts and logs, and returns its path.

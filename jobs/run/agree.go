@@ -114,6 +114,9 @@ func (c *Contract) Plan() writers.Plan {
 	if c.in.Task != nil || c.in.Finish { // they replace no part
 		w.Rescore, w.Retry = false, nil
 	}
+	if c.in.fixed != nil && w.OnOrphan == writers.PruneOrphans { // the plan does not know what input came after it
+		w.OnOrphan = writers.KeepOrphans
+	}
 	if c.in.whole != nil {
 		w.Beside = c.beside(w.Specs)
 	}

@@ -70,37 +70,6 @@ func (o *output) WriteScript(name string, content []byte) (string, error) {
 	return o.Submissions.WriteScript(o.id, name, content)
 }
 
-// fix plans the job and writes the plan into a file. It returns what scores.
-func fix(ctx context.Context, cfg run.Config, file string) (run.Served, error) {
-	in, err := run.Prepare(ctx, cfg)
-	if err == nil {
-		err = in.Missing()
-	}
-	if err != nil {
-		return run.Served{}, err
-	}
-	served, err := run.Describe(ctx, cfg)
-	if err != nil {
-		return served, err
-	}
-	width, err := in.Fit(ctx, served, 0)
-	if err != nil {
-		return served, err
-	}
-	contract, found, err := in.Compare(ctx, served, width)
-	if err == nil {
-		err = found.Refusal()
-	}
-	if err != nil {
-		return served, err
-	}
-	plan, err := contract.PlanFile()
-	if err != nil {
-		return served, err
-	}
-	return served, plan.Write(file)
-}
-
 // sameJob reports whether a submission that has not ended is one of the same job, engine and number of shards.
 func sameJob(rec *record.Submission, cfg Config) bool {
 	return rec.Job == cfg.jobPath() && rec.Engine == cfg.EngineName && rec.Shards == cfg.Shards && rec.Name == cfg.Run.Job.Name &&

@@ -49,12 +49,22 @@ func (e *CommandError) Error() string {
 	return display.Harmless(fmt.Sprintf("%s failed: %s", e.Command, e.Said))
 }
 
-// EndsWith is its exit code: what the engine refuses is for the user to change, else there is no engine.
+// EndsWith is its exit code: what sbatch refuses is for the user to change, else there is no engine.
 func (e *CommandError) EndsWith() int {
-	if e.Missing || e.Silent {
+	if e.Missing || e.Silent || !strings.HasPrefix(e.Command, "sbatch ") || unreachable(e.Said) {
 		return exit.NoScorer
 	}
 	return exit.Config
+}
+
+// unreachable reports whether a command of Slurm says that its controller did not answer.
+func unreachable(said string) bool {
+	for _, sign := range []string{"contact slurm controller", "Socket timed out", "Zero Bytes were transmitted", "Connection refused", "communication", "temporarily", "not responding"} {
+		if strings.Contains(said, sign) {
+			return true
+		}
+	}
+	return false
 }
 
 // defaultPatience is much longer than a busy controller takes.
@@ -69,6 +79,7 @@ func (s *Slurm) command(ctx context.Context, name string, args ...string) (strin
 	defer cancel()
 	cmd := exec.CommandContext(patient, name, args...)
 	cmd.WaitDelay = killedAfter
+	apart(cmd)
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()

@@ -3,6 +3,7 @@ package submit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -36,8 +37,9 @@ type Submission struct {
 	Command Command
 	// Rounds is how many times shards are submitted again.
 	Rounds int
-	// Every is how long it waits between two looks.
-	Every time.Duration
+	// Every is how long it waits between two looks, Pause before the first round that submits again; each later round waits
+	// twice as long.
+	Every, Pause time.Duration
 	// Record is that of the submission, of one that died where this continues it.
 	Record *record.Submission
 	// Seen is called after each look. It may be nil.
@@ -77,6 +79,11 @@ func (s *Submission) Execute(ctx context.Context) error {
 		if len(again) == 0 || len(s.Record.Rounds) > s.Rounds {
 			return nil
 		}
+		if n := len(s.Record.Rounds); n > 0 {
+			if err := s.wait(ctx, s.Pause<<(n-1)); err != nil { // what is of the moment passes
+				return err
+			}
+		}
 		if err := s.begin(ctx, again); err != nil {
 			return err
 		}
@@ -112,17 +119,11 @@ func (s *Submission) arrays(ctx context.Context, shards []int) ([]record.Array, 
 	return arrays, nil
 }
 
-// begin writes the scripts of a round for the shards and hands them over.
+// begin hands the shards over as a round.
 func (s *Submission) begin(ctx context.Context, shards []int) error {
 	arrays, err := s.arrays(ctx, shards)
 	if err != nil {
 		return err
-	}
-	for i := range arrays {
-		a := &arrays[i]
-		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, *a)); err != nil {
-			return err
-		}
 	}
 	s.Record.Rounds = append(s.Record.Rounds, record.Round{Arrays: arrays})
 	if err := s.Work.Save(s.Record); err != nil {
@@ -135,26 +136,80 @@ func (s *Submission) begin(ctx context.Context, shards []int) error {
 func (s *Submission) last() *record.Round { return &s.Record.Rounds[len(s.Record.Rounds)-1] }
 
 // hand submits the arrays of the last round that the engine does not have. One whose answer was lost is found by its
-// name: nothing is submitted twice.
+// name: nothing is submitted twice. A script is written with the options of now. An engine that does not answer is asked
+// again for a while.
 func (s *Submission) hand(ctx context.Context) error {
 	for i := range s.last().Arrays {
 		a := &s.last().Arrays[i]
-		if a.ID != "" {
-			continue
-		}
-		id, err := s.Engine.Find(ctx, a.Name)
-		if err == nil && id == "" {
-			id, err = s.Engine.Submit(ctx, a.Script)
-		}
-		if err != nil {
-			return err
-		}
-		a.ID = id
-		if err := s.Work.Save(s.Record); err != nil {
-			return err
+		for failed := 0; a.ID == ""; failed++ {
+			err := s.handOne(ctx, a)
+			if err == nil {
+				break
+			}
+			if MayPass(endsWith(err)) && ctx.Err() == nil && failed < failedLooks {
+				err = s.wait(ctx, s.Every)
+			}
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// endsWith is the exit code of an error of an engine.
+func endsWith(err error) int {
+	var failed *CommandError
+	if errors.As(err, &failed) && !failed.Missing {
+		return failed.EndsWith()
+	}
+	return exit.Config
+}
+
+// handOne submits an array. Once sbatch has begun it is waited for, also when ctx ends: its answer is the id.
+func (s *Submission) handOne(ctx context.Context, a *record.Array) error {
+	id, err := s.Engine.Find(ctx, a.Name)
+	if err == nil && id == "" {
+		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, *a)); err == nil {
+			id, err = s.Engine.Submit(context.WithoutCancel(ctx), a.Script)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	a.ID = id
+	return s.Work.Save(s.Record)
+}
+
+// wait waits, or returns the end of ctx.
+func (s *Submission) wait(ctx context.Context, pause time.Duration) error {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// find returns the ids of the arrays of the last round, those of which the answer was lost included.
+func (s *Submission) find(ctx context.Context) (ids []string, err error) {
+	if len(s.Record.Rounds) == 0 {
+		return nil, nil
+	}
+	for i := range s.last().Arrays {
+		a := &s.last().Arrays[i]
+		if a.ID == "" {
+			if a.ID, err = s.Engine.Find(ctx, a.Name); err != nil {
+				return nil, err
+			}
+		}
+		if a.ID != "" {
+			ids = append(ids, a.ID)
+		}
+	}
+	return ids, nil
 }
 
 // failedLooks is how many looks in a row may fail before a submission ends: the tasks go on without it.
@@ -162,8 +217,6 @@ const failedLooks = 10
 
 // follow waits until no task of the last round waits or runs, and gives up the shards that failed for good.
 func (s *Submission) follow(ctx context.Context, given map[int]record.FailedShard) error {
-	tick := time.NewTicker(s.Every)
-	defer tick.Stop()
 	ended := map[int]Task{}
 	for failed := 0; ; {
 		over, err := s.look(ctx, ended, given)
@@ -178,10 +231,8 @@ func (s *Submission) follow(ctx context.Context, given map[int]record.FailedShar
 		if over {
 			break
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := s.wait(ctx, s.Every); err != nil {
+			return err
 		}
 	}
 	return s.judge(ctx, ended, given)
@@ -297,14 +348,9 @@ func Describe(f record.FailedShard) string {
 
 // Cancel ends all arrays of the last round.
 func (s *Submission) Cancel(ctx context.Context) error {
-	if len(s.Record.Rounds) == 0 {
-		return nil
-	}
-	var ids []string
-	for _, a := range s.last().Arrays {
-		if a.ID != "" {
-			ids = append(ids, a.ID)
-		}
+	ids, err := s.find(ctx)
+	if err != nil {
+		return err
 	}
 	return s.Engine.Cancel(ctx, ids)
 }

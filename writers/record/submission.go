@@ -31,6 +31,8 @@ type Submission struct {
 	Plan    string `json:"plan"`
 	// Command is what a shard runs, without --plan and --shard.
 	Command []string `json:"command"`
+	// Line is the command line of the submission.
+	Line []string `json:"line"`
 	// Started and Finished are UTC in RFC 3339. Finished is empty in one that has not ended.
 	Started  string `json:"started"`
 	Finished string `json:"finished"`
@@ -79,7 +81,7 @@ type FailedShard struct {
 // Complete returns a copy with empty lists where a field is nil. It shares the rest with s.
 func (s *Submission) Complete() Submission {
 	full := *s
-	full.Rounds, full.Failed, full.Command = list(s.Rounds), list(s.Failed), list(s.Command)
+	full.Rounds, full.Failed, full.Command, full.Line = list(s.Rounds), list(s.Failed), list(s.Command), list(s.Line)
 	return full
 }
 

@@ -120,7 +120,7 @@ func (e *env) submission(cmd *cobra.Command, args []string, f *jobFlags, s *shar
 		return submit.Config{Run: c}, fmt.Errorf("finding the folder in which the tasks run: %w", err)
 	}
 	return submit.Config{
-		Dir: dir, Run: c, EngineName: o.engine, Shards: o.shards, Rounds: o.rounds, Every: o.every, Words: words,
+		Dir: dir, Run: c, EngineName: o.engine, Shards: o.shards, Rounds: o.rounds, Every: o.every, Pause: 2 * o.every, Words: words, Line: e.args,
 		Engine: &submit.Slurm{Options: c.Job.Submit.Slurm, AtOnce: o.atOnce},
 	}, nil
 }
