@@ -184,6 +184,27 @@ func TestSubmit(t *testing.T) {
 		}
 		s.sameAsAlone(job)
 	})
+	t.Run("the input changes while submit is dead", func(t *testing.T) {
+		s := &slurm{t, s.dir}
+		mark := filepath.Join(t.TempDir(), "mark")
+		job := newJob(t, "echo x >>"+mark+"\nsleep 3")
+		p := s.start(submit(job)...)
+		eventually(t, "the first task runs", func() bool { _, err := os.Stat(mark); return err == nil })
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		p.wait()
+		data := filepath.Join(filepath.Dir(job), "data")
+		if err := os.Rename(filepath.Join(data, "5.parquet"), filepath.Join(data, "new.parquet")); err != nil {
+			t.Fatal(err)
+		}
+		if said := s.run(75, submit(job)...); !strings.Contains(said, "at work: wait until they end, or cancel") {
+			t.Errorf("beside the tasks of another plan:\n%s", said)
+		}
+		eventually(t, "the queue is empty", func() bool { return s.queue() == "" })
+		s.run(0, submit(job)...)
+		s.sameAsAlone(job)
+	})
 	t.Run("Ctrl-C cancels the tasks", func(t *testing.T) {
 		s := &slurm{t, s.dir}
 		count := filepath.Join(t.TempDir(), "count")
