@@ -224,7 +224,7 @@ func TestExecuteContinuesAfterDeath(t *testing.T) {
 		t.Fatal("the reply was not lost")
 	}
 	expected := []string{"0+0-3", "4+0-1", "0+1"}
-	for dead := 0; dead < 20; dead++ {
+	for dead := range 20 {
 		next := *s
 		saved := clone(w.saved[len(w.saved)-1])
 		next.Record = &saved

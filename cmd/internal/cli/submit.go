@@ -53,7 +53,7 @@ func (e *env) submitCommand() *cobra.Command {
 			}
 			return e.monitor("run").watch(cmd.Context(), func(ctx context.Context, m *monitor) error {
 				m.series = series{none: f.apart(), ownOutput: f.ownOutput}
-				return e.submit(ctx, cmd, m, p, config)
+				return e.submit(ctx, m, p, config)
 			})
 		},
 	}
@@ -172,7 +172,7 @@ func (e *env) submitDry(ctx context.Context, config func() (submit.Config, error
 }
 
 // submit submits, follows and finishes.
-func (e *env) submit(ctx context.Context, cmd *cobra.Command, m *monitor, p runPrinter, config func() (submit.Config, error)) error {
+func (e *env) submit(ctx context.Context, m *monitor, p runPrinter, config func() (submit.Config, error)) error {
 	cfg, err := config()
 	if err != nil {
 		return err
@@ -192,12 +192,12 @@ func (e *env) submit(ctx context.Context, cmd *cobra.Command, m *monitor, p runP
 	for _, failed := range ended.Record.Failed {
 		e.say(slog.LevelWarn, submit.Describe(failed), "shard", failed.Shard, "exit_code", failed.ExitCode, "node", failed.Node, "log", failed.Log)
 	}
-	p.missing = func(r *run.Ended) { p.sayUnsubmitted(cmd, r) }
+	p.missing = p.sayUnsubmitted
 	return e.run(ctx, m, p, func() (run.Config, error) { return ended.Finish, nil })
 }
 
 // sayUnsubmitted says which parts do not exist, and that the same command submits just these.
-func (p runPrinter) sayUnsubmitted(cmd *cobra.Command, r *run.Ended) {
+func (p runPrinter) sayUnsubmitted(r *run.Ended) {
 	if len(r.Missing) == 0 && len(r.Tasks) == 0 {
 		return
 	}

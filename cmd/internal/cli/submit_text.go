@@ -29,7 +29,7 @@ func (p *progressOf) get() submit.Progress {
 func (e *env) showSubmit(ctx context.Context, p *progressOf, shards int, work func(context.Context) error) error {
 	return e.show(ctx, shown{
 		all: int64(shards),
-		read: func(elapsed time.Duration) (int64, string) {
+		read: func(time.Duration) (int64, string) {
 			now := p.get()
 			text := fmt.Sprintf("shards, %d running", now.Running)
 			if now.Failed > 0 {
@@ -37,7 +37,7 @@ func (e *env) showSubmit(ctx context.Context, p *progressOf, shards int, work fu
 			}
 			return int64(now.Done), text + ", " + humanize.Comma(int64(now.Rate)) + " graphs/s"
 		},
-		log: func(ctx context.Context, elapsed time.Duration) {
+		log: func(ctx context.Context, _ time.Duration) {
 			now := p.get()
 			left := "unknown"
 			if now.Rate > 0.001 {
