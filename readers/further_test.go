@@ -169,6 +169,44 @@ func TestFurtherRefused(t *testing.T) {
 	}
 }
 
+// TestWeightsNeeded: a model that needs weights takes a file without them only where they are turned off, and another model
+// takes it always.
+func TestWeightsNeeded(t *testing.T) {
+	t.Parallel()
+	off := graph.ColumnNamesOf(map[string]string{"weights": "none"})
+	needs, reads := graph.Inputs{Weights: true, NeedWeights: true}, graph.Inputs{Weights: true}
+	without, with := filepath.Join("testdata", "kinds", "bytes_float16.parquet"), filepath.Join("testdata", "further", "files", "none.arrow")
+	for name, test := range map[string]struct {
+		file    string
+		columns graph.ColumnNames
+		in      graph.Inputs
+		words   []string // of the error, nil for none
+	}{
+		"needed": {without, graph.ColumnNames{}, needs, []string{
+			without, "there is no column edge_weight for weights, it has graph_id, node_feat, edge_index, num_nodes; `columns:` in the job " +
+				"(or --column) maps other names, and `weights: none` (--column weights=none) makes every weight 1",
+		}},
+		"off":      {without, off, needs, nil},
+		"optional": {without, graph.ColumnNames{}, reads, nil},
+		"with":     {with, graph.ColumnNames{}, needs, nil},
+		"with off": {with, off, needs, nil},
+	} {
+		p := newPlan(t, readers.Config{Columns: test.columns}, test.file)
+		source, err := p.Open(t.Context(), &p.Shards[0], readers.Wanted{Width: 3, Inputs: test.in})
+		lacking := maps.Collect(p.Lacking(test.in))
+		if test.words == nil {
+			if err != nil || len(lacking) > 0 || source.Close() != nil {
+				t.Errorf("%s: %v, lacking %v", name, err, lacking)
+			}
+			continue
+		}
+		checkMessage(t, err, test.words...)
+		if why := lacking[p.Files[0]]; why == nil || why.Error() != err.Error() {
+			t.Errorf("%s: lacking says %v, opening %v", name, why, err)
+		}
+	}
+}
+
 // TestFurtherMisread: bytes that are more than numbers refuse the file where they are read, and only there.
 func TestFurtherMisread(t *testing.T) {
 	t.Parallel()

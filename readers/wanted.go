@@ -22,12 +22,16 @@ type Wanted struct {
 var further = [...]graph.InputColumn{graph.InputEdgeAttr, graph.InputEdgeType, graph.InputGraphAttr}
 
 // needed says why a file cannot be read for a model: it lacks a column that the model reads, or has one of another type.
-// It is nil where the file can be. Of the fields it needs names and types.
+// It is nil where the file can be, as one whose edge weights are turned off: all are 1. Of the fields it needs names and
+// types.
 func needed(in graph.Inputs, b *column.Binding, names graph.ColumnNames, fields func() []column.Field) error {
 	for _, r := range further {
 		if in.Need(r) && b[r] < 0 {
 			return column.Needed(names, fields(), r)
 		}
+	}
+	if r := graph.InputWeights; in.Need(r) && b[r] < 0 && !names.Off(r) {
+		return column.Needed(names, fields(), r)
 	}
 	return nil
 }

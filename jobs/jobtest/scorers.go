@@ -28,7 +28,7 @@ type Scorer struct {
 	Outputs  []string // names of the outputs, of native only
 	Digest   string   // of the model, of native only
 	Level    string   // of the model, of native only; "" is a server that knows nodes alone
-	Inputs   []string // columns that the model reads beside features, as name=width, of native only
+	Inputs   []string // columns that the model reads beside features, as name=width, name?=width where optional, of native only
 	Steps    []string // whose values can be had, as name=level=width, of native only
 	Fault    string   // "" or a case of misbehave or misbehaveGCN
 }
@@ -66,7 +66,8 @@ func (s Scorer) addInputs(m *scoringv1.GetModelResponse) error {
 		if err != nil {
 			return fmt.Errorf("the input %q is no name=width", input)
 		}
-		m.Inputs = append(m.Inputs, &scoringv1.ModelInput{Name: name, Width: uint32(width)})
+		name, optional := strings.CutSuffix(name, "?")
+		m.Inputs = append(m.Inputs, &scoringv1.ModelInput{Name: name, Width: uint32(width), Optional: optional})
 	}
 	return nil
 }

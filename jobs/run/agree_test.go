@@ -87,6 +87,8 @@ func TestFitColumns(t *testing.T) {
 		"not read":    {edges: []bool{false}, inputs: graph.Inputs{Weights: true}},
 		"none":        {edges: []bool{false, false}, inputs: graph.Inputs{GraphWidth: 2}, says: "there is no column graph_attr for graph_attr, it has graph_id"},
 		"off":         {edges: []bool{true}, inputs: graph.Inputs{EdgeTypes: 2}, columns: map[string]string{"edge_type": "none"}, says: "edge_type is none, and the model reads it"},
+		"weights":     {edges: []bool{true}, inputs: graph.Inputs{Weights: true, NeedWeights: true}, says: "there is no column edge_weight for weights, it has graph_id"},
+		"weigh one":   {edges: []bool{true}, inputs: graph.Inputs{Weights: true, NeedWeights: true}, columns: map[string]string{"weights": "none"}},
 		"edge width":  {edges: []bool{true, true}, inputs: graph.Inputs{EdgeWidth: 3}, says: "its edges have 2 features in edge_attr, the model wants 3; choose another model, or map input.columns.edge_attr (--column edge_attr=NAME)"},
 		"graph width": {edges: []bool{false, true}, inputs: graph.Inputs{GraphWidth: 3}, says: "it has 2 features in graph_attr, the model wants 3; choose another model, or map input.columns.graph_attr"},
 	} {

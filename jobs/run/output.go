@@ -60,7 +60,13 @@ func (c Config) ReadOutputPlan(ctx context.Context) (*OutputInput, error) {
 	}
 	out := &OutputInput{plan: in.Plan, reader: reader, shards: map[string][]*readers.Shard{}, lacks: map[string]string{}}
 	if f != nil {
-		for file, why := range in.Plan.Lacking(f.Settings.Inputs()) {
+		inputs := f.Settings.Inputs()
+		last, err := LastEnded(c.Job.Output.Path) // settings do not say whether weights are needed
+		if err != nil {
+			return nil, err
+		}
+		inputs.NeedWeights = last != nil && last.Model.Inputs.EdgeWeightNeeded
+		for file, why := range in.Plan.Lacking(inputs) {
 			out.lacks[file.Rel] = why.Reason
 		}
 	}

@@ -210,9 +210,11 @@ func (p *PlanFile) served() (Served, error) {
 	if err != nil {
 		return Served{}, &PlanFileError{p.path, "has a level that does not exist: make the plan again"}
 	}
+	inputs := p.Settings.Inputs()
+	inputs.NeedWeights = p.Model.Inputs.EdgeWeightNeeded
 	m := graph.Model{
 		Name: p.Model.Name, Digest: p.Model.Digest, InFeatures: p.Model.InFeatures, Outputs: p.Settings.Outputs,
-		Level: level, Inputs: p.Settings.Inputs(),
+		Level: level, Inputs: inputs,
 	}
 	return Served{Model: m, MessageBytes: p.Settings.MessageBytes}, nil
 }

@@ -14,6 +14,9 @@ func TestInputsNeed(t *testing.T) {
 		if all.Need(c) != c.Further() || !all.Read(c) {
 			t.Errorf("%s: needed %v, read %v", c, all.Need(c), all.Read(c))
 		}
+		if weighed := (graph.Inputs{Weights: true, NeedWeights: true}); weighed.Need(c) != (c == graph.InputWeights) {
+			t.Errorf("%s of a model that needs weights: needed %v", c, weighed.Need(c))
+		}
 		var none graph.Inputs
 		if none.Need(c) || none.Read(c) == (c.Further() || c == graph.InputWeights) {
 			t.Errorf("%s of a model that reads nothing: needed %v, read %v", c, none.Need(c), none.Read(c))

@@ -43,10 +43,13 @@ type Inputs struct {
 	GraphWidth int
 	// Weights: the model reads edge weights.
 	Weights bool
+	// NeedWeights: an input without edge weights is refused, unless its user turned them off, which makes each of them 1.
+	// It is false for models of graphscore/1, where they may be absent, and wherever nothing describes the model.
+	NeedWeights bool
 }
 
 // Need reports whether every input must have the column, as the model reads it. It is false for columns that inputs may
-// lack whatever the model, such as weights, and for those that all models read.
+// lack whatever the model, and for those that all models read.
 func (in Inputs) Need(c InputColumn) bool {
 	switch c {
 	case InputEdgeAttr:
@@ -55,6 +58,8 @@ func (in Inputs) Need(c InputColumn) bool {
 		return in.EdgeTypes > 0
 	case InputGraphAttr:
 		return in.GraphWidth > 0
+	case InputWeights:
+		return in.NeedWeights
 	}
 	return false
 }

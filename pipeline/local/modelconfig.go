@@ -140,7 +140,7 @@ func (i inputs) inputs() (graph.Inputs, error) {
 			return graph.Inputs{}, fmt.Errorf("inputs: %s is %d, it must be from %d to %d", width.key, width.value, width.min, width.max)
 		}
 	}
-	return graph.Inputs{EdgeWidth: i.EdgeAttr, EdgeTypes: i.EdgeType, GraphWidth: i.GraphAttr, Weights: i.EdgeWeight}, nil
+	return graph.Inputs{EdgeWidth: i.EdgeAttr, EdgeTypes: i.EdgeType, GraphWidth: i.GraphAttr, Weights: i.EdgeWeight, NeedWeights: i.EdgeWeight}, nil
 }
 
 func (h *modelConfig) checkOutputs() error {

@@ -51,6 +51,16 @@ func TestReadModelOfSteps(t *testing.T) {
 	}
 }
 
+// Edge weights that a model of steps reads are needed; those of layers may be absent.
+func TestReadModelNeedsWeights(t *testing.T) {
+	t.Parallel()
+	reads := strings.Replace(stepsConfig, `"edge_weight": false`, `"edge_weight": true`, 1)
+	m, err := ReadModel(stepsFolder(t, reads, "lin.weight", "t.0", "t.1", "scaler"))
+	if err != nil || !m.Inputs.Weights || !m.Inputs.NeedWeights {
+		t.Errorf("%+v, %v", m, err)
+	}
+}
+
 func TestReadModelOfStepsFails(t *testing.T) {
 	t.Parallel()
 	all := []string{"lin.weight", "t.0", "t.1", "scaler"}

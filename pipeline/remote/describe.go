@@ -255,7 +255,7 @@ func inputs(r *scoringv1.GetModelResponse) (graph.Inputs, error) {
 		case "graph_attr":
 			in.GraphWidth = width
 		case "edge_weight":
-			in.Weights = true
+			in.Weights, in.NeedWeights = true, !input.GetOptional()
 		default:
 			return in, fmt.Errorf("inputs names the column %q, which this version of graphscore does not know: install the one that the server has", sentence(name))
 		}

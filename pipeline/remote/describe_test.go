@@ -235,9 +235,13 @@ func TestDescribeLevelAndInputs(t *testing.T) {
 		"features alone":  {"node", takes("x", 1), graph.NodeLevel, graph.Inputs{}},
 		"edges": {
 			"edge", takes("x", 1, "edge_attr", 3, "edge_type", 4, "graph_attr", 5, "edge_weight", 1), graph.EdgeLevel,
-			graph.Inputs{EdgeWidth: 3, EdgeTypes: 4, GraphWidth: 5, Weights: true},
+			graph.Inputs{EdgeWidth: 3, EdgeTypes: 4, GraphWidth: 5, Weights: true, NeedWeights: true},
 		},
-		"graphs": {"graph", takes("x", 1, "edge_weight", 1), graph.GraphLevel, graph.Inputs{Weights: true}},
+		"graphs": {"graph", takes("x", 1, "edge_weight", 1), graph.GraphLevel, graph.Inputs{Weights: true, NeedWeights: true}},
+		"graphscore/1": {
+			"node", append(takes("x", 1), &scoringv1.ModelInput{Name: "edge_weight", Width: 1, Optional: true}), graph.NodeLevel,
+			graph.Inputs{Weights: true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

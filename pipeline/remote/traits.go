@@ -63,6 +63,8 @@ func (t Traits) Lacks(m *graph.Model) string {
 		return "types of edges (edge_type)"
 	case m.Inputs.GraphWidth > 0:
 		return "features of graphs (graph_attr)"
+	case m.Inputs.NeedWeights:
+		return "edge weights (edge_weight)"
 	}
 	return ""
 }

@@ -55,6 +55,7 @@ func TestLacks(t *testing.T) {
 		{graph.Model{Outputs: one, Inputs: graph.Inputs{EdgeWidth: 2}}, "features of edges (edge_attr)"},
 		{graph.Model{Outputs: one, Inputs: graph.Inputs{EdgeTypes: 2}}, "types of edges (edge_type)"},
 		{graph.Model{Outputs: one, Inputs: graph.Inputs{GraphWidth: 2}}, "features of graphs (graph_attr)"},
+		{graph.Model{Outputs: one, Inputs: graph.Inputs{Weights: true, NeedWeights: true}}, "edge weights (edge_weight)"},
 	} {
 		if got := gcn.Lacks(&c.model); got != c.want {
 			t.Errorf("gcn lacks %q of %+v, want %q", got, c.model, c.want)

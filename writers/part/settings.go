@@ -63,7 +63,7 @@ func (s Settings) OfModel(m *graph.Model) Settings {
 	return s
 }
 
-// Inputs are the columns that the model reads beside the features of nodes.
+// Inputs are the columns that the model reads beside the features of nodes. They do not say whether weights are needed.
 func (s Settings) Inputs() graph.Inputs {
 	return graph.Inputs{EdgeWidth: s.EdgeWidth, EdgeTypes: s.EdgeTypes, GraphWidth: s.GraphWidth, Weights: !s.Unweighted}
 }

@@ -141,6 +141,8 @@ type Inputs struct {
 	EdgeType   int  `json:"edge_type"`
 	GraphAttr  int  `json:"graph_attr"`
 	EdgeWeight bool `json:"edge_weight"`
+	// EdgeWeightNeeded: a file without edge weights is refused, unless `weights: none` makes each of them 1.
+	EdgeWeightNeeded bool `json:"edge_weight_needed,omitempty"`
 }
 
 // Machine is where a run took place. What is not known is 0.
@@ -165,6 +167,7 @@ func NewModel(m *graph.Model) Model {
 		Name: m.Name, Digest: m.Digest, InFeatures: m.InFeatures, Level: m.Level.String(), Outputs: m.Outputs,
 		Inputs: Inputs{
 			EdgeAttr: m.Inputs.EdgeWidth, EdgeType: m.Inputs.EdgeTypes, GraphAttr: m.Inputs.GraphWidth, EdgeWeight: m.Inputs.Weights,
+			EdgeWeightNeeded: m.Inputs.NeedWeights,
 		},
 		Engine: m.Engine, BLAS: m.BLAS, Versions: m.Versions,
 	}

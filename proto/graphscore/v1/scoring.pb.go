@@ -633,7 +633,10 @@ type ModelInput struct {
 	// "x", "edge_attr", "edge_type", "graph_attr" or "edge_weight".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Values of a node, an edge or a graph; of edge_type the number of types; of edge_weight 1.
-	Width         uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	Width uint32 `protobuf:"varint,2,opt,name=width,proto3" json:"width,omitempty"`
+	// An input may lack the column: of edge_weight of a model of graphscore/1, whose edges weigh 1 then. An older server leaves
+	// it out.
+	Optional      bool `protobuf:"varint,3,opt,name=optional,proto3" json:"optional,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -680,6 +683,13 @@ func (x *ModelInput) GetWidth() uint32 {
 		return x.Width
 	}
 	return 0
+}
+
+func (x *ModelInput) GetOptional() bool {
+	if x != nil {
+		return x.Optional
+	}
+	return false
 }
 
 var File_graphscore_v1_scoring_proto protoreflect.FileDescriptor
@@ -745,11 +755,12 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\tModelStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x14\n" +
-	"\x05width\x18\x03 \x01(\rR\x05width\"6\n" +
+	"\x05width\x18\x03 \x01(\rR\x05width\"R\n" +
 	"\n" +
 	"ModelInput\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05width\x18\x02 \x01(\rR\x05width2\xa1\x01\n" +
+	"\x05width\x18\x02 \x01(\rR\x05width\x12\x1a\n" +
+	"\boptional\x18\x03 \x01(\bR\boptional2\xa1\x01\n" +
 	"\x0eScoringService\x12B\n" +
 	"\x05Score\x12\x1b.graphscore.v1.ScoreRequest\x1a\x1c.graphscore.v1.ScoreResponse\x12K\n" +
 	"\bGetModel\x12\x1e.graphscore.v1.GetModelRequest\x1a\x1f.graphscore.v1.GetModelResponseB*Z(graphscore/proto/graphscore/v1;scoringv1b\x06proto3"

@@ -63,6 +63,8 @@ class Model:
     """A name for each score of a row."""
     members: tuple[Network, ...]
     """One for each file of weights; the scores are their means."""
+    optional: frozenset[str] = frozenset()
+    """Those of `inputs` that a table may lack; see `ModelFacts`."""
     std: bool = False
     """The second half of the outputs are the standard deviations of the members."""
 
@@ -128,7 +130,16 @@ def load_model(folder: str | Path) -> Model:
     except OSError as error:
         raise ModelError(f"{error.filename or folder}: {error.strerror or error}") from None
     outputs = header.outputs + (tuple(f"{output}_std" for output in header.outputs) if header.std else ())
-    return Model(name, f"sha256:{digest.hexdigest()}", header.level, header.inputs, outputs, tuple(members), header.std)
+    return Model(
+        name=name,
+        digest=f"sha256:{digest.hexdigest()}",
+        level=header.level,
+        inputs=header.inputs,
+        outputs=outputs,
+        members=tuple(members),
+        optional=frozenset({"edge_weight"}) if config.get("format") == LAYERS_FORMAT else frozenset(),
+        std=header.std,
+    )
 
 
 def embedded(model: Model, name: str) -> Model:

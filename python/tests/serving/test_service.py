@@ -122,6 +122,7 @@ def test_score_with_an_embedding(tmp_path: Path) -> None:
         info = scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b""))
         assert [(step.name, step.level, step.width) for step in info.steps][-1] == ("out", "graph", 2)
         assert not info.no_steps
+        assert [one.name for one in info.inputs if one.optional] == []
         assert score(channel, **fields).embedding_width == 0
         response, wanted = score(channel, **fields, embed="p"), engine.score(several, "p")
         assert wanted.embedding is not None

@@ -223,6 +223,27 @@ def test_a_column_that_only_this_model_needs(steps: dict[str, graphscore.TableSc
         steps["node"].score(table_of([FURTHER]), {"edge_type": "none"})
 
 
+def test_weights_that_the_model_needs(
+    scorer: graphscore.TableScorer, steps: dict[str, graphscore.TableScorer]
+) -> None:
+    weighed = table_of([FURTHER, FURTHER])
+    bare = weighed.drop_columns(["edge_weight"])
+    with pytest.raises(graphscore.TableError) as caught:
+        steps["node"].score(bare)
+    assert str(caught.value) == (
+        f"there is no column edge_weight for weights, it has {', '.join(bare.column_names)};"
+        " `columns` maps other names, and {'weights': 'none'} in it makes every weight 1"
+    )
+    with pytest.raises(graphscore.TableError, match='there is no column "w" for weights'):
+        steps["node"].score(weighed, {"weights": "w"})
+    ones = table_of([{**FURTHER, "edge_weight": [1.0] * len(FURTHER["edge_weight"])}] * 2)
+    assert scores_of(steps["node"].score(bare, {"weights": "none"})) == scores_of(steps["node"].score(ones))
+    assert scores_of(steps["node"].score(weighed, {"weights": "none"})) == scores_of(steps["node"].score(ones))
+    renamed = weighed.rename_columns(["w" if name == "edge_weight" else name for name in weighed.column_names])
+    assert scores_of(steps["node"].score(renamed, {"weights": "w"})) == scores_of(steps["node"].score(weighed))
+    assert scorer.score(table_of([GOOD]).drop_columns(["edge_weight"])).rejected.num_rows == 0  # graphscore/1
+
+
 def test_other_objects(scorer: graphscore.TableScorer) -> None:
     with pytest.raises(TypeError, match=r"table is a list; give a pyarrow\.Table"):
         scorer.score([GOOD])

@@ -158,5 +158,9 @@ func missing(fields []Field, r graph.InputColumn, name string) error {
 	if len(names) > 0 {
 		has = "it has " + strings.Join(names, ", ")
 	}
-	return Unsupported(hintColumns, "there is no column %s for %s, %s", name, r, has)
+	hint := hintColumns
+	if r == graph.InputWeights {
+		hint += hintWeights
+	}
+	return Unsupported(hint, "there is no column %s for %s, %s", name, r, has)
 }

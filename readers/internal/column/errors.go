@@ -26,6 +26,7 @@ func (e *FormatError) Unwrap() error { return e.Err }
 const (
 	hintDamaged = "the file is damaged or was cut, write or copy it again"
 	hintColumns = "`columns:` in the job (or --column) maps other names"
+	hintWeights = ", and `weights: none` (--column weights=none) makes every weight 1"
 )
 
 // Damaged is the usual fault: something does not fit.

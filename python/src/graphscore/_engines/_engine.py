@@ -41,6 +41,10 @@ class ModelFacts(Protocol):
         """
 
     @property
+    def optional(self) -> frozenset[str]:
+        """Those of `inputs` that a table may lack: edge_weight of graphscore/1, whose edges weigh 1 then."""
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """A name for each score of a row, at least one; the order is that of the columns of the scores."""
 

@@ -122,9 +122,11 @@ class ModelStep(_message.Message):
     def __init__(self, name: _Optional[str] = ..., level: _Optional[str] = ..., width: _Optional[int] = ...) -> None: ...
 
 class ModelInput(_message.Message):
-    __slots__ = ("name", "width")
+    __slots__ = ("name", "width", "optional")
     NAME_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     width: int
-    def __init__(self, name: _Optional[str] = ..., width: _Optional[int] = ...) -> None: ...
+    optional: bool
+    def __init__(self, name: _Optional[str] = ..., width: _Optional[int] = ..., optional: _Optional[bool] = ...) -> None: ...

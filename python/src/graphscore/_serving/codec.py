@@ -51,6 +51,7 @@ class ModelInfo:
     blas: str
     level: Level
     inputs: Mapping[str, int]
+    optional: frozenset[str]
     steps: Sequence[StepFacts]
     no_steps: str
 
@@ -172,7 +173,10 @@ def encode_get_model_response(info: ModelInfo) -> bytes:
         versions=info.versions,
         blas=info.blas,
         level=info.level,
-        inputs=[scoring_pb2.ModelInput(name=name, width=width) for name, width in info.inputs.items()],
+        inputs=[
+            scoring_pb2.ModelInput(name=name, width=width, optional=name in info.optional)
+            for name, width in info.inputs.items()
+        ],
         steps=[scoring_pb2.ModelStep(name=step.name, level=step.level, width=step.width) for step in info.steps],
         no_steps=info.no_steps,
     ).SerializeToString()

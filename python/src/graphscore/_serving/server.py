@@ -82,6 +82,7 @@ class Server:
             blas=about.blas,
             level=model.level,
             inputs=model.inputs,
+            optional=model.optional,
             steps=model.steps,
             no_steps=model.no_steps,
         )

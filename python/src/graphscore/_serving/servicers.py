@@ -110,7 +110,7 @@ def _lacks(model: ModelFacts) -> str:
         return f"has {len(model.outputs)} outputs, ProcessGraph returns one"
     if model.level != "node":
         return f"scores {model.level}s, ProcessGraph returns scores of nodes"
-    reads = [name for name in model.inputs if name not in ("x", "edge_weight")]
+    reads = [name for name in model.inputs if name != "x" and name not in model.optional]
     return f"reads {reads[0]}, ProcessGraph takes features of nodes alone" if reads else ""
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from graphscore._engines import ModelFacts
 from graphscore._tables.faults import TableError
 from graphscore._tables.fields import ROLES, Field, describe, fits
 
@@ -15,20 +16,25 @@ NONE: Final = "none"
 
 _MODEL_COLUMNS: Final = ("edge_attr", "edge_type", "graph_attr")
 _HINT: Final = "`columns` maps other names"
+_HINT_WEIGHTS: Final = ", and {'weights': 'none'} in it makes every weight 1"
 _MOST_NAMES: Final = 20
 
 
-def bind(schema: pa.Schema, columns: Mapping[str, str] | None, inputs: Mapping[str, int]) -> dict[str, Field]:
+def bind(schema: pa.Schema, columns: Mapping[str, str] | None, model: ModelFacts) -> dict[str, Field]:
     r"""Find the columns that a model reads, by key of `columns`. Raises TableError.
 
     Args:
         schema: that of the table.
         columns: names by key, as in `columns:` of a job; 'none' turns an optional one off, '\none' is one of that
             name.
-        inputs: what the model reads; see `ModelFacts`.
+        model: what reads them. Where it needs edge weights, a table without them is refused, unless they are turned
+            off: then every weight is 1.
     """
     given = _given(columns)
-    unread = {key for key in (*_MODEL_COLUMNS, "weights") if _input(key) not in inputs}
+    unread = {key for key in (*_MODEL_COLUMNS, "weights") if _input(key) not in model.inputs}
+    needed = {key for key in _MODEL_COLUMNS if key not in unread}
+    if "weights" not in unread and _input("weights") not in model.optional:
+        needed.add("weights")
     bound: dict[str, Field] = {}
     for key, role in ROLES.items():
         name = given.get(key, "")
@@ -38,10 +44,10 @@ def bind(schema: pa.Schema, columns: Mapping[str, str] | None, inputs: Mapping[s
         found = next((candidate for candidate in names if _has(schema, candidate)), None)
         if found is not None and key not in unread:
             bound[key] = describe(found, schema.field(found).type)
-        elif found is None and (name or (key in _MODEL_COLUMNS and key not in unread)):
+        elif found is None and (name or key in needed):
             raise _missing(schema, key, f'"{names[0]}"' if name else names[0])
     for key in _MODEL_COLUMNS:
-        if key not in unread and given.get(key) == NONE:
+        if key in needed and given.get(key) == NONE:
             raise TableError(f"{key} is none, and the model reads it; name the column, or choose a model that does not")
     if given.get("source") or given.get("target"):
         bound.pop("edges", None)
@@ -87,7 +93,8 @@ def _missing(schema: pa.Schema, key: str, name: str) -> TableError:
     if len(schema.names) > _MOST_NAMES:
         names.append(f"and {len(schema.names) - _MOST_NAMES} more")
     has = "it has " + ", ".join(names) if names else "it has no columns"
-    return TableError(f"there is no column {name} for {key}, {has}; {_HINT}")
+    hint = _HINT + _HINT_WEIGHTS if key == "weights" else _HINT
+    return TableError(f"there is no column {name} for {key}, {has}; {hint}")
 
 
 def _check(schema: pa.Schema, bound: Mapping[str, Field]) -> None:

@@ -49,7 +49,7 @@ def score(
     if not isinstance(table, pa.Table | pa.RecordBatch):
         raise TypeError(f"table is a {type(table).__name__}; give a pyarrow.Table or a pyarrow.RecordBatch")
     model = engine.model
-    bound = bind(table.schema, columns, model.inputs)
+    bound = bind(table.schema, columns, model)
     graph_id, node_id = id_type(bound.get("graph_id"), pa.string()), id_type(bound.get("node_ids"), pa.int64())
     schema = schema_of(model.level, graph_id, node_id, model.outputs, width)
     chosen = table.select(sorted({table.schema.get_field_index(field.name) for field in bound.values()}))
