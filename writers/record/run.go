@@ -142,7 +142,7 @@ type Inputs struct {
 	GraphAttr  int  `json:"graph_attr"`
 	EdgeWeight bool `json:"edge_weight"`
 	// EdgeWeightNeeded: a file without edge weights is refused, unless `weights: none` makes each of them 1.
-	EdgeWeightNeeded bool `json:"edge_weight_needed,omitempty"`
+	EdgeWeightNeeded bool `json:"edge_weight_needed"`
 }
 
 // Machine is where a run took place. What is not known is 0.

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def test_score_with_an_embedding(tmp_path: Path) -> None:
         info = scoring_pb2.GetModelResponse.FromString(call(channel, GET_MODEL, b""))
         assert [(step.name, step.level, step.width) for step in info.steps][-1] == ("out", "graph", 2)
         assert not info.no_steps
-        assert [one.name for one in info.inputs if one.optional] == []
+        assert [one.name for one in info.inputs][-1] == "edge_weight"
+        assert not any(one.optional for one in info.inputs)
         assert score(channel, **fields).embedding_width == 0
         response, wanted = score(channel, **fields, embed="p"), engine.score(several, "p")
         assert wanted.embedding is not None
@@ -217,6 +219,7 @@ def test_get_model(channel: grpc.Channel, engine: graphscore.Engine) -> None:
     assert sorted(answer.versions) == ["graphscore", "grpcio", "numpy", "python", "scipy"]
     assert answer.versions["graphscore"] == graphscore.__version__
     assert answer.blas.split()[0] in ("openblas", "mkl", "blis", "unknown")
+    assert [(one.name, one.width, one.optional) for one in answer.inputs] == [("x", 3, False), ("edge_weight", 1, True)]
 
 
 def graph(nodes: dict[str, list[float]], edges: list[tuple[str, str]]) -> bytes:
@@ -282,6 +285,17 @@ def test_further_calls_are_refused(server_of: Callable[..., grpc.Channel]) -> No
     futures = [process.future(data, timeout=60) for _ in range(60)]
     codes = [future.code() for future in futures]
     assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+
+def test_process_graph_has_no_place_for_weights(model_folder: Path) -> None:
+    fake = Fake()
+    fake.model = replace(graphscore.load_model(model_folder), optional=frozenset())
+    server = graphscore.Server(fake, graphscore.ServerOptions(listen="127.0.0.1:0"))
+    server.start()
+    with grpc.insecure_channel(str(server.address)) as channel:
+        _, details = fails(channel, PROCESS_GRAPH, graph({"a": X}, []))
+    server.stop(0)
+    assert "reads edge_weight, ProcessGraph takes features of nodes alone" in details
 
 
 def test_message_limits(server_of: Callable[..., grpc.Channel]) -> None:

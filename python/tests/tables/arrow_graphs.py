@@ -33,6 +33,7 @@ GOOD: Row = {"node_feat": X, "edge_index": EDGES, "edge_weight": [1.0, 2.0, 3.0]
 FURTHER: Row = {
     "node_feat": X,
     "edge_index": EDGES,
+    "edge_weight": [0.5, 1.0, 2.0],
     "edge_attr": [[1.0, 2.0]] * 3,
     "edge_type": [0, 4, 2],
     "graph_attr": [1.0, 2.0, 3.0, 4.0],
