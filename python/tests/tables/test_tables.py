@@ -223,9 +223,7 @@ def test_a_column_that_only_this_model_needs(steps: dict[str, graphscore.TableSc
         steps["node"].score(table_of([FURTHER]), {"edge_type": "none"})
 
 
-def test_weights_that_the_model_needs(
-    scorer: graphscore.TableScorer, steps: dict[str, graphscore.TableScorer]
-) -> None:
+def test_weights_that_the_model_needs(scorer: graphscore.TableScorer, steps: dict[str, graphscore.TableScorer]) -> None:
     weighed = table_of([FURTHER, FURTHER])
     bare = weighed.drop_columns(["edge_weight"])
     with pytest.raises(graphscore.TableError) as caught:
