@@ -308,3 +308,26 @@ func (s *Shard) covers(other *Shard) bool {
 	return s.FirstGroup == other.FirstGroup && s.LastGroup == other.LastGroup &&
 		s.FirstRow == other.FirstRow && other.Rows <= s.Rows
 }
+
+// Later returns how many files came to the input after the plan, which is that of a listing, was made. It looks at names
+// alone; of a plan with a limit it returns 0, as that names only some of the files. Errors are those of [NewPlan].
+func (p *Plan) Later(ctx context.Context) (int, error) {
+	if p.cfg.Limit > 0 {
+		return 0, nil
+	}
+	f, err := find(ctx, p.cfg.Inputs, p.cfg.Require)
+	if err != nil {
+		return 0, err
+	}
+	planned := make(map[string]bool, len(p.Files))
+	for _, file := range p.Files {
+		planned[file.Rel] = true
+	}
+	later := 0
+	for _, file := range slices.Concat(f.files, f.pending) {
+		if !planned[file.rel] && !p.unread[file.rel] {
+			later++
+		}
+	}
+	return later, nil
+}

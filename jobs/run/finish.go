@@ -41,6 +41,7 @@ func (x *execution) judge(ctx context.Context, output *writers.Output) error {
 		return err
 	}
 	x.warnKernels(ctx)
+	x.warnLater(ctx)
 	if err := x.budget.check(); err != nil {
 		return err
 	}
@@ -209,6 +210,20 @@ func (x *execution) warnKernels(ctx context.Context) {
 		names = append(names, fmt.Sprintf("%s (shards %s)", cmp.Or(kernel, "not known"), strings.Join(of[kernel], ", ")))
 	}
 	x.in.Log.WarnContext(ctx, "the scores come from several BLAS kernels: their last digits may differ from those of one machine", "kernels", names)
+}
+
+// warnLater says how many files came to the input after the plan file was made: they are not scored, and no error.
+func (x *execution) warnLater(ctx context.Context) {
+	if x.in.fixed == nil {
+		return
+	}
+	files, err := x.in.Plan.Later(ctx)
+	switch {
+	case err != nil:
+		x.in.Log.WarnContext(ctx, "the input cannot be searched for files that are not in the plan", "error", err)
+	case files > 0:
+		x.in.Log.WarnContext(ctx, "files came to the input after the plan was made: they are not scored, make the plan again", "files", files, "plan", x.in.PlanFile)
+	}
 }
 
 // partsMissing is the end of an output that lacks parts which nothing keeps from being made, nil where it lacks none.

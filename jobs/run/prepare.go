@@ -42,6 +42,8 @@ type Config struct {
 	Balance string
 	// PlanFile is a plan that was fixed, "" for one from the footers of now.
 	PlanFile string
+	// Unconfirmed takes the plan file as it is: the files of the input are not opened, and cannot be read.
+	Unconfirmed bool
 	// Finish judges an output that several runs have filled: nothing is scored.
 	Finish bool
 	// Count is the number of tasks that fill an output, for who finishes it; 0 where their records say it.
@@ -103,7 +105,7 @@ func Prepare(ctx context.Context, cfg Config) (*Input, error) {
 		}
 		in = in.only()
 	}
-	if cfg.Finish {
+	if cfg.Unconfirmed {
 		return in, nil
 	}
 	return in, in.confirm(ctx)

@@ -26,7 +26,7 @@ type output struct {
 
 // openPlan reads the plan file again, as every shard does.
 func (o *output) openPlan(ctx context.Context) (err error) {
-	o.cfg.Finish = true // the files of the input are looked at by the shards
+	o.cfg.Unconfirmed = true // the files of the input are looked at by the shards, and by who finishes
 	if o.all, err = run.Prepare(ctx, o.cfg); err != nil {
 		return err
 	}

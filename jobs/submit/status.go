@@ -50,7 +50,7 @@ func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, erro
 	if rec != nil && rec.Finished == "" {
 		cfg.PlanFile = rec.Plan
 	}
-	cfg.Finish = true
+	cfg.Unconfirmed = true
 	in, err := run.Prepare(ctx, cfg)
 	if err == nil {
 		err = in.Missing()
