@@ -128,6 +128,7 @@ func (x *execution) readTasks() error {
 			x.tasks = append(x.tasks, rec)
 		}
 	}
+	x.made = x.madeByTasks()
 	slices.SortFunc(x.tasks, func(a, b *record.TaskRun) int {
 		return cmp.Or(cmp.Compare(a.Task.Count, b.Task.Count), cmp.Compare(a.Task.Index, b.Task.Index))
 	})
@@ -141,15 +142,15 @@ func (x *execution) withdrawMisread(output *writers.Output) error {
 	for _, i := range x.unscored() {
 		incomplete[x.in.Plan.Shards[i].File.Rel] = true
 	}
-	wrong := map[string]bool{}
+	wrong := map[record.Withdrawn]bool{}
 	for _, t := range x.tasks {
-		for _, input := range t.Withdrawn {
-			wrong[input] = incomplete[input]
+		for _, w := range t.Withdrawn {
+			wrong[w] = incomplete[w.Input]
 		}
 	}
 	for i := range x.in.Plan.Shards {
 		sh := &x.in.Plan.Shards[i]
-		if !wrong[sh.File.Rel] || x.work.Decisions[i] != writers.Skip {
+		if !wrong[record.Withdrawn{Input: sh.File.Rel, Fingerprint: sh.File.Fingerprint}] || x.work.Decisions[i] != writers.Skip {
 			continue
 		}
 		if err := output.Withdraw(sh.Part); err != nil {
@@ -163,11 +164,9 @@ func (x *execution) withdrawMisread(output *writers.Output) error {
 // refusedByTasks returns why a task could not read what a part is made from, by part.
 func (x *execution) refusedByTasks() map[string]string {
 	reasons := map[string]string{}
-	for _, t := range x.tasks {
-		for i := range t.Shards {
-			if s := &t.Shards[i]; s.Outcome == string(pipeline.RefusedInput) {
-				reasons[s.Part] = s.Reason
-			}
+	for name, m := range x.made {
+		if m.Outcome == string(pipeline.RefusedInput) {
+			reasons[name] = m.Reason
 		}
 	}
 	return reasons
@@ -188,12 +187,17 @@ func (x *execution) addRefused(list []record.RefusedFile) []record.RefusedFile {
 	return list
 }
 
-// kernels returns the BLAS kernels of the tasks that scored something, each with its tasks.
+// kernels returns the BLAS kernels from which the scores of the parts come, as far as tasks have made them, each with its
+// tasks.
 func (x *execution) kernels() map[string][]string {
 	of := map[string][]string{}
-	for _, t := range x.tasks {
-		if t.Counts.Scored > 0 {
-			of[t.Model.BLAS] = append(of[t.Model.BLAS], t.Task.String())
+	for i := range x.in.Plan.Shards {
+		m, ok := x.scoredByTask(i)
+		if !ok || x.work.Footers[i].Scored == 0 {
+			continue
+		}
+		if blas, task := m.by.Model.BLAS, m.task.String(); !slices.Contains(of[blas], task) {
+			of[blas] = append(of[blas], task)
 		}
 	}
 	return of

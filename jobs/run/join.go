@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -48,20 +49,12 @@ func (x *execution) join(ended *Ended) {
 
 // joinShards says of each part which task made it.
 func (x *execution) joinShards(rec *record.Run) {
-	made := map[string]*record.Shard{}
-	for _, t := range x.tasks {
-		for i := range t.Shards {
-			if s := &t.Shards[i]; s.Outcome == string(pipeline.Scored) || s.Outcome == string(pipeline.RefusedInput) {
-				made[s.Part] = s
-			}
-		}
-	}
 	c := &rec.Counts
 	for i := range rec.Shards {
 		s := &rec.Shards[i]
-		by := made[s.Part]
+		by, ok := x.made[s.Part]
 		switch {
-		case by == nil:
+		case !ok:
 		case s.Outcome == record.ShardSkipped && by.Outcome == string(pipeline.Scored):
 			s.Outcome, s.Seconds = by.Outcome, by.Seconds
 			c.ShardsSkipped, c.Skipped = c.ShardsSkipped-1, c.Skipped-s.RowsIn
@@ -72,19 +65,26 @@ func (x *execution) joinShards(rec *record.Run) {
 	}
 }
 
-// joinModel says what computed: engine, BLAS and versions of the tasks, and their machine and limits where all had the same.
-// Else those stay unknown, and graphs that are in quarantine for reasons of the moment are tried again by a run.
+// joinModel says what computed: engine, BLAS and versions of those who made the parts, and their machine and limits where
+// all had the same. Else those stay unknown, and graphs that are in quarantine for reasons of the moment are tried again by
+// a run.
 func (x *execution) joinModel(rec *record.Run) {
-	first := &x.tasks[0].Run
+	var first *record.Attempt
 	same := true
 	var kernels, engines []string
-	for _, t := range x.tasks {
-		if t.Counts.Scored+t.Counts.Quarantined == 0 {
+	for i := range x.in.Plan.Shards {
+		m, ok := x.scoredByTask(i)
+		if !ok {
 			continue
 		}
-		kernels, engines = append(kernels, t.Model.BLAS), append(engines, t.Model.Engine)
-		same = same && t.Machine == first.Machine && t.Limits == first.Limits && t.Workers == first.Workers &&
-			maps.Equal(t.Model.Versions, first.Model.Versions)
+		by := m.by
+		first = cmp.Or(first, by)
+		kernels, engines = append(kernels, by.Model.BLAS), append(engines, by.Model.Engine)
+		same = same && by.Machine == first.Machine && by.Limits == first.Limits && by.Workers == first.Workers &&
+			maps.Equal(by.Model.Versions, first.Model.Versions)
+	}
+	if first == nil {
+		return
 	}
 	join := func(names []string) string {
 		return strings.Join(slices.Compact(slices.Sorted(slices.Values(names))), ", ")

@@ -158,9 +158,11 @@ type execution struct {
 	budget    *budget
 	over      *BudgetError // how the run ended, nil where something else ended it
 
-	missing   []int             // of Finish: places in the plan of the parts that do not exist
-	tasks     []*record.TaskRun // of Finish: the records of those that filled the output
-	withdrawn []string          // of a task: inputs that are read wrongly
+	missing   []int              // of Finish: places in the plan of the parts that do not exist
+	tasks     []*record.TaskRun  // of Finish: the records of those that filled the output
+	made      map[string]made    // of Finish: what tasks say of the planned parts, by part
+	earlier   []record.Attempt   // of a task: those before this one
+	withdrawn []record.Withdrawn // of a task: inputs that are read wrongly
 
 	workerMemory int64 // peak of all local workers, in bytes
 	throughput   throughput

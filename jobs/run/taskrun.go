@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -49,11 +50,12 @@ func (x *execution) besideOthers(ctx context.Context) (Ended, error) {
 	}
 	x.opt.Held()
 	x.warnOtherCounts(ctx)
+	x.readEarlier(ctx)
 	err = x.endedBy(x.scoreTask(ctx, output), output)
 	err = cmpErr(err, x.taskOutcome)
 	ended := x.end(ctx, err)
 	ended.Recorded = true
-	rec := &record.TaskRun{Run: ended.Record, Task: *in.Task, Balance: in.Balance, Withdrawn: x.withdrawn}
+	rec := &record.TaskRun{Run: ended.Record, Task: *in.Task, Balance: in.Balance, Attempts: x.attempts(&ended.Record), Withdrawn: x.withdrawn}
 	err = FirstFailure(ctx, in.Log, err, output.WriteTaskRecord(rec))
 	return ended, FirstFailure(ctx, in.Log, err, output.Close())
 }
@@ -170,21 +172,11 @@ func (x *execution) scoreTask(ctx context.Context, output *writers.Output) (err 
 		return err
 	}
 	streamed := x.stream(ctx, session, output)
-	if err := firstOf(streamed, x.withdrawBeside(output), x.withdraw(output)); err != nil {
+	if err := cmp.Or(streamed, x.withdrawBeside(output), x.withdraw(output)); err != nil {
 		return err
 	}
 	in.WarnUndecided(ctx)
 	return x.accounted()
-}
-
-// firstOf returns the first error that is one.
-func firstOf(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // fitTask compares the model with the data of all tasks. A plan file was compared when it was made.
@@ -204,9 +196,9 @@ func (x *execution) withdrawBeside(output *writers.Output) error {
 		own[name] = true
 	}
 	for file := range wrong {
-		x.withdrawn = append(x.withdrawn, file.Rel)
+		x.withdrawn = append(x.withdrawn, record.Withdrawn{Input: file.Rel, Fingerprint: file.Fingerprint})
 	}
-	slices.Sort(x.withdrawn)
+	slices.SortFunc(x.withdrawn, func(a, b record.Withdrawn) int { return cmp.Compare(a.Input, b.Input) })
 	shards := x.in.all().Plan.Shards
 	for i := range shards {
 		if wrong[shards[i].File] == nil || own[shards[i].Part] {

@@ -160,18 +160,11 @@ func TestFinishJoins(t *testing.T) {
 		}
 	}
 	dir := cfg.Job.Output.Path
-	rec, err := record.ReadTask(dir, record.Task{Index: 1, Count: 2})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rec.Model.BLAS, rec.Machine.CPUs, rec.Started = "another kernel", 99, "2001-01-01T00:00:00Z"
-	output, err := writers.OpenTask(t.Context(), writers.Config{Dir: dir}, rec.Task)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(output.WriteTaskRecord(rec), output.Close()); err != nil {
-		t.Fatal(err)
-	}
+	const began = "2001-01-01T00:00:00Z"
+	editTask(t, dir, record.Task{Index: 1, Count: 2}, func(rec *record.TaskRun) {
+		rec.Model.BLAS, rec.Started = "another kernel", began
+		rec.Attempts[0].Model.BLAS, rec.Attempts[0].Machine.CPUs = "another kernel", 99
+	})
 	cfg.Finish = true
 	ended, err := execute(t, cfg)
 	if err != nil {
@@ -181,7 +174,7 @@ func TestFinishJoins(t *testing.T) {
 	if c := r.Counts; c.Scored != 12 || c.Skipped != 0 || c.RowsIn != 12 || c.ShardsSkipped != 0 || c.Requests < 2 {
 		t.Errorf("counts %+v", c)
 	}
-	if len(r.Array) != 2 || r.Array[1].BLAS != "another kernel" || r.Started != rec.Started || r.Machine != (record.Machine{}) ||
+	if len(r.Array) != 2 || r.Array[1].BLAS != "another kernel" || r.Started != began || r.Machine != (record.Machine{}) ||
 		!strings.Contains(r.Model.BLAS, "another kernel") || !strings.Contains(log.String(), "several BLAS kernels") {
 		t.Errorf("record %+v", r)
 	}
@@ -190,5 +183,117 @@ func TestFinishJoins(t *testing.T) {
 	}
 	if tasks, err := record.Tasks(dir); len(tasks) > 0 || err != nil {
 		t.Errorf("tasks %v, %v", tasks, err)
+	}
+}
+
+// editTask changes the record of a task.
+func editTask(t *testing.T, dir string, task record.Task, edit func(*record.TaskRun)) {
+	t.Helper()
+	rec, err := record.ReadTask(dir, task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit(rec)
+	output, err := writers.OpenTask(t.Context(), writers.Config{Dir: dir}, task)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(output.WriteTaskRecord(rec), output.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process of a task keeps what earlier ones of it have made, and with which kernel; who finishes joins all of it, though
+// the last attempt scored nothing.
+func TestTaskAgain(t *testing.T) {
+	t.Parallel()
+	cfg := shared(t, scorerAt(t, "sha256:"+strings.Repeat("0", 64)))
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	dir, only := cfg.Job.Output.Path, record.Task{Index: 0, Count: 1}
+	task := cfg
+	task.Task, task.Balance = &only, BalanceNumber
+	again := func() error {
+		task.ID = NewID(time.Now())
+		_, err := execute(t, task)
+		return err
+	}
+	if err := again(); err != nil {
+		t.Fatal(err)
+	}
+	editTask(t, dir, only, func(rec *record.TaskRun) { rec.Attempts[0].Model.BLAS = "another kernel" })
+	if err := os.Remove(filepath.Join(dir, "c.parquet")); err != nil {
+		t.Fatal(err)
+	}
+	if err := again(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.parquet")); err != nil {
+		t.Fatal(err)
+	}
+	job := *task.Job
+	job.Server.Addresses, job.Limits.RetryBudget = []string{"127.0.0.1:1"}, jobs.Duration(time.Millisecond)
+	task.Job = &job
+	if err := again(); ExitCode(err) != 69 {
+		t.Fatalf("no server: %v", err)
+	}
+	rec, err := record.ReadTask(dir, only)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []string
+	for _, a := range rec.Attempts {
+		for _, m := range a.Made {
+			made = append(made, m.Part+" by "+a.Model.BLAS)
+		}
+	}
+	if got, want := strings.Join(made, ", "), "a.parquet by another kernel, b.parquet by another kernel, d.parquet by another kernel, c.parquet by none"; got != want {
+		t.Errorf("made %s, want %s", got, want)
+	}
+	cfg.Finish = true
+	ended, err := execute(t, cfg)
+	if ExitCode(err) != 3 || len(ended.Missing) != 1 {
+		t.Errorf("missing %v, %v", ended.Missing, err)
+	}
+	r := &ended.Record
+	if r.Counts.Scored != 9 || r.Counts.Skipped != 0 || !strings.Contains(r.Model.BLAS, "another kernel") || r.Machine == (record.Machine{}) ||
+		!strings.Contains(log.String(), "several BLAS kernels") {
+		t.Errorf("record %+v, log %s", r, log.String())
+	}
+}
+
+// What a task said of a file before it was mended is not said of it again, and withdraws no part of it.
+func TestFinishForgetsMended(t *testing.T) {
+	t.Parallel()
+	cfg := shared(t, scorerAt(t, "sha256:"+strings.Repeat("0", 64)))
+	dir := cfg.Job.Output.Path
+	for i := range 2 {
+		task := cfg
+		task.Task, task.Balance, task.ID = &record.Task{Index: i, Count: 2}, BalanceNumber, NewID(time.Now())
+		if _, err := execute(t, task); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "b.parquet")); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(of func(fingerprint string) string) {
+		editTask(t, dir, record.Task{Index: 1, Count: 2}, func(rec *record.TaskRun) {
+			for k := range rec.Attempts[0].Made {
+				if m := &rec.Attempts[0].Made[k]; m.Part == "b.parquet" {
+					m.Outcome, m.Reason, m.Fingerprint = "refused", "it is damaged", of(m.Fingerprint)
+				}
+			}
+		})
+	}
+	cfg.Finish = true
+	refuse(func(same string) string { return same })
+	if ended, err := execute(t, cfg); ExitCode(err) != 3 || len(ended.Missing) != 0 || len(ended.Record.Refused) != 1 {
+		t.Errorf("damaged: %v, missing %v, refused %v", err, ended.Missing, ended.Record.Refused)
+	}
+	refuse(func(string) string { return "fast:damaged" })
+	ended, err := execute(t, cfg)
+	if ExitCode(err) != 3 || len(ended.Missing) != 1 || len(ended.Record.Refused) != 0 {
+		t.Errorf("mended: %v, missing %v, refused %v", err, ended.Missing, ended.Record.Refused)
 	}
 }

@@ -57,15 +57,53 @@ type TaskRun struct {
 	Task Task `json:"shard"`
 	// Balance says which parts are those of the task.
 	Balance string `json:"balance"`
-	// Withdrawn are the inputs, as footers name them, of which the process has shown that all their graphs are read wrongly:
-	// no part of them may stay.
-	Withdrawn []string `json:"withdrawn"`
+	// Attempts says who made parts: the process itself, and earlier ones of the task, as far as their parts are planned still.
+	Attempts []Attempt `json:"attempts"`
+	// Withdrawn are the inputs of which the process has shown that all their graphs are read wrongly: no part of them may stay.
+	Withdrawn []Withdrawn `json:"withdrawn"`
+}
+
+// Attempt is what one process of a task has made, and in which circumstances.
+type Attempt struct {
+	RunID     string   `json:"run_id"`
+	Model     Model    `json:"model"`
+	Machine   Machine  `json:"machine"`
+	Limits    Limits   `json:"limits"`
+	Workers   int      `json:"workers"`
+	Addresses []string `json:"addresses"`
+	Made      []Made   `json:"made"`
+}
+
+// Made is a part that a process has made, or could not make.
+type Made struct {
+	Part string `json:"part"`
+	// Fingerprint is that of the input.
+	Fingerprint string `json:"fingerprint"`
+	// Outcome is "scored" or "refused", and Reason says why a file was refused.
+	Outcome string  `json:"outcome"`
+	Seconds float64 `json:"seconds"`
+	Reason  string  `json:"reason"`
+}
+
+// Withdrawn is an input, as footers name it, with its fingerprint.
+type Withdrawn struct {
+	Input       string `json:"input"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// NewAttempt returns the attempt of a run, which has made nothing yet.
+func NewAttempt(r *Run) Attempt {
+	full := r.Complete()
+	return Attempt{
+		RunID: full.RunID, Model: full.Model, Machine: full.Machine, Limits: full.Limits, Workers: full.Workers,
+		Addresses: full.Addresses, Made: []Made{},
+	}
 }
 
 // Encode writes the complete record as indented JSON with a newline at its end.
 func (r *TaskRun) Encode(w io.Writer) error {
 	full := *r
-	full.Run, full.Withdrawn = r.Complete(), list(r.Withdrawn)
+	full.Run, full.Attempts, full.Withdrawn = r.Complete(), list(r.Attempts), list(r.Withdrawn)
 	return display.JSON(w, full)
 }
 
