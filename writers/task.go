@@ -156,6 +156,9 @@ func (p *Part) settleBeside() error {
 	if err := p.out.Begin(); err != nil {
 		return err
 	}
+	if there, err = p.there(); err != nil || there != nil { // Begin takes a while on some disks
+		return errors.Join(err, p.leave(there))
+	}
 	if err := p.publishQuarantine(); err != nil {
 		return err
 	}
