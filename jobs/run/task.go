@@ -135,6 +135,9 @@ func (e engine) task(count int, getenv func(string) string) (record.Task, error)
 	}
 	t := record.Task{Index: index, Count: cmp.Or(count, own)}
 	switch {
+	case count > 0 && index == count:
+		return t, taskUsage("%s is %d, and there are %d shards: with a count, shards are numbered from 0; make it an array from 0 to %d, or give --shard $((%s - 1))/%d",
+			e.index, index, count, count-1, e.index, count)
 	case t.Count == 0:
 		return t, taskUsage("%s is %d, and nothing says of how many: give --shards COUNT, or set %s", e.index, index, ShardsVariable)
 	case t.Check() != nil:
@@ -143,20 +146,20 @@ func (e engine) task(count int, getenv func(string) string) (record.Task, error)
 	return t, nil
 }
 
-// slurm returns index and count of an array: those of Slurm count only where the array has no gaps, as else nobody knows
-// which indices there are. With a count of its own, an array of just so many begins at its first index, any other at 0.
+// slurm returns index and count of an array. A count of its own leaves the index as it is, so that an array of a few indices
+// makes the same shards again. Those of Slurm count only where the array has no gaps, as else nobody knows which indices
+// there are; its first index is shard 0 then.
 func slurm(index, own, count int, getenv func(string) string) (int, int, error) {
+	if count > 0 {
+		return index, count, nil
+	}
 	first, err := number("SLURM_ARRAY_TASK_MIN", getenv)
 	last, err2 := number("SLURM_ARRAY_TASK_MAX", getenv)
-	whole := err == nil && err2 == nil && own > 0 && last-first+1 == own
-	switch {
-	case whole && (count == 0 || count == own):
+	if err == nil && err2 == nil && own > 0 && last-first+1 == own {
 		return index - first, own, nil
-	case count == 0:
-		return 0, 0, taskUsage("the Slurm array has gaps, or does not say its bounds (SLURM_ARRAY_TASK_COUNT=%s, _MIN=%s, _MAX=%s), so that nobody knows of how many shards %d is one: give --shards COUNT, or set %s",
-			getenv("SLURM_ARRAY_TASK_COUNT"), getenv("SLURM_ARRAY_TASK_MIN"), getenv("SLURM_ARRAY_TASK_MAX"), index, ShardsVariable)
 	}
-	return index, count, nil
+	return 0, 0, taskUsage("the Slurm array has gaps, or does not say its bounds (SLURM_ARRAY_TASK_COUNT=%s, _MIN=%s, _MAX=%s), so that nobody knows of how many shards %d is one: give --shards COUNT, or set %s",
+		getenv("SLURM_ARRAY_TASK_COUNT"), getenv("SLURM_ARRAY_TASK_MIN"), getenv("SLURM_ARRAY_TASK_MAX"), index, ShardsVariable)
 }
 
 // number is the value of a variable.
