@@ -134,7 +134,7 @@ func (x *execution) inOutput(ctx context.Context) (Ended, error) {
 	ended.Recorded = true
 	x.join(&ended)
 	err = FirstFailure(ctx, in.Log, err, output.WriteRecord(&ended.Record))
-	if in.Finish && x.work.Decisions != nil && len(x.unscored()) == 0 { // what they say is in the record now
+	if x.allExist() { // what tasks say is in the record now, or is of parts that a run alone has completed
 		err = FirstFailure(ctx, in.Log, err, output.ForgetTasks())
 	}
 	return ended, FirstFailure(ctx, in.Log, err, output.Close())
@@ -379,6 +379,18 @@ func (in *Input) Outcome(refused int, anyDone bool, verdicts []record.Gate, quar
 		return err
 	}
 	return partly(refused, quarantined)
+}
+
+// allExist reports whether every planned part exists now, of this run or of one before.
+func (x *execution) allExist() bool {
+	if x.work.Decisions == nil || x.in.Limit > 0 && !x.in.Finish { // others may have begun more
+		return false
+	}
+	if x.in.Finish {
+		return len(x.unscored()) == 0
+	}
+	return len(x.result.Shards) == len(x.work.todo) &&
+		!slices.ContainsFunc(x.result.Shards, func(s pipeline.ShardResult) bool { return s.Outcome != pipeline.Scored })
 }
 
 // anyDone reports whether a part exists, of this run or of one before.

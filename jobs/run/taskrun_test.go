@@ -297,3 +297,36 @@ func TestFinishForgetsMended(t *testing.T) {
 		t.Errorf("mended: %v, missing %v, refused %v", err, ended.Missing, ended.Record.Refused)
 	}
 }
+
+// A run that has the output alone, and ends with all parts, leaves nothing of tasks that the next ones could be joined with.
+func TestRunForgetsTasks(t *testing.T) {
+	t.Parallel()
+	cfg := shared(t, scorerAt(t, "sha256:"+strings.Repeat("0", 64)))
+	dir := cfg.Job.Output.Path
+	task := cfg
+	task.Task, task.Balance = &record.Task{Index: 0, Count: 2}, BalanceNumber
+	if _, err := execute(t, task); err != nil {
+		t.Fatal(err)
+	}
+	left := func() int {
+		t.Helper()
+		tasks, err := record.Tasks(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(tasks)
+	}
+	some := cfg
+	job := *cfg.Job
+	job.Server.Addresses, job.Limits.RetryBudget = []string{"127.0.0.1:1"}, jobs.Duration(time.Millisecond)
+	some.Job = &job
+	if _, err := execute(t, some); ExitCode(err) != 69 || left() != 1 {
+		t.Errorf("a run that scored nothing: %v, %d records", err, left())
+	}
+	if _, err := execute(t, cfg); err != nil || left() != 0 {
+		t.Errorf("a run of all parts: %v, %d records", err, left())
+	}
+	if entries, err := os.ReadDir(filepath.Join(dir, "_locks")); err != nil || len(entries) > 0 {
+		t.Errorf("locks %v, %v", entries, err)
+	}
+}
