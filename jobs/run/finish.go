@@ -64,7 +64,7 @@ func (x *execution) describe(ctx context.Context) (err error) {
 		x.served, err = in.fixed.served()
 		return err
 	}
-	x.served, err = Describe(ctx, in.Config)
+	x.served, err = DescribeParts(ctx, in.Config)
 	return err
 }
 

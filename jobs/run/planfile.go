@@ -193,7 +193,7 @@ func (in *Input) checkPlan(ctx context.Context) error {
 	if in.fixed == nil || in.Job.Model.Path == "" {
 		return nil
 	}
-	served, err := Describe(ctx, in.Config)
+	served, err := DescribeParts(ctx, in.Config)
 	if err != nil {
 		return err
 	}

@@ -192,10 +192,25 @@ func findPython(cfg Config) (string, error) {
 	return local.FindPython(cfg.Python, os.Getenv, executable)
 }
 
-// Describe finds out what would score without starting a worker: a model folder is read, servers are asked. Of an
-// interpreter it only looks whether one that the user named exists: footers can be planned on without Python. Where the
-// job names output.embed one worker is started all the same, as no file says how wide the values of a step are.
+// Describe is [DescribeParts] with the width of an embedding: where the job names output.embed of a model folder one worker
+// is started, as no file says how wide the values of a step are.
 func Describe(ctx context.Context, cfg Config) (Served, error) {
+	served, err := DescribeParts(ctx, cfg)
+	if err != nil || cfg.Job.Model.Path == "" || cfg.Job.Output.Embed == "" {
+		return served, err
+	}
+	s, err := Connect(ctx, cfg, 1)
+	if err != nil {
+		return Served{}, err
+	}
+	served.Model.Embedding = s.Model.Embedding
+	return served, s.Close()
+}
+
+// DescribeParts finds out what would score, as far as parts are compared with it, without starting a worker: a model folder
+// is read, servers are asked. Of an interpreter it only looks whether one that the user named exists: footers can be planned
+// on without Python. The width of an embedding may be 0.
+func DescribeParts(ctx context.Context, cfg Config) (Served, error) {
 	job := cfg.Job
 	if job.Model.Path == "" {
 		s, err := Connect(ctx, cfg, 0)
@@ -221,16 +236,6 @@ func Describe(ctx context.Context, cfg Config) (Served, error) {
 	}
 	if err := embed(job, m); err != nil {
 		return Served{}, err
-	}
-	if job.Output.Embed != "" {
-		s, err := Connect(ctx, cfg, 1)
-		if err != nil {
-			return Served{}, err
-		}
-		m.Embedding = s.Model.Embedding
-		if err := s.Close(); err != nil {
-			return Served{}, err
-		}
 	}
 	return Served{Model: *m, MessageBytes: int64(job.Limits.MessageBytes)}, nil
 }

@@ -101,7 +101,7 @@ func (x *execution) alreadyDone(ctx context.Context) (bool, error) {
 // anything is started or written.
 func (x *execution) partsExist(ctx context.Context, view writers.View) (bool, error) {
 	in := x.in
-	served, err := Describe(ctx, in.Config)
+	served, err := DescribeParts(ctx, in.Config)
 	if err != nil {
 		return false, err
 	}

@@ -21,11 +21,17 @@ import (
 	"graphscore/writers/record"
 )
 
-// scorerAt serves a scorer for the rest of a test, and returns its address.
+// scorerAt serves the scorer of a model.
 func scorerAt(t *testing.T, digest string) string {
 	t.Helper()
+	return serve(t, jobtest.Scorer{Protocol: "native", Width: 2, Outputs: []string{"score"}, Digest: digest})
+}
+
+// serve serves a scorer for the rest of a test, and returns its address.
+func serve(t *testing.T, scorer jobtest.Scorer) string {
+	t.Helper()
 	server := grpc.NewServer()
-	if err := (jobtest.Scorer{Protocol: "native", Width: 2, Outputs: []string{"score"}, Digest: digest}).Register(server); err != nil {
+	if err := scorer.Register(server); err != nil {
 		t.Fatal(err)
 	}
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
