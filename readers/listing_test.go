@@ -134,6 +134,29 @@ func TestListingChanged(t *testing.T) {
 	}
 }
 
+// What came to the input after the plan was made is counted, be it finished or not; what was known is not.
+func TestLater(t *testing.T) {
+	t.Parallel()
+	root := tree(t, map[string]string{"a.parquet": "v1_zstd.parquet", "b.parquet": ":no file", "c.parquet.tmp": "v1_zstd.parquet", "_d": ":left out"})
+	cfg := readers.Config{Inputs: []readers.Input{{Path: root}}}
+	_, plan := listed(t, cfg)
+	cfg.Limit = 1
+	_, limited := listed(t, cfg)
+	for i, name := range []string{"", "_e.parquet", "f.parquet", "g.parquet.tmp"} {
+		if name != "" {
+			if err := os.WriteFile(filepath.Join(root, name), []byte("PAR1"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n, err := plan.Later(t.Context()); n != max(i-1, 0) || err != nil {
+			t.Errorf("%d files came with %q, %v", n, name, err)
+		}
+	}
+	if n, err := limited.Later(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d files are not in a plan with a limit, %v", n, err)
+	}
+}
+
 // Places are sorted by path, those of files that cannot be read, or are not finished, among those of shards.
 func TestPlaces(t *testing.T) {
 	t.Parallel()
