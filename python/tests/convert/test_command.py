@@ -183,6 +183,11 @@ def test_files_that_are_not_there_or_have_one_name(tmp_path: Path, capsys: pytes
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.csv").write_text("smiles\nC\n")
     assert chemprop(tmp_path / "x" / "a.csv", tmp_path / "y" / "a.csv", "--out", tmp_path / "out") == 64
+    (tmp_path / "_a.csv").write_text("smiles\nC\n")
+    (tmp_path / "%5Fa.csv").write_text("smiles\nCC\n")
+    capsys.readouterr()
+    assert chemprop(tmp_path / "_a.csv", tmp_path / "%5Fa.csv", "--out", tmp_path / "out") == 64
+    assert "_a.csv has the same parts (%5Fa.csv.000000.parquet)" in capsys.readouterr().err
     assert chemprop(tmp_path / "x", "--out", tmp_path / "out") == 64
     (tmp_path / "file").write_text("")
     assert chemprop(tmp_path / "x" / "a.csv", "--out", tmp_path / "file") == 73

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 from graphscore.convert._bytes import COMPRESSED, Bytes
 from graphscore.convert._error import INPUT_OUTPUT, NO_INPUT, NOT_THERE, USAGE, ConvertError
 from graphscore.convert._parquet import ParquetSource
+from graphscore.convert._part import part_name
 from graphscore.convert._settings import Chunk, Settings
 from graphscore.convert._text import TextSource
 
@@ -42,9 +43,10 @@ def open_all(paths: list[Path], settings: Settings) -> list[Source]:
     sources = []
     for path in paths:
         _present(path)
-        first = by_name.setdefault(path.name, path)
+        part = part_name(path.name, 0)
+        first = by_name.setdefault(part, path)
         if first is not path:
-            raise ConvertError(USAGE, f"{path}: {first} has the same name, and so the same parts; rename one")
+            raise ConvertError(USAGE, f"{path}: {first} has the same parts ({part}); rename one")
         sources.append(_open(path, settings))
     return sources
 
