@@ -145,9 +145,10 @@ def smi(source: Iterator[Line]) -> Iterator[Record]:
             yield Record(line.number, [], line.text, too_long(line))
             continue
         text = decoded(line.text)
-        fields = text.strip().split("\t") if "\t" in text.strip() else text.split()
-        if not fields:
+        if not text.strip():
             continue
+        kept = text.rstrip()  # only there: a tab at the beginning comes after an empty SMILES
+        fields = kept.split("\t") if "\t" in kept else kept.split()
         if len(fields) > 1 and fields[1].startswith("|"):
             end = next((i for i, part in enumerate(fields) if i and part.endswith("|")), 1)
             fields[: end + 1] = [" ".join(fields[: end + 1])]
