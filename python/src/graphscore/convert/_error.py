@@ -25,3 +25,7 @@ class ConvertError(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[type[ConvertError], tuple[int, str]]:
+        """Return how it is made again in another process: the parent of the one that raised it."""
+        return type(self), (self.code, str(self))
