@@ -53,6 +53,7 @@ def files(out: Path) -> dict[str, bytes]:
         ("a.tsv", "id\tsmiles\na\tCCO\n", ["a"], []),
         ("a.smi", "CCO ethyl alcohol\nCC\nC1CC ring\n\nC\ta b\n", ["ethyl", "a.smi#2", "a b"], [(3, "unparsable")]),
         ("a.smi", "SMILES\tID\nCCO\ta\n", ["a"], []),
+        ("a.smi", "CCO\ta\n\tCO\n \tN b\n \t \nCC b\t\n", ["a", "b"], [(2, "empty_smiles"), (3, "empty_smiles")]),
         ("a.smi", "CC |$R1;R2$| b\nCCO\n", ["b", "a.smi#2"], []),
         ("a.csv", "smiles,id\n" + "C" * 10_000 + ",long\nCC,b\n", ["b"], [(2, "too_many_atoms")]),
         ("a.csv", "smiles,id\n" + "C" * 3_000_000 + ",long\nCC,b\n", ["b"], [(2, "unreadable_row")]),
@@ -192,6 +193,30 @@ def test_files_that_are_not_there_or_have_one_name(tmp_path: Path, capsys: pytes
     (tmp_path / "file").write_text("")
     assert chemprop(tmp_path / "x" / "a.csv", "--out", tmp_path / "file") == 73
     assert run(tmp_path / "x" / "a.csv", "--out", tmp_path / "out") == 64
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_part_that_cannot_be_written_is_named(
+    processes: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    source.write_text("smiles\nC1CC\n")
+    out.mkdir()
+    (out / "_rejects").write_text("a file where the folder of the rejects would be")
+    assert run(source, "--out", out, "--features", "molecules", "--processes", processes) == 73
+    assert "a.csv.000000.parquet: File exists; the parts that exist stay" in capsys.readouterr().err
+
+
+def test_a_chunk_that_does_not_fit_into_the_memory_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("graphscore.convert._work.Worker.convert", full)
+    (tmp_path / "a.csv").write_text("smiles\nC\nCC\n")
+    assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 71
+    assert "a.csv lines 2-3 do not fit into the memory" in capsys.readouterr().err
 
 
 def test_compressed_text_is_read(tmp_path: Path) -> None:

@@ -90,7 +90,10 @@ def _pool(out: Path, settings: Settings, processes: int) -> Iterator[_Submit]:
 
         def here(chunk: Chunk, recorded: Mapping[str, Any]) -> Future[Ledger]:
             done: Future[Ledger] = Future()
-            done.set_result(worker.convert(chunk, recorded))
+            try:
+                done.set_result(worker.convert(chunk, recorded))
+            except MemoryError as error:
+                done.set_exception(error)
             return done
 
         yield here
