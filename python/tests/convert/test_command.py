@@ -152,6 +152,9 @@ def test_parts_of_another_conversion_are_refused(tmp_path: Path, capsys: pytest.
         ("a.csv", b"smiles,smiles\nC,C\n", [], 65, "occurs twice"),
         ("a.csv", b"smiles\nC\n", ["--max-atoms", "0"], 64, "--max-atoms 0: a number from 1"),
         ("a.csv", b"", [], 65, "is empty"),
+        ("a.csv", b"smiles;id\nC;a\n", [], 65, "separator seems to be a semicolon, and is read as a comma; write it with"),
+        ("a.csv", b"smiles\tid\nC\ta\n", [], 65, "separator seems to be a tab, and is read as a comma; name the file .tsv"),
+        ("a.tsv", b"smiles,id\nC,a\n", [], 65, "separator seems to be a comma, and is read as a tab; write it with a tab"),
         ("a.csv", b"\xff\xfes\0", [], 65, "is UTF-16"),
         ("a.csv", b"smiles\rC\rCC\r", [], 65, "end in CR alone"),
         ("a.xlsx", b"PK\x03\x04", [], 65, "Excel workbook"),
@@ -217,6 +220,28 @@ def test_a_chunk_that_does_not_fit_into_the_memory_is_named(
     (tmp_path / "a.csv").write_text("smiles\nC\nCC\n")
     assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 71
     assert "a.csv lines 2-3 do not fit into the memory" in capsys.readouterr().err
+
+
+def test_long_text_ends_a_part_and_a_column_that_is_not_read_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("graphscore.convert._text._MOST_TEXT", 1000)
+    source = tmp_path / "a.csv"
+    source.write_text("smiles,note\n" + f"C,{'x' * 600}\n" * 5)
+    assert chemprop(source, "--out", tmp_path / "one") == 0
+    assert sorted(path.name for path in (tmp_path / "one").glob("*.parquet")) == ["a.csv.000000.parquet"]
+    assert chemprop(source, "--out", tmp_path / "three", "--carry", "note") == 0
+    rows = [pq.read_metadata(path).num_rows for path in sorted((tmp_path / "three").glob("*.parquet"))]
+    assert rows == [2, 2, 1]
+    assert chemprop(source, "--out", tmp_path / "three", "--carry", "note") == 0
+
+
+def test_a_line_that_is_too_long_and_grows_is_another_row(tmp_path: Path) -> None:
+    source, out = tmp_path / "a.csv", tmp_path / "out"
+    source.write_text("smiles\n" + "C" * 2_000_000 + "\n")
+    assert chemprop(source, "--out", out) == 3
+    source.write_text("smiles\n" + "C" * 2_000_001 + "\n")
+    assert chemprop(source, "--out", out) == 78
 
 
 def test_compressed_text_is_read(tmp_path: Path) -> None:

@@ -27,11 +27,15 @@ class Line(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A row of text. `problem` says why it has no `fields`; `raw` are its bytes as they are in the file."""
+    """A row of text. `problem` says why it has no `fields`.
+
+    `raw` are its bytes as they are in the file, of a line that is too long only the first; `size` is the number of all.
+    """
 
     line: int
     fields: list[str]
     raw: bytes
+    size: int
     problem: str = ""
 
 
@@ -132,7 +136,8 @@ def separated(source: Iterator[Line], delimiter: str) -> Iterator[Record]:
             reader = csv.reader(feed, delimiter=delimiter, strict=True)
         raw = b"\n".join(line.text for line in feed.pulled)
         if fields or problem:
-            yield Record(feed.pulled[0].number, fields, raw, problem)
+            size = feed.pulled[0].size if feed.pulled[0].long else len(raw)
+            yield Record(feed.pulled[0].number, fields, raw, size, problem)
 
 
 def smi(source: Iterator[Line]) -> Iterator[Record]:
@@ -142,7 +147,7 @@ def smi(source: Iterator[Line]) -> Iterator[Record]:
     """
     for line in source:
         if line.long:
-            yield Record(line.number, [], line.text, too_long(line))
+            yield Record(line.number, [], line.text, line.size, too_long(line))
             continue
         text = decoded(line.text)
         if not text.strip():
@@ -152,7 +157,7 @@ def smi(source: Iterator[Line]) -> Iterator[Record]:
         if len(fields) > 1 and fields[1].startswith("|"):
             end = next((i for i, part in enumerate(fields) if i and part.endswith("|")), 1)
             fields[: end + 1] = [" ".join(fields[: end + 1])]
-        yield Record(line.number, [part.strip() for part in fields], line.text)
+        yield Record(line.number, [part.strip() for part in fields], line.text, line.size)
 
 
 def too_long(line: Line) -> str:

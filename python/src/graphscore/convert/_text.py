@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from graphscore.convert._bytes import Bytes, digest
-from graphscore.convert._columns import carried_columns, id_column, refuse_twice, smiles_column
+from graphscore.convert._columns import carried_columns, id_column, listed, refuse_twice, smiles_column
 from graphscore.convert._error import NO_INPUT, USAGE, ConvertError
 from graphscore.convert._lines import Line, Record, decoded, lines, separated, smi
 from graphscore.convert._molecules import is_molecule
@@ -18,6 +18,8 @@ from graphscore.convert._settings import Chunk, Reject, Settings
 
 _LOOKED_AT: Final = 1000  # rows from which the types of columns are found
 _CUT: Final = 200
+_MOST_TEXT: Final = 64 << 20  # characters of a chunk: SMILES, ids and carried columns
+_SEPARATORS: Final = {";": "a semicolon", "\t": "a tab", ",": "a comma"}
 _SMI: Final = ("smiles", "name")
 
 
@@ -85,7 +87,21 @@ class TextSource:
         if any("\0" in name for name in first.fields):
             raise ConvertError(NO_INPUT, f"{self._path} is no text file")
         refuse_twice(str(self._path), first.fields)
+        self._refuse_separator(first.fields)
         return first.fields
+
+    def _refuse_separator(self, header: list[str]) -> None:
+        """Refuse a header of one field that has another separator in it, but where just this column is asked for."""
+        if len(header) > 1 or header == [self._settings.smiles_column]:
+            return
+        for separator, name in _SEPARATORS.items():
+            if separator != self._delimiter and separator in header[0]:
+                fits = "name the file .tsv" if separator == "\t" else f"write it with {_SEPARATORS[self._delimiter]}"
+                raise ConvertError(
+                    NO_INPUT,
+                    f"{self._path}: line 1, the header, is one field, {listed(header)}: its separator seems to be "
+                    f"{name}, and is read as {_SEPARATORS[self._delimiter]}; {fits}",
+                )
 
     def _smiles(self, records: Iterator[Record]) -> str:
         """Return the column of the SMILES, by its name or because it is the only one that is not numbers."""
@@ -111,24 +127,29 @@ class TextSource:
         return 0.0 if self._bytes is None else self._bytes.done()
 
     def chunks(self) -> Iterator[Chunk]:
-        """Yield the rows, `part_rows` a chunk."""
+        """Yield the rows, `part_rows` a chunk, fewer where their text is long."""
         with Bytes(self._path) as file:
             self._bytes = file
             records = self._records(file)
             if self._delimiter or self._has_header:
                 next(records)
             number = 0
-            while (rows := list(islice(records, self._settings.part_rows))) or number == 0:
-                yield self._chunk(number, rows)
+            while (chunk := self._chunk(number, records)).rows or number == 0:
+                yield chunk
                 number += 1
 
-    def _chunk(self, number: int, rows: list[Record]) -> Chunk:
+    def _chunk(self, number: int, records: Iterator[Record]) -> Chunk:
+        """Return the next rows; of each only what is converted or copied stays in memory."""
         chunk = Chunk(self.name, number)
         content = digest()
         content.update(repr(self._header).encode())
-        kept = []
-        for row in rows:
-            content.update(b"%d\n%b\n" % (row.line, row.raw))
+        carried: list[list[str]] = [[] for _ in self._carry_at]
+        size = 0
+        while chunk.rows < self._settings.part_rows and size < _MOST_TEXT:
+            row = next(records, None)
+            if row is None:
+                break
+            content.update(b"%d %d\n%b\n" % (row.line, row.size, row.raw))
             problem = row.problem or self._ragged(row.fields)
             if problem:
                 chunk.rejects.append(Reject(row.line, decoded(row.raw[:_CUT]), "unreadable_row", problem))
@@ -137,10 +158,13 @@ class TextSource:
             chunk.smiles.append(row.fields[self._smiles_at])
             named = self._id_at is not None and self._id_at < len(row.fields) and row.fields[self._id_at]
             chunk.ids.append(named or f"{self.name}#{row.line}")
-            kept.append(row.fields)
+            size += len(row.fields[self._smiles_at]) + len(chunk.ids[-1])
+            for column, at in zip(carried, self._carry_at, strict=True):
+                column.append(row.fields[at])
+                size += len(row.fields[at])
         chunk.content = content.hexdigest()
         if self._carry_at:
-            columns = [pa.array([fields[at] for fields in kept], pa.string()) for at in self._carry_at]
+            columns = [pa.array(column, pa.string()) for column in carried]
             chunk.carried = pa.RecordBatch.from_arrays(columns, names=list(self._settings.carry))
         return chunk
 
