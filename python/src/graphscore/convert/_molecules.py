@@ -11,8 +11,10 @@ from rdkit import Chem, rdBase
 from graphscore.convert._settings import Reject
 
 _CUT: Final = 200
-_LONGEST: Final = 100_000
-_BYTES_AN_ATOM: Final = 100
+# RDKit needs more than a minute for 75,000 characters of rings, and nothing ends it: the length is a bound on the time.
+_CHARACTERS_AN_ATOM: Final = 10
+_ALWAYS_PARSED: Final = 1000
+_LONGEST_HEADER: Final = 10_000
 _TIME: Final = re.compile(r"^\[\d\d:\d\d:\d\d\] ")
 _POSITION: Final = re.compile(r"check for mistakes around position (\d+)")
 _QUOTED: Final = re.compile(r"( while parsing: | for input: ).*", re.DOTALL)
@@ -34,12 +36,12 @@ class Parser:
     """Parses SMILES as `chemprop.utils.make_mol` does with its defaults: sanitized, explicit hydrogens removed.
 
     Args:
-        max_atoms: a molecule of more atoms is rejected.
+        max_atoms: a molecule of more atoms is rejected, and a SMILES of more than 1,000 characters and 10 an atom.
     """
 
     def __init__(self, max_atoms: int) -> None:
         self._max_atoms = max_atoms
-        self._longest = max(_LONGEST, _BYTES_AN_ATOM * max_atoms)
+        self._longest = max(_ALWAYS_PARSED, _CHARACTERS_AN_ATOM * max_atoms)
         self._parameters = Chem.SmilesParserParams()
         self._heard = _Heard()
         logger = logging.getLogger("rdkit")
@@ -51,7 +53,7 @@ class Parser:
         if smiles is None or not smiles.strip():
             return Reject(line, "", "empty_smiles", "the SMILES is empty")
         if len(smiles) > self._longest:
-            size = f"{len(smiles):,} characters, and at most {self._longest:,} are parsed"
+            size = f"{len(smiles):,} characters, and with --max-atoms {self._max_atoms:,} at most {self._longest:,} are parsed"
             return self._reject(line, smiles, "too_long", size)
         molecule: Chem.Mol | None = None
         self._heard.messages.clear()
@@ -87,4 +89,4 @@ class Parser:
 def is_molecule(text: str) -> bool:
     """Return whether a text is the SMILES of a molecule."""
     with rdBase.BlockLogs():
-        return bool(text) and " " not in text and Chem.MolFromSmiles(text) is not None
+        return 0 < len(text) <= _LONGEST_HEADER and " " not in text and Chem.MolFromSmiles(text) is not None
