@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,6 +62,7 @@ def files(out: Path) -> dict[str, bytes]:
         ("a.smi", "CC |$R1;R2$| b\nCCO\n", ["b", "a.smi#2"], []),
         ("a.csv", "smiles,id\n" + "C" * 10_000 + ",long\nCC,b\n", ["b"], [(2, "too_many_atoms")]),
         ("a.csv", "smiles,id\n" + "C" * 3_000_000 + ",long\nCC,b\n", ["b"], [(2, "unreadable_row")]),
+        ("a.csv", "smiles,id\n" + "C" * 10_001 + ",long\nCC,b\n", ["b"], [(2, "too_long")]),
         ("a.csv", "smiles,id\n" + "C" * 200_000 + ",long\nCC,b\n", ["b"], [(2, "too_long")]),
         ("a.csv", "smiles,id\nC\x01C,x\n[13CH4],iso\n[Fe],metal\n", ["iso", "metal"], [(2, "unparsable")]),
         ("a.csv", "smiles,id\n", [], []),
@@ -242,6 +248,47 @@ def test_a_line_that_is_too_long_and_grows_is_another_row(tmp_path: Path) -> Non
     assert chemprop(source, "--out", out) == 3
     source.write_text("smiles\n" + "C" * 2_000_001 + "\n")
     assert chemprop(source, "--out", out) == 78
+
+
+@pytest.mark.parametrize(("characters", "code"), [(1000, "too_many_atoms"), (1001, "too_long")])
+def test_the_length_that_is_parsed_follows_from_max_atoms(characters: int, code: str, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("smiles\n" + "C" * characters + "\n")
+    assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out", "--max-atoms", 1) == 3
+    assert rejects(tmp_path / "out") == [(2, code)]
+
+
+def test_parts_of_other_featurizers_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_text("smiles\nC\n")
+    assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 0
+    monkeypatch.setattr("graphscore.convert._run.VERSION", 2)
+    assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 78
+    assert "made with version 1, and this conversion has 2" in capsys.readouterr().err
+
+
+def test_an_interrupt_while_processes_begin_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("smiles\n" + "CCO\n" * 100)
+    arguments = ["a.csv", "--out", "out", "--features", "molecules", "--processes", "3", "--part-rows", "1"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "graphscore", "convert", "smiles", *arguments],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as command:
+        while command.poll() is None and not spawned(command.pid):
+            time.sleep(0.001)
+        os.killpg(command.pid, signal.SIGINT)
+        said = command.communicate()[1]
+    assert said == "graphscore: interrupted; the same command goes on from here\n"
+    assert command.returncode == 130
+
+
+def spawned(parent: int) -> bool:
+    """Return whether a process of the pool has begun."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return any(b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
 
 
 def test_compressed_text_is_read(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from rdkit import Chem
 Floats = npt.NDArray[np.float32]
 Integers = npt.NDArray[np.int64]
 
+VERSION: Final = 1  # in the ledger of a part; the next one when a featurizer has other values for a molecule
 _MOST_ROWS: Final = 1 << 16
 
 
@@ -66,7 +67,6 @@ class Featurizer:
 
     Attributes:
         pairs: whether bond k is the edges 2k and 2k + 1; else all bonds are edges from begin to end, then all back.
-        edge_width: features of an edge, 0 where edges have none.
     """
 
     def __init__(
@@ -84,10 +84,6 @@ class Featurizer:
     def _begin(self) -> None:
         self._atoms, self._bonds, self._begins, self._ends = array("i"), array("i"), array("i"), array("i")
         self._atom_counts, self._bond_counts = array("i"), array("i")
-
-    def __len__(self) -> int:
-        """Return the number of molecules that wait."""
-        return len(self._atom_counts)
 
     @property
     def atoms(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from typing import Any
 import rdkit
 
 from graphscore.convert._error import MEMORY, ConvertError
+from graphscore.convert._features import VERSION
 from graphscore.convert._folder import Folder
 from graphscore.convert._ids import Ids
 from graphscore.convert._inputs import Source, open_all
@@ -70,6 +72,7 @@ def _recorded(source: Source, settings: Settings) -> dict[str, Any]:
     """Return what the ledger of a part keeps: all that its bytes follow from, beside the rows."""
     return {
         "features": settings.features,
+        "version": VERSION,
         "max_atoms": settings.max_atoms,
         "part_rows": settings.part_rows,
         "smiles_column": source.columns["smiles"],
@@ -104,8 +107,17 @@ def _pool(out: Path, settings: Settings, processes: int) -> Iterator[_Submit]:
         initializer=start,
         initargs=(out, settings.features, settings.max_atoms),
     )
+
+    def there(chunk: Chunk, recorded: Mapping[str, Any]) -> Future[Ledger]:
+        # It may begin a process, which inherits the mask: an interrupt must not end it before `start` ignores it.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            return executor.submit(convert, chunk, recorded)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
     try:
-        yield lambda chunk, recorded: executor.submit(convert, chunk, recorded)
+        yield there
     finally:
         executor.shutdown(cancel_futures=True)
 
