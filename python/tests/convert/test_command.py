@@ -277,18 +277,25 @@ def test_an_interrupt_while_processes_begin_is_one_sentence(tmp_path: Path) -> N
         text=True,
         start_new_session=True,
     ) as command:
-        while command.poll() is None and not spawned(command.pid):
+        while command.poll() is None and not (begun := spawned(command.pid)):
             time.sleep(0.001)
+        assert all(map(blocks_interrupts, begun))
         os.killpg(command.pid, signal.SIGINT)
         said = command.communicate()[1]
     assert said == "graphscore: interrupted; the same command goes on from here\n"
     assert command.returncode == 130
 
 
-def spawned(parent: int) -> bool:
-    """Return whether a process of the pool has begun."""
+def spawned(parent: int) -> list[str]:
+    """Return the processes of the pool that have begun."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return any(b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes() for child in children)
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def blocks_interrupts(process: str) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    blocked = next(line.split()[1] for line in status.splitlines() if line.startswith("SigBlk:"))
+    return bool(int(blocked, 16) >> (signal.SIGINT - 1) & 1)
 
 
 def test_compressed_text_is_read(tmp_path: Path) -> None:
