@@ -53,8 +53,8 @@ class Parser:
         if smiles is None or not smiles.strip():
             return Reject(line, "", "empty_smiles", "the SMILES is empty")
         if len(smiles) > self._longest:
-            size = f"{len(smiles):,} characters, and with --max-atoms {self._max_atoms:,} at most {self._longest:,} are parsed"
-            return self._reject(line, smiles, "too_long", size)
+            most = f"at most {self._longest:,} are parsed with --max-atoms {self._max_atoms:,}"
+            return self._reject(line, smiles, "too_long", f"{len(smiles):,} characters, and {most}")
         molecule: Chem.Mol | None = None
         self._heard.messages.clear()
         if not _CONTROL.search(smiles):
