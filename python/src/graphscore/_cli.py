@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--threads",
-        default=min(ServerOptions.threads, _cpus()),
+        default=min(ServerOptions.threads, _converting.cpus()),
         type=int,
         metavar="N",
         help="batches computed at the same time (default: one a CPU, up to 4; here %(default)s)",
@@ -158,11 +158,6 @@ def _serve(options: argparse.Namespace) -> int:
         lifeline.remove(socket_path(options.listen))
     logging.shutdown()
     os._exit(0)  # a call that outlived its grace must not keep the process
-
-
-def _cpus() -> int:
-    """Return the number of CPUs this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _stop_on_signals() -> threading.Event:

@@ -87,7 +87,7 @@ def run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        processes = _cpus() if options.processes is None else options.processes
+        processes = cpus() if options.processes is None else options.processes
         totals = convert.smiles(options.files, options.out, _settings(options), processes=processes, redo=options.redo)
     except convert.ConvertError as error:
         sys.stderr.write(f"graphscore: {error}\n")
@@ -118,7 +118,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
-def _cpus() -> int:
+def cpus() -> int:
     """Return the number of CPUs this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
