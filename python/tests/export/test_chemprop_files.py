@@ -255,7 +255,7 @@ def test_models_of_other_kinds_are_refused_by_name(case: str, said: str, tmp_pat
             "hyper_parameters.message_passing.cls is MABBondMessagePassing",
         ),
         (b"X\x04\x00\x00\x00relu", b"X\x04\x00\x00\x00gelu", "hyper_parameters.message_passing.activation is 'gelu'"),
-        (b"message_passing.W_o.bias", b"message_passing.W_x.bias", "the model has 1 tensors that a BondMessagePassing"),
+        (b"message_passing.W_o.bias", b"message_passing.W_x.bias", "state_dict has no message_passing.W_o.bias"),
         (b"message_passing.W_o.weight", b"message_passing.W_x.weight", "state_dict has no message_passing.W_o.weight"),
     ],
 )

@@ -14,7 +14,7 @@ from graphscore.export._error import ExportError
 from graphscore.export.chemprop._archive import Archive
 from graphscore.export.chemprop._names import FoundError
 from graphscore.export.chemprop._pickle import load
-from graphscore.export.chemprop._records import Name, Tensor, said
+from graphscore.export.chemprop._records import Name, Record, Tensor, said
 
 _TRAINING: Final = ("metrics.", "predictor.criterion.", "criterion.")
 """Beginnings of the names of tensors that training reads and prediction does not."""
@@ -23,6 +23,9 @@ _BFLOAT16: Final = "bfloat16"
 _TYPES: Final = {"float16": "<f2", "float32": "<f4", "float64": "<f8", "bfloat16": "<u2"}
 _BYTES: Final = {"float16": 2, "float32": 4, "float64": 8, "bfloat16": 2}
 _BITS: Final = 16
+MOST_LAYERS: Final = 1000
+"""Of the passes of messages, and of the layers of a predictor: each is some steps of the folder."""
+_IDENTITY: Final = Name("torch.nn.modules.linear", "Identity")
 
 
 class Checkpoint:
@@ -178,11 +181,11 @@ class Parameters:
             raise self.error(f"cls is {said(value)}, expected a class")
         return value.name if value.module.startswith("chemprop.") else str(value)
 
-    def count(self, key: str, minimum: int = 0) -> int:
-        """Return an integer of at least `minimum`."""
+    def count(self, key: str, minimum: int = 0, maximum: int = 2**31 - 1) -> int:
+        """Return an integer from `minimum` to `maximum`."""
         value = self.get(key)
-        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value < 2**31:
-            raise self.error(f"{key} is {said(value)}, expected an integer of at least {minimum}")
+        if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+            raise self.error(f"{key} is {said(value)}, expected an integer from {minimum} to {maximum}")
         return value
 
     def flag(self, key: str) -> bool:
@@ -198,6 +201,23 @@ class Parameters:
         if not isinstance(value, int | float) or isinstance(value, bool) or not value or not math.isfinite(value):
             raise self.error(f"{key} is {said(value)}, expected a number other than 0")
         return float(value)
+
+    def scaler(self, key: str, kind: str) -> bool:
+        """Return whether a transform is of chemprop's class `kind`; an absent one is none, nor is torch.nn.Identity."""
+        value = self.get(key)
+        if value is None or (isinstance(value, Record) and value.of == _IDENTITY):
+            return False
+        if not isinstance(value, Record) or not value.of.module.startswith("chemprop.") or value.of.name != kind:
+            raise self.error(f"{key} is {said(value)}, expected a {kind} of chemprop")
+        return True
+
+    def modules(self, key: str, kind: str) -> Parameters:
+        """Return the modules in a module of chemprop's class `kind`, by name; none where it is absent."""
+        value = self.get(key)
+        modules: object = {}
+        if self.scaler(key, kind) and isinstance(value, Record):
+            modules = value.attribute("_modules")
+        return Parameters(self._checkpoint, f"{self._where}.{key}", modules)
 
 
 def _listed(content: Mapping[object, object]) -> str:

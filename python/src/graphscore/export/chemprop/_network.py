@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from graphscore._arrays import Floats
 from graphscore.export.chemprop._activation import Activation
-from graphscore.export.chemprop._checkpoint import Checkpoint, Parameters
+from graphscore.export.chemprop._checkpoint import MOST_LAYERS, Checkpoint, Parameters
 from graphscore.export.chemprop._passing import message_passing
 from graphscore.export.chemprop._steps import Step, Steps
 
@@ -38,7 +38,7 @@ def read_network(checkpoint: Checkpoint) -> Network:
     steps = Steps(checkpoint)
     atoms, widths = message_passing(steps, checkpoint.parameters.section("message_passing"))
     molecules = _aggregate(steps, checkpoint.parameters.section("agg"), atoms)
-    if checkpoint.has("bn.running_mean"):
+    if checkpoint.parameters.flag("batch_norm"):
         names = ("weight", "bias", "running_mean", "running_var")
         keys: dict[str, Any] = {name: steps.tensor(f"bn.{name}") for name in names}
         molecules = steps.add("normalized", "batch_norm", molecules, **keys, eps=_EPS)
@@ -48,7 +48,9 @@ def read_network(checkpoint: Checkpoint) -> Network:
             f"predictor.ffn.0.0 takes {descriptors + widths.atoms} values, but message passing returns {widths.atoms}"
         )
     if descriptors:
-        scaled = steps.scaled("descriptors", "graph_attr", "X_d_transform", descriptors)
+        scaled = "graph_attr"
+        if checkpoint.parameters.scaler("X_d_transform", "ScaleTransform"):
+            scaled = steps.scaled("descriptors", scaled, "X_d_transform", descriptors)
         molecules = steps.add("described", "concatenate", molecules, scaled)
     outputs = _predict(steps, checkpoint.parameters.section("predictor"), molecules)
     checkpoint.check_used()
@@ -101,21 +103,31 @@ def _predict(steps: Steps, parameters: Parameters, molecules: str) -> tuple[str,
         value = steps.add("middle", "multiply", steps.add("both", "add", lower, upper), value=0.5)
     elif parts > 1:
         value = steps.add("mean", "slice", value, start=0, stop=tasks)
-    steps.unscaled("prediction", value, "predictor.output_transform", tasks)
+    if parameters.scaler("output_transform", "UnscaleTransform"):
+        steps.unscaled("prediction", value, "predictor.output_transform", tasks)
     return _names(steps.checkpoint, tasks)
 
 
 def _feed_forward(steps: Steps, parameters: Parameters, value: str) -> tuple[str, int]:
     """Add chemprop's MLP: a linear map, and for each further layer the activation before its linear map."""
     activation = Activation(parameters)
-    module, layer = "predictor.ffn.0.0", 0
+    module = "predictor.ffn.0.0"
     value = steps.linear("ffn_0", value, module)
-    while steps.checkpoint.has(f"predictor.ffn.{layer + 1}.2.weight"):
-        layer += 1
+    for layer in range(1, _layers(parameters) + 1):
         module = f"predictor.ffn.{layer}.2"
         value = activation.add(steps, f"ffn_{layer}_in", value, f"predictor.ffn.{layer}.0")
         value = steps.linear(f"ffn_{layer}", value, module)
     return value, steps.rows(module)
+
+
+def _layers(parameters: Parameters) -> int:
+    """Return the hidden layers: `n_layers` of one width, or as many as `hidden_dim` lists."""
+    widths = parameters.get("hidden_dim")
+    if not isinstance(widths, list | tuple):
+        return parameters.count("n_layers", maximum=MOST_LAYERS)
+    if len(widths) > MOST_LAYERS:
+        raise parameters.error(f"hidden_dim lists {len(widths)} layers, expected at most {MOST_LAYERS}")
+    return len(widths)
 
 
 def _classes(steps: Steps, parameters: Parameters, value: str, width: int) -> tuple[str, ...]:

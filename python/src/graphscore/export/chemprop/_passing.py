@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from graphscore.export.chemprop._activation import Activation
-from graphscore.export.chemprop._checkpoint import Parameters
+from graphscore.export.chemprop._checkpoint import MOST_LAYERS, Parameters
 from graphscore.export.chemprop._steps import Steps
 
 _MODULE: Final = "message_passing"
@@ -39,7 +39,7 @@ def message_passing(steps: Steps, parameters: Parameters) -> tuple[str, Widths]:
     features = steps.columns(f"{_MODULE}.W_o") - steps.rows(f"{_MODULE}.W_h")
     wide, narrow = ("W_i", features) if by_bonds else ("W_h", steps.rows(f"{_MODULE}.W_h"))
     edges = steps.columns(f"{_MODULE}.{wide}") - narrow
-    described = steps.columns(f"{_MODULE}.W_d") - hidden if steps.checkpoint.has(f"{_MODULE}.W_d.weight") else 0
+    described = steps.columns(f"{_MODULE}.W_d") - hidden if parameters.get("d_vd") else 0
     if features < 1 or edges < 1 or described < 0:
         raise steps.checkpoint.error(f"the shapes of {_MODULE}.W_i, W_h and W_o do not fit each other")
     if (features, edges) in _REACTIONS:
@@ -48,20 +48,25 @@ def message_passing(steps: Steps, parameters: Parameters) -> tuple[str, Widths]:
             " molecule can be exported"
         )
     atoms = steps.add("atoms", "slice", "x", start=0, stop=features) if described else "x"
-    scaled = f"{_MODULE}.graph_transform"
-    atoms = steps.scaled("atoms", atoms, f"{scaled}.V_transform", features)
-    bonds = steps.scaled("bonds", "edge_attr", f"{scaled}.E_transform", edges)
+    scaled, scalers = f"{_MODULE}.graph_transform", parameters.modules("graph_transform", "GraphTransform")
+    if scalers.scaler("V_transform", "ScaleTransform"):
+        atoms = steps.scaled("atoms", atoms, f"{scaled}.V_transform", features)
+    bonds = "edge_attr"
+    if scalers.scaler("E_transform", "ScaleTransform"):
+        bonds = steps.scaled("bonds", bonds, f"{scaled}.E_transform", edges)
     run = _Bonds if by_bonds else _Atoms
-    depth = parameters.count("depth", minimum=1)
+    depth = parameters.count("depth", minimum=1, maximum=MOST_LAYERS)
     if depth == 1:  # nothing is passed on: W_h is there and not used
         steps.checkpoint.pass_over(f"{_MODULE}.W_h.")
         edges = edges if by_bonds else 0
-    message = run(steps, activation, atoms, bonds).run(depth, undirected=parameters.flag("undirected"))
+    passing = run(steps, activation, atoms, bonds, bias=parameters.flag("bias"))
+    message = passing.run(depth, undirected=parameters.flag("undirected"))
     value = steps.linear("atoms_out", steps.add("atoms_in", "concatenate", atoms, message), f"{_MODULE}.W_o")
     value = activation.add(steps, "hidden", value, f"{_MODULE}.tau")
     if described:
         extra = steps.add("atom_descriptors", "slice", "x", start=features, stop=features + described)
-        extra = steps.scaled("atom_descriptors", extra, f"{_MODULE}.V_d_transform", described)
+        if parameters.scaler("V_d_transform", "ScaleTransform"):
+            extra = steps.scaled("atom_descriptors", extra, f"{_MODULE}.V_d_transform", described)
         value = steps.add("hidden_described", "concatenate", value, extra)
         value, hidden = steps.linear("atoms_described", value, f"{_MODULE}.W_d"), steps.rows(f"{_MODULE}.W_d")
     return value, Widths(features + described, edges, hidden)
@@ -75,10 +80,12 @@ class _Bonds:
     activation: Activation
     atoms: str
     bonds: str
+    bias: bool
 
     def run(self, depth: int, *, undirected: bool) -> str:
         steps, tau = self.steps, f"{_MODULE}.tau"
-        first = steps.add("h0", "edge_linear", self.atoms, edge_attr=self.bonds, **steps.weights(f"{_MODULE}.W_i"))
+        weights = steps.weights(f"{_MODULE}.W_i", bias=self.bias)
+        first = steps.add("h0", "edge_linear", self.atoms, edge_attr=self.bonds, **weights)
         value = self.activation.add(steps, "a0", first, tau)
         for step in range(1, depth):
             if undirected:
@@ -86,7 +93,7 @@ class _Bonds:
                 value = steps.add(f"both{step}", "add", value, back)
                 value = steps.add(f"u{step}", "multiply", value, value=0.5)
             message = steps.add(f"m{step}", "directed_message", value)
-            value = steps.linear(f"w{step}", message, f"{_MODULE}.W_h")
+            value = steps.linear(f"w{step}", message, f"{_MODULE}.W_h", bias=self.bias)
             value = self.activation.add(steps, f"a{step}", steps.add(f"h{step}", "add", value, first), tau)
         return self.steps.add("m", "sum_edges", value)
 
@@ -99,17 +106,18 @@ class _Atoms:
     activation: Activation
     atoms: str
     bonds: str
+    bias: bool
 
     def run(self, depth: int, *, undirected: bool) -> str:
         steps, tau = self.steps, f"{_MODULE}.tau"
-        first = steps.linear("h0", self.atoms, f"{_MODULE}.W_i")
+        first = steps.linear("h0", self.atoms, f"{_MODULE}.W_i", bias=self.bias)
         value = self.activation.add(steps, "a0", first, tau)
         if depth > 1:
             bonds = steps.add("bond_sums", "sum_edges", steps.add("pairs", "paired", self.bonds))
         for step in range(1, depth):
             message = self._sent(f"m{step}", value, undirected=undirected)
             message = steps.add(f"both{step}", "concatenate", message, bonds)
-            value = steps.linear(f"w{step}", message, f"{_MODULE}.W_h")
+            value = steps.linear(f"w{step}", message, f"{_MODULE}.W_h", bias=self.bias)
             value = self.activation.add(steps, f"a{step}", steps.add(f"h{step}", "add", value, first), tau)
         return self._sent("m", value, undirected=False)
 

@@ -26,18 +26,19 @@ class Steps:
 
     def tensor(self, name: str, *, flat: bool = False) -> str:
         """Keep a tensor of the checkpoint for the file of weights and return its name; flat: as one row."""
-        value = self.checkpoint.tensor(name)
-        self.tensors[name] = value.reshape(-1) if flat else value
+        if name not in self.tensors:
+            value = self.checkpoint.tensor(name)
+            self.tensors[name] = value.reshape(-1) if flat else value
         return name
 
-    def linear(self, name: str, of: str, module: str) -> str:
+    def linear(self, name: str, of: str, module: str, *, bias: bool = True) -> str:
         """Add torch.nn.Linear of a name in the state_dict."""
-        return self.add(name, "linear", of, **self.weights(module))
+        return self.add(name, "linear", of, **self.weights(module, bias=bias))
 
-    def weights(self, module: str) -> dict[str, str]:
-        """Return the weight of a Linear, and its bias where it has one, as keys of a step."""
+    def weights(self, module: str, *, bias: bool) -> dict[str, str]:
+        """Return the weight of a Linear, and its bias where it must have one, as keys of a step."""
         keys = {"weight": self.tensor(f"{module}.weight")}
-        if self.checkpoint.has(f"{module}.bias"):
+        if bias:
             keys["bias"] = self.tensor(f"{module}.bias")
         return keys
 
@@ -53,17 +54,13 @@ class Steps:
         return shape[dimension]
 
     def scaled(self, name: str, of: str, module: str, width: int) -> str:
-        """Add chemprop's ScaleTransform where the state_dict has one: (x - mean) / scale."""
-        if not self.checkpoint.has(f"{module}.mean"):
-            return of
+        """Add chemprop's ScaleTransform: (x - mean) / scale."""
         self.scaler(module, width)
         centred = self.add(f"{name}_centred", "subtract", of, tensor=self.tensor(f"{module}.mean", flat=True))
         return self.add(f"{name}_scaled", "divide", centred, tensor=self.tensor(f"{module}.scale", flat=True))
 
     def unscaled(self, name: str, of: str, module: str, width: int) -> str:
-        """Add chemprop's UnscaleTransform where the state_dict has one: x * scale + mean."""
-        if not self.checkpoint.has(f"{module}.mean"):
-            return of
+        """Add chemprop's UnscaleTransform: x * scale + mean."""
         self.scaler(module, width)
         scaled = self.add(f"{name}_scaled", "multiply", of, tensor=self.tensor(f"{module}.scale", flat=True))
         return self.add(f"{name}_unscaled", "add", scaled, tensor=self.tensor(f"{module}.mean", flat=True))
