@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from graphscore.export.chemprop._checkpoint import Parameters
@@ -79,5 +80,10 @@ def _read(parameters: Parameters) -> tuple[str, dict[str, float]]:
         number = value.attribute(attribute)
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise parameters.error(f"activation: {attribute} of {value.of.name} is {said(number)}, expected a number")
+        if not math.isfinite(number):
+            raise parameters.error(
+                f"activation: {attribute} of {value.of.name} is {said(number)}, but a model folder has finite numbers"
+                " only; it cannot be exported"
+            )
         numbers[attribute] = float(number)
     return function, numbers

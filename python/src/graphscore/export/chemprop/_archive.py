@@ -32,7 +32,7 @@ class Archive:
 
     def __init__(self, path: Path, file: zipfile.ZipFile, size: int) -> None:
         self.path: Final = path
-        self._bytes = size
+        self.bytes: Final = size
         self._file = file
         entries = file.infolist()
         self._entries = {entry.filename: entry for entry in entries}
@@ -56,14 +56,13 @@ class Archive:
             )
         return self.read("data.pkl")
 
-    def byteorder(self) -> str:
-        """Return 'little', which torch writes, and older versions imply; another one is refused."""
+    def check_byteorder(self) -> None:
+        """Refuse numbers that are not little-endian; versions of torch that do not say it write these."""
         if f"{self._root}byteorder" not in self._entries:
-            return "little"
+            return
         order = self.read("byteorder") if self.size("byteorder") <= len("little") else b""
         if order != b"little":
             raise self.error("its numbers are not little-endian; save it on a machine that is")
-        return "little"
 
     def size(self, name: str) -> int:
         """Return the bytes of an entry, which must be stored as they are."""
@@ -75,7 +74,7 @@ class Archive:
                 f"entry {printable(name)} is compressed; torch.save stores entries as they are, so this file was"
                 " written by something else: save the model again"
             )
-        if entry.file_size > self._bytes - entry.header_offset:  # zipfile makes room before it reads
+        if entry.file_size > self.bytes - entry.header_offset:  # zipfile makes room before it reads
             raise self.error(f"entry {printable(name)} is longer than the file; it is damaged, copy it again")
         return entry.file_size
 
@@ -104,12 +103,13 @@ def open_archive(path: Path) -> Iterator[Archive]:
         if path.is_dir():
             raise ExportError(f"{path} is a folder; name the .pt or .ckpt files in it")
         size = _check_directory(path)
-        with zipfile.ZipFile(path) as file:
-            yield Archive(path, file, size)
+        file = zipfile.ZipFile(path)
     except _BROKEN as error:
         raise ExportError(f"{path}: it is no zip archive of torch.save ({error}); copy it again") from None
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror or error}") from None
+    with file:
+        yield Archive(path, file, size)
 
 
 def _check_directory(path: Path) -> int:

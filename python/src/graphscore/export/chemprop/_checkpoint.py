@@ -34,7 +34,7 @@ class Checkpoint:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self.path: Final = archive.path
-        archive.byteorder()
+        archive.check_byteorder()
         try:
             content = load(archive.pickled())
         except FoundError as error:
@@ -47,6 +47,7 @@ class Checkpoint:
         self.columns: Final = self._columns(content.get("output_columns"))
         self._tensors = self._state(content["state_dict"])
         self._used: set[str] = set()
+        self._bytes = 0
 
     def error(self, what: str) -> ExportError:
         """Return the error `what` of this file."""
@@ -65,8 +66,13 @@ class Checkpoint:
     def tensor(self, name: str) -> Floats:
         """Return a tensor as float32, finite, and count it as used."""
         shape = self.shape(name)
+        if name not in self._used:
+            self._count(name, self._tensors[name])
         self._used.add(name)
-        values = self._read(name, self._tensors[name])
+        try:
+            values = self._read(name, self._tensors[name])
+        except MemoryError:
+            raise self.error(f"tensor {name} of shape {list(shape)} is more than there is memory for") from None
         bad = values.size - int(np.isfinite(values).sum())
         if bad:
             raise self.error(f"tensor {name} has {bad} values that are not finite as float32; train it again")
@@ -123,6 +129,15 @@ class Checkpoint:
             if not isinstance(name, str) or not isinstance(tensor, Tensor):
                 raise self.error(f"state_dict: {said(name)} is no tensor")
         return value
+
+    def _count(self, name: str, tensor: Tensor) -> None:
+        """Refuse tensors that together are more than the file: many views of one storage would be any size."""
+        self._bytes += math.prod(tensor.shape) * _BYTES.get(tensor.storage.dtype, 0)
+        if self._bytes > self._archive.bytes:
+            raise self.error(
+                f"its tensors up to {name} have {self._bytes} bytes, but the file has {self._archive.bytes}; it is"
+                " damaged, copy it again"
+            )
 
     def _read(self, name: str, tensor: Tensor) -> Floats:
         """Return the numbers of a tensor as float32: half precision exactly, double precision rounded, as chemprop."""

@@ -82,6 +82,11 @@ _NUMPY: Final = {
 
 _SHORT: Final = 64
 """Bytes of the longest number of numpy, and more."""
+_DIMENSIONS: Final = 8
+_LARGEST: Final = 1 << 40
+"""No size, stride or offset of a tensor is as large."""
+_NAME: Final = 256
+"""Characters of the longest name of a module or class."""
 
 
 class FoundError(ValueError):
@@ -90,6 +95,8 @@ class FoundError(ValueError):
 
 def known(name: Name) -> bool:
     """Return whether a pickle may have a name."""
+    if len(name.module) > _NAME or len(name.name) > _NAME:
+        return False
     full = f"{name.module}.{name.name}"
     if full in _BUILDERS or full in _RECORDS or full in STORAGES:
         return True
@@ -107,10 +114,15 @@ def build(name: Name, arguments: Sequence[object]) -> object:
 def _tensor(arguments: Sequence[object]) -> Tensor:
     match arguments:
         case [Storage() as storage, int(offset), tuple(shape), tuple(strides), *_]:
-            sizes = [size for size in (offset, *shape, *strides) if type(size) is int and size >= 0]
+            if len(shape) > _DIMENSIONS or len(strides) > _DIMENSIONS:
+                raise FoundError(
+                    f"a tensor in it has more than {_DIMENSIONS} dimensions; the file is damaged, copy it again"
+                )
+            numbers = (offset, *shape, *strides)
+            sizes = [size for size in numbers if type(size) is int and 0 <= size < _LARGEST]
             if len(shape) == len(strides) and len(sizes) == 1 + 2 * len(shape):
                 return Tensor(storage, offset, tuple(sizes[1 : 1 + len(shape)]), tuple(sizes[1 + len(shape) :]))
-    raise FoundError("a tensor in it has no shape; the file is damaged, copy it again")
+    raise FoundError("a tensor in it has no shape, or one of impossible sizes; the file is damaged, copy it again")
 
 
 def _parameter(arguments: Sequence[object]) -> object:

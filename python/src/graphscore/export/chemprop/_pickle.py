@@ -19,6 +19,8 @@ from graphscore.export.chemprop._records import Name, Record, Storage
 _OPERATIONS: Final = 500_000
 _KEYS: Final = (str, int, float, bool, bytes, type(None))
 _MARK: Final = object()
+_LARGEST: Final = 1 << 64
+"""Of integers; seeds of random numbers have 64 bits without a sign."""
 _STOP: Final = ord(".")
 
 
@@ -147,6 +149,13 @@ def _integer(form: struct.Struct) -> _Operation:
     return lambda vm: vm.push(vm.number(form))
 
 
+def _long(vm: _Machine) -> None:
+    value = int.from_bytes(vm.take(vm.number(_1)), "little", signed=True)
+    if abs(value) > _LARGEST:
+        raise FoundError("its pickle has an integer of more than 64 bits; it is no checkpoint of chemprop")
+    vm.push(value)
+
+
 def _last(count: int) -> _Operation:
     return lambda vm: vm.push(tuple([vm.pop() for _ in range(count)][::-1]))
 
@@ -214,7 +223,7 @@ _TABLE: Final[dict[int, _Operation]] = {
     0x87: _last(3),
     0x88: _value(True),
     0x89: _value(False),
-    0x8A: lambda vm: vm.push(int.from_bytes(vm.take(vm.number(_1)), "little", signed=True)),
+    0x8A: _long,
     0x8C: _text(_1),
     0x8D: _text(_8),
     0x8E: _raw(_8),
