@@ -53,10 +53,6 @@ class Checkpoint:
         """Return the error `what` of this file."""
         return ExportError(f"{self.path}: {what}")
 
-    def has(self, name: str) -> bool:
-        """Return whether there is a tensor of that name."""
-        return name in self._tensors
-
     def shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of a tensor, which must be there."""
         if name not in self._tensors:
