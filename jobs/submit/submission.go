@@ -80,7 +80,7 @@ func (s *Submission) Execute(ctx context.Context) error {
 			return nil
 		}
 		if n := len(s.Record.Rounds); n > 0 {
-			if err := s.wait(ctx, s.Pause<<(n-1)); err != nil { // what is of the moment passes
+			if err := s.wait(ctx, min(s.Pause<<min(n-1, doublings), longestPause)); err != nil { // what is of the moment passes
 				return err
 			}
 		}
@@ -103,6 +103,12 @@ func (s *Submission) resume(ctx context.Context, given map[int]record.FailedShar
 	}
 	return s.follow(ctx, given)
 }
+
+// The pause before a round doubles so many times, up to the longest.
+const (
+	doublings    = 6
+	longestPause = 5 * time.Minute
+)
 
 // arrays are those of the next round for the shards, without scripts.
 func (s *Submission) arrays(ctx context.Context, shards []int) ([]record.Array, error) {
