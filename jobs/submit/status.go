@@ -39,7 +39,7 @@ type Status struct {
 }
 
 // StatusOf looks at an output and asks the engine of its submission. It changes nothing. Parts of something else are a
-// *writers.MismatchError; other errors are those of [run.Prepare] and [run.Describe].
+// *writers.MismatchError; other errors are those of [run.Prepare] and [run.DescribeParts].
 func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, error) {
 	view := writers.NewView(cfg.Job.Output.Path)
 	s := &Status{Name: cfg.Job.Name, Output: cfg.Job.Output.Path, Lacking: []int{}, Failed: []record.FailedShard{}}
@@ -58,7 +58,7 @@ func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, erro
 	if err != nil {
 		return nil, err
 	}
-	served, err := run.Describe(ctx, cfg)
+	served, err := run.DescribeParts(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

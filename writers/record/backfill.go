@@ -151,14 +151,17 @@ func isBackfill(base string) bool {
 
 // ListBackfills returns the records of backfills in the _runs of a folder by path, newest first by their names. A folder
 // without any, even one that is not there, has none. The error is an *atomic.IOError.
-func ListBackfills(dir string) ([]string, error) {
+func ListBackfills(dir string) ([]string, error) { return byName(dir, isBackfill) }
+
+// byName returns the records in the _runs of a folder whose file names are of a kind, newest first by their names.
+func byName(dir string, ours func(base string) bool) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, Dir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, &atomic.IOError{Op: "reading", Path: filepath.Join(dir, Dir), Err: err}
 	}
 	var paths []string
 	for _, e := range slices.Backward(entries) {
-		if isBackfill(e.Name()) {
+		if ours(e.Name()) {
 			paths = append(paths, filepath.Join(dir, Dir, e.Name()))
 		}
 	}

@@ -2,12 +2,7 @@ package record
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"graphscore/pipeline/display"
@@ -108,19 +103,7 @@ func isSubmission(base string) bool {
 
 // ListSubmissions returns the records of submissions in an output by path, newest first. An output without any, even one
 // that does not exist, has none. The error is an *atomic.IOError.
-func ListSubmissions(dir string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, Dir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, &atomic.IOError{Op: "reading", Path: filepath.Join(dir, Dir), Err: err}
-	}
-	var paths []string
-	for _, e := range slices.Backward(entries) {
-		if isSubmission(e.Name()) {
-			paths = append(paths, filepath.Join(dir, Dir, e.Name()))
-		}
-	}
-	return paths, nil
-}
+func ListSubmissions(dir string) ([]string, error) { return byName(dir, isSubmission) }
 
 // ReadSubmission reads the record of a submission. The error is an *atomic.IOError, or a *Error for anything else.
 func ReadSubmission(file string) (*Submission, error) {
