@@ -1,0 +1,16 @@
+//go:build !linux
+
+package slots
+
+import (
+	"errors"
+	"os"
+)
+
+func create(int64) (*os.File, []byte, error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+func allocate(*os.File, int64, int64) error { return errors.ErrUnsupported }
+
+func unmap([]byte) error { return errors.ErrUnsupported }
