@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 )
 
 // Looks is every look at a folder, under slash-separated names within it. Only an error that
@@ -97,12 +96,30 @@ func (d rootDisk) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	defer f.Close()
-	entries, err := f.ReadDir(-1)
+	entries, err := entriesOf(f, filepath.Join(d.root.Name(), filepath.FromSlash(name)))
 	if err != nil {
 		return nil, err
 	}
 	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
 	return entries, nil
+}
+
+// entriesOf lists a folder that was opened below a root. Package os would ask for each of its entries what it is; of the same
+// folder by its path the list says it.
+func entriesOf(f *os.File, path string) ([]fs.DirEntry, error) {
+	byPath, err := os.Open(path)
+	if err != nil {
+		return f.ReadDir(-1)
+	}
+	defer byPath.Close()
+	was, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if is, err := byPath.Stat(); err != nil || !os.SameFile(was, is) {
+		return f.ReadDir(-1)
+	}
+	return byPath.ReadDir(-1)
 }
 
 func (d rootDisk) Open(name string) (Opened, error) {
@@ -115,15 +132,6 @@ func opened(f *os.File, err error) (Opened, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// syncFolder takes it as done where the file system cannot sync folders.
-func syncFolder(f *os.File) error {
-	err := f.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		return nil
-	}
-	return err
 }
 
 // pathDisk is the disk of one folder by its path, for a single file: the folder need not be readable, and links are
@@ -144,9 +152,8 @@ func (d pathDisk) Remove(name string) error { return os.Remove(d.path(name)) }
 
 func (d pathDisk) SyncDir(name string) error {
 	f, err := os.Open(d.path(name))
-	if errors.Is(err, fs.ErrPermission) { // a folder that may be written but not read can only be synced with all else
-		syscall.Sync()
-		return nil
+	if errors.Is(err, fs.ErrPermission) {
+		return syncUnread(err)
 	}
 	if err != nil {
 		return err

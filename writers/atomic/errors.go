@@ -1,6 +1,7 @@
 package atomic
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -75,10 +76,7 @@ func (e *IOError) Error() string {
 	if errors.Is(e.Err, fs.ErrPermission) {
 		return at + ": give the user of this run the right to, and run again"
 	}
-	if errors.Is(e.Err, syscall.EMFILE) || errors.Is(e.Err, syscall.ENFILE) {
-		return at + ": allow more open files (ulimit -n) and run again, finished parts are kept"
-	}
-	return at + ": check the disk and run again, finished parts are kept"
+	return at + ": " + cmp.Or(display.Raise(e.Err), "check the disk") + " and run again, finished parts are kept"
 }
 
 func (e *IOError) Unwrap() error { return e.Err }

@@ -3,6 +3,7 @@ package atomic
 import (
 	"bufio"
 	"errors"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -185,16 +186,24 @@ func (f *File) Staged() string { return filepath.Join(filepath.Dir(f.path), path
 // report may be written while a run goes on; in an output its name should begin with an underscore, which readers of
 // scores skip. The error is a *CreateError or an *IOError.
 func WriteFile(file string, content []byte) error {
-	err := writeFile(file, content)
+	return WriteFileFrom(file, func(w io.Writer) error {
+		_, err := w.Write(content)
+		return err
+	})
+}
+
+// WriteFileFrom is [WriteFile] for content that write writes. It may be called twice; its own errors are returned as they are.
+func WriteFileFrom(file string, write func(io.Writer) error) error {
+	err := writeFile(file, write)
 	if errors.Is(err, os.ErrNotExist) {
 		if _, gone := os.Stat(filepath.Dir(file)); gone == nil {
-			return writeFile(file, content) // a run that began has removed the temporary file
+			return writeFile(file, write) // a run that began has removed the temporary file
 		}
 	}
 	return err
 }
 
-func writeFile(file string, content []byte) (err error) {
+func writeFile(file string, write func(io.Writer) error) (err error) {
 	dir, name := filepath.Dir(file), filepath.Base(file)
 	f, err := newFile(pathDisk{dir}, name, tempName("", rand.Int64N(1<<53)), file)
 	if err != nil {
@@ -205,7 +214,7 @@ func writeFile(file string, content []byte) (err error) {
 			_ = f.Discard() // the first error counts
 		}
 	}()
-	if _, err := f.Write(content); err != nil {
+	if err := write(f); err != nil {
 		return err
 	}
 	if err := f.Seal(); err != nil {

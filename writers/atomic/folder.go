@@ -100,8 +100,11 @@ func (f *Folder) RemoveTemps(enter func(name string) bool) error {
 }
 
 // Exists reports whether anything has the name. The error is an *IOError: then nobody can say.
-func (f *Folder) Exists(name string) (bool, error) {
-	_, err := f.disk.Lstat(name)
+func (f *Folder) Exists(name string) (bool, error) { return f.ExistsNear(f.disk, name) }
+
+// ExistsNear is Exists by other looks at the folder, as those of many names.
+func (f *Folder) ExistsNear(looks Looks, name string) (bool, error) {
+	_, err := looks.Lstat(name)
 	switch {
 	case err == nil:
 		return true, nil
@@ -225,9 +228,12 @@ func (f *Folder) makeFolder(name string) error {
 		return err
 	}
 	if err := f.disk.Mkdir(name); err != nil {
-		info, statErr := f.disk.Stat(name)
-		if !errors.Is(err, fs.ErrExist) || statErr != nil {
-			return errors.Join(err, statErr)
+		if !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		info, err := f.disk.Stat(name)
+		if err != nil {
+			return err
 		}
 		if !info.IsDir() {
 			return &fs.PathError{Op: "mkdir", Path: name, Err: syscall.ENOTDIR}

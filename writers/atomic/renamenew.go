@@ -7,18 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
-
-// linkNew is renameNew in two steps: between them the file has both names.
-func linkNew(fd int, from, to string) error {
-	err := unix.Linkat(fd, from, fd, to, 0)
-	if err == nil {
-		_ = unix.Unlinkat(fd, from, 0) // a temporary name that stays is removed by the next run
-	}
-	return err
-}
 
 // renameIn is renameNew for names with slashes in a folder that open opens. Both lie in the same folder.
 func renameIn(open func(name string) (*os.File, error), from, to string) error {
@@ -26,7 +15,7 @@ func renameIn(open func(name string) (*os.File, error), from, to string) error {
 	if err != nil {
 		return err
 	}
-	err = renameNew(int(dir.Fd()), path.Base(from), path.Base(to))
+	err = renameNew(dir, path.Base(from), path.Base(to))
 	if err != nil {
 		err = &os.LinkError{Op: "renaming", Old: from, New: to, Err: err}
 	}

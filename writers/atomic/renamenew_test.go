@@ -1,3 +1,5 @@
+//go:build unix
+
 package atomic
 
 import (
@@ -11,7 +13,7 @@ import (
 // A name is given once, in one step or, where the file system cannot, by a link.
 func TestNewName(t *testing.T) {
 	t.Parallel()
-	for name, rename := range map[string]func(fd int, from, to string) error{"rename": renameNew, "link": linkNew} {
+	for name, rename := range map[string]func(dir *os.File, from, to string) error{"rename": renameNew, "link": linkNew} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -20,8 +22,8 @@ func TestNewName(t *testing.T) {
 			d, err := os.Open(dir)
 			must(t, err)
 			defer d.Close()
-			must(t, rename(int(d.Fd()), "first", "name"))
-			if err := rename(int(d.Fd()), "second", "name"); !errors.Is(err, fs.ErrExist) {
+			must(t, rename(d, "first", "name"))
+			if err := rename(d, "second", "name"); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("error %v", err)
 			}
 			content, err := os.ReadFile(filepath.Join(dir, "name"))
