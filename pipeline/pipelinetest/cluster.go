@@ -178,7 +178,7 @@ func isKnownGood(b *graph.Batch) bool {
 			return false
 		}
 	}
-	return b.Graphs() == 1 && b.Nodes() == 2 && b.IDs.Kind == graph.Int64
+	return b.Nodes() == 2*b.Graphs() && b.IDs.Kind == graph.Int64
 }
 
 func (c *Cluster) leave(p *process) {
