@@ -5,7 +5,6 @@
 package readers_test
 
 import (
-	"io"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -53,14 +52,7 @@ func drain(t *testing.T, p *readers.Plan, width int) (graphs int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for {
-			b, err := src.Next(t.Context())
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		for b := range batches(t, src) {
 			graphs += b.Graphs()
 			src.Recycle(b)
 		}

@@ -1,7 +1,6 @@
 package readers_test
 
 import (
-	"io"
 	"os"
 	"testing"
 
@@ -31,14 +30,7 @@ func BenchmarkRead(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			for {
-				batch, err := src.Next(b.Context())
-				if err == io.EOF {
-					break
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
+			for batch := range batches(b, src) {
 				graphs += batch.Graphs()
 				src.Recycle(batch) // as the pipeline does
 			}

@@ -2,6 +2,7 @@ package readers
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strings"
 
@@ -43,16 +44,19 @@ type Config struct {
 	Require string
 	// Fingerprint is FingerprintFast (the default) or FingerprintFull.
 	Fingerprint string
-	// ShardBytes is about how much of the stored bytes of the columns that most models read, uncompressed, makes a shard: 256 MiB.
-	// What only some models read does not count, so that a file is in the same shards for all.
+	// ShardBytes is about how much of the stored bytes of the columns that most models read, uncompressed, makes a
+	// shard: 256 MiB. What only some models read does not count, so that a file is in the same shards for all.
 	ShardBytes int64
 	// Limit stops after that many rows in the order of the plan. 0 means all.
 	Limit int64
-	// BatchBytes is about how much one call of Next decodes: 2 MiB.
+	// BatchBytes is about the most that a batch takes, as [graph.Batch.Bytes] counts, but for a graph that is larger: 2 MiB,
+	// so that a batch is one request where those have the default size.
 	BatchBytes int64
 	// MaxRowBytes is the most that one graph, one page or one buffer may take: 512 MiB. Whatever claims more
 	// is refused before anything is allocated for it.
 	MaxRowBytes int64
+	// File returns the content of a file to read in the place of the real one, for tests. Default: the real one.
+	File func(path string, content io.ReaderAt) io.ReaderAt
 }
 
 // WithDefaults returns a copy with the defaults filled in.
@@ -71,6 +75,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.MaxRowBytes == 0 {
 		c.MaxRowBytes = 512 << 20
+	}
+	if c.File == nil {
+		c.File = func(_ string, content io.ReaderAt) io.ReaderAt { return content }
 	}
 	return c
 }

@@ -79,7 +79,7 @@ func (f *finder) input(ctx context.Context, i int) error {
 	case err == nil:
 		f.kinds[i] = kindFile
 		return f.file(i, name, info)
-	case errors.Is(err, fs.ErrNotExist) && IsGlob(name):
+	case (errors.Is(err, fs.ErrNotExist) || noName(err)) && IsGlob(name):
 		base, pattern := SplitGlob(name)
 		g := newGlob(pattern)
 		if g == nil {
@@ -162,16 +162,19 @@ func unlessAbsent(err error) error {
 	return err
 }
 
+// add takes a file. Where it leads is looked up unless real is known.
 func (f *finder) add(file found) error {
-	real, err := filepath.EvalSymlinks(file.path)
-	if err == nil {
-		real, err = filepath.Abs(real)
+	if file.real == "" {
+		real, err := filepath.EvalSymlinks(file.path)
+		if err == nil {
+			real, err = filepath.Abs(real)
+		}
+		if err != nil {
+			f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", display.Cause(err)), unlessAbsent(err))
+			return nil
+		}
+		file.real = real
 	}
-	if err != nil {
-		f.refuse(file.path, fmt.Sprintf("it cannot be opened (%v); check the link and the permissions", display.Cause(err)), unlessAbsent(err))
-		return nil
-	}
-	file.real = real
 	f.led[file.input] = true
 	f.files = append(f.files, file)
 	return nil

@@ -6,15 +6,17 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
-	"os"
 )
 
 // edge is how much of each end of a file a fast fingerprint looks at.
 const edge = 64 << 10
 
+// copyBuffer is the largest piece of which a fast fingerprint is made.
+const copyBuffer = 32 << 10
+
 // fingerprint returns "fast:<hex>" or "full:<hex>", the sha256 of what the kind looks at. tail is the size of the
 // footer of a Parquet file with its length and magic, 0 for other formats.
-func fingerprint(ctx context.Context, f *os.File, size int64, kind string, tail int64) (string, error) {
+func fingerprint(ctx context.Context, f io.ReaderAt, size int64, kind string, tail int64) (string, error) {
 	h := sha256.New()
 	if kind == FingerprintFull {
 		buf := make([]byte, 1<<20)
@@ -39,10 +41,11 @@ func fingerprint(ctx context.Context, f *os.File, size int64, kind string, tail 
 	var length [8]byte
 	binary.LittleEndian.PutUint64(length[:], uint64(size))
 	h.Write(length[:])
+	buf := make([]byte, min(size, copyBuffer))
 	for _, part := range []*io.SectionReader{
 		io.NewSectionReader(f, 0, min(edge, size)), io.NewSectionReader(f, size-tail, tail),
 	} {
-		if _, err := io.Copy(h, part); err != nil {
+		if _, err := io.CopyBuffer(h, part, buf); err != nil {
 			return "", err
 		}
 	}

@@ -32,6 +32,8 @@ type contents interface {
 	Fields() []column.Field
 	// Groups returns rows and bytes of the groups and refuses what cannot be read of the bound columns.
 	Groups(b column.Binding) ([]column.Group, error)
+	// Same reports whether Groups are those that were planned.
+	Same(b column.Binding, planned []column.Group) (bool, error)
 	// Open starts a group for columns, which are the same in every call.
 	Open(i int, columns []*column.Column) error
 	// FooterSize is the size of a Parquet footer, 0 for other formats.
@@ -87,18 +89,16 @@ func hasKnownContent(name string) (bool, error) {
 	return format != Unknown, err
 }
 
-// openContents opens a file of a known format.
-func openContents(r io.ReaderAt, size int64, format Format, limit int64) (c contents, err error) {
+// openContents opens a file of a known format. footers may be nil.
+func openContents(r io.ReaderAt, size int64, format Format, limit int64, footers *parquet.Footers) (c contents, err error) {
 	err = column.Guard(func() error {
 		switch format {
 		case Parquet:
-			p, err := parquet.Open(r, size, limit)
+			p, err := parquet.Open(r, size, limit, footers)
 			if err != nil {
 				return err
 			}
-			if fields, err := arrow.ReadSchema(p.ArrowSchema()); err == nil {
-				p.Hint(fields) // it is not needed, and says nothing where it is damaged
-			}
+			p.Hint(arrow.ReadSchema)
 			c = p
 		default:
 			a, err := arrow.Open(r, size, format == ArrowFile, limit)

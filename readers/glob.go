@@ -152,9 +152,11 @@ func (g *glob) ends(end string) bool {
 // SplitGlob splits a path with wildcards into the folder before the first one and the pattern below it. Where
 // something exists under the very name of an element, such as a folder "in[1]", that element has no wildcard.
 func SplitGlob(name string) (root, pattern string) {
-	elements := strings.Split(filepath.ToSlash(filepath.Clean(name)), "/")
-	if elements[0] == "" {
-		root, elements = "/", elements[1:]
+	name = filepath.Clean(name)
+	volume := filepath.VolumeName(name) // as C: on Windows
+	elements := strings.Split(filepath.ToSlash(name[len(volume):]), "/")
+	if root = volume; elements[0] == "" {
+		root, elements = volume+"/", elements[1:]
 	}
 	for len(elements) > 1 {
 		next := filepath.Join(root, elements[0])

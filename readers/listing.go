@@ -13,6 +13,7 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
+	"graphscore/readers/internal/parquet"
 )
 
 // What an input is, in a listing.
@@ -102,6 +103,7 @@ func (p *Plan) Listing() (*Listing, error) {
 		l.Unread = append(l.Unread, rel)
 	}
 	slices.Sort(l.Unread)
+	l.Files = slices.Grow(l.Files, min(len(p.Files), len(p.Shards)))
 	for i := range p.Shards {
 		sh := &p.Shards[i]
 		if n := len(l.Files); n == 0 || l.Files[n-1].Path != sh.File.Rel {
@@ -159,7 +161,7 @@ func Planned(cfg Config, l *Listing) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		cfg: cfg, layout: layout, Layout: layout.name(), used: &sync.Pool{}, unread: map[string]bool{},
+		cfg: cfg, layout: layout, Layout: layout.name(), used: &sync.Pool{}, footers: &parquet.Footers{}, unread: map[string]bool{},
 		GraphIDs: idKind(l.GraphIDs), NodeIDs: idKind(l.NodeIDs), HasWeights: l.Weights,
 		Unseen: l.Unseen, Unmatched: l.Unmatched, Absent: l.Absent,
 		LeftOut: LeftOut{Underscore: l.Underscore, Dot: l.Dot, Other: l.Other},
@@ -265,41 +267,67 @@ func unless(ok bool, err error) error {
 // Confirm opens the files of the plan, which is that of a listing, and compares them with it. Errors are a *ChangedError for
 // a file that is not what was planned, a *FileError of the system, or the context's.
 func (p *Plan) Confirm(ctx context.Context) error {
-	at := 0
-	for _, f := range p.Files {
-		if err := ctx.Err(); err != nil {
+	shards, faults := p.shardsOf(), make([]error, len(p.Files))
+	err := sideBySide(ctx, len(p.Files), func(ctx context.Context, i int, look *looked) {
+		faults[i] = p.confirm(ctx, p.Files[i], shards[i], look)
+	})
+	if err != nil {
+		return err
+	}
+	for _, err := range faults {
+		if err != nil {
 			return err
 		}
-		planned, err := planFile(ctx, p.cfg, p.layout, found{path: f.Path, rel: f.Rel, input: f.input})
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if err != nil {
-			refused := fileError(f.Path, -1, err)
-			switch {
-			case errors.Is(err, fs.ErrNotExist):
-				return &ChangedError{f.Path, "it does not exist any more: make the plan again"}
-			case refused.OfSystem():
-				return refused
-			}
-			return &ChangedError{f.Path, refused.Reason}
-		}
-		if planned.Fingerprint != f.Fingerprint || planned.Size != f.Size || planned.Rows != f.Rows || planned.Groups != f.Groups {
-			return &ChangedError{f.Path, fmt.Sprintf("it has %d graphs and the fingerprint %s, and had %d and %s: make the plan again",
-				planned.Rows, planned.Fingerprint, f.Rows, f.Fingerprint)}
-		}
-		cut := map[string]*Shard{}
-		for _, s := range cutShards(planned, p.cfg.ShardBytes) {
-			cut[s.Part] = &s
-		}
-		for ; at < len(p.Shards) && p.Shards[at].File == f; at++ {
-			if s := cut[p.Shards[at].Part]; s == nil || !s.covers(&p.Shards[at]) {
-				return &ChangedError{f.Path, fmt.Sprintf("no shard of it makes the part %s: make the plan again", p.Shards[at].Part)}
-			}
-		}
-		f.Format, f.Columns, f.groups, f.binding = planned.Format, planned.Columns, planned.groups, planned.binding
-		f.hasNodeIDs, f.intNodeIDs, f.intGraphIDs = planned.hasNodeIDs, planned.intNodeIDs, planned.intGraphIDs
 	}
+	return nil
+}
+
+// shardsOf returns the shards of each file.
+func (p *Plan) shardsOf() [][]Shard {
+	of := make([][]Shard, len(p.Files))
+	left := p.Shards
+	for i, f := range p.Files {
+		n := 0
+		for n < len(left) && left[n].File == f {
+			n++
+		}
+		of[i], left = left[:n], left[n:]
+	}
+	return of
+}
+
+// confirm is Confirm for one file, of which nothing is kept but what reading its shards needs.
+func (p *Plan) confirm(ctx context.Context, f *File, shards []Shard, look *looked) error {
+	var now *File
+	err := column.Guard(func() (err error) {
+		now, err = planFile(ctx, p.cfg, p.layout, p.footers, found{path: f.Path, rel: f.Rel, input: f.input}, look)
+		return err
+	})
+	if err != nil {
+		refused := fileError(f.Path, -1, err)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return &ChangedError{f.Path, "it does not exist any more: make the plan again"}
+		case refused.OfSystem():
+			return refused
+		}
+		return &ChangedError{f.Path, refused.Reason}
+	}
+	if now.Fingerprint != f.Fingerprint || now.Size != f.Size || now.Rows != f.Rows || now.Groups != f.Groups {
+		return &ChangedError{f.Path, fmt.Sprintf("it has %d graphs and the fingerprint %s, and had %d and %s: make the plan again",
+			now.Rows, now.Fingerprint, f.Rows, f.Fingerprint)}
+	}
+	cut := map[string]*Shard{}
+	for _, s := range cutShards(now, p.cfg.ShardBytes) {
+		cut[s.Part] = &s
+	}
+	for i := range shards {
+		if s := cut[shards[i].Part]; s == nil || !s.covers(&shards[i]) {
+			return &ChangedError{f.Path, fmt.Sprintf("no shard of it makes the part %s: make the plan again", shards[i].Part)}
+		}
+	}
+	f.Format, f.Columns, f.groups, f.binding = now.Format, now.Columns, now.groups, now.binding
+	f.hasNodeIDs, f.intNodeIDs, f.intGraphIDs = now.hasNodeIDs, now.intNodeIDs, now.intGraphIDs
 	return nil
 }
 

@@ -1,101 +1,89 @@
 package readers_test
 
 import (
+	"cmp"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
+	"graphscore/pipeline/pipelinetest/mutation"
 	"graphscore/readers"
 )
 
-// mutate changes some bytes of a copy, or cuts it.
-func mutate(rng *rand.Rand, data []byte) []byte {
-	b := append([]byte(nil), data...)
-	switch rng.IntN(8) {
-	case 0:
-		return b[:rng.IntN(len(b))]
-	case 1: // a page of zeros
-		at := rng.IntN(len(b))
-		clear(b[at:min(at+1+rng.IntN(200), len(b))])
-	case 2: // a number that claims much
-		at := rng.IntN(len(b) - 8)
-		copy(b[at:], []byte{0xff, 0xff, 0xff, 0xff, 0x7f, 0xff, 0xff, 0x7f}[:1+rng.IntN(8)])
-	case 3: // towards the end, where footers are
-		b[len(b)-1-rng.IntN(min(len(b), 400))] = byte(rng.Uint32())
-	default:
-		for range 1 + rng.IntN(4) {
-			b[rng.IntN(len(b))] ^= 1 << rng.IntN(8)
-		}
-	}
-	return b
+// files that are mutated, below testdata/good.
+var mutated = []string{
+	"v1_zstd.parquet", "plain_v2.parquet", "v1_gzip.parquet", "v2_snappy.parquet", "delta.parquet", "polars.parquet",
+	"binary_features.parquet", "split_wide_pages.parquet", "split_half.parquet", "lz4_raw_blocks.parquet", "../truths/runs.parquet",
+	"../truths/plain.parquet", "../truths/bits.arrow", "list_view.arrow", "large_list_view.arrows", "run_end.arrow", "run_end.arrows",
+	"dictionary_everywhere.arrow", "views_everywhere.arrow", "file_zstd.arrow", "stream_None.arrows", "dictionary_delta.arrow", "polars_lz4.arrow",
+	"../further/wide/delta_v2.parquet", "../further/wide/plain_small_pages.parquet", "../further/wide/bytes.parquet", "../further/wide/half.parquet",
+	"../further/wide/views.arrow", "../further/wide/runs.arrow", "../further/wide/dictionary.arrows", "../further/narrow/int8.parquet", "../further/narrow/coded.arrow",
 }
 
-// TestMutatedFiles shows that no contents end the process, take much memory, or leave a row out in silence.
-func TestMutatedFiles(t *testing.T) { // not parallel: it measures what is allocated
-	const copies, most = 250, 1 << 30
-	dir := t.TempDir()
-	for _, base := range []string{
-		"v1_zstd.parquet", "plain_v2.parquet", "v1_gzip.parquet", "v2_snappy.parquet", "delta.parquet", "polars.parquet",
-		"binary_features.parquet", "split_wide_pages.parquet", "split_half.parquet", "lz4_raw_blocks.parquet", "../truths/runs.parquet",
-		"../truths/plain.parquet", "../truths/bits.arrow", "list_view.arrow", "large_list_view.arrows", "run_end.arrow", "run_end.arrows",
-		"dictionary_everywhere.arrow", "views_everywhere.arrow", "file_zstd.arrow", "stream_None.arrows", "dictionary_delta.arrow", "polars_lz4.arrow",
-		"../further/wide/delta_v2.parquet", "../further/wide/plain_small_pages.parquet", "../further/wide/bytes.parquet", "../further/wide/half.parquet",
-		"../further/wide/views.arrow", "../further/wide/runs.arrow", "../further/wide/dictionary.arrows", "../further/narrow/int8.parquet", "../further/narrow/coded.arrow",
-	} {
-		data, err := os.ReadFile(filepath.Join("testdata", "good", base))
+// anyFile is the reader of graphs over whole files whose names end in one of the endings.
+func anyFile(t testing.TB, endings ...string) *mutation.Target {
+	t.Helper()
+	target := &mutation.Target{
+		Seeds: map[string][]byte{}, Base: 64 << 20, Times: 4096,
+		Known: func(err error) bool {
+			var file *readers.FileError
+			return errors.As(err, &file) && !strings.Contains(err.Error(), "\n") && strings.Contains(err.Error(), "; ")
+		},
+	}
+	for _, name := range mutated {
+		if !slices.Contains(endings, filepath.Ext(name)) {
+			continue
+		}
+		content, err := os.ReadFile(filepath.Join("testdata", "good", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		rng := rand.New(rand.NewPCG(1, uint64(len(data))))
-		name := filepath.Join(dir, strings.ReplaceAll(base, "/", "-"))
-		for i := range copies {
-			if err := os.WriteFile(name, mutate(rng, data), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			readMutated(t, name, i)
-			runtime.ReadMemStats(&after)
-			if n := after.TotalAlloc - before.TotalAlloc; n > most {
-				t.Errorf("copy %d of %s: %d bytes allocated", i, base, n)
-			}
+		target.Seeds[name] = content
+	}
+	path := filepath.Join(t.TempDir(), "a"+endings[0])
+	target.Read = func(t *testing.T, content []byte) error {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
 		}
+		return readMutated(t, path)
 	}
+	return target
 }
 
-func readMutated(t *testing.T, name string, i int) {
+// readMutated reads a file as a model of three features does, and as one that reads more. The error is the first one.
+func readMutated(t *testing.T, path string) error {
 	t.Helper()
-	p := newPlan(t, readers.Config{}, name)
-	for _, refused := range p.Refused {
-		checkMutated(t, refused, i)
-	}
-	w := wanted(3)
-	if strings.Contains(name, "further") {
-		w = wide()
-	}
-	got, err := readWanted(t.Context(), p, w)
+	p, err := readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: path}}})
 	if err != nil {
-		checkMutated(t, err, i)
-		return
+		return err
 	}
-	if n := int64(len(got.graphs) + len(got.rejected)); n != p.Rows {
-		t.Errorf("copy %d of %s: %d rows read of %d", i, name, n, p.Rows)
+	if len(p.Refused) > 0 {
+		return p.Refused[0]
 	}
+	for _, w := range []readers.Wanted{wanted(3), wide()} {
+		for _, lacking := range p.Lacking(w.Inputs) {
+			return lacking
+		}
+		got, readErr := readWanted(t.Context(), p, w)
+		if n := int64(len(got.graphs) + len(got.rejected)); readErr == nil && n != p.Rows {
+			t.Errorf("%d rows read of %d", n, p.Rows)
+		}
+		err = cmp.Or(err, readErr)
+	}
+	return err
 }
 
-func checkMutated(t *testing.T, err error, i int) {
-	t.Helper()
-	message := err.Error()
-	var file *readers.FileError
-	if !errors.As(err, &file) || strings.Contains(message, "goroutine") || strings.Contains(message, "panic") || strings.Contains(message, "runtime error") ||
-		strings.Contains(message, "\n") || !strings.Contains(message, "; ") {
-		t.Errorf("copy %d: %T %q", i, err, message)
-	}
-}
+// TestMutatedParquet shows that no contents end the process, take much memory, or leave a row out in silence.
+func TestMutatedParquet(t *testing.T) { mutation.Run(t, anyFile(t, ".parquet")) }
+
+// TestMutatedArrow is the same of Arrow files and streams.
+func TestMutatedArrow(t *testing.T) { mutation.Run(t, anyFile(t, ".arrow", ".arrows")) }
+
+func FuzzParquet(f *testing.F) { mutation.Fuzz(f, anyFile(f, ".parquet")) }
+func FuzzArrow(f *testing.F)   { mutation.Fuzz(f, anyFile(f, ".arrow", ".arrows")) }
 
 // TestFoundFiles reads files that once kept the reader from coming to an end.
 func TestFoundFiles(t *testing.T) {

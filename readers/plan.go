@@ -1,16 +1,21 @@
 package readers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
+	"graphscore/readers/internal/parquet"
 )
 
 // File is one input file.
@@ -87,6 +92,8 @@ type Plan struct {
 	kinds  []string        // of the inputs: kindFolder, ...
 	unread map[string]bool // the Rel of files that exist and are not in Files
 	used   *sync.Pool      // batches that nobody uses any more
+
+	footers *parquet.Footers // of the files that are read
 }
 
 // Empty says whether nothing matched: there is no file, not even a refused one.
@@ -128,7 +135,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &sync.Pool{}}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &sync.Pool{}, footers: &parquet.Footers{}}
 	p.Unseen = f.unseen()
 	p.Unmatched, p.Absent = f.unmatched()
 	for _, file := range f.pending {
@@ -144,22 +151,8 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 		named = append(named, file)
 	}
 	p.Refused = f.refused
-	for _, file := range named {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		planned, err := planFile(ctx, cfg, p.layout, file)
-		if err != nil && ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			refused := fileError(file.path, -1, err)
-			refused.Rel = file.rel
-			p.Refused = append(p.Refused, refused)
-			p.unread[file.rel] = true
-			continue
-		}
-		p.Files = append(p.Files, planned)
+	if err := p.readFooters(ctx, named); err != nil {
+		return nil, err
 	}
 	p.idKinds()
 	for _, file := range p.Files {
@@ -171,6 +164,25 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	p.limit(cfg.Limit)
 	p.kinds, p.gaps = f.kinds, f.gaps(p)
 	return p, nil
+}
+
+// readFooters plans the files one by one, in their order. Those that cannot be read are refused.
+func (p *Plan) readFooters(ctx context.Context, named []found) error {
+	files, faults, err := planFiles(ctx, p.cfg, p.layout, p.footers, named)
+	if err != nil {
+		return err
+	}
+	for i, file := range named {
+		if faults[i] != nil {
+			refused := fileError(file.path, -1, faults[i])
+			refused.Rel = file.rel
+			p.Refused = append(p.Refused, refused)
+			p.unread[file.rel] = true
+			continue
+		}
+		p.Files = append(p.Files, files[i])
+	}
+	return nil
 }
 
 // fileError makes an error of what went wrong in a file.
@@ -187,22 +199,72 @@ func fileError(path string, group int, err error) *FileError {
 	case errors.Is(err, os.ErrPermission):
 		e.Reason = permissionDenied
 	default:
-		e.Reason = fmt.Sprintf("it cannot be read (%v); check the disk and the file", display.Cause(err))
+		e.Reason = fmt.Sprintf("it cannot be read (%v); %s", display.Cause(err), remedy(err))
 	}
 	return e
 }
 
-func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, error) {
-	r, size, err := openFile(file.path)
+// remedy says what to do where a call of the operating system on a file failed.
+func remedy(err error) string {
+	if limit := display.Raise(err); limit != "" {
+		return limit + " and run again"
+	}
+	return "check the disk and the file"
+}
+
+// Footers are read side by side where there are many files: on a disk of the network each costs several round trips.
+const (
+	manyFiles     = 64
+	footersAtOnce = 8
+)
+
+// planFiles plans all files. Of each it returns the plan, or why it cannot be read. The error is that of ctx.
+func planFiles(ctx context.Context, cfg Config, l layout, footers *parquet.Footers, files []found) (planned []*File, faults []error, err error) {
+	planned, faults = make([]*File, len(files)), make([]error, len(files))
+	err = sideBySide(ctx, len(files), func(ctx context.Context, i int, look *looked) {
+		faults[i] = column.Guard(func() (err error) {
+			planned[i], err = planFile(ctx, cfg, l, footers, files[i], look)
+			return err
+		})
+	})
+	return planned, faults, err
+}
+
+// sideBySide calls work for each of n files, a few at a time, each time with what no other call uses. The error is that of
+// ctx.
+func sideBySide(ctx context.Context, n int, work func(ctx context.Context, i int, look *looked)) error {
+	g, gctx := errgroup.WithContext(ctx)
+	atOnce := 1
+	if n >= manyFiles {
+		atOnce = footersAtOnce
+	}
+	var next atomic.Int64
+	for range atOnce { // a goroutine for many files: the stack of each has to grow
+		g.Go(func() error {
+			var look looked
+			for i := next.Add(1) - 1; i < int64(n) && gctx.Err() == nil; i = next.Add(1) - 1 {
+				work(gctx, int(i), &look)
+			}
+			return gctx.Err()
+		})
+	}
+	return cmp.Or(g.Wait(), ctx.Err())
+}
+
+func planFile(ctx context.Context, cfg Config, l layout, footers *parquet.Footers, file found, look *looked) (*File, error) {
+	opened, size, err := openFile(file.path)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	f := &File{Path: file.path, Rel: file.rel, Size: size, input: file.input}
-	if f.Format, err = detect(r, size); err != nil {
+	defer opened.Close()
+	if err := look.at(opened, cfg.File(file.path, opened), size); err != nil {
 		return nil, err
 	}
-	c, err := openContents(r, size, f.Format, cfg.MaxRowBytes)
+	f := &File{Path: file.path, Rel: file.rel, Size: size, input: file.input}
+	if f.Format, err = detect(look, size); err != nil {
+		return nil, err
+	}
+	c, err := openContents(look, size, f.Format, cfg.MaxRowBytes, footers)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +272,8 @@ func planFile(ctx context.Context, cfg Config, l layout, file found) (*File, err
 	if err := column.Guard(func() error { return l.describe(f, c, cfg.Columns) }); err != nil {
 		return nil, err
 	}
-	f.Fingerprint, err = fingerprint(ctx, r, size, cfg.Fingerprint, c.FooterSize())
+	f.Columns = look.share(f.Columns)
+	f.Fingerprint, err = fingerprint(ctx, look, size, cfg.Fingerprint, c.FooterSize())
 	return f, err
 }
 

@@ -3,17 +3,16 @@ package readers_test
 import (
 	"context"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/pipelinetest"
 	"graphscore/readers"
 )
 
@@ -190,7 +189,7 @@ func TestLinksAndSpecialFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := syscall.Mkfifo(filepath.Join(root, "pipe.parquet"), 0o600); err != nil {
+	if err := pipelinetest.Fifo(filepath.Join(root, "pipe.parquet")); err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]string{
@@ -461,22 +460,15 @@ func TestBatchesAreBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		batches := 0
-		for {
-			b, err := src.Next(t.Context())
-			if err == io.EOF {
-				break
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
+		count := 0
+		for b := range batches(t, src) {
 			if b.Graphs() > 1 && b.Bytes() > 600 {
 				t.Errorf("%s: a batch of %d graphs has %d bytes", base, b.Graphs(), b.Bytes())
 			}
-			batches++
+			count++
 		}
-		if err := src.Close(); err != nil || batches < 3 {
-			t.Errorf("%s: %d batches, %v", base, batches, err)
+		if err := src.Close(); err != nil || count < 3 {
+			t.Errorf("%s: %d batches, %v", base, count, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 )
@@ -153,6 +155,25 @@ func wanted(width int) readers.Wanted {
 	return readers.Wanted{Width: width, Inputs: graph.Inputs{Weights: true}}
 }
 
+// batches are those of a shard that is open, up to its end. An error ends the test.
+func batches(tb testing.TB, src pipeline.Source) iter.Seq[*graph.Batch] {
+	return func(yield func(*graph.Batch) bool) {
+		tb.Helper()
+		for {
+			b, err := src.Next(tb.Context())
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if !yield(b) {
+				return
+			}
+		}
+	}
+}
+
 // readAll reads every shard of a plan.
 func readAll(ctx context.Context, p *readers.Plan, width int) (contents, error) {
 	return readWanted(ctx, p, wanted(width))
@@ -223,6 +244,30 @@ func TestGoodFiles(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestFullBatches: no batch takes more than it may, or each would be a full request and a small one, and each but the last
+// of a shard takes most of it.
+func TestFullBatches(t *testing.T) {
+	t.Parallel()
+	const most = 100_000 // a few dozen molecules
+	p := newPlan(t, readers.Config{BatchBytes: most}, "../jobs/examples/molecules/data")
+	for i := range p.Shards {
+		src, err := p.Open(t.Context(), &p.Shards[i], wanted(16))
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := int64(most)
+		for b := range batches(t, src) {
+			if b.Bytes() > most || last <= most*3/4 {
+				t.Errorf("shard %d: a batch of %d bytes after one of %d, of at most %d", i, b.Bytes(), last, most)
+			}
+			last = b.Bytes()
+		}
+		if err := src.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package readers
 import (
 	"bytes"
 	"fmt"
+	"sort"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -39,9 +40,12 @@ func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f 
 // take puts the first n rows of the columns into the batch. first is the place of the first one in the file. An error
 // says that the file cannot be read.
 func (r *rowReader) take(group int, first int64, n int) error {
-	r.grow(n)
+	giant := n == 1 && r.giant() // alone in its batch, which then has the memory of its features
+	if !giant {
+		r.grow(n)
+	}
 	for i := range n {
-		r.row = graph.Row{RowGroup: group, Row: first + int64(i), NumNodes: -1}
+		r.row = graph.Row{RowGroup: group, Row: first + int64(i), NumNodes: -1, Lent: giant}
 		code, message := r.read(i)
 		if r.err != nil {
 			return r.err
@@ -55,14 +59,33 @@ func (r *rowReader) take(group int, first int64, n int) error {
 			Nodes: int64(r.row.Nodes), Edges: int64(len(r.row.Sources)),
 		})
 	}
+	if giant {
+		r.row, r.plain, r.pairs = graph.Row{}, nil, nil
+	}
 	return nil
 }
 
+// giant says whether the features of the first row take so much that it is alone in a batch.
+func (r *rowReader) giant() bool { return r.by[graph.InputFeatures].Giant() }
+
 // grow makes room for what the first n rows hold.
 func (r *rowReader) grow(n int) {
+	nodes, edges := r.holds(n)
+	r.builder.Grow(n, nodes, edges)
+}
+
+// within returns how many of the first n rows add at most so many bytes to the batch, at least one.
+func (r *rowReader) within(n int, bytes int64) int {
+	return max(1, sort.Search(n, func(i int) bool {
+		nodes, edges := r.holds(i + 1)
+		return r.builder.Adds(i+1, nodes, edges) > bytes
+	}))
+}
+
+// holds returns about how many nodes and edges the first n rows have.
+func (r *rowReader) holds(n int) (nodes, edges int) {
 	f := r.by[graph.InputFeatures]
 	last := func(c *column.Column) int { _, to := c.Span(n - 1); return to }
-	nodes := 0
 	switch {
 	case f.Field.Rows > 0:
 		nodes = n * f.Field.Rows
@@ -71,7 +94,6 @@ func (r *rowReader) grow(n int) {
 	case r.want.Width > 0:
 		nodes = int(f.Texts.Offsets[n]) / (4 * r.want.Width)
 	}
-	edges := 0
 	if e := r.by[graph.InputEdges]; e != nil {
 		if at := last(e); at > 0 && len(e.Inner) > 0 {
 			_, to := e.List(at - 1)
@@ -80,7 +102,7 @@ func (r *rowReader) grow(n int) {
 	} else {
 		edges = last(r.by[graph.InputSource])
 	}
-	r.builder.Grow(n, nodes, edges)
+	return nodes, edges
 }
 
 // graphID is the id of the current row as a rejection has it, nil where it is null.

@@ -2,10 +2,10 @@ package readers
 
 import (
 	"os"
-	"slices"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
+	"graphscore/readers/internal/parquet"
 )
 
 // maxRows is the most rows that are decoded at once, however small they are.
@@ -50,7 +50,7 @@ func fitsInt64(l column.Leaf) bool {
 
 func (rows) open(p *Plan, s *Shard, b *graph.Builder, w *Wanted) (shardReader, error) {
 	r := &rowsShard{shard: s, at: s.FirstGroup - 1, row: s.FirstRow}
-	if err := column.Guard(func() error { return r.open(p.cfg, w.Inputs) }); err != nil {
+	if err := column.Guard(func() error { return r.open(p.cfg, p.footers, w.Inputs) }); err != nil {
 		_ = r.close() // what open says comes first
 		return nil, err
 	}
@@ -71,17 +71,18 @@ type rowsShard struct {
 	row     int64                                 // the next row of the file
 }
 
-func (s *rowsShard) open(cfg Config, in graph.Inputs) error {
+func (s *rowsShard) open(cfg Config, footers *parquet.Footers, in graph.Inputs) error {
 	f := s.shard.File
-	r, size, err := openFile(f.Path)
+	opened, size, err := openFile(f.Path)
 	if err != nil {
 		return err
 	}
-	s.file = r
+	s.file = opened
+	r := cfg.File(f.Path, opened)
 	if size != f.Size {
 		return column.Changed()
 	}
-	if s.in, err = openContents(r, size, f.Format, cfg.MaxRowBytes); err != nil {
+	if s.in, err = openContents(r, size, f.Format, cfg.MaxRowBytes, footers); err != nil {
 		return err
 	}
 	fields := s.in.Fields()
@@ -89,11 +90,11 @@ func (s *rowsShard) open(cfg Config, in graph.Inputs) error {
 	if err != nil {
 		return err
 	}
-	groups, err := s.in.Groups(b.Of(planned))
+	same, err := s.in.Same(b.Of(planned), f.groups)
 	if err != nil {
 		return err
 	}
-	if b != f.binding || !slices.Equal(groups, f.groups) {
+	if b != f.binding || !same {
 		return column.Changed()
 	}
 	if err := needed(in, &b, cfg.Columns, s.in.Fields); err != nil {
@@ -152,6 +153,13 @@ func (s *rowsShard) block(limit int64, bytes int) (int64, error) {
 	for _, c := range s.columns {
 		want = c.Within(want, bytes)
 	}
+	if s.rows.giant() {
+		if s.rows.builder.Len() > 0 {
+			return 0, nil
+		}
+		want = 1
+	}
+	want = s.rows.within(want, int64(bytes)) // or a batch would be a full request and a small one
 	if err := s.rows.take(s.at, s.row, want); err != nil {
 		return 0, err
 	}

@@ -47,7 +47,7 @@ func (p *Plan) Open(ctx context.Context, s *Shard, w Wanted) (*Source, error) {
 	return src, nil
 }
 
-// Next returns the next graphs, about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
+// Next returns the next graphs, at most about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
 // batch. Errors are *FileError, or the context's; after one there is no more to be had.
 func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 	if s.err == nil {
@@ -87,12 +87,16 @@ func (s *Source) fill(ctx context.Context) error {
 		if s.builder.Len() > 0 && room < s.cfg.BatchBytes/4 || s.builder.Len() >= maxGraphs {
 			return nil
 		}
+		left := s.left
 		if err := column.Guard(func() error {
 			rows, err := s.in.block(s.left, int(room))
 			s.left -= rows
 			return err
 		}); err != nil {
 			return fileError(s.shard.File.Path, max(s.in.group(), 0), err)
+		}
+		if s.left == left {
+			return nil
 		}
 	}
 }

@@ -33,10 +33,18 @@ var unfinishedForms = []*regexp.Regexp{
 	regexp.MustCompile(`^\.?(.+\.(?i:parquet|pq|parq|arrow|feather|ipc|arrows))\.(?i:te?mp|part)[-._].+$`), // tmp-1234
 }
 
+// formsFor returns the forms that a name may have: none where it neither begins with a dot or an underscore nor has two dots.
+func formsFor(name string) []*regexp.Regexp {
+	if name[0] != '.' && name[0] != '_' && strings.Count(name, ".") < 2 {
+		return nil
+	}
+	return unfinishedForms
+}
+
 // unfinishedName says whether a name is that of a file, or a folder, which its writer has not finished, and which name
 // it will have. end is what the name ends with until then, "" where the name is known by more than its end.
 func unfinishedName(name string) (stem, end string, is bool) {
-	for _, form := range unfinishedForms {
+	for _, form := range formsFor(name) {
 		if m := form.FindStringSubmatch(name); m != nil {
 			return m[1], "", true
 		}

@@ -174,7 +174,7 @@ func (w *walker) entry(ctx context.Context, f folder, e fs.DirEntry) error {
 	if f.link {
 		links = 2
 	}
-	return w.file(next, e.Type(), links)
+	return w.file(next, e.Type(), links, next.real)
 }
 
 // leads reports whether a name in a folder would be read, or looked into, if it were an ordinary one.
@@ -192,8 +192,8 @@ func (w *walker) mayLead(f folder, name string, e fs.DirEntry) bool {
 	return w.leads(f, name, e)
 }
 
-// file takes a file, or what is none, if it is data. links is as in found.
-func (w *walker) file(f folder, mode fs.FileMode, links int) error {
+// file takes a file, or what is none, if it is data. links and real are as in found, real may be empty.
+func (w *walker) file(f folder, mode fs.FileMode, links int, real string) error {
 	if !f.whole { // a glob goes on below it, and there is no below
 		return nil
 	}
@@ -226,7 +226,7 @@ func (w *walker) file(f folder, mode fs.FileMode, links int) error {
 	case !f.ready:
 		return unmarked(filepath.Dir(name), w.require)
 	}
-	return w.add(found{path: name, rel: f.rel, input: w.input, links: links})
+	return w.add(found{path: name, rel: f.rel, input: w.input, real: real, links: links})
 }
 
 // follow looks behind a link, which must lead to what is inside the root, or to the blobs of the Hugging Face cache that
@@ -265,7 +265,7 @@ func (w *walker) follow(f folder) error {
 	if f.link {
 		links = 3
 	}
-	return w.file(f, info.Mode(), links)
+	return w.file(f, info.Mode(), links, target)
 }
 
 // isBlob reports whether a file is a blob of the Hugging Face cache that has the root among its snapshots.

@@ -353,6 +353,12 @@ func (a *File) Groups(b column.Binding) ([]column.Group, error) {
 	return groups, nil
 }
 
+// Same reports whether [File.Groups] are those that were planned.
+func (a *File) Same(b column.Binding, planned []column.Group) (bool, error) {
+	groups, err := a.Groups(b)
+	return err == nil && slices.Equal(groups, planned), err
+}
+
 // located refuses a column between two of types that are not known: it can be counted off neither from the beginning
 // nor from the end.
 func (a *File) located(place int) error {
@@ -394,6 +400,7 @@ func (a *File) Open(i int, columns []*column.Column) error {
 			return err
 		}
 		c.Begin(a.columns[k], b.rows)
+		c.Whole = true
 	}
 	return nil
 }

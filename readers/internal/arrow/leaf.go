@@ -156,9 +156,9 @@ func (l *leafReader) read(c *column.Column, from, n int64, flag uint8) error {
 	case l.field.kind == typeDecimal:
 		return l.readDecimals(c, n, there)
 	case c.Floats != nil:
-		return readNumbers(&l.values, c.Floats, n)
+		return readNumbers(c, &l.values, c.Floats, n)
 	}
-	return readNumbers(&l.values, c.Ints, n)
+	return readNumbers(c, &l.values, c.Ints, n)
 }
 
 func (l *leafReader) skip(n int64) error {
@@ -184,11 +184,15 @@ func (l *leafReader) skip(n int64) error {
 	return err
 }
 
-func readNumbers[T float32 | int64](s *bufferReader, to *column.Numbers[T], n int64) error {
+// readNumbers adds n numbers to those of a row of c, or to others: then c is nil.
+func readNumbers[T float32 | int64](c *column.Column, s *bufferReader, to *column.Numbers[T], n int64) error {
 	for left := int(n) * to.Width; left > 0; {
 		b, err := s.peek(min(left, bufferWindow))
 		if err != nil {
 			return err
+		}
+		if c != nil {
+			c.Expect(len(b)/to.Width, int64(left/to.Width), 1)
 		}
 		to.Add(b)
 		left -= len(b)
@@ -275,7 +279,7 @@ func viewed(c *column.Column, views [][]byte, b []byte) ([]byte, error) {
 // readCoded reads values that are in a dictionary.
 func (l *leafReader) readCoded(c *column.Column, n int64, flag uint8) error {
 	l.index.Values = l.index.Values[:0]
-	if err := readNumbers(&l.values, l.index, n); err != nil {
+	if err := readNumbers(nil, &l.values, l.index, n); err != nil {
 		return err
 	}
 	return l.dict.add(c, l.index.Values, flag)

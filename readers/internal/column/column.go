@@ -35,9 +35,12 @@ type Column struct {
 	Begun int64
 	// Ended is set by the filler: no more rows will come in this group.
 	Ended bool
+	// Whole is set by the filler: a row is complete when Fill returns, and not only when the next one begins.
+	Whole bool
 
 	in   Filler
 	want int64 // rows of the group
+	lent int64 // values of the giant that was dropped last
 }
 
 // Filler is the decoder's side of a column.
@@ -73,7 +76,7 @@ func featured(r graph.InputColumn) bool {
 func (c *Column) Begin(in Filler, rows int64) {
 	c.Starts, c.Inner, c.Flags = c.Starts[:0], c.Inner[:0], c.Flags[:0]
 	c.Values.drop(c.Values.Len())
-	c.in, c.want, c.Begun, c.Ended = in, rows, 0, false
+	c.in, c.want, c.Begun, c.Ended, c.Whole = in, rows, 0, false, false
 }
 
 // More starts another piece of values, which are added to those that the column holds.
@@ -108,7 +111,7 @@ func (c *Column) SetFlag(flag uint8) { c.Flags[len(c.Flags)-1] |= flag }
 
 // Complete is the number of rows that can be taken.
 func (c *Column) Complete() int {
-	if c.Ended {
+	if c.Ended || c.Whole {
 		return len(c.Starts)
 	}
 	return max(len(c.Starts)-1, 0)
@@ -173,20 +176,74 @@ func (c *Column) Within(n, bytes int) int {
 	if c.Size() <= bytes {
 		return n
 	}
-	return max(1, sort.Search(n, func(i int) bool {
-		_, at := c.Span(i)
-		if c.Field.Depth == 2 && at > 0 {
-			_, at = c.List(at - 1)
-		}
-		return c.Values.bytes(at) > bytes
-	}))
+	return max(1, sort.Search(n, func(i int) bool { return c.Values.bytes(c.end(i)) > bytes }))
 }
+
+// end is where the values of row i end.
+func (c *Column) end(i int) int {
+	_, at := c.Span(i)
+	if c.Field.Depth == 2 && at > 0 {
+		_, at = c.List(at - 1)
+	}
+	return at
+}
+
+// giant is the size of a row from which it is one of its own kind: such a row is not copied, where that can be helped, and
+// its memory is not kept for others.
+const giant = 4 << 20
+
+// Giant says whether the first row, which is complete, is a giant. [Column.Drop] of it alone leaves its values as they are:
+// they may be kept.
+func (c *Column) Giant() bool { return c.Complete() > 0 && c.Values.bytes(c.end(0)) >= giant }
+
+// Expect makes room for k values that are added to the row that was begun last, where that row is large. The next rows
+// rows, this one included, have at most rest values more. Memory would be copied again and again if it grew with the
+// values alone; and little is reserved that the values read so far do not make likely, as rest may be forged.
+func (c *Column) Expect(k int, rest, rows int64) {
+	row := c.Values.Len() - c.last()
+	if c.Values.room() >= k || c.Values.bytes(row) < giant/16 {
+		return
+	}
+	whole := int64(row) + rest
+	size := whole
+	if mean := whole / max(rows, 1); rows > 1 {
+		switch more := int64(row + k); {
+		case c.lent >= more: // as large as the last giant
+			size = c.lent + c.lent/8
+		case mean >= more:
+			size = mean + mean/8
+		default:
+			size = 2 * more
+		}
+	}
+	const most = 64 // times what is there
+	c.Values.reserve(max(k, int(min(size, whole, most*int64(row)))-row))
+}
+
+// last is where the values of the row begin that was begun last.
+func (c *Column) last() int {
+	if len(c.Starts) == 0 {
+		return 0
+	}
+	at := int(c.Starts[len(c.Starts)-1])
+	if c.Field.Depth < 2 {
+		return at
+	}
+	if at < len(c.Inner) {
+		return int(c.Inner[at])
+	}
+	return c.Values.Len()
+}
+
+// Left is how many rows of the group are not complete.
+func (c *Column) Left() int64 { return c.want - c.Begun + 1 }
 
 // Drop takes n complete rows from the front.
 func (c *Column) Drop(n int) {
 	if n == 0 {
 		return
 	}
+	lent := n == 1 && c.Giant()
 	cut, lists := c.Values.Len(), len(c.Inner)
 	if n < len(c.Starts) {
 		if c.Field.Depth == 2 {
@@ -197,7 +254,12 @@ func (c *Column) Drop(n int) {
 			cut = int(c.Starts[n])
 		}
 	}
-	c.Values.drop(cut)
+	if lent {
+		c.lent = int64(cut)
+		c.Values.lend(cut)
+	} else {
+		c.Values.drop(cut)
+	}
 	first := cut
 	if c.Field.Depth == 2 {
 		c.Inner = shift(c.Inner, lists, cut)
@@ -226,6 +288,12 @@ type Values interface {
 	size() int
 	// bytes is the size of the first n.
 	bytes(n int) int
+	// room is how many more values, or bytes of texts, have room.
+	room() int
+	// reserve makes room for exactly so many more.
+	reserve(n int)
 	// drop takes n values from the front.
 	drop(n int)
+	// lend is drop, and leaves those n values as they are: the others are in other memory from then on.
+	lend(n int)
 }

@@ -25,7 +25,10 @@ func (n *Numbers[T]) AddNull() { n.Values = append(n.Values, 0) }
 
 func (n *Numbers[T]) size() int       { return len(n.Values) * max(n.Width, 4) }
 func (n *Numbers[T]) bytes(k int) int { return k * max(n.Width, 4) }
+func (n *Numbers[T]) room() int       { return cap(n.Values) - len(n.Values) }
+func (n *Numbers[T]) reserve(k int)   { n.Values = reserved(n.Values, k) }
 func (n *Numbers[T]) drop(k int)      { n.Values = n.Values[:copy(n.Values, n.Values[k:])] }
+func (n *Numbers[T]) lend(k int)      { n.Values = slices.Clone(n.Values[k:]) }
 
 // Extend adds k values and returns them, for the caller to set.
 func (n *Numbers[T]) Extend(k int) []T {
@@ -33,6 +36,9 @@ func (n *Numbers[T]) Extend(k int) []T {
 	n.Values = slices.Grow(n.Values, k)[:at+k]
 	return n.Values[at:]
 }
+
+// reserved returns s in memory that has room for k more values, and for no others.
+func reserved[T any](s []T, k int) []T { return append(make([]T, 0, len(s)+k), s...) }
 
 // ExtendStored adds k values and returns their memory, for the caller to fill with stored values. It adds nothing and
 // returns nil where those have other bytes in memory.

@@ -1,5 +1,7 @@
 package column
 
+import "slices"
+
 // Texts are byte strings back to back: text i is Data[Offsets[i]:Offsets[i+1]].
 type Texts struct {
 	Data    []byte
@@ -24,6 +26,18 @@ func (t *Texts) At(i int) []byte {
 func (t *Texts) Add(v []byte) {
 	t.Data = append(t.Data, v...)
 	t.Offsets = append(t.Offsets, uint32(len(t.Data)))
+}
+
+func (t *Texts) room() int     { return cap(t.Data) - len(t.Data) }
+func (t *Texts) reserve(k int) { t.Data = reserved(t.Data, k) }
+
+// lend takes k texts from the front, and leaves them the memory.
+func (t *Texts) lend(k int) {
+	cut := t.Offsets[k]
+	t.Data, t.Offsets = slices.Clone(t.Data[cut:]), slices.Clone(t.Offsets[k:])
+	for i := range t.Offsets {
+		t.Offsets[i] -= cut
+	}
 }
 
 func (t *Texts) drop(k int) {

@@ -1,89 +1,98 @@
 package parquet
 
 import (
+	"hash/maphash"
+	"math/bits"
+	"slices"
+
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/metadata"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
 )
 
 // Groups returns rows and bytes of the row groups, after comparing the chunks of the needed columns with the
-// size of the file and with what can be read.
+// size of the file and with what can be read. The caller must not change them.
 func (p *File) Groups(b column.Binding) ([]column.Group, error) {
-	groups := make([]column.Group, len(p.meta.RowGroups))
+	if groups := p.footer.known(b); groups != nil {
+		return groups, nil
+	}
+	groups := make([]column.Group, len(p.footer.groups))
 	var rows int64
 	for i := range groups {
-		rg := p.meta.RowGroup(i)
-		if rg.NumColumns() != p.meta.Schema.NumColumns() || rg.NumRows() < 0 {
+		rg := &p.footer.groups[i]
+		if rg.count != p.footer.schema.NumColumns() || rg.rows < 0 {
 			return nil, column.Damaged("row group %d does not have the columns of the file", i)
 		}
-		groups[i].Rows = rg.NumRows()
-		rows += rg.NumRows()
+		groups[i].Rows = rg.rows
+		rows += rg.rows
+		chunks := p.footer.of(i)
 		for r := range graph.NumInputColumns {
-			if b[r] < 0 || rg.NumRows() == 0 { // an empty row group has chunks that are nowhere
+			if b[r] < 0 || rg.rows == 0 { // an empty row group has chunks that are nowhere
 				continue
 			}
-			if p.encrypted(i, p.cols[b[r]].Place) {
-				return nil, column.Unsupported("decrypt it first", "column %s is encrypted, which cannot be read", p.cols[b[r]].Name)
+			f := &p.cols[b[r]]
+			chunk := &chunks[f.Place]
+			switch {
+			case chunk.encrypted: // the others of a file with a plain footer can be read
+				return nil, column.Unsupported("decrypt it first", "column %s is encrypted, which cannot be read", f.Name)
+			case !chunk.described:
+				return nil, column.Damaged("row group %d: column %s has no metadata", i, f.Name)
 			}
-			chunk, err := rg.ColumnChunk(p.cols[b[r]].Place)
-			if err != nil {
-				return nil, column.Damaged("row group %d: invalid metadata (%v)", i, err)
-			}
-			if err := p.checkChunk(chunk, p.cols[b[r]], rg.NumRows()); err != nil {
+			if err := p.checkChunk(chunk, f, rg.rows); err != nil {
 				return nil, err
 			}
-			groups[i].Bytes += chunk.TotalUncompressedSize()
-			addSizes(&groups[i].Sizes, r, p.cols[b[r]], chunk)
+			groups[i].Bytes += chunk.size
+			addSizes(&groups[i].Sizes, r, f, chunk)
 		}
 	}
-	if rows != p.meta.GetNumRows() {
-		return nil, column.Damaged("its footer announces %d rows, its row groups have %d", p.meta.GetNumRows(), rows)
+	if rows != p.footer.rows {
+		return nil, column.Damaged("its footer announces %d rows, its row groups have %d", p.footer.rows, rows)
 	}
+	p.footer.learn(b, groups)
 	return groups, nil
 }
 
-// encrypted says whether a column chunk is. The others of a file with a plain footer can be read.
-func (p *File) encrypted(group, place int) bool {
-	columns := p.meta.RowGroups[group].Columns
-	return place < len(columns) && columns[place].IsSetCryptoMetadata()
-}
-
-// extent returns the place of a column chunk.
-func extent(c *metadata.ColumnChunkMetaData) (offset, length int64) {
-	offset = c.DataPageOffset()
-	if c.HasDictionaryPage() && c.DictionaryPageOffset() > 0 {
-		offset = min(offset, c.DictionaryPageOffset())
+// Same reports whether [File.Groups] are those that were planned, which must not change any more.
+func (p *File) Same(b column.Binding, planned []column.Group) (bool, error) {
+	groups, err := p.Groups(b)
+	if err != nil || len(groups) != len(planned) {
+		return false, err
 	}
-	return offset, c.TotalCompressedSize()
+	if len(groups) == 0 || &groups[0] == &planned[0] { // of a file of very many row groups they are compared once
+		return true, nil
+	}
+	if !slices.Equal(groups, planned) {
+		return false, nil
+	}
+	p.footer.learn(b, planned)
+	return true, nil
 }
 
-func (p *File) checkChunk(c *metadata.ColumnChunkMetaData, f column.Field, rows int64) error {
+func (p *File) checkChunk(c *chunk, f *column.Field, rows int64) error {
 	end := p.size - p.tail
-	offset, length := extent(c)
-	values := c.NumValues()
-	col := p.meta.Schema.Column(f.Place)
+	offset, length := c.extent()
+	col := p.footer.schema.Column(f.Place)
 	switch {
-	case c.FilePath() != "":
+	case c.elsewhere:
 		return column.Unsupported("write the data into one file", "column %s is in another file, which cannot be read", f.Name)
-	case c.Type() != col.PhysicalType() || offset < 4 || length < 0 || offset > end || length > end-offset || c.TotalUncompressedSize() < 0:
+	case c.typ != col.PhysicalType() || offset < 4 || length < 0 || offset > end || length > end-offset || c.size < 0:
 		return column.Damaged("the footer places column %s outside of the file", f.Name)
-	case values < rows || values > 0 && length == 0 || f.Depth == 0 && values != rows:
-		return column.Damaged("the footer announces %d values of column %s for %d rows", values, f.Name, rows)
+	case c.values < rows || c.values > 0 && length == 0 || f.Depth == 0 && c.values != rows:
+		return column.Damaged("the footer announces %d values of column %s for %d rows", c.values, f.Name, rows)
 	case int(col.MaxRepetitionLevel()) != f.Depth || col.MaxDefinitionLevel() > column.MaxDepth:
 		return column.Damaged("column %s: invalid nesting of lists", f.Name)
 	case col.PhysicalType() == parquet.Types.FixedLenByteArray && col.TypeLength() <= 0:
 		return column.Damaged("the values of column %s have %d bytes", f.Name, col.TypeLength())
 	}
-	if codec, readable := codecName(c.Compression()); !readable {
+	if codec, readable := codecName(c.codec); !readable {
 		return column.Unsupported("rewrite it with zstd or snappy", "column %s uses codec %s, which cannot be read", f.Name, codec)
 	}
 	return checkEncodings(c, f)
 }
 
 // checkEncodings refuses what cannot be decoded. The list has the encodings of levels as well.
-func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
+func checkEncodings(c *chunk, f *column.Field) error {
 	leaf := f.Leaf
 	switch leaf {
 	case column.LeafNull:
@@ -91,44 +100,61 @@ func checkEncodings(c *metadata.ColumnChunkMetaData, f column.Field) error {
 	case column.LeafDecimal:
 		leaf = column.LeafBinary
 	}
-	for _, e := range c.Encodings() {
-		if e == encRLE || e == encBitPacked {
-			continue
+	for left := c.encodings &^ (1<<encRLE | 1<<encBitPacked); left != 0; left &= left - 1 {
+		e := int64(bits.TrailingZeros32(left))
+		if _, readable := encodingName(e, leaf); !readable {
+			return cannotDecode(f.Name, e)
 		}
-		if _, readable := encodingName(int64(e), leaf); !readable {
-			return cannotDecode(f.Name, int64(e))
-		}
+	}
+	if c.strange != 0 {
+		return cannotDecode(f.Name, int64(c.strange))
 	}
 	return nil
 }
 
-// Open starts row group i for the columns being read.
+// Open starts row group i for the columns being read. The error is [column.Changed] where the file has another by now.
 func (p *File) Open(i int, columns []*column.Column) error {
-	rg := p.meta.RowGroup(i)
+	if err := p.confirm(i); err != nil {
+		return err
+	}
 	for len(p.chunks) < len(columns) {
 		c := columns[len(p.chunks)]
 		p.chunks = append(p.chunks, p.newChunkReader(c))
 	}
+	rg, chunks := &p.footer.groups[i], p.footer.of(i)
 	for k, c := range columns {
-		chunk, err := rg.ColumnChunk(c.Field.Place)
-		if err != nil {
-			return column.Damaged("invalid metadata of the row group (%v)", err)
-		}
-		offset, length := extent(chunk)
-		if p.meta.WriterVersion().LessThan(metadata.Parquet816FixedVersion) {
+		chunk := &chunks[c.Field.Place]
+		offset, length := chunk.extent()
+		if p.footer.oldWriter {
 			// parquet-mr up to 1.2.8 left the header of the dictionary page out of the length
 			length += min(100, p.size-p.tail-offset-length)
 		}
 		l := p.chunks[k]
-		l.pages.reset(p.r, offset, length, chunk.Compression())
-		l.begin(chunk.NumValues())
-		c.Begin(l, rg.NumRows())
+		l.pages.reset(p.r, offset, length, chunk.codec)
+		l.begin(chunk.values)
+		c.Begin(l, rg.rows)
+	}
+	return nil
+}
+
+// confirm compares row group i with the file where the footer was not read.
+func (p *File) confirm(i int) error {
+	if p.whole {
+		return nil
+	}
+	rg := &p.footer.groups[i]
+	raw := make([]byte, rg.end-rg.from)
+	if _, err := p.r.ReadAt(raw, p.size-p.tail+int64(rg.from)); err != nil {
+		return err
+	}
+	if maphash.Bytes(p.footer.seed, raw) != rg.sum {
+		return column.Changed()
 	}
 	return nil
 }
 
 func (p *File) newChunkReader(c *column.Column) *chunkReader {
-	col := p.meta.Schema.Column(c.Field.Place)
+	col := p.footer.schema.Column(c.Field.Place)
 	l := &chunkReader{nesting: nestingOf(col)}
 	l.pages.name, l.pages.decompressor, l.pages.limit = c.Field.Name, &p.decompressor, p.limit
 	fixed := -1
@@ -153,15 +179,15 @@ func (p *File) newChunkReader(c *column.Column) *chunkReader {
 }
 
 // addSizes takes the numbers of a column chunk.
-func addSizes(s *column.Sizes, r graph.InputColumn, f column.Field, c *metadata.ColumnChunkMetaData) {
+func addSizes(s *column.Sizes, r graph.InputColumn, f *column.Field, c *chunk) {
 	switch {
 	case r == graph.InputFeatures && f.Depth == 0: // plain bytes have a length each
-		s.Features, s.Guessed = max(0, (c.TotalUncompressedSize()-4*c.NumValues())/4), true
+		s.Features, s.Guessed = max(0, (c.size-4*c.values)/4), true
 	case r == graph.InputFeatures:
-		s.Features = c.NumValues()
+		s.Features = c.values
 	case r == graph.InputEdges:
-		s.Edges = c.NumValues() / 2
+		s.Edges = c.values / 2
 	case r == graph.InputTarget:
-		s.Edges = c.NumValues()
+		s.Edges = c.values
 	}
 }

@@ -1,6 +1,7 @@
 package parquet
 
 import (
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
+	"graphscore/pipeline/thrift"
 	"graphscore/readers/internal/column"
 )
 
@@ -17,49 +19,145 @@ type File struct {
 	r            io.ReaderAt
 	size         int64
 	tail         int64 // footer, its length and the magic
-	meta         *metadata.FileMetaData
+	footer       *footer
+	whole        bool // the bytes of the footer were read
 	cols         []column.Field
 	limit        int64
 	decompressor decompressor
 	chunks       []*chunkReader // one a column being read, kept from row group to row group
 }
 
-// Open parses the footer of a file of that size. limit is how many bytes one page or row may take. The file stays the
-// caller's.
-func Open(r io.ReaderAt, size, limit int64) (*File, error) {
+// Open parses the footer of a file of that size. limit is how many bytes one page or row may take. known has footers that need
+// not be parsed again, and may be nil. The file stays the caller's.
+func Open(r io.ReaderAt, size, limit int64, known *Footers) (*File, error) {
+	length, err := footerLength(r, size)
+	if err != nil {
+		return nil, err
+	}
+	now := stat(r, length)
+	f, whole, raw, err := known.find(r, size, length, now)
+	if err != nil {
+		return nil, err
+	}
+	if f == nil {
+		if f, err = parse(raw, size, known); err != nil {
+			return nil, err
+		}
+		known.keep(f, raw, now)
+	}
+	return &File{r: r, size: size, tail: length + 8, footer: f, whole: whole, cols: f.cols, limit: limit}, nil
+}
+
+// footerLength is the number of bytes of a footer, without its length and the magic.
+func footerLength(r io.ReaderAt, size int64) (int64, error) {
 	var end [8]byte
 	if size < 12 {
-		return nil, column.Damaged("it has %d bytes, too few for Parquet", size)
+		return 0, column.Damaged("it has %d bytes, too few for Parquet", size)
 	}
 	if _, err := r.ReadAt(end[:], size-8); err != nil {
-		return nil, err
+		return 0, err
 	}
 	switch string(end[4:]) {
 	case "PAR1":
 	case "PARE":
-		return nil, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
+		return 0, column.Unsupported("decrypt it first", "it is encrypted, which cannot be read")
 	default:
-		return nil, column.Damaged("it begins like Parquet, but its footer is missing")
+		return 0, column.Damaged("it begins like Parquet, but its footer is missing")
 	}
 	length := int64(binary.LittleEndian.Uint32(end[:4]))
 	if length > size-12 {
-		return nil, column.Damaged("its footer claims %d bytes of a file of %d", length, size)
+		return 0, column.Damaged("its footer claims %d bytes of a file of %d", length, size)
 	}
-	footer := make([]byte, length)
-	if _, err := r.ReadAt(footer, size-8-length); err != nil {
-		return nil, err
-	}
-	if err := checkFooter(footer); err != nil {
-		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
-	}
-	footer, unknown := known(footer)
-	meta, err := metadata.NewFileMetaData(footer, nil)
+	return length, nil
+}
+
+// FooterSize is the size of the footer of a Parquet file with its length and the magic. Nothing is parsed.
+func FooterSize(r io.ReaderAt, size int64) (int64, error) {
+	length, err := footerLength(r, size)
+	return length + 8, err
+}
+
+// parse parses a footer.
+func parse(raw []byte, size int64, known *Footers) (*footer, error) {
+	f := &footer{size: size, length: int64(len(raw))}
+	before, after, err := f.readGroups(raw)
 	if err != nil {
 		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
-	p := &File{r: r, size: size, tail: length + 8, meta: meta, limit: limit}
-	p.cols = fieldsOf(meta.Schema, nodeNames(meta.Schema.Root(), unknown))
-	return p, nil
+	if f.head = known.head(before, after); f.head != nil {
+		return f, nil
+	}
+	if f.head, err = parseHead(raw); err != nil {
+		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
+	}
+	known.keepHead(f.head, before, after)
+	return f, nil
+}
+
+// The fields of a footer that differ from file to file.
+const fileRows, fileGroups = 3, 4
+
+// readGroups reads the number of rows and the row groups of a footer, and returns the bytes around them: nil where they are not
+// side by side, each once.
+func (f *footer) readGroups(raw []byte) (before, after []byte, err error) {
+	c := &thrift.Reader{B: raw}
+	side := true
+	for last := int16(0); ; {
+		from := c.At
+		id, typ := c.Field(last)
+		if typ == 0 {
+			break
+		}
+		switch {
+		case id == fileRows && typ == thrift.I64:
+			side = side && before == nil
+			before = raw[:from]
+			f.rows = c.Int()
+		case id == fileGroups && typ == thrift.List:
+			side = side && last == fileRows && after == nil
+			f.read(c)
+			after = raw[c.At:]
+		default:
+			c.Skip(typ)
+		}
+		last = id
+	}
+	if c.Err != nil || !side || after == nil {
+		return nil, nil, c.Err
+	}
+	return before, after, nil
+}
+
+// parseHead parses a footer without its rows and row groups.
+func parseHead(raw []byte) (*head, error) {
+	fields := rawFields(&thrift.Reader{B: raw})
+	for i, f := range fields {
+		switch {
+		case f.id == fileRows && f.typ == thrift.I64:
+			fields[i].value = []byte{0}
+		case f.id == fileGroups && f.typ == thrift.List:
+			fields[i].value = []byte{thrift.Struct}
+		}
+	}
+	raw = appendStruct(nil, fields)
+	if err := checkFooter(raw); err != nil {
+		return nil, err
+	}
+	plain, unknown := known(raw)
+	meta, err := metadata.NewFileMetaData(plain, nil)
+	if err != nil {
+		return nil, err
+	}
+	h := &head{
+		schema: meta.Schema, oldWriter: meta.WriterVersion().LessThan(metadata.Parquet816FixedVersion),
+		cols: fieldsOf(meta.Schema, nodeNames(meta.Schema.Root(), unknown)),
+	}
+	if value := meta.KeyValueMetadata().FindValue("ARROW:schema"); value != nil {
+		if schema, err := base64.StdEncoding.DecodeString(*value); err == nil { // a damaged one says nothing: it is not needed
+			h.arrow = schema
+		}
+	}
+	return h, nil
 }
 
 // Fields describes the top-level columns.

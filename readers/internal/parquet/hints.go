@@ -1,29 +1,32 @@
 package parquet
 
 import (
-	"encoding/base64"
+	"slices"
 
 	"graphscore/readers/internal/column"
 )
 
-// ArrowSchema returns the schema that the writer had in Arrow, nil where the file does not have it.
-func (p *File) ArrowSchema() []byte {
-	value := p.meta.KeyValueMetadata().FindValue("ARROW:schema")
-	if value == nil {
-		return nil
-	}
-	schema, err := base64.StdEncoding.DecodeString(*value)
-	if err != nil {
-		return nil
-	}
-	return schema
+// Hint takes from the schema in Arrow what types say beyond those of Parquet: lists of a fixed size, UUIDs, tensors.
+// A field counts where it is stored as the column is: the file may have been rewritten since. read decodes the schema, once
+// for all files that have the same; one that is damaged says nothing.
+func (p *File) Hint(read func(schema []byte) ([]column.Field, error)) {
+	h := p.footer.head
+	h.hint.Do(func() {
+		h.hinted = slices.Clone(h.cols)
+		if h.arrow == nil {
+			return
+		}
+		if arrow, err := read(h.arrow); err == nil {
+			hint(h.hinted, arrow)
+		}
+	})
+	p.cols = h.hinted
 }
 
-// Hint takes from the schema in Arrow what types say beyond those of Parquet: lists of a fixed size, UUIDs, tensors.
-// A field counts where it is stored as the column is: the file may have been rewritten since.
-func (p *File) Hint(arrow []column.Field) {
-	for i := range p.cols {
-		f := &p.cols[i]
+// hint changes columns as [File.Hint] has it.
+func hint(cols, arrow []column.Field) {
+	for i := range cols {
+		f := &cols[i]
 		if i >= len(arrow) || arrow[i].Name != f.Name || arrow[i].Depth != f.Depth || !f.Leaf.Number() && !f.Leaf.Bytes() {
 			continue
 		}

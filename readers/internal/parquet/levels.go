@@ -55,7 +55,11 @@ func (l *chunkReader) Fill(c *column.Column) error {
 	if err != nil || l.left > 0 {
 		return err
 	}
-	return l.values.end()
+	if err := l.values.end(); err != nil {
+		return err
+	}
+	l.pages.free()
+	return nil
 }
 
 // next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
@@ -72,6 +76,10 @@ func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
 	}
 	n = l.step(c)
 	l.left -= n
+	c.Whole = l.maxRep == 0
+	if c.Texts == nil {
+		c.Expect(n, int64(n)+int64(l.left)+l.chunk, c.Left())
+	}
 	full, err = l.present(n)
 	return n, full, err
 }
@@ -84,7 +92,7 @@ func (l *chunkReader) step(c *column.Column) int {
 	if n := c.Texts.Len(); n > 0 && len(c.Texts.Data)/n > 1<<8 {
 		l.texts = max(min(l.texts, 1<<16*n/len(c.Texts.Data)), 1)
 	} else {
-		l.texts = min(2*l.texts+16, piece)
+		l.texts = min(2*l.texts+1, piece)
 	}
 	return min(l.left, l.texts)
 }
@@ -121,6 +129,7 @@ func (l *chunkReader) page() error {
 	if l.left == 0 {
 		return nil
 	}
+	l.texts = min(l.texts, max(1, piece*l.left/max(1, len(body)))) // one at a time where they are large
 	return l.values.page(h.encoding, body, l.left)
 }
 

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/thrift"
 	"graphscore/readers/internal/column"
 )
 
@@ -193,9 +194,9 @@ func (n *nested) drawList(t *rapid.T, rep uint32, width int, full bool) {
 
 // pageHeader is one in thrift's compact protocol. struct 5 is that of a data page, 7 of a dictionary.
 func pageHeader(kind, inner byte, size int, fields ...int64) []byte {
-	i32 := func(b []byte, v int64) []byte { return binary.AppendVarint(append(b, 1<<4|thriftI32), v) }
+	i32 := func(b []byte, v int64) []byte { return binary.AppendVarint(append(b, 1<<4|thrift.I32), v) }
 	b := i32(i32(i32(nil, int64(kind)), int64(size)), int64(size))
-	b = append(b, (inner-3)<<4|thriftStruct)
+	b = append(b, (inner-3)<<4|thrift.Struct)
 	for _, v := range fields {
 		b = i32(b, v)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
 
+	"graphscore/pipeline/thrift"
 	"graphscore/readers/internal/column"
 )
 
@@ -34,6 +35,9 @@ const (
 
 // window is how much of a column chunk is read at once, and the most that a page header may take.
 const window = 256 << 10
+
+// largePage is the size of a page from which its memory is not kept for the next one.
+const largePage = 4 << 20
 
 // header is that of a page.
 type header struct {
@@ -96,7 +100,20 @@ func (p *pages) next() (*header, []byte, error) {
 			continue
 		}
 		body, err := p.decompress(h)
+		if cap(p.raw) > largePage && p.codec != compress.Codecs.Uncompressed && (h.kind != pageV2 || h.compressed) {
+			p.raw = nil // not held beside what it became
+		}
 		return h, body, err
+	}
+}
+
+// free drops the memory of a page that is larger than those that writers make by themselves. The page is not used any more.
+func (p *pages) free() {
+	if cap(p.raw) > largePage {
+		p.raw = nil
+	}
+	if cap(p.body) > largePage {
+		p.body = nil
 	}
 }
 
@@ -125,18 +142,18 @@ func (p *pages) header() (*header, error) {
 		if len(view) == 0 {
 			return nil, column.Damaged("column %s has fewer values than the file announces", p.name)
 		}
-		c := &compact{b: view}
+		c := &thrift.Reader{B: view}
 		h := parseHeader(c)
-		if errors.Is(c.err, errShort) && size < window && len(view) == size {
+		if errors.Is(c.Err, thrift.ErrShort) && size < window && len(view) == size {
 			continue
 		}
-		if c.err != nil || !h.hasSizes || !h.hasContents {
+		if c.Err != nil || !h.hasSizes || !h.hasContents {
 			return nil, column.Damaged("column %s: invalid page header", p.name)
 		}
-		if _, err := p.r.Discard(c.at); err != nil {
+		if _, err := p.r.Discard(c.At); err != nil {
 			return nil, p.broken(err)
 		}
-		p.left -= int64(c.at)
+		p.left -= int64(c.At)
 		return h, nil
 	}
 }
@@ -169,30 +186,30 @@ func (p *pages) decompress(h *header) ([]byte, error) {
 }
 
 // parseHeader reads a PageHeader of parquet.thrift.
-func parseHeader(c *compact) *header {
+func parseHeader(c *thrift.Reader) *header {
 	h := &header{compressed: true}
 	seen := 0
-	c.fields(func(id int16, typ byte) {
+	for id, typ := range c.Fields() {
 		switch {
-		case id >= 1 && id <= 3 && typ == thriftI32:
-			*[]*int64{&h.kind, &h.size, &h.stored}[id-1] = c.int()
+		case id >= 1 && id <= 3 && typ == thrift.I32:
+			*[]*int64{&h.kind, &h.size, &h.stored}[id-1] = c.Int()
 			seen |= 1 << id
-		case id == 4 && typ == thriftI32:
-			h.crc, h.hasCRC = c.int(), true
-		case (id == 5 || id == 7 || id == 8) && typ == thriftStruct:
+		case id == 4 && typ == thrift.I32:
+			h.crc, h.hasCRC = c.Int(), true
+		case (id == 5 || id == 7 || id == 8) && typ == thrift.Struct:
 			h.hasContents = true
 			parseContents(c, h, id)
 		default:
-			c.skip(typ, false, 0)
+			c.Skip(typ)
 		}
-	})
+	}
 	h.hasSizes = seen == 1<<1|1<<2|1<<3
 	h.hasContents = h.hasContents || h.kind == pageIndex || h.kind > pageV2
 	return h
 }
 
 // parseContents reads DataPageHeader (5), DictionaryPageHeader (7) or DataPageHeaderV2 (8).
-func parseContents(c *compact, h *header, kind int16) {
+func parseContents(c *thrift.Reader, h *header, kind int16) {
 	var skipped int64
 	places := []*int64{&h.values, &h.encoding, &h.defEncoding, &h.repEncoding}
 	switch kind {
@@ -201,14 +218,14 @@ func parseContents(c *compact, h *header, kind int16) {
 	case 8:
 		places = []*int64{&h.values, &h.nulls, &skipped, &h.encoding, &h.defLength, &h.repLength}
 	}
-	c.fields(func(id int16, typ byte) {
+	for id, typ := range c.Fields() {
 		switch {
-		case id >= 1 && int(id) <= len(places) && typ == thriftI32:
-			*places[id-1] = c.int()
-		case kind == 8 && id == 7 && typ == thriftFalse:
+		case id >= 1 && int(id) <= len(places) && typ == thrift.I32:
+			*places[id-1] = c.Int()
+		case kind == 8 && id == 7 && typ == thrift.False:
 			h.compressed = false
 		default:
-			c.skip(typ, false, 0)
+			c.Skip(typ)
 		}
-	})
+	}
 }

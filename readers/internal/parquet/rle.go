@@ -170,12 +170,73 @@ func lookup[T float32 | int64](h *rleDecoder, dst, dict []T) error {
 			h.pass(n)
 			dst = dst[n:]
 		default:
+			if dst = lookupShort(h, dst, dict); len(dst) == 0 {
+				return nil
+			}
 			if err := h.more(); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// lookupShort is lookup for the next runs as long as each has a head of one byte, is in dst as a whole and names entries
+// that exist: without the state of a run, which costs more than the run. It returns what of dst is left.
+func lookupShort[T float32 | int64](h *rleDecoder, dst, dict []T) []T {
+	data, next, width := h.data, h.next, h.width
+	if width == 0 || width > maxPackedWidth {
+		return dst
+	}
+	mask := uint64(1)<<width - 1
+	for len(dst) >= 8 && next+1+8 <= len(data) {
+		head := data[next]
+		count := int(head >> 1)
+		if head >= 0x80 || count == 0 {
+			break
+		}
+		if head&1 == 0 {
+			v := int(data[next+1])
+			if count > len(dst) || v >= len(dict) {
+				break
+			}
+			repeatShort(dst, count, dict[v])
+			dst, next = dst[count:], next+2
+			continue
+		}
+		end := next + 1 + count*int(width)
+		if 8*count > len(dst) || end+8 > len(data) {
+			break
+		}
+		rest := dst
+		for at := next + 1; at < end; at += int(width) {
+			w := binary.LittleEndian.Uint64(data[at:])
+			for i := range (*[8]T)(rest) {
+				v := w & mask
+				if v >= uint64(len(dict)) {
+					h.next = next
+					return dst // the run is begun again as a whole, and refused
+				}
+				rest[i] = dict[v]
+				w >>= width
+			}
+			rest = rest[8:]
+		}
+		dst, next = rest, end
+	}
+	h.next = next
+	return dst
+}
+
+// repeatShort sets the first n of dst, which has at least 8, and maybe some of those behind them.
+func repeatShort[T any](dst []T, n int, v T) {
+	if n > 8 {
+		repeat(dst[:n], v)
+		return
+	}
+	for i := range (*[8]T)(dst) {
+		dst[i] = v
+	}
 }
 
 func noEntry(v uint64, size int) error {
@@ -242,10 +303,38 @@ func (h *rleDecoder) listStarts(dst []listStart, n int) ([]listStart, error) {
 			h.pass(k)
 			at += k
 		default:
+			if dst, at = h.shortStarts(dst, at, n); at == n {
+				return dst, nil
+			}
 			if err := h.more(); err != nil {
 				return nil, err
 			}
 		}
 	}
 	return dst, nil
+}
+
+// shortStarts is listStarts for the next runs as long as each is a short run of 2 or eight packed levels, and below n as a
+// whole: these alternate where lists have a few values. It returns the place that it came to.
+func (h *rleDecoder) shortStarts(dst []listStart, at, n int) ([]listStart, int) {
+	const twos, ones = 0xaaaa, 0x5555
+	data, next := h.data, h.next
+	for n-at >= 8 && next+3 <= len(data) {
+		switch head := data[next]; {
+		case head == 1<<1|1:
+			odd := uint(binary.LittleEndian.Uint16(data[next+1:])) ^ twos
+			for found := (odd | odd>>1) & ones; found != 0; found &= found - 1 {
+				i := bits.TrailingZeros(found)
+				dst = append(dst, listStart((at<<2)+(i<<1))|listStart(odd>>i&3^2))
+			}
+			at, next = at+8, next+3
+		case head&0x81 == 0 && head != 0 && data[next+1] == 2 && int(head>>1) <= n-at:
+			at, next = at+int(head>>1), next+2
+		default:
+			h.next = next
+			return dst, at
+		}
+	}
+	h.next = next
+	return dst, at
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/apache/arrow/go/v15/parquet/schema"
+
+	"graphscore/pipeline/thrift"
 )
 
 // The fields of thrift structs that the library rejects a whole file for where it does not know their values.
@@ -27,14 +29,14 @@ type rawField struct {
 	value []byte
 }
 
-// raw returns the fields of a struct. Their values are part of the bytes that are read.
-func (c *compact) raw() []rawField {
+// rawFields returns the fields of a struct. Their values are part of the bytes that are read.
+func rawFields(c *thrift.Reader) []rawField {
 	var out []rawField
-	c.fields(func(id int16, typ byte) {
-		from := c.at
-		c.skip(typ, false, 0)
-		out = append(out, rawField{id, typ, c.b[from:c.at]})
-	})
+	for id, typ := range c.Fields() {
+		from := c.At
+		c.Skip(typ)
+		out = append(out, rawField{id, typ, c.B[from:c.At]})
+	}
 	return out
 }
 
@@ -57,20 +59,20 @@ func appendStruct(dst []byte, fields []rawField) []byte {
 // parse it, and the names of such types by the place of their elements in the schema. A footer without them is
 // returned as it is. The footer must have passed checkFooter.
 func known(footer []byte) (plain []byte, unknown map[int]string) {
-	c := &compact{b: footer}
-	fields := c.raw()
+	c := &thrift.Reader{B: footer}
+	fields := rawFields(c)
 	unknown = map[int]string{}
 	var kept []rawField
 	for _, f := range fields {
 		switch {
-		case f.id == fileSchema && f.typ == thriftList:
+		case f.id == fileSchema && f.typ == thrift.List:
 			f.value = knownSchema(f.value, unknown)
-		case f.id == fileColumnOrders && f.typ == thriftList && !knownOrders(f.value):
+		case f.id == fileColumnOrders && f.typ == thrift.List && !knownOrders(f.value):
 			continue // they are for statistics, which nothing here reads
 		}
 		kept = append(kept, f)
 	}
-	if len(unknown) == 0 && len(kept) == len(fields) || c.err != nil {
+	if len(unknown) == 0 && len(kept) == len(fields) || c.Err != nil {
 		return footer, unknown
 	}
 	return appendStruct(nil, kept), unknown
@@ -78,11 +80,11 @@ func known(footer []byte) (plain []byte, unknown map[int]string) {
 
 // knownSchema is known for the list of schema elements.
 func knownSchema(list []byte, unknown map[int]string) []byte {
-	c := &compact{b: list}
-	n, _ := c.list()
-	out := append([]byte(nil), list[:c.at]...)
+	c := &thrift.Reader{B: list}
+	n, _ := c.List()
+	out := append([]byte(nil), list[:c.At]...)
 	for i := range n {
-		fields := c.raw()
+		fields := rawFields(c)
 		if name := unknownType(fields); name != "" {
 			unknown[i] = name
 			fields = withoutType(fields)
@@ -95,18 +97,18 @@ func knownSchema(list []byte, unknown map[int]string) []byte {
 // unknownType names the type of a schema element if the library does not know it, else it is empty.
 func unknownType(fields []rawField) string {
 	for _, f := range fields {
-		c := &compact{b: f.value}
+		c := &thrift.Reader{B: f.value}
 		switch {
-		case f.id == elementType && f.typ == thriftI32:
-			if v := c.int(); v < 0 || v >= physicalTypes {
+		case f.id == elementType && f.typ == thrift.I32:
+			if v := c.Int(); v < 0 || v >= physicalTypes {
 				return fmt.Sprintf("unknown type %d", v)
 			}
-		case f.id == elementConverted && f.typ == thriftI32:
-			if v := c.int(); v < 0 || v >= convertedTypes {
+		case f.id == elementConverted && f.typ == thrift.I32:
+			if v := c.Int(); v < 0 || v >= convertedTypes {
 				return fmt.Sprintf("unknown converted type %d", v)
 			}
-		case f.id == elementLogical && f.typ == thriftStruct:
-			if name := unknownLogical(c.raw()); name != "" {
+		case f.id == elementLogical && f.typ == thrift.Struct:
+			if name := unknownLogical(rawFields(c)); name != "" {
 				return name
 			}
 		}
@@ -141,10 +143,10 @@ func unknownLogical(union []rawField) string {
 // knownUnit says whether the unit of a time is one of three.
 func knownUnit(value []byte) bool {
 	const unit, last = 2, 3
-	c := &compact{b: value}
-	for _, f := range c.raw() {
-		if f.id == unit && f.typ == thriftStruct {
-			u := (&compact{b: f.value}).raw()
+	c := &thrift.Reader{B: value}
+	for _, f := range rawFields(c) {
+		if f.id == unit && f.typ == thrift.Struct {
+			u := rawFields(&thrift.Reader{B: f.value})
 			return len(u) == 1 && u[0].id >= 1 && u[0].id <= last
 		}
 	}
@@ -159,7 +161,7 @@ func withoutType(fields []rawField) []rawField {
 		if f.id == elementConverted || f.id == elementLogical {
 			continue
 		}
-		if v := (&compact{b: f.value}).int(); f.id == elementType && (v < 0 || v >= physicalTypes) {
+		if v := (&thrift.Reader{B: f.value}).Int(); f.id == elementType && (v < 0 || v >= physicalTypes) {
 			const bytes = 6
 			f.value = binary.AppendVarint(nil, bytes)
 		}
@@ -170,17 +172,17 @@ func withoutType(fields []rawField) []rawField {
 
 // knownOrders says whether all orders of columns are the one that the library knows.
 func knownOrders(list []byte) bool {
-	c := &compact{b: list}
-	n, typ := c.list()
-	if typ != thriftStruct {
+	c := &thrift.Reader{B: list}
+	n, typ := c.List()
+	if typ != thrift.Struct {
 		return false
 	}
 	for range n {
-		if union := c.raw(); len(union) != 1 || union[0].id != 1 {
+		if union := rawFields(c); len(union) != 1 || union[0].id != 1 {
 			return false
 		}
 	}
-	return c.err == nil
+	return c.Err == nil
 }
 
 // nodeNames returns the names of types that are not known by the node that has them.

@@ -212,6 +212,7 @@ func (d *numberDecoder[T]) end() error {
 	if len(d.plain) != 0 || d.encoding == encDelta && d.delta.left != 0 || d.encoding == encSplit && d.split.left() > 0 {
 		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
+	d.plain = nil // or the memory of the page could not be freed
 	return nil
 }
 
@@ -387,5 +388,6 @@ func (d *textDecoder) end() error {
 	if len(d.plain) != 0 {
 		return column.Damaged("a page of column %s has more values than levels", d.name)
 	}
+	d.plain = nil // or the memory of the page could not be freed
 	return nil
 }
