@@ -1,6 +1,7 @@
 package writers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,7 +9,10 @@ import (
 	"log/slog"
 	"path"
 	"strings"
+	goatomic "sync/atomic"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
@@ -67,10 +71,11 @@ type comparer struct {
 	log    *slog.Logger
 	plan   Plan
 	digest string // of the settings
+	known  part.Known
 }
 
 func newComparer(cfg Config, looks atomic.Looks, plan Plan) *comparer {
-	return &comparer{dir: cfg.Dir, looks: looks, log: cfg.Log, plan: plan, digest: plan.Contents.Settings.Digest()}
+	return &comparer{dir: cfg.Dir, looks: looks, log: cfg.Log, plan: plan, digest: plan.Contents.Settings.Digest(), known: part.NewKnown(plan.Contents.Settings)}
 }
 
 // compare compares everything. Parts that do not match are in the list.
@@ -82,25 +87,22 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 	for _, s := range c.plan.Beside {
 		planned[s.Part] = true
 	}
-	for i, s := range specs {
-		if err := ctx.Err(); err != nil {
-			return nil, nil, err
-		}
+	for _, s := range specs {
 		if err := s.Check(); err != nil {
 			return nil, nil, fmt.Errorf("comparing the output %q: %w", c.dir, err)
 		}
 		planned[s.Part] = true
-		mismatch, err := c.decide(s, &r.Decisions[i], &r.Footers[i])
-		if err != nil {
-			return nil, nil, err
+	}
+	seen, err := c.lookAtAll(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range specs {
+		if seen[i].mismatch != nil {
+			bad = append(bad, *seen[i].mismatch)
 		}
-		if mismatch != nil {
-			bad = append(bad, *mismatch)
-		}
-		if r.Decisions[i] == Skip {
-			if err := c.whole(ctx, i, r); err != nil {
-				return nil, nil, err
-			}
+		if seen[i].fault != "" {
+			c.renew(ctx, i, seen[i].fault, r)
 		}
 		if r.Decisions[i] == Skip {
 			if err := c.retry(i, r); err != nil {
@@ -119,9 +121,60 @@ func (c *comparer) compare(ctx context.Context) (*Reconciled, []Mismatch, error)
 	return r, append(bad, others...), nil
 }
 
+// Parts are looked at side by side where there are many: on a disk of the network each costs several round trips.
+const (
+	manyParts   = 64
+	partsAtOnce = 8
+)
+
+// seen is what is wrong with the part of a spec, empty where nothing is.
+type seen struct {
+	mismatch *Mismatch
+	fault    string // of the quarantine file of a part that matches
+}
+
+// lookAtAll looks at the parts of all specs. Its decisions are [Score], [Skip] and [Redo].
+func (c *comparer) lookAtAll(ctx context.Context, r *Reconciled) ([]seen, error) {
+	specs := c.plan.Specs
+	all := make([]seen, len(specs))
+	g, gctx := errgroup.WithContext(ctx)
+	atOnce := 1
+	if len(specs) >= manyParts {
+		atOnce = partsAtOnce
+	}
+	var next goatomic.Int64
+	for range atOnce { // a goroutine for many parts: the stack of each has to grow
+		g.Go(func() error {
+			parts, quarantines := atomic.NewNear(c.looks, false), atomic.NewNear(c.looks, true)
+			defer parts.Close()
+			defer quarantines.Close()
+			for i := next.Add(1) - 1; i < int64(len(specs)) && gctx.Err() == nil; i = next.Add(1) - 1 {
+				if err := c.lookAt(parts, quarantines, &specs[i], &all[i], &r.Decisions[i], &r.Footers[i]); err != nil {
+					return err
+				}
+			}
+			return gctx.Err()
+		})
+	}
+	return all, cmp.Or(g.Wait(), ctx.Err())
+}
+
+// lookAt looks at the part of one spec, and at the quarantine file of one that matches. That a whole folder of quarantine
+// files does not exist is remembered: what is at fault is looked at again.
+func (c *comparer) lookAt(parts, quarantines atomic.Looks, s *part.Spec, saw *seen, d *Decision, footer **part.Footer) (err error) {
+	saw.mismatch, err = c.decide(parts, s, d, footer)
+	if err != nil || *d != Skip {
+		return err
+	}
+	if saw.fault, err = part.QuarantineFault(quarantines, c.dir, s.Part, *footer); err == nil && saw.fault != "" {
+		saw.fault, err = part.QuarantineFault(c.looks, c.dir, s.Part, *footer)
+	}
+	return err
+}
+
 // decide looks at the part of one spec.
-func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mismatch, error) {
-	f, err := footerOf(c.looks, c.dir, s.Part)
+func (c *comparer) decide(looks atomic.Looks, s *part.Spec, d *Decision, footer **part.Footer) (*Mismatch, error) {
+	f, err := footerLike(looks, c.dir, s.Part, c.known)
 	var damaged *part.DamagedError
 	var reasons []string
 	switch {
@@ -141,6 +194,7 @@ func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mism
 		return nil, err
 	default:
 		if reasons = s.Differences(f, c.plan.Contents.Settings, c.digest); reasons == nil {
+			f.Share(*s, c.known, c.digest)
 			*d, *footer = Skip, f
 			return nil, nil
 		}
@@ -155,18 +209,12 @@ func (c *comparer) decide(s part.Spec, d *Decision, footer **part.Footer) (*Mism
 	return &Mismatch{Part: s.Part, Reasons: reasons}, nil
 }
 
-// whole compares the part of spec i, which is to be skipped, with its quarantine file: a part that has lost it is not
-// whole, and is made anew.
-func (c *comparer) whole(ctx context.Context, i int, r *Reconciled) error {
+// renew decides that the part of spec i, which matches, is made anew: it has lost its quarantine file, and is not whole.
+func (c *comparer) renew(ctx context.Context, i int, fault string, r *Reconciled) {
 	name := c.plan.Specs[i].Part
-	fault, err := part.QuarantineFault(c.looks, c.dir, name, r.Footers[i])
-	if err != nil || fault == "" {
-		return err
-	}
 	c.log.DebugContext(ctx, "a part is made anew", "part", name, "reason", fault)
 	r.Decisions[i], r.Footers[i] = Renew, nil
 	r.Torn = append(r.Torn, Torn{name, fault})
-	return nil
 }
 
 // sayTorn says in one line which parts are made anew because they are not whole.
@@ -201,6 +249,11 @@ func (c *comparer) trial(name string) *Mismatch {
 
 // footerOf reads that of a part below the root of an output. It follows no link.
 func footerOf(looks atomic.Looks, dir, name string) (*part.Footer, error) {
+	return footerLike(looks, dir, name, part.Known{})
+}
+
+// footerLike is [footerOf] where the settings of the part are likely to be known.
+func footerLike(looks atomic.Looks, dir, name string, known part.Known) (*part.Footer, error) {
 	path := atomic.PathBelow(dir, name)
 	info, err := looks.Lstat(name)
 	if err != nil {
@@ -214,7 +267,7 @@ func footerOf(looks atomic.Looks, dir, name string) (*part.Footer, error) {
 		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
 	}
 	defer f.Close()
-	return part.ReadFooterOf(f, path)
+	return part.ReadFooterLike(f, path, known)
 }
 
 // others looks at parts that are not planned: orphaned, superseded, or of inputs that this run leaves out.

@@ -25,10 +25,11 @@ type Config struct {
 	// Log takes what the user should know but nothing fails for; by default nothing is logged.
 	Log *slog.Logger
 
+	// Disk returns the disk to use in the place of the real one, for tests. Default: the real one.
+	Disk func(atomic.Disk) atomic.Disk
+
 	// sizes are those of parts, for tests with few rows.
 	sizes part.Sizes
-	// disk wraps the disk, for tests.
-	disk func(atomic.Disk) atomic.Disk
 }
 
 // WithDefaults is a copy in which every field that was zero has its default.

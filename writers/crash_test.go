@@ -8,23 +8,22 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
+	"graphscore/jobs/jobtest"
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 	"graphscore/writers/record"
 )
 
-// faultyDisk fails at one step: once, or, as if the process had died, at every step from then on.
-type faultyDisk struct {
-	atomic.Disk
-	mu    sync.Mutex
+// failing fails at one step: once, or, as if the process had died, at every step from then on.
+type failing struct {
 	steps int
 	at    int
 	die   bool
@@ -32,99 +31,26 @@ type faultyDisk struct {
 	hit   string // the step that failed
 }
 
-func (d *faultyDisk) step(op, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.steps++
-	if d.steps == d.at || d.die && d.steps > d.at {
-		if d.hit == "" {
-			d.hit = op + " " + name
-		}
-		return d.err
+func (f *failing) disk(inner atomic.Disk) atomic.Disk {
+	return &atomictest.Faulty{Disk: inner, Fail: f.step}
+}
+
+func (f *failing) step(op, name string) error {
+	f.steps++
+	switch {
+	case f.steps == f.at:
+		f.hit = op + " " + name
+		return f.err
+	case f.die && f.steps > f.at:
+		return atomictest.ErrDead
 	}
 	return nil
-}
-
-func (d *faultyDisk) Create(name string) (atomic.Handle, error) {
-	if err := d.step("create", name); err != nil {
-		return nil, err
-	}
-	f, err := d.Disk.Create(name)
-	if err != nil {
-		return nil, err
-	}
-	return &faultyFile{f, d, name}, nil
-}
-
-func (d *faultyDisk) Mkdir(name string) error {
-	if err := d.step("mkdir", name); err != nil {
-		return err
-	}
-	return d.Disk.Mkdir(name)
-}
-
-func (d *faultyDisk) Rename(from, to string) error {
-	if err := d.step("rename", to); err != nil {
-		return err
-	}
-	return d.Disk.Rename(from, to)
-}
-
-func (d *faultyDisk) RenameNew(from, to string) error {
-	if err := d.step("rename", to); err != nil {
-		return err
-	}
-	return d.Disk.RenameNew(from, to)
-}
-
-func (d *faultyDisk) Remove(name string) error {
-	if err := d.step("remove", name); err != nil {
-		return err
-	}
-	return d.Disk.Remove(name)
-}
-
-func (d *faultyDisk) SyncDir(name string) error {
-	if err := d.step("syncdir", name); err != nil {
-		return err
-	}
-	return d.Disk.SyncDir(name)
-}
-
-type faultyFile struct {
-	atomic.Handle
-	d    *faultyDisk
-	name string
-}
-
-// Write writes half of what it was given when it fails.
-func (f *faultyFile) Write(p []byte) (int, error) {
-	if err := f.d.step("write", f.name); err != nil {
-		n := 0
-		if f.d.steps == f.d.at {
-			n, _ = f.Handle.Write(p[:len(p)/2])
-		}
-		return n, err
-	}
-	return f.Handle.Write(p)
-}
-
-func (f *faultyFile) Sync() error {
-	if err := f.d.step("sync", f.name); err != nil {
-		return err
-	}
-	return f.Handle.Sync()
-}
-
-// Close frees the descriptor even of a process that died.
-func (f *faultyFile) Close() error {
-	return errors.Join(f.d.step("close", f.name), f.Handle.Close())
 }
 
 // crashConfig is fast: a thousand runs die with it. Parts have one row group.
 func crashConfig(t *testing.T) setup {
 	cfg := testConfig(t.TempDir())
-	cfg.disk, cfg.sizes.GroupBytes = quick, 1<<20
+	cfg.Disk, cfg.sizes.GroupBytes = atomictest.Quick, 1<<20
 	return cfg
 }
 
@@ -220,7 +146,7 @@ func checkWhole(t *testing.T, dir, when string, complete ...map[string]string) {
 	}
 	for _, want := range complete {
 		maps.DeleteFunc(files, func(name, _ string) bool { return atomic.IsTemp(name) })
-		if cmp.Equal(want, files) {
+		if reflect.DeepEqual(want, files) {
 			return
 		}
 	}
@@ -276,7 +202,7 @@ func TestDeathAtEveryStep(t *testing.T) {
 			must(t, job(t.Context(), clean, tc.after(clean)))
 			want := result(t, clean.Dir)
 			at := 1
-			for ; tc.at(t, at, want); at++ {
+			for ; tc.at(t, at, want); at += stride {
 			}
 			least := 40
 			if tc.onOrphan == PruneOrphans { // most parts exist already
@@ -285,8 +211,24 @@ func TestDeathAtEveryStep(t *testing.T) {
 			if at < least {
 				t.Errorf("only %d steps", at)
 			}
+			row := faulttest.Row{Case: "2", How: "every step on the disk after one fails, as if the process had died there", Outcome: "no half file; after the next run the same bytes", Times: (at - 1) / stride}
+			if tc.lose != nil {
+				row.Case, row.How = "3", "the same at each step, and what was not synced is gone: files, names in folders, all of them or some"
+			}
+			row.Tally = sameGraphs(t, clean.Dir, row.Times)
+			faulttest.Report(t, row)
 		})
 	}
+}
+
+// sameGraphs counts the graphs of outputs that have the bytes of one.
+func sameGraphs(t *testing.T, dir string, outputs int) *faulttest.Tally {
+	t.Helper()
+	graphs, err := jobtest.CountGraphs(dir)
+	must(t, err)
+	tally := faulttest.Compare(graphs, graphs)
+	tally.Graphs *= outputs
+	return tally
 }
 
 // at dies at a step and resumes. It says whether there was such a step.
@@ -299,10 +241,10 @@ func (tc death) at(t *testing.T, at int, want map[string]string) bool {
 		must(t, job(t.Context(), cfg, tc.before(cfg)))
 		complete = append(complete, result(t, cfg.Dir))
 	}
-	power := newPowerDisk(cfg.Dir)
-	d := &faultyDisk{Disk: power, at: at, die: true, err: errors.New("dead")}
+	power := atomictest.NewPower(cfg.Dir)
+	d := &failing{at: at, die: true, err: errors.New("dead")}
 	killed := cfg
-	killed.disk = func(inner atomic.Disk) atomic.Disk { power.Disk = quick(inner); return d }
+	killed.Disk = func(inner atomic.Disk) atomic.Disk { return d.disk(power.Disk(atomictest.Quick(inner))) }
 	err := job(t.Context(), killed, tc.after(cfg))
 	if d.hit == "" {
 		must(t, err)
@@ -313,11 +255,11 @@ func (tc death) at(t *testing.T, at int, want map[string]string) bool {
 		t.Errorf("%s, and no error", when)
 	}
 	if tc.lose != nil {
-		power.lose(t, tc.lose(at))
+		must(t, power.Lose(tc.lose(at)))
 	}
 	checkWhole(t, cfg.Dir, when, complete...)
 	must(t, job(t.Context(), cfg, tc.after(cfg)))
-	if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+	if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 		t.Fatalf("%s: other files after the next run: %.500s", when, diff)
 	}
 	return true
@@ -331,14 +273,17 @@ func TestDiskErrorAtEveryStep(t *testing.T) {
 	for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.EIO} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			t.Parallel()
-			for at := 1; ; at++ {
+			for at := 1; ; at += stride {
 				cfg := crashConfig(t)
-				d := &faultyDisk{at: at, err: errno}
+				d := &failing{at: at, err: errno}
 				faulty := cfg
-				faulty.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = quick(inner); return d }
+				faulty.Disk = func(inner atomic.Disk) atomic.Disk { return d.disk(atomictest.Quick(inner)) }
 				err := job(t.Context(), faulty, planTwo(cfg))
 				if d.hit == "" {
 					must(t, err)
+					number := map[syscall.Errno]string{syscall.ENOSPC: "4", syscall.EIO: "5"}[errno]
+					faulttest.Report(t, faulttest.Row{Case: number, How: "a step on the disk fails, fsync and rename included: " + errno.Error(),
+						Outcome: "an error that names the path; after the next run the same bytes", Times: (at - 1) / stride, Tally: sameGraphs(t, clean.Dir, (at-1)/stride)})
 					return
 				}
 				when := fmt.Sprintf("step %d (%s)", at, d.hit)
@@ -353,7 +298,7 @@ func TestDiskErrorAtEveryStep(t *testing.T) {
 					}
 				}
 				must(t, job(t.Context(), cfg, planTwo(cfg)))
-				if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+				if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 					t.Fatalf("%s: other files after the next run: %.500s", when, diff)
 				}
 			}
@@ -371,6 +316,9 @@ func checkDiskError(t *testing.T, err error, errno syscall.Errno, dir, when stri
 	if !strings.HasPrefix(failed.Path, dir) || !strings.Contains(err.Error(), failed.Path) {
 		t.Errorf("%s: %v does not name a path of the output", when, err)
 	}
+	if !strings.Contains(err.Error(), errno.Error()) {
+		t.Errorf("%s: %v does not say %v", when, err, errno)
+	}
 	if errno == syscall.ENOSPC && !strings.Contains(err.Error(), "free some space") {
 		t.Errorf("%s: %v does not say what to do", when, err)
 	}
@@ -379,8 +327,8 @@ func checkDiskError(t *testing.T, err error, errno syscall.Errno, dir, when stri
 func TestFullDiskSaysHowMuch(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
-	d := &faultyDisk{err: syscall.ENOSPC}
-	cfg.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
+	d := &failing{err: syscall.ENOSPC}
+	cfg.Disk = d.disk
 	o := open(t, cfg)
 	s := makeShard("a", 200, cfg, false)
 	p, err := o.Create(t.Context(), s.spec)

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 
-	"github.com/gofrs/flock"
-
 	"graphscore/writers/atomic"
 	"graphscore/writers/record"
 )
@@ -26,22 +24,28 @@ type Dates struct {
 // DatesLock is held above the dates of a job until Close. It goes with the process; the file stays.
 type DatesLock struct {
 	folder *atomic.Folder
-	flock  *flock.Flock
+	flock  locker
 	path   string
 }
 
-// lockFileName is that of the lock in the folder of records.
-func (d Dates) lockFileName() string {
+// name is a word for the dates in the names of files.
+func (d Dates) name() string {
 	sum := sha256.Sum256([]byte(filepath.ToSlash(d.Form)))
-	return "_dates-" + hex.EncodeToString(sum[:4]) + ".lock"
+	return hex.EncodeToString(sum[:4])
 }
+
+// Submissions names the records of what is submitted of the dates.
+func (d Dates) Submissions() record.Submissions { return record.Submissions(d.name()) }
+
+// lockFileName is that of the lock in the folder of records.
+func (d Dates) lockFileName() string { return "_dates-" + d.name() + ".lock" }
 
 // LockDates takes the lock above the dates, which comes before that of a date's output. It does not wait: a lock that is
 // held is a *LockedError, whose Path is cfg.Dir: what messages call the outputs of all dates. A folder or file that
 // cannot be created or written to is an *atomic.CreateError.
 func LockDates(d Dates, cfg Config) (*DatesLock, error) {
 	cfg = cfg.WithDefaults()
-	folder, err := atomic.OpenFolder(filepath.Join(filepath.Clean(d.Above), record.Dir), atomic.Options{Wrap: cfg.disk})
+	folder, err := atomic.OpenFolder(filepath.Join(filepath.Clean(d.Above), record.Dir), atomic.Options{Wrap: cfg.Disk})
 	if err != nil {
 		return nil, err
 	}

@@ -42,12 +42,12 @@ func TestEmbeddingRoundTrip(t *testing.T) {
 			if d := cmp.Diff(wantNames, names); d != "" {
 				t.Fatal(d)
 			}
-			if d := cmp.Diff(want, columns); d != "" {
+			if d := differ(want, columns); d != "" {
 				t.Errorf("arrow reads: %.2000s", d)
 			}
 			ours, err := readBack(t, path)
 			must(t, err)
-			if d := cmp.Diff(want, ours); d != "" {
+			if d := differ(want, ours); d != "" {
 				t.Errorf("the reader of parts reads: %.2000s", d)
 			}
 			if tc.count > 50 && groups < 2 {

@@ -23,6 +23,8 @@ type LockedError struct {
 	Task *record.Task
 	// Submit: what is held is that shards of the output are submitted.
 	Submit bool
+	// Handing: it is held by a command of a submit that died, which hands an array over.
+	Handing bool
 }
 
 // Holder says who holds what is held, as far as the lock does.
@@ -31,6 +33,8 @@ func (e *LockedError) Holder() string {
 	switch {
 	case e.PID != 0:
 		holder = fmt.Sprintf("pid %d on %s, which started %s", e.PID, e.Host, e.Start.UTC().Format(time.RFC3339))
+	case e.Handing:
+		holder = "a command that a submit which died has begun"
 	case e.Submit:
 		holder = "another submit"
 	}
@@ -47,6 +51,8 @@ func (e *LockedError) Holder() string {
 
 func (e *LockedError) Error() string {
 	switch {
+	case e.Handing:
+		return fmt.Sprintf("the shards of the output %q are submitted by %s: wait until it ends, and give the same command", e.Path, e.Holder())
 	case e.Submit:
 		return fmt.Sprintf("the shards of the output %q are submitted by %s: wait until it ends, or stop it and give the same command: its tasks go on, and are found", e.Path, e.Holder())
 	case e.Task != nil:

@@ -10,14 +10,21 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"graphscore/pipeline/display"
 	"graphscore/writers/atomic"
 )
 
 // lockName is the file that a run holds by flock: the lock goes with the process, the file stays.
 const lockName = "_lock"
+
+// locker is a lock that goes with the process. Its file stays.
+type locker interface {
+	// TryLock takes the lock alone, TryRLock with others that share it. Neither waits.
+	TryLock() (bool, error)
+	TryRLock() (bool, error)
+	Close() error
+	Path() string
+}
 
 // Holder is the run that last held an output: the content of the lock file.
 type Holder struct {
@@ -40,12 +47,12 @@ func (o *Output) lock() error {
 
 // lockFile takes a lock without waiting, alone or shared with others that share it, and writes into its file who holds
 // it. The lock is not nil where it was taken, also beside an error.
-func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l *flock.Flock, err error) {
+func lockFile(folder *atomic.Folder, name string, cfg Config, shared bool) (l locker, err error) {
 	return takeFile(folder, name, cfg.Dir, shared, func(f *os.File) error { return writeHolder(f, folder.Path(name), cfg) })
 }
 
 // takeFile is lockFile for any work on the file of a lock once it is taken. dir is what messages call what it locks.
-func takeFile(folder *atomic.Folder, name, dir string, shared bool, taken func(*os.File) error) (l *flock.Flock, err error) {
+func takeFile(folder *atomic.Folder, name, dir string, shared bool, taken func(*os.File) error) (l locker, err error) {
 	// The root refuses a link that leads out; flock itself would follow one.
 	f, err := folder.Root().OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
@@ -56,7 +63,7 @@ func takeFile(folder *atomic.Folder, name, dir string, shared bool, taken func(*
 			err = &atomic.IOError{Op: "closing", Path: folder.Path(name), Err: closing}
 		}
 	}()
-	l = flock.New(folder.Path(name), flock.SetFlag(os.O_RDWR|syscall.O_NOFOLLOW), flock.SetPermissions(0o666))
+	l = newLock(folder.Path(name), os.O_RDWR)
 	try := l.TryLock
 	if shared {
 		try = l.TryRLock
@@ -99,7 +106,7 @@ func writeHolder(f *os.File, path string, cfg Config) error {
 }
 
 // sharedNow reports whether those who hold a lock, which could not be taken alone, share it. It shares it for an instant.
-func sharedNow(l *flock.Flock) bool {
+func sharedNow(l locker) bool {
 	shared, err := l.TryRLock()
 	return shared && err == nil && l.Close() == nil
 }
@@ -129,7 +136,7 @@ func (o *Output) unlock() error {
 }
 
 // unlock frees a lock, which may be nil.
-func unlock(l *flock.Flock, path string) error {
+func unlock(l locker, path string) error {
 	if l == nil {
 		return nil
 	}

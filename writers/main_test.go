@@ -2,11 +2,14 @@ package writers
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -16,6 +19,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
+	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
 	"graphscore/pipeline/graph"
@@ -23,6 +27,20 @@ import (
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func init() {
+	if err := flag.Set("rapid.checks", strconv.Itoa(100/stride)); err != nil {
+		panic(err)
+	}
+}
+
+// differ returns how got differs from want. Most tables here are the same, which cmp takes ten times as long to see.
+func differ(want, got any) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got)
+}
 
 // shard is what one part is made from: graphs, of which some fail in the scorer and some never get there.
 type shard struct {

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/gofrs/flock"
-
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
 	"graphscore/writers/record"
@@ -23,7 +21,7 @@ type Output struct {
 	cfg    Config
 	folder *atomic.Folder
 	task   *record.Task // nil for a run that has the output alone
-	locks  []*flock.Flock
+	locks  []locker
 
 	mu       sync.Mutex
 	begun    bool
@@ -40,7 +38,7 @@ func Open(ctx context.Context, cfg Config) (*Output, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("opening the output %q: %w", cfg.Dir, err)
 	}
-	folder, err := atomic.OpenFolder(cfg.Dir, atomic.Options{Wrap: cfg.disk})
+	folder, err := atomic.OpenFolder(cfg.Dir, atomic.Options{Wrap: cfg.Disk})
 	if err != nil {
 		return nil, err
 	}
@@ -132,13 +130,15 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 func (o *Output) checkComplete() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	near := atomic.NewNear(o.folder.Looks(), false)
+	defer near.Close()
 	for _, name := range slices.Sorted(maps.Keys(o.complete)) {
 		files := []string{name}
 		if o.complete[name] {
 			files = append(files, part.QuarantineName(name))
 		}
 		for _, file := range files {
-			exists, err := o.folder.Exists(file)
+			exists, err := o.folder.ExistsNear(near, file)
 			if err != nil {
 				return err
 			}

@@ -130,14 +130,14 @@ func TestOpenRefuses(t *testing.T) {
 func TestOpenFindsOutThatItCannotWrite(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t.TempDir())
-	cfg.disk = func(inner atomic.Disk) atomic.Disk { return &faultyDisk{Disk: inner, at: 1, err: syscall.EACCES} }
+	cfg.Disk = (&failing{at: 1, err: syscall.EACCES}).disk
 	_, err := Open(t.Context(), cfg.Config)
 	want := fmt.Sprintf("cannot create the output %q: permission denied: choose another output, or make this one writable", cfg.Dir)
 	var create *atomic.CreateError
 	if !errors.As(err, &create) || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	cfg.disk = nil
+	cfg.Disk = nil
 	open(t, cfg) // the lock is free again
 }
 
@@ -203,7 +203,7 @@ func TestFinishSweepsQuarantineWithoutPart(t *testing.T) {
 	delete(want, "_quarantine/d/e/gone.parquet.jsonl")
 	o := open(t, cfg)
 	must(t, o.Finish(t.Context(), nil, true))
-	if d := cmp.Diff(want, result(t, cfg.Dir)); d != "" {
+	if d := differ(want, result(t, cfg.Dir)); d != "" {
 		t.Error(d)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 )
 
@@ -121,7 +122,7 @@ func TestPartRoundTrip(t *testing.T) {
 			if d := cmp.Diff(wantNames, names); d != "" {
 				t.Fatal(d)
 			}
-			if d := cmp.Diff(want, columns); d != "" {
+			if d := differ(want, columns); d != "" {
 				t.Error(d)
 			}
 			if tc.count > 50 && groups < 2 {
@@ -178,7 +179,7 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := atLevel(kinds(testConfig(t.TempDir()), tc.graphs, tc.nodes, tc.outputs), tc.level)
-			cfg.disk, cfg.sizes.GroupBytes = quick, 4000
+			cfg.Disk, cfg.sizes.GroupBytes = atomictest.Quick, 4000
 			o := open(t, cfg)
 			s := makeShard("a", 80, cfg, tc.own)
 			must(t, s.commit(t.Context(), o, tc.own))
@@ -197,7 +198,7 @@ func TestPartBytesDoNotDependOnCuts(t *testing.T) {
 				if err := s.commit(t.Context(), o, tc.own, cuts...); err != nil {
 					rt.Fatal(err)
 				}
-				if d := cmp.Diff(want, tree(t, cfg.Dir)); d != "" {
+				if d := differ(want, tree(t, cfg.Dir)); d != "" {
 					rt.Fatalf("cuts %v give other bytes", cuts)
 				}
 			})
@@ -213,7 +214,7 @@ const manyNodes = 1<<16 + 2*16<<10
 func TestPackedAndPlainNumbers(t *testing.T) {
 	t.Parallel()
 	cfg := kinds(testConfig(t.TempDir()), graph.Int64, graph.Int64, 1)
-	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.disk = 0, 0, quick
+	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.Disk = 0, 0, atomictest.Quick
 	o := open(t, cfg)
 	s := makeShard("a", 4, cfg, false)
 	s.graphs[1].reject, s.graphs[1].failed = "", false
@@ -254,7 +255,7 @@ func TestPackedAndPlainNumbers(t *testing.T) {
 func TestManyEdges(t *testing.T) {
 	t.Parallel()
 	cfg := atLevel(kinds(testConfig(t.TempDir()), graph.Int64, graph.String, 2), graph.EdgeLevel)
-	cfg.disk = quick
+	cfg.Disk = atomictest.Quick
 	o := open(t, cfg)
 	s := makeShard("a", 4, cfg, true)
 	g := &s.graphs[1]
@@ -307,7 +308,7 @@ func TestPartBytesDoNotDependOnNeighboursOrRun(t *testing.T) {
 func TestPartsSideBySide(t *testing.T) {
 	t.Parallel()
 	one, many := testConfig(t.TempDir()), testConfig(t.TempDir())
-	one.disk, many.disk = quick, quick
+	one.Disk, many.Disk = atomictest.Quick, atomictest.Quick
 	first, second := open(t, one), open(t, many)
 	var g errgroup.Group
 	for i := range 12 {
@@ -318,39 +319,6 @@ func TestPartsSideBySide(t *testing.T) {
 	must(t, g.Wait())
 	if d := cmp.Diff(tree(t, one.Dir), tree(t, many.Dir)); d != "" {
 		t.Error(d)
-	}
-}
-
-func TestLongIDsStayBounded(t *testing.T) {
-	t.Parallel()
-	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
-	cfg.sizes.BlockRows, cfg.sizes.GroupBytes = 0, 0
-	o := open(t, cfg)
-	id := strings.Repeat("x", 2000)
-	s := shard{spec: part.Spec{Part: "a.parquet", Rows: 2}}
-	for i := range 2 {
-		g := scored{id: fmt.Sprint(id, i)}
-		for n := range 9000 {
-			g.nodeIDs = append(g.nodeIDs, fmt.Sprint(strings.Repeat("y", 1000), n))
-			g.scores = append(g.scores, []float32{float32(n)})
-		}
-		s.graphs = append(s.graphs, g)
-	}
-	must(t, s.commit(t.Context(), o, true))
-	_, columns, groups := table(t, filepath.Join(cfg.Dir, "a.parquet"))
-	if _, want := s.expected(cfg); !cmp.Equal(want, columns) {
-		t.Error("other rows than went in")
-	}
-	if groups != 2 { // 18 MB of node ids: four blocks fill the first
-		t.Errorf("there are %d row groups, want 2", groups)
-	}
-	pf, err := file.OpenParquetFile(filepath.Join(cfg.Dir, "a.parquet"), false)
-	must(t, err)
-	defer pf.Close()
-	ids, err := pf.MetaData().RowGroup(0).ColumnChunk(0)
-	must(t, err)
-	if n := ids.TotalUncompressedSize(); n > 5000 { // an id is there once a row group, not once a row
-		t.Errorf("the graph ids have %d bytes", n)
 	}
 }
 

@@ -3,7 +3,6 @@ package writers
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"graphscore/writers/part"
 )
@@ -78,11 +77,11 @@ func (o *Output) Reconcile(ctx context.Context, plan Plan) (*Reconciled, error) 
 	return r, nil
 }
 
-// adopt remembers the plan, which of its parts are complete, and which are made again though they match.
+// adopt keeps the plan, which must not change any more, which of its parts are complete, and which are made again though they match.
 func (o *Output) adopt(specs []part.Spec, r *Reconciled) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.specs = slices.Clone(specs)
+	o.specs = specs
 	clear(o.complete)
 	clear(o.retried)
 	for i, d := range r.Decisions {

@@ -16,6 +16,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/schema"
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 )
 
@@ -34,7 +35,7 @@ func foreignParquet(t *testing.T) []byte {
 func standing(t *testing.T) (setup, []shard, []part.Spec) {
 	t.Helper()
 	cfg := testConfig(t.TempDir())
-	cfg.disk = quick
+	cfg.Disk = atomictest.Quick
 	shards := planOne(cfg)
 	must(t, job(t.Context(), cfg, shards))
 	var specs []part.Spec

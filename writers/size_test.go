@@ -1,11 +1,16 @@
 package writers
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/apache/arrow/go/v15/parquet/file"
+
 	"graphscore/pipeline/graph"
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 )
 
@@ -19,7 +24,7 @@ func TestSizeCounter(t *testing.T) {
 
 func sizeCounter(t *testing.T, level graph.Level) {
 	cfg := atLevel(testConfig(t.TempDir()), level)
-	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.disk = 0, 0, quick
+	cfg.sizes.BlockRows, cfg.sizes.GroupBytes, cfg.Disk = 0, 0, atomictest.Quick
 	for _, graphs := range []int{0, 1, 400} {
 		s := makeShard("a", graphs, cfg, false)
 		counter, err := NewSizeCounter(s.spec, cfg.Contents)
@@ -49,5 +54,38 @@ func sizeCounter(t *testing.T, level graph.Level) {
 			t.Errorf("%d graphs: %d bytes, expected %d", graphs, counter.Bytes(), want)
 		}
 		must(t, o.Close())
+	}
+}
+
+func TestLongIDsStayBounded(t *testing.T) {
+	t.Parallel()
+	cfg := kinds(testConfig(t.TempDir()), graph.String, graph.String, 1)
+	cfg.sizes.BlockRows, cfg.sizes.GroupBytes = 0, 0
+	o := open(t, cfg)
+	id := strings.Repeat("x", 2000)
+	s := shard{spec: part.Spec{Part: "a.parquet", Rows: 2}}
+	for i := range 2 {
+		g := scored{id: fmt.Sprint(id, i)}
+		for n := range 9000 {
+			g.nodeIDs = append(g.nodeIDs, fmt.Sprint(strings.Repeat("y", 1000), n))
+			g.scores = append(g.scores, []float32{float32(n)})
+		}
+		s.graphs = append(s.graphs, g)
+	}
+	must(t, s.commit(t.Context(), o, true))
+	_, columns, groups := table(t, filepath.Join(cfg.Dir, "a.parquet"))
+	if _, want := s.expected(cfg); differ(want, columns) != "" {
+		t.Error("other rows than went in")
+	}
+	if groups != 2 { // 18 MB of node ids: four blocks fill the first
+		t.Errorf("there are %d row groups, want 2", groups)
+	}
+	pf, err := file.OpenParquetFile(filepath.Join(cfg.Dir, "a.parquet"), false)
+	must(t, err)
+	defer pf.Close()
+	ids, err := pf.MetaData().RowGroup(0).ColumnChunk(0)
+	must(t, err)
+	if n := ids.TotalUncompressedSize(); n > 5000 { // an id is there once a row group, not once a row
+		t.Errorf("the graph ids have %d bytes", n)
 	}
 }

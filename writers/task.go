@@ -9,9 +9,6 @@ import (
 	"os"
 	"path"
 	"strings"
-	"syscall"
-
-	"github.com/gofrs/flock"
 
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
@@ -43,7 +40,7 @@ func OpenTask(ctx context.Context, cfg Config, task record.Task) (*Output, error
 	if err := errors.Join(cfg.Validate(), task.Check()); err != nil {
 		return nil, fmt.Errorf("opening the output %q: %w", cfg.Dir, err)
 	}
-	folder, err := atomic.OpenFolder(cfg.Dir, atomic.Options{Wrap: cfg.disk, Tag: fmt.Sprintf("shard%dof%d", task.Index, task.Count)})
+	folder, err := atomic.OpenFolder(cfg.Dir, atomic.Options{Wrap: cfg.Disk, Tag: fmt.Sprintf("shard%dof%d", task.Index, task.Count)})
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +98,7 @@ func probe(root *os.Root, dir, name string) (free bool, err error) {
 	if info, err := root.Lstat(name); err != nil || !info.Mode().IsRegular() {
 		return true, nil // nothing is locked by it
 	}
-	l := flock.New(atomic.PathBelow(dir, name), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
+	l := newLock(atomic.PathBelow(dir, name), os.O_RDONLY)
 	free, err = l.TryRLock()
 	if err != nil {
 		return false, locking(atomic.PathBelow(dir, name), err)
@@ -225,7 +222,7 @@ func (p *Part) publishQuarantine() error {
 
 // differences says in what the ledger of a part that was just made differs from that of the part that has its name, or nil.
 func differences(ours, there *part.Footer) []string {
-	why := ours.Differences(there, ours.Settings, ours.SettingsDigest)
+	why := ours.Differences(there, *ours.Settings, ours.SettingsDigest)
 	if ours.Scored != there.Scored || ours.Nodes != there.Nodes || ours.RowsOut != there.RowsOut {
 		why = append(why, fmt.Sprintf("scored %d graphs, was %d", ours.Scored, there.Scored))
 	}

@@ -11,11 +11,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 	"graphscore/writers/record"
 )
@@ -102,12 +102,12 @@ func TestTaskDeathAtEveryStep(t *testing.T) {
 			clean := crashConfig(t)
 			must(t, job(t.Context(), clean, planOne(clean)))
 			want := result(t, clean.Dir)
-			for at := 1; ; at++ {
+			for at := 1; ; at += stride {
 				cfg := crashConfig(t)
-				power := newPowerDisk(cfg.Dir)
-				d := &faultyDisk{Disk: power, at: at, die: true, err: errors.New("dead")}
+				power := atomictest.NewPower(cfg.Dir)
+				d := &failing{at: at, die: true, err: errors.New("dead")}
 				killed := cfg
-				killed.disk = func(inner atomic.Disk) atomic.Disk { power.Disk = quick(inner); return d }
+				killed.Disk = func(inner atomic.Disk) atomic.Disk { return d.disk(power.Disk(atomictest.Quick(inner))) }
 				err := tasksJob(t.Context(), killed, planOne(cfg))
 				if d.hit == "" {
 					must(t, err)
@@ -118,11 +118,11 @@ func TestTaskDeathAtEveryStep(t *testing.T) {
 				}
 				when := fmt.Sprintf("died at step %d (%s)", at, d.hit)
 				if lose {
-					power.lose(t, func(string) bool { return true })
+					must(t, power.Lose(func(string) bool { return true }))
 				}
 				checkWhole(t, cfg.Dir, when, want)
 				must(t, tasksJob(t.Context(), cfg, planOne(cfg)))
-				if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+				if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 					t.Fatalf("%s: other files after the next run: %.500s", when, diff)
 				}
 			}
@@ -153,7 +153,7 @@ func TestTasksAtOnce(t *testing.T) {
 			}
 		}
 		must(t, tasksJob(t.Context(), cfg, planOne(cfg)))
-		if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+		if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 			t.Fatalf("other files: %.500s", diff)
 		}
 	}
@@ -202,7 +202,7 @@ func TestTaskMeetsPart(t *testing.T) {
 			if test.want == "" && err != nil || test.want != "" && (!errors.As(err, &mismatch) || !strings.Contains(err.Error(), test.want)) {
 				t.Fatalf("error %v, want %q", err, test.want)
 			}
-			if diff := cmp.Diff(want, finals(t, cfg.Dir)); diff != "" {
+			if diff := differ(want, finals(t, cfg.Dir)); diff != "" {
 				t.Errorf("the part was changed: %.300s", diff)
 			}
 		})

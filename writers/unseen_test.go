@@ -13,8 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
+	"graphscore/writers/atomic/atomictest"
 	"graphscore/writers/part"
 )
 
@@ -131,6 +133,8 @@ func TestEveryLookFails(t *testing.T) {
 				if at < tc.least {
 					t.Errorf("only %d looks", at)
 				}
+				faulttest.Report(t, faulttest.Row{Case: "C", How: "a lookup (Lstat, Readdir, Open) fails: EIO, EMFILE, ENOSPC and EACCES in turns",
+					Outcome: "an error that names the path, or the same bytes; after the next run the same bytes", Times: at - 1, Tally: sameGraphs(t, clean.Dir, at-1)})
 			})
 		}
 	}
@@ -147,7 +151,7 @@ func blindAt(t *testing.T, at int, errno syscall.Errno, before map[string]string
 	}
 	d := &blindDisk{at: at, err: errno}
 	blind := cfg
-	blind.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = quick(inner); return d }
+	blind.Disk = func(inner atomic.Disk) atomic.Disk { d.Disk = atomictest.Quick(inner); return d }
 	err := job(t.Context(), blind, after(cfg))
 	if d.hit == "" {
 		must(t, err)
@@ -155,7 +159,7 @@ func blindAt(t *testing.T, at int, errno syscall.Errno, before map[string]string
 	}
 	when := fmt.Sprintf("%v at look %d (%s)", errno, at, d.hit)
 	if err == nil {
-		if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+		if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 			t.Errorf("%s: no error, and other files: %.500s", when, diff)
 		}
 	} else {
@@ -166,7 +170,7 @@ func blindAt(t *testing.T, at int, errno syscall.Errno, before map[string]string
 		return true
 	}
 	must(t, job(t.Context(), cfg, after(cfg)))
-	if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+	if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 		t.Fatalf("%s: other files after the next run: %.500s", when, diff)
 	}
 	return true
@@ -195,7 +199,7 @@ func TestSweepKeepsWhatItCannotSee(t *testing.T) {
 	cfg, _, _ := standing(t)
 	want := result(t, cfg.Dir)
 	d := &blindDisk{err: syscall.EIO}
-	cfg.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
+	cfg.Disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
 	o := open(t, cfg)
 	for at := 1; ; at++ {
 		d.looks, d.at, d.hit = 0, at, ""
@@ -209,7 +213,7 @@ func TestSweepKeepsWhatItCannotSee(t *testing.T) {
 		}
 		checkUnseen(t, err, syscall.EIO, cfg.Dir, d.hit)
 	}
-	if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+	if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -252,7 +256,7 @@ func TestTornPartsAreMadeAnew(t *testing.T) {
 				must(t, os.Remove(file))
 			}
 			must(t, job(t.Context(), cfg, shards))
-			if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+			if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -295,7 +299,7 @@ func TestStrayQuarantineFile(t *testing.T) {
 	want := result(t, cfg.Dir)
 	must(t, os.WriteFile(filepath.Join(cfg.Dir, part.QuarantineDir, "c.parquet.jsonl"), []byte("{}\n"), 0o666))
 	must(t, job(t.Context(), cfg, shards))
-	if diff := cmp.Diff(want, result(t, cfg.Dir)); diff != "" {
+	if diff := differ(want, result(t, cfg.Dir)); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -367,7 +371,7 @@ func TestOthersThatCannotBeRead(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(cfg.Dir, "z.parquet"), []byte("PAR1"), 0o666))
 	must(t, os.MkdirAll(filepath.Join(cfg.Dir, "z", "y"), 0o777))
 	d := &blindDisk{}
-	cfg.disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
+	cfg.Disk = func(inner atomic.Disk) atomic.Disk { d.Disk = inner; return d }
 	o := open(t, cfg)
 	_, err := o.Reconcile(t.Context(), specs, allInputs)
 	must(t, err)

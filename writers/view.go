@@ -9,8 +9,6 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/gofrs/flock"
-
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 	"graphscore/writers/part"
@@ -136,7 +134,7 @@ func (v View) checkFree(name, held string, shared bool) error {
 		return atomic.Creating(v.Path(name), err)
 	}
 	defer f.Close()
-	l := flock.New(v.Path(name), flock.SetFlag(os.O_RDONLY|syscall.O_NOFOLLOW))
+	l := newLock(v.Path(name), os.O_RDONLY)
 	try := l.TryLock
 	if shared {
 		try = l.TryRLock

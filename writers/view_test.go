@@ -52,7 +52,7 @@ func TestInventory(t *testing.T) {
 		Parts: []string{"c.parquet", "x/a.parquet"}, Quarantines: []string{"b.parquet", "x/a.parquet"}, Temporary: []string{".graphscore-3.tmp"},
 		Foreign: []string{".d.parquet", "_runs/other", "x/note.txt"}, Records: 1, Success: true, Lock: true,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := differ(want, got); diff != "" {
 		t.Error(diff)
 	}
 	var io *atomic.IOError

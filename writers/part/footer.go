@@ -1,6 +1,7 @@
 package part
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -8,8 +9,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-
-	"github.com/apache/arrow/go/v15/parquet/metadata"
 
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
@@ -21,7 +20,8 @@ type Footer struct {
 	Spec
 	// SettingsDigest is that of Settings.
 	SettingsDigest string
-	Settings       Settings
+	// Settings must not be changed: the footers of many parts may share them.
+	Settings *Settings
 	// RowsIn = Scored + Quarantined counts graphs, Nodes those of the scored ones.
 	RowsIn, Scored, Quarantined int64
 	Nodes                       int64
@@ -41,7 +41,7 @@ type Footer struct {
 
 // NewFooter begins the footer of a part, with all counts at zero.
 func NewFooter(spec Spec, settings Settings) Footer {
-	return Footer{Spec: spec, Settings: settings, SettingsDigest: settings.Digest(), Codes: map[string]int64{}}
+	return Footer{Spec: spec, Settings: &settings, SettingsDigest: settings.Digest(), Codes: map[string]int64{}}
 }
 
 // The keys in a footer.
@@ -121,6 +121,28 @@ func (l *Footer) keyValues() [][2]string {
 	return pairs
 }
 
+// Share replaces what a footer that matches a spec and settings has of them by theirs, so that the footers of many parts do
+// not keep the same texts many times. Codes must not be changed then.
+func (l *Footer) Share(spec Spec, known Known, digest string) {
+	for _, text := range []struct {
+		own *string
+		to  string
+	}{
+		{&l.Part, spec.Part}, {&l.Input, spec.Input}, {&l.Fingerprint, spec.Fingerprint}, {&l.Model, spec.Model},
+		{&l.SettingsDigest, digest},
+	} {
+		if *text.own == text.to {
+			*text.own = text.to
+		}
+	}
+	if l.SettingsDigest == digest {
+		l.Settings, l.settings = known.settings, nil
+	}
+	if len(l.Codes) == 0 {
+		l.Codes = known.codes
+	}
+}
+
 // ErrForeign says that a file is Parquet, but was not made by graphscore.
 var ErrForeign = errors.New("it was not made by graphscore")
 
@@ -171,7 +193,28 @@ func openFile(path string) (*os.File, error) {
 
 // ReadFooterOf is [ReadFooter] for a file that is open. It reads no more than the footer, and takes any bytes: a panic
 // of the library is a *DamagedError. The path is for messages.
-func ReadFooterOf(f atomic.Opened, path string) (l *Footer, err error) {
+func ReadFooterOf(f atomic.Opened, path string) (*Footer, error) {
+	return ReadFooterLike(f, path, Known{})
+}
+
+// Known are settings with their JSON, and what the footers of parts have in common: what is the same is not decoded again. The
+// zero value knows none.
+type Known struct {
+	settings *Settings
+	json     string
+	raw      []byte           // the same
+	codes    map[string]int64 // of a part without graphs in quarantine
+	shapes   *shapes
+}
+
+// NewKnown knows the settings.
+func NewKnown(s Settings) Known {
+	raw := s.JSON()
+	return Known{&s, string(raw), raw, map[string]int64{}, &shapes{}}
+}
+
+// ReadFooterLike is [ReadFooterOf] for one of many parts that are likely to have known settings.
+func ReadFooterLike(f atomic.Opened, path string, known Known) (l *Footer, err error) {
 	defer func() {
 		if recover() != nil {
 			l, err = nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
@@ -184,71 +227,92 @@ func ReadFooterOf(f atomic.Opened, path string) (l *Footer, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, &DamagedError{Path: path, Reason: "it is not a file", NotFile: true}
 	}
-	footer, err := footerBytes(f, info.Size(), path)
+	if known.shapes == nil {
+		known.shapes = &shapes{}
+	}
+	buf, _ := known.shapes.buffers.Get().(*room)
+	if buf == nil {
+		buf = &room{}
+	}
+	defer known.shapes.put(buf)
+	footer, err := buf.footer(f, info.Size(), path)
 	if err != nil {
 		return nil, err
 	}
-	meta, err := metadata.NewFileMetaData(footer, nil)
-	if err != nil {
+	said := &buf.scanned
+	if !known.shapes.read(footer, said) {
 		return nil, &DamagedError{Path: path, Reason: "its footer cannot be decoded"}
 	}
-	values := make(map[string]string)
-	for _, kv := range meta.KeyValueMetadata() {
-		values[kv.GetKey()] = kv.GetValue()
-	}
-	switch values[keyFormat] {
+	switch format := string(said.of(keyFormat)); format {
 	case form2, form3:
 	case "":
 		return nil, fmt.Errorf("reading the part %q: %w", path, ErrForeign)
 	default:
-		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has the form %q of another version of graphscore", values[keyFormat])}
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has the form %q of another version of graphscore", format)}
 	}
-	l, err = parseFooter(values)
+	l, err = parseFooter(said, known)
 	if err != nil {
 		return nil, &DamagedError{Path: path, Reason: err.Error()}
 	}
-	if l.RowsOut != meta.GetNumRows() {
-		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("its footer speaks of %d %ss and %d rows", l.RowsOut, l.Level(), meta.GetNumRows())}
+	if l.RowsOut != said.rows {
+		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("its footer speaks of %d %ss and %d rows", l.RowsOut, l.Level(), said.rows)}
 	}
 	return l, nil
 }
 
 // footerBytes returns the bytes between the last page and the length of the footer.
 func footerBytes(f io.ReaderAt, size int64, path string) ([]byte, error) {
+	return new(room).footer(f, size, path)
+}
+
+// endRead is how many bytes at the end of a part are read at once: most footers are in them, and most small parts.
+const endRead = 8 << 10
+
+// footer returns the bytes between the last page and the length of the footer, which are valid until the next call.
+func (b *room) footer(f io.ReaderAt, size int64, path string) ([]byte, error) {
 	const magic = "PAR1"
 	if size < 12 {
 		return nil, &DamagedError{Path: path, Reason: fmt.Sprintf("it has only %d bytes", size)}
 	}
+	read := func(n, at int64) ([]byte, error) {
+		if int64(cap(b.raw)) < n {
+			b.raw = make([]byte, max(n, endRead))
+		}
+		if _, err := f.ReadAt(b.raw[:n], at); err != nil {
+			return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+		}
+		return b.raw[:n], nil
+	}
 	var head [4]byte
-	var tail [8]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	end, err := read(min(size, endRead), size-min(size, endRead))
+	if err != nil {
+		return nil, err
 	}
-	if _, err := f.ReadAt(tail[:], size-8); err != nil {
-		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	if copy(head[:], end); int64(len(end)) < size {
+		if _, err := f.ReadAt(head[:], 0); err != nil {
+			return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+		}
 	}
-	if string(head[:]) != magic || string(tail[4:]) != magic {
+	if string(head[:]) != magic || string(end[len(end)-4:]) != magic {
 		return nil, &DamagedError{Path: path, Reason: "it is not a whole Parquet file"}
 	}
-	length := int64(binary.LittleEndian.Uint32(tail[:4]))
+	length := int64(binary.LittleEndian.Uint32(end[len(end)-8:]))
 	if length > size-12 {
 		return nil, &DamagedError{Path: path, Reason: "its footer is longer than the file"}
 	}
-	footer := make([]byte, length)
-	if _, err := f.ReadAt(footer, size-8-length); err != nil {
-		return nil, &atomic.IOError{Op: "reading", Path: path, Err: err}
+	if length <= int64(len(end))-8 {
+		return end[int64(len(end))-8-length : len(end)-8], nil
 	}
-	return footer, nil
+	return read(length, size-8-length)
 }
 
-func parseFooter(values map[string]string) (*Footer, error) {
+func parseFooter(said *scanned, known Known) (*Footer, error) {
 	l := &Footer{
 		Spec: Spec{
-			Part: values[keyPart], Input: values[keyInput],
-			Fingerprint: values[keyFingerprint], Model: values[keyModel],
+			Part: said.text(keyPart, ""), Input: said.text(keyInput, ""),
+			Fingerprint: said.text(keyFingerprint, ""), Model: said.text(keyModel, ""),
 		},
-		SettingsDigest: values[keyDigest],
-		Codes:          map[string]int64{},
+		SettingsDigest: said.text(keyDigest, ""),
 	}
 	first, last := int64(0), int64(0)
 	for _, n := range []struct {
@@ -258,53 +322,60 @@ func parseFooter(values map[string]string) (*Footer, error) {
 		{keyFirstGroup, &first}, {keyLastGroup, &last}, {keyRowsIn, &l.RowsIn}, {keyScored, &l.Scored},
 		{keyQuarantined, &l.Quarantined}, {keyNodes, &l.Nodes},
 	} {
-		v, err := strconv.ParseInt(values[n.key], 10, 64)
+		v, err := strconv.ParseInt(string(said.of(n.key)), 10, 64)
 		if err != nil {
 			return nil, fmt.Errorf("its footer has no number for %s", n.key)
 		}
 		*n.to = v
 	}
 	l.FirstGroup, l.LastGroup, l.Rows = int(first), int(last), l.RowsIn
-	if err := json.Unmarshal([]byte(values[keyCodes]), &l.Codes); err != nil || l.Codes == nil {
+	switch text := said.of(keyCodes); {
+	case string(text) == "{}" && known.codes != nil:
+		l.Codes = known.codes
+	case json.Unmarshal(text, &l.Codes) != nil || l.Codes == nil:
 		return nil, fmt.Errorf("its footer has no counts for %s", keyCodes)
 	}
-	if err := json.Unmarshal([]byte(values[keySettings]), &l.Settings); err != nil {
-		return nil, fmt.Errorf("its footer has no settings for %s", keySettings)
+	if text := said.of(keySettings); len(text) > 0 && string(text) == known.json {
+		l.Settings, l.settings = known.settings, known.raw
+	} else {
+		l.Settings, l.settings = &Settings{}, bytes.Clone(text)
+		if err := json.Unmarshal(text, l.Settings); err != nil {
+			return nil, fmt.Errorf("its footer has no settings for %s", keySettings)
+		}
 	}
-	l.settings = []byte(values[keySettings])
-	if err := l.parseLevel(values); err != nil {
+	if err := l.parseLevel(said); err != nil {
 		return nil, err
 	}
-	if err := l.parseEmbedding(values); err != nil {
+	if err := l.parseEmbedding(said); err != nil {
 		return nil, err
 	}
 	if l.RowsIn != l.Scored+l.Quarantined {
 		return nil, fmt.Errorf("its footer counts %d graphs in, but %d scored and %d quarantined",
 			l.RowsIn, l.Scored, l.Quarantined)
 	}
-	if values[keyFormat] != form3 || l.Quarantined == 0 {
+	if string(said.of(keyFormat)) != form3 || l.Quarantined == 0 {
 		return l, nil
 	}
-	if lines := values[keyQuarantineLines]; lines != strconv.FormatInt(l.Quarantined, 10) {
+	if lines := string(said.of(keyQuarantineLines)); lines != strconv.FormatInt(l.Quarantined, 10) {
 		return nil, fmt.Errorf("its footer counts %d graphs quarantined, but %q lines of its quarantine file", l.Quarantined, lines)
 	}
-	if l.QuarantineHash = values[keyQuarantineHash]; !isHash(l.QuarantineHash) {
+	if l.QuarantineHash = string(said.of(keyQuarantineHash)); !isHash(l.QuarantineHash) {
 		return nil, fmt.Errorf("its footer has no hash for %s", keyQuarantineHash)
 	}
 	return l, nil
 }
 
 // parseLevel reads the level and the rows of the part, which at level node are in no key of their own.
-func (l *Footer) parseLevel(values map[string]string) (err error) {
+func (l *Footer) parseLevel(said *scanned) (err error) {
 	if _, err := l.Settings.ScoreLevel(); err != nil {
 		return fmt.Errorf("the %w in its settings", err)
 	}
 	level := l.Level()
-	if said := values[keyLevel]; said != "" && said != level.String() || said == "" && level != graph.NodeLevel {
-		return fmt.Errorf("its footer has level %q, its settings speak of %s", said, level)
+	if text := string(said.of(keyLevel)); text != "" && text != level.String() || text == "" && level != graph.NodeLevel {
+		return fmt.Errorf("its footer has level %q, its settings speak of %s", text, level)
 	}
 	if l.RowsOut = l.Nodes; level != graph.NodeLevel {
-		if l.RowsOut, err = strconv.ParseInt(values[keyRowsOut], 10, 64); err != nil {
+		if l.RowsOut, err = strconv.ParseInt(string(said.of(keyRowsOut)), 10, 64); err != nil {
 			return fmt.Errorf("its footer has no number for %s", keyRowsOut)
 		}
 	}
@@ -312,14 +383,14 @@ func (l *Footer) parseLevel(values map[string]string) (err error) {
 }
 
 // parseEmbedding reads the number of values in a row of the embedding, which exists where the settings name a step.
-func (l *Footer) parseEmbedding(values map[string]string) error {
-	said := values[keyEmbedding]
-	if said == "" && l.Settings.Embed == "" {
+func (l *Footer) parseEmbedding(said *scanned) error {
+	text := string(said.of(keyEmbedding))
+	if text == "" && l.Settings.Embed == "" {
 		return nil
 	}
-	width, err := strconv.ParseInt(said, 10, 32)
+	width, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || width < 1 || l.Settings.Embed == "" {
-		return fmt.Errorf("its footer has %q for %s, and its settings the step %q", said, keyEmbedding, l.Settings.Embed)
+		return fmt.Errorf("its footer has %q for %s, and its settings the step %q", text, keyEmbedding, l.Settings.Embed)
 	}
 	l.EmbeddingWidth = int(width)
 	return nil

@@ -27,7 +27,7 @@ func must(t testing.TB, err error) {
 }
 
 // foreignParquet is a Parquet file of another maker.
-func foreignParquet(t *testing.T) []byte {
+func foreignParquet(t testing.TB) []byte {
 	t.Helper()
 	fields := schema.FieldList{schema.NewInt64Node("x", parquet.Repetitions.Required, -1)}
 	root, err := schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)

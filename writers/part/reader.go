@@ -284,7 +284,7 @@ func (p *Reader) damaged(format string, args ...any) error {
 func (p *Reader) guard(work func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = p.damaged("it cannot be decoded (%v)", v)
+			err = p.damaged("it cannot be decoded")
 		}
 		if p.f != nil && p.f.failed != nil {
 			err = &atomic.IOError{Op: "reading", Path: p.path, Err: p.f.failed}

@@ -70,6 +70,8 @@ type Backfill struct {
 	Parallel    int    `json:"parallel"`
 	NewestFirst bool   `json:"newest_first"`
 	DryRun      bool   `json:"dry_run"`
+	// SubmitID is that of the submission whose arrays made the parts, "" where the backfill made them itself.
+	SubmitID string `json:"submit_id"`
 	// Inputs and Output are paths with their {date}.
 	Inputs []string `json:"inputs"`
 	Output string   `json:"output"`

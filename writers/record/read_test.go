@@ -5,12 +5,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/pipeline/pipelinetest"
 	"graphscore/writers/atomic"
 )
 
@@ -55,7 +55,7 @@ func TestReadRecordRefuses(t *testing.T) {
 	}
 	must(t, os.Truncate(file, sizeLimit+1))
 	pipe := filepath.Join(t.TempDir(), "pipe")
-	must(t, syscall.Mkfifo(pipe, 0o666))
+	must(t, pipelinetest.Fifo(pipe))
 	var bad *Error
 	for _, path := range []string{file, pipe, t.TempDir()} {
 		if _, err := Read(path); !errors.As(err, &bad) {
@@ -92,5 +92,23 @@ func TestRecordsNewestFirst(t *testing.T) {
 	}
 	if d := cmp.Diff(newest, got); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestReadTaskShards: shards are passed over, and are a list in every record.
+func TestReadTaskShards(t *testing.T) {
+	t.Parallel()
+	dir, task := t.TempDir(), Task{Index: 1, Count: 3}
+	path := filepath.Join(dir, filepath.FromSlash(TaskDir), task.Name()+TaskSuffix)
+	must(t, os.MkdirAll(filepath.Dir(path), 0o777))
+	for shards, ok := range map[string]bool{
+		"[]": true, `[{"part": "a"}]`: true, "null": true, "4": false, `"[]"`: false, "{}": false, "true": false,
+	} {
+		must(t, os.WriteFile(path, []byte(`{"run_id": "r", "shard": {"index": 1, "count": 3}, "shards": `+shards+`}`), 0o666))
+		rec, err := ReadTask(dir, task)
+		var bad *Error
+		if ok && (err != nil || rec.RunID != "r") || !ok && !errors.As(err, &bad) {
+			t.Errorf("shards %s: %v", shards, err)
+		}
 	}
 }

@@ -1,8 +1,11 @@
 package record
 
 import (
+	"bytes"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"path"
 	"strings"
@@ -278,7 +281,49 @@ func (r *Run) Complete() Run {
 }
 
 // Encode writes the complete record as indented JSON with a newline at its end.
-func (r *Run) Encode(w io.Writer) error { return display.JSON(w, r.Complete()) }
+func (r *Run) Encode(w io.Writer) error {
+	full := r.Complete()
+	full.Shards = []Shard{}
+	return encode(w, full, r.Shards)
+}
+
+// encode writes a record as [display.JSON] has it, shard by shard: of many shards the text is never in memory as a whole.
+// without is the record with an empty list of shards.
+func encode(w io.Writer, without any, shards []Shard) error {
+	const key = "\n  \"shards\": [" // a key of the outermost object: no text in JSON has a line break
+	var b bytes.Buffer
+	if err := display.JSON(&b, without); err != nil {
+		return err
+	}
+	head, tail, _ := bytes.Cut(b.Bytes(), []byte(key+"]"))
+	if len(shards) == 0 {
+		_, err := w.Write(b.Bytes())
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s%s", head, key); err != nil {
+		return err
+	}
+	var one bytes.Buffer
+	e := json.NewEncoder(&one)
+	e.SetEscapeHTML(false)
+	e.SetIndent("    ", "  ")
+	for i := range shards {
+		one.Reset()
+		if i > 0 {
+			one.WriteByte(',')
+		}
+		one.WriteString("\n    ")
+		if err := e.Encode(&shards[i]); err != nil {
+			return err
+		}
+		one.Truncate(one.Len() - len("\n"))
+		if _, err := w.Write(one.Bytes()); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n  ]%s", tail)
+	return err
+}
 
 func list[T any](s []T) []T {
 	if s == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"graphscore/pipeline/display"
 )
 
 func TestRecordHasEveryKey(t *testing.T) {
@@ -45,6 +48,29 @@ func TestRecordHasEveryKey(t *testing.T) {
 		"transport_seconds", "write_seconds", "write_wait_seconds"}
 	if d := cmp.Diff(stages, keys(got["stages"].(map[string]any))); d != "" {
 		t.Error(d)
+	}
+}
+
+// A record is written shard by shard, with the bytes that it would have as a whole.
+func TestRecordByShards(t *testing.T) {
+	t.Parallel()
+	odd := Shard{Part: "a<b>&\"\n  \"shards\": []\u2028.parquet", Seconds: 1e-7, Reason: "é"}
+	for _, shards := range [][]Shard{nil, {}, {odd}, {{}, odd, {}}} {
+		run := Run{RunID: "\n  \"shards\": []", Shards: shards, Counts: Counts{Shards: 3}}
+		task := TaskRun{Run: run, Task: Task{1, 2}, Attempts: []Attempt{{Made: []Made{{}}}}}
+		full := task
+		full.Run, full.Withdrawn = run.Complete(), []Withdrawn{}
+		for _, rec := range []struct {
+			encode func(io.Writer) error
+			whole  any
+		}{{run.Encode, run.Complete()}, {task.Encode, full}} {
+			var got, want bytes.Buffer
+			must(t, rec.encode(&got))
+			must(t, display.JSON(&want, rec.whole))
+			if d := cmp.Diff(want.String(), got.String()); d != "" {
+				t.Error(d)
+			}
+		}
 	}
 }
 

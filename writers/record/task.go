@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"graphscore/pipeline/display"
 	"graphscore/writers/atomic"
 )
 
@@ -104,7 +103,8 @@ func NewAttempt(r *Run) Attempt {
 func (r *TaskRun) Encode(w io.Writer) error {
 	full := *r
 	full.Run, full.Attempts, full.Withdrawn = r.Complete(), list(r.Attempts), list(r.Withdrawn)
-	return display.JSON(w, full)
+	full.Shards = []Shard{}
+	return encode(w, full, r.Shards)
 }
 
 // WriteTask writes the record of a task below an output, over the last one of the task.
@@ -132,16 +132,33 @@ func Tasks(dir string) ([]Task, error) {
 	return tasks, nil
 }
 
-// ReadTask reads the record of a task. Errors are those of [Read].
+// passed is a list of JSON that is passed over.
+type passed struct{}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (*passed) UnmarshalJSON(value []byte) error {
+	if len(value) > 0 && value[0] == '[' || string(value) == "null" {
+		return nil
+	}
+	return errNoList
+}
+
+var errNoList = errors.New("it is not a list")
+
+// ReadTask reads the record of a task without its Shards: of those that it made, its Attempts have more. Errors are those of
+// [Read].
 func ReadTask(dir string, t Task) (*TaskRun, error) {
 	file := filepath.Join(dir, filepath.FromSlash(TaskDir), t.Name()+suffix)
 	content, err := readSmall(file, sizeLimit)
 	if err != nil {
 		return nil, err
 	}
-	var rec TaskRun
-	if json.Unmarshal(content, &rec) != nil || rec.RunID == "" || rec.Task != t {
+	var doc struct {
+		TaskRun
+		Shards passed `json:"shards"` // it lies less deep than that of the run
+	}
+	if json.Unmarshal(content, &doc) != nil || doc.RunID == "" || doc.Task != t {
 		return nil, &Error{file, "it does not hold the JSON of one of shard " + t.String()}
 	}
-	return &rec, nil
+	return &doc.TaskRun, nil
 }
