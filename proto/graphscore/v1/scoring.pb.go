@@ -60,7 +60,10 @@ type ScoreRequest struct {
 	// float32 [G x F].
 	GraphFeatures []byte `protobuf:"bytes,14,opt,name=graph_features,json=graphFeatures,proto3" json:"graph_features,omitempty"`
 	// The name of a step whose values are wanted beside the scores: one of GetModelResponse.steps, of the level of the model.
-	Embed         string `protobuf:"bytes,15,opt,name=embed,proto3" json:"embed,omitempty"`
+	Embed string `protobuf:"bytes,15,opt,name=embed,proto3" json:"embed,omitempty"`
+	// Where the columns lie instead of in this message. Sent only to a server whose GetModelResponse.memory describes the
+	// memory that the client made; the counts and widths above are in the message, the columns are left out of it.
+	Shared        *SharedColumns `protobuf:"bytes,16,opt,name=shared,proto3" json:"shared,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -200,6 +203,165 @@ func (x *ScoreRequest) GetEmbed() string {
 	return ""
 }
 
+func (x *ScoreRequest) GetShared() *SharedColumns {
+	if x != nil {
+		return x.Shared
+	}
+	return nil
+}
+
+// The columns of a request, and the place of its scores, in one slot of the memory that client and server both map.
+//
+// A slot begins with its header of 64 bytes: the number of its use, uint64, then zeros. Offsets count from the beginning
+// of the slot, are multiples of 4 and lie behind the header; nothing overlaps. The server compares the number with that of
+// the header before it reads and after it has computed. A call whose trailer "graphscore-slot" has the number is over: the
+// server touches the slot no more. With the trailer "graphscore-reason: slot" the server cannot use the slot: the same
+// columns may be sent inline.
+type SharedColumns struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which slot, from 0.
+	Slot uint32 `protobuf:"varint,1,opt,name=slot,proto3" json:"slot,omitempty"`
+	// The number of this use of the slot: no other use of any slot has it. Never 0.
+	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
+	// The columns, each once.
+	Columns []*SharedColumn `protobuf:"bytes,3,rep,name=columns,proto3" json:"columns,omitempty"`
+	// Where the scores go: their place has exactly the size of ScoreResponse.scores.
+	Scores *SharedColumn `protobuf:"bytes,4,opt,name=scores,proto3" json:"scores,omitempty"`
+	// Where the embedding goes, likewise. Left out where none is asked for.
+	Embedding     *SharedColumn `protobuf:"bytes,5,opt,name=embedding,proto3" json:"embedding,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedColumns) Reset() {
+	*x = SharedColumns{}
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedColumns) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedColumns) ProtoMessage() {}
+
+func (x *SharedColumns) ProtoReflect() protoreflect.Message {
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedColumns.ProtoReflect.Descriptor instead.
+func (*SharedColumns) Descriptor() ([]byte, []int) {
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *SharedColumns) GetSlot() uint32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *SharedColumns) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
+}
+
+func (x *SharedColumns) GetColumns() []*SharedColumn {
+	if x != nil {
+		return x.Columns
+	}
+	return nil
+}
+
+func (x *SharedColumns) GetScores() *SharedColumn {
+	if x != nil {
+		return x.Scores
+	}
+	return nil
+}
+
+func (x *SharedColumns) GetEmbedding() *SharedColumn {
+	if x != nil {
+		return x.Embedding
+	}
+	return nil
+}
+
+// A column in a slot.
+type SharedColumn struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the field of ScoreRequest (for scores and embedding of ScoreResponse) that it replaces.
+	Field uint32 `protobuf:"varint,1,opt,name=field,proto3" json:"field,omitempty"`
+	// Its first byte, counted from the beginning of the slot.
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// Its length.
+	Bytes         uint64 `protobuf:"varint,3,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedColumn) Reset() {
+	*x = SharedColumn{}
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedColumn) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedColumn) ProtoMessage() {}
+
+func (x *SharedColumn) ProtoReflect() protoreflect.Message {
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedColumn.ProtoReflect.Descriptor instead.
+func (*SharedColumn) Descriptor() ([]byte, []int) {
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SharedColumn) GetField() uint32 {
+	if x != nil {
+		return x.Field
+	}
+	return 0
+}
+
+func (x *SharedColumn) GetOffset() uint64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *SharedColumn) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
 // The scores of a ScoreRequest, in its order.
 type ScoreResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -221,14 +383,18 @@ type ScoreResponse struct {
 	// V, the number of values of the step that ScoreRequest.embed names; 0 where it names none.
 	EmbeddingWidth uint32 `protobuf:"varint,8,opt,name=embedding_width,json=embeddingWidth,proto3" json:"embedding_width,omitempty"`
 	// float32 [rows x V]: the values of that step, in the order of the scores, with the same rows that mean nothing.
-	Embedding     []byte `protobuf:"bytes,9,opt,name=embedding,proto3" json:"embedding,omitempty"`
+	Embedding []byte `protobuf:"bytes,9,opt,name=embedding,proto3" json:"embedding,omitempty"`
+	// The slot and the number of ScoreRequest.shared: scores and embedding lie in their places there, and those fields are
+	// empty. Both are 0 where the request had its columns inline.
+	Slot          uint32 `protobuf:"varint,10,opt,name=slot,proto3" json:"slot,omitempty"`
+	SlotNumber    uint64 `protobuf:"varint,11,opt,name=slot_number,json=slotNumber,proto3" json:"slot_number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ScoreResponse) Reset() {
 	*x = ScoreResponse{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[1]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -240,7 +406,7 @@ func (x *ScoreResponse) String() string {
 func (*ScoreResponse) ProtoMessage() {}
 
 func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[1]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -253,7 +419,7 @@ func (x *ScoreResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScoreResponse.ProtoReflect.Descriptor instead.
 func (*ScoreResponse) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{1}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ScoreResponse) GetNodes() uint32 {
@@ -319,6 +485,20 @@ func (x *ScoreResponse) GetEmbedding() []byte {
 	return nil
 }
 
+func (x *ScoreResponse) GetSlot() uint32 {
+	if x != nil {
+		return x.Slot
+	}
+	return 0
+}
+
+func (x *ScoreResponse) GetSlotNumber() uint64 {
+	if x != nil {
+		return x.SlotNumber
+	}
+	return 0
+}
+
 // Why one graph of a batch was not scored.
 type GraphError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -334,7 +514,7 @@ type GraphError struct {
 
 func (x *GraphError) Reset() {
 	*x = GraphError{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[2]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -346,7 +526,7 @@ func (x *GraphError) String() string {
 func (*GraphError) ProtoMessage() {}
 
 func (x *GraphError) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[2]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -359,7 +539,7 @@ func (x *GraphError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GraphError.ProtoReflect.Descriptor instead.
 func (*GraphError) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{2}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GraphError) GetGraph() uint32 {
@@ -391,7 +571,7 @@ type GetModelRequest struct {
 
 func (x *GetModelRequest) Reset() {
 	*x = GetModelRequest{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[3]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +583,7 @@ func (x *GetModelRequest) String() string {
 func (*GetModelRequest) ProtoMessage() {}
 
 func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[3]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +596,7 @@ func (x *GetModelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelRequest.ProtoReflect.Descriptor instead.
 func (*GetModelRequest) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{3}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{5}
 }
 
 type GetModelResponse struct {
@@ -445,14 +625,18 @@ type GetModelResponse struct {
 	// The steps whose values ScoreRequest.embed can ask for, in the order of config.json. An older server leaves them out.
 	Steps []*ModelStep `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
 	// Why there are no steps, as one sentence for people. Empty where there are some; an older server leaves it out.
-	NoSteps       string `protobuf:"bytes,12,opt,name=no_steps,json=noSteps,proto3" json:"no_steps,omitempty"`
+	NoSteps string `protobuf:"bytes,12,opt,name=no_steps,json=noSteps,proto3" json:"no_steps,omitempty"`
+	// The memory that the server has mapped, for ScoreRequest.shared. Left out where it has none, and by an older server.
+	Memory *SharedMemory `protobuf:"bytes,13,opt,name=memory,proto3" json:"memory,omitempty"`
+	// Why there is no memory though the server was given some, as one sentence for people.
+	NoMemory      string `protobuf:"bytes,14,opt,name=no_memory,json=noMemory,proto3" json:"no_memory,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GetModelResponse) Reset() {
 	*x = GetModelResponse{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[4]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -464,7 +648,7 @@ func (x *GetModelResponse) String() string {
 func (*GetModelResponse) ProtoMessage() {}
 
 func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[4]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -477,7 +661,7 @@ func (x *GetModelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetModelResponse.ProtoReflect.Descriptor instead.
 func (*GetModelResponse) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{4}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetModelResponse) GetName() string {
@@ -564,6 +748,83 @@ func (x *GetModelResponse) GetNoSteps() string {
 	return ""
 }
 
+func (x *GetModelResponse) GetMemory() *SharedMemory {
+	if x != nil {
+		return x.Memory
+	}
+	return nil
+}
+
+func (x *GetModelResponse) GetNoMemory() string {
+	if x != nil {
+		return x.NoMemory
+	}
+	return ""
+}
+
+// Memory that client and server both map, cut into slots of one size.
+type SharedMemory struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The version of what SharedColumns describes: 1.
+	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Slots   uint32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
+	// The size of a slot, header included.
+	SlotBytes     uint64 `protobuf:"varint,3,opt,name=slot_bytes,json=slotBytes,proto3" json:"slot_bytes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SharedMemory) Reset() {
+	*x = SharedMemory{}
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SharedMemory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SharedMemory) ProtoMessage() {}
+
+func (x *SharedMemory) ProtoReflect() protoreflect.Message {
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SharedMemory.ProtoReflect.Descriptor instead.
+func (*SharedMemory) Descriptor() ([]byte, []int) {
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *SharedMemory) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SharedMemory) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+func (x *SharedMemory) GetSlotBytes() uint64 {
+	if x != nil {
+		return x.SlotBytes
+	}
+	return 0
+}
+
 // A step of a model, whose values can be had beside the scores.
 type ModelStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -578,7 +839,7 @@ type ModelStep struct {
 
 func (x *ModelStep) Reset() {
 	*x = ModelStep{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -590,7 +851,7 @@ func (x *ModelStep) String() string {
 func (*ModelStep) ProtoMessage() {}
 
 func (x *ModelStep) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[5]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -603,7 +864,7 @@ func (x *ModelStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelStep.ProtoReflect.Descriptor instead.
 func (*ModelStep) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{5}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ModelStep) GetName() string {
@@ -643,7 +904,7 @@ type ModelInput struct {
 
 func (x *ModelInput) Reset() {
 	*x = ModelInput{}
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -655,7 +916,7 @@ func (x *ModelInput) String() string {
 func (*ModelInput) ProtoMessage() {}
 
 func (x *ModelInput) ProtoReflect() protoreflect.Message {
-	mi := &file_graphscore_v1_scoring_proto_msgTypes[6]
+	mi := &file_graphscore_v1_scoring_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -668,7 +929,7 @@ func (x *ModelInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ModelInput.ProtoReflect.Descriptor instead.
 func (*ModelInput) Descriptor() ([]byte, []int) {
-	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{6}
+	return file_graphscore_v1_scoring_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ModelInput) GetName() string {
@@ -696,7 +957,7 @@ var File_graphscore_v1_scoring_proto protoreflect.FileDescriptor
 
 const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\n" +
-	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xef\x03\n" +
+	"\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xa5\x04\n" +
 	"\fScoreRequest\x12\x16\n" +
 	"\x06graphs\x18\x01 \x01(\rR\x06graphs\x12\x14\n" +
 	"\x05nodes\x18\x02 \x01(\rR\x05nodes\x12\x14\n" +
@@ -716,7 +977,18 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"edge_types\x18\f \x01(\fR\tedgeTypes\x12.\n" +
 	"\x13graph_feature_width\x18\r \x01(\rR\x11graphFeatureWidth\x12%\n" +
 	"\x0egraph_features\x18\x0e \x01(\fR\rgraphFeatures\x12\x14\n" +
-	"\x05embed\x18\x0f \x01(\tR\x05embed\"\xa9\x02\n" +
+	"\x05embed\x18\x0f \x01(\tR\x05embed\x124\n" +
+	"\x06shared\x18\x10 \x01(\v2\x1c.graphscore.v1.SharedColumnsR\x06shared\"\xe2\x01\n" +
+	"\rSharedColumns\x12\x12\n" +
+	"\x04slot\x18\x01 \x01(\rR\x04slot\x12\x16\n" +
+	"\x06number\x18\x02 \x01(\x04R\x06number\x125\n" +
+	"\acolumns\x18\x03 \x03(\v2\x1b.graphscore.v1.SharedColumnR\acolumns\x123\n" +
+	"\x06scores\x18\x04 \x01(\v2\x1b.graphscore.v1.SharedColumnR\x06scores\x129\n" +
+	"\tembedding\x18\x05 \x01(\v2\x1b.graphscore.v1.SharedColumnR\tembedding\"R\n" +
+	"\fSharedColumn\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\rR\x05field\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
+	"\x05bytes\x18\x03 \x01(\x04R\x05bytes\"\xde\x02\n" +
 	"\rScoreResponse\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x18\n" +
 	"\aoutputs\x18\x02 \x01(\rR\aoutputs\x12\x16\n" +
@@ -727,13 +999,17 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"modelNanos\x12\x12\n" +
 	"\x04rows\x18\a \x01(\rR\x04rows\x12'\n" +
 	"\x0fembedding_width\x18\b \x01(\rR\x0eembeddingWidth\x12\x1c\n" +
-	"\tembedding\x18\t \x01(\fR\tembedding\"P\n" +
+	"\tembedding\x18\t \x01(\fR\tembedding\x12\x12\n" +
+	"\x04slot\x18\n" +
+	" \x01(\rR\x04slot\x12\x1f\n" +
+	"\vslot_number\x18\v \x01(\x04R\n" +
+	"slotNumber\"P\n" +
 	"\n" +
 	"GraphError\x12\x14\n" +
 	"\x05graph\x18\x01 \x01(\rR\x05graph\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\"\x11\n" +
-	"\x0fGetModelRequest\"\xed\x03\n" +
+	"\x0fGetModelRequest\"\xbf\x04\n" +
 	"\x10GetModelResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06digest\x18\x02 \x01(\tR\x06digest\x12\x1f\n" +
@@ -748,10 +1024,17 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\x06inputs\x18\n" +
 	" \x03(\v2\x19.graphscore.v1.ModelInputR\x06inputs\x12.\n" +
 	"\x05steps\x18\v \x03(\v2\x18.graphscore.v1.ModelStepR\x05steps\x12\x19\n" +
-	"\bno_steps\x18\f \x01(\tR\anoSteps\x1a;\n" +
+	"\bno_steps\x18\f \x01(\tR\anoSteps\x123\n" +
+	"\x06memory\x18\r \x01(\v2\x1b.graphscore.v1.SharedMemoryR\x06memory\x12\x1b\n" +
+	"\tno_memory\x18\x0e \x01(\tR\bnoMemory\x1a;\n" +
 	"\rVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"K\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"]\n" +
+	"\fSharedMemory\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
+	"\x05slots\x18\x02 \x01(\rR\x05slots\x12\x1d\n" +
+	"\n" +
+	"slot_bytes\x18\x03 \x01(\x04R\tslotBytes\"K\n" +
 	"\tModelStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x14\n" +
@@ -777,31 +1060,39 @@ func file_graphscore_v1_scoring_proto_rawDescGZIP() []byte {
 	return file_graphscore_v1_scoring_proto_rawDescData
 }
 
-var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_graphscore_v1_scoring_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_graphscore_v1_scoring_proto_goTypes = []any{
 	(*ScoreRequest)(nil),     // 0: graphscore.v1.ScoreRequest
-	(*ScoreResponse)(nil),    // 1: graphscore.v1.ScoreResponse
-	(*GraphError)(nil),       // 2: graphscore.v1.GraphError
-	(*GetModelRequest)(nil),  // 3: graphscore.v1.GetModelRequest
-	(*GetModelResponse)(nil), // 4: graphscore.v1.GetModelResponse
-	(*ModelStep)(nil),        // 5: graphscore.v1.ModelStep
-	(*ModelInput)(nil),       // 6: graphscore.v1.ModelInput
-	nil,                      // 7: graphscore.v1.GetModelResponse.VersionsEntry
+	(*SharedColumns)(nil),    // 1: graphscore.v1.SharedColumns
+	(*SharedColumn)(nil),     // 2: graphscore.v1.SharedColumn
+	(*ScoreResponse)(nil),    // 3: graphscore.v1.ScoreResponse
+	(*GraphError)(nil),       // 4: graphscore.v1.GraphError
+	(*GetModelRequest)(nil),  // 5: graphscore.v1.GetModelRequest
+	(*GetModelResponse)(nil), // 6: graphscore.v1.GetModelResponse
+	(*SharedMemory)(nil),     // 7: graphscore.v1.SharedMemory
+	(*ModelStep)(nil),        // 8: graphscore.v1.ModelStep
+	(*ModelInput)(nil),       // 9: graphscore.v1.ModelInput
+	nil,                      // 10: graphscore.v1.GetModelResponse.VersionsEntry
 }
 var file_graphscore_v1_scoring_proto_depIdxs = []int32{
-	2, // 0: graphscore.v1.ScoreResponse.errors:type_name -> graphscore.v1.GraphError
-	7, // 1: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
-	6, // 2: graphscore.v1.GetModelResponse.inputs:type_name -> graphscore.v1.ModelInput
-	5, // 3: graphscore.v1.GetModelResponse.steps:type_name -> graphscore.v1.ModelStep
-	0, // 4: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
-	3, // 5: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
-	1, // 6: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
-	4, // 7: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
-	6, // [6:8] is the sub-list for method output_type
-	4, // [4:6] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	1,  // 0: graphscore.v1.ScoreRequest.shared:type_name -> graphscore.v1.SharedColumns
+	2,  // 1: graphscore.v1.SharedColumns.columns:type_name -> graphscore.v1.SharedColumn
+	2,  // 2: graphscore.v1.SharedColumns.scores:type_name -> graphscore.v1.SharedColumn
+	2,  // 3: graphscore.v1.SharedColumns.embedding:type_name -> graphscore.v1.SharedColumn
+	4,  // 4: graphscore.v1.ScoreResponse.errors:type_name -> graphscore.v1.GraphError
+	10, // 5: graphscore.v1.GetModelResponse.versions:type_name -> graphscore.v1.GetModelResponse.VersionsEntry
+	9,  // 6: graphscore.v1.GetModelResponse.inputs:type_name -> graphscore.v1.ModelInput
+	8,  // 7: graphscore.v1.GetModelResponse.steps:type_name -> graphscore.v1.ModelStep
+	7,  // 8: graphscore.v1.GetModelResponse.memory:type_name -> graphscore.v1.SharedMemory
+	0,  // 9: graphscore.v1.ScoringService.Score:input_type -> graphscore.v1.ScoreRequest
+	5,  // 10: graphscore.v1.ScoringService.GetModel:input_type -> graphscore.v1.GetModelRequest
+	3,  // 11: graphscore.v1.ScoringService.Score:output_type -> graphscore.v1.ScoreResponse
+	6,  // 12: graphscore.v1.ScoringService.GetModel:output_type -> graphscore.v1.GetModelResponse
+	11, // [11:13] is the sub-list for method output_type
+	9,  // [9:11] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_graphscore_v1_scoring_proto_init() }
@@ -815,7 +1106,7 @@ func file_graphscore_v1_scoring_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_graphscore_v1_scoring_proto_rawDesc), len(file_graphscore_v1_scoring_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

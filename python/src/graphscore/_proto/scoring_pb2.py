@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xc0\x02\n\x0cScoreRequest\x12\x0e\n\x06graphs\x18\x01 \x01(\r\x12\r\n\x05nodes\x18\x02 \x01(\r\x12\r\n\x05\x65\x64ges\x18\x03 \x01(\r\x12\x15\n\rfeature_width\x18\x04 \x01(\r\x12\x13\n\x0bnode_counts\x18\x05 \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0c\x12\x12\n\nin_degrees\x18\x07 \x01(\x0c\x12\x0f\n\x07sources\x18\x08 \x01(\x0c\x12\x14\n\x0c\x65\x64ge_weights\x18\t \x01(\x0c\x12\x1a\n\x12\x65\x64ge_feature_width\x18\n \x01(\r\x12\x15\n\redge_features\x18\x0b \x01(\x0c\x12\x12\n\nedge_types\x18\x0c \x01(\x0c\x12\x1b\n\x13graph_feature_width\x18\r \x01(\r\x12\x16\n\x0egraph_features\x18\x0e \x01(\x0c\x12\r\n\x05\x65mbed\x18\x0f \x01(\t\"\xcf\x01\n\rScoreResponse\x12\r\n\x05nodes\x18\x01 \x01(\r\x12\x0f\n\x07outputs\x18\x02 \x01(\r\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12)\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x19.graphscore.v1.GraphError\x12\x13\n\x0bmodel_nanos\x18\x06 \x01(\x04\x12\x0c\n\x04rows\x18\x07 \x01(\r\x12\x17\n\x0f\x65mbedding_width\x18\x08 \x01(\r\x12\x11\n\tembedding\x18\t \x01(\x0c\":\n\nGraphError\x12\r\n\x05graph\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x11\n\x0fGetModelRequest\"\xf6\x02\n\x10GetModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0bin_features\x18\x03 \x01(\r\x12\x0f\n\x07outputs\x18\x04 \x03(\t\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x04\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12?\n\x08versions\x18\x07 \x03(\x0b\x32-.graphscore.v1.GetModelResponse.VersionsEntry\x12\x0c\n\x04\x62las\x18\x08 \x01(\t\x12\r\n\x05level\x18\t \x01(\t\x12)\n\x06inputs\x18\n \x03(\x0b\x32\x19.graphscore.v1.ModelInput\x12\'\n\x05steps\x18\x0b \x03(\x0b\x32\x18.graphscore.v1.ModelStep\x12\x10\n\x08no_steps\x18\x0c \x01(\t\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"7\n\tModelStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\";\n\nModelInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x10\n\x08optional\x18\x03 \x01(\x08\x32\xa1\x01\n\x0eScoringService\x12\x42\n\x05Score\x12\x1b.graphscore.v1.ScoreRequest\x1a\x1c.graphscore.v1.ScoreResponse\x12K\n\x08GetModel\x12\x1e.graphscore.v1.GetModelRequest\x1a\x1f.graphscore.v1.GetModelResponseB*Z(graphscore/proto/graphscore/v1;scoringv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bgraphscore/v1/scoring.proto\x12\rgraphscore.v1\"\xee\x02\n\x0cScoreRequest\x12\x0e\n\x06graphs\x18\x01 \x01(\r\x12\r\n\x05nodes\x18\x02 \x01(\r\x12\r\n\x05\x65\x64ges\x18\x03 \x01(\r\x12\x15\n\rfeature_width\x18\x04 \x01(\r\x12\x13\n\x0bnode_counts\x18\x05 \x01(\x0c\x12\x10\n\x08\x66\x65\x61tures\x18\x06 \x01(\x0c\x12\x12\n\nin_degrees\x18\x07 \x01(\x0c\x12\x0f\n\x07sources\x18\x08 \x01(\x0c\x12\x14\n\x0c\x65\x64ge_weights\x18\t \x01(\x0c\x12\x1a\n\x12\x65\x64ge_feature_width\x18\n \x01(\r\x12\x15\n\redge_features\x18\x0b \x01(\x0c\x12\x12\n\nedge_types\x18\x0c \x01(\x0c\x12\x1b\n\x13graph_feature_width\x18\r \x01(\r\x12\x16\n\x0egraph_features\x18\x0e \x01(\x0c\x12\r\n\x05\x65mbed\x18\x0f \x01(\t\x12,\n\x06shared\x18\x10 \x01(\x0b\x32\x1c.graphscore.v1.SharedColumns\"\xb8\x01\n\rSharedColumns\x12\x0c\n\x04slot\x18\x01 \x01(\r\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12,\n\x07\x63olumns\x18\x03 \x03(\x0b\x32\x1b.graphscore.v1.SharedColumn\x12+\n\x06scores\x18\x04 \x01(\x0b\x32\x1b.graphscore.v1.SharedColumn\x12.\n\tembedding\x18\x05 \x01(\x0b\x32\x1b.graphscore.v1.SharedColumn\"<\n\x0cSharedColumn\x12\r\n\x05\x66ield\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05\x62ytes\x18\x03 \x01(\x04\"\xf2\x01\n\rScoreResponse\x12\r\n\x05nodes\x18\x01 \x01(\r\x12\x0f\n\x07outputs\x18\x02 \x01(\r\x12\x0e\n\x06scores\x18\x03 \x01(\x0c\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12)\n\x06\x65rrors\x18\x05 \x03(\x0b\x32\x19.graphscore.v1.GraphError\x12\x13\n\x0bmodel_nanos\x18\x06 \x01(\x04\x12\x0c\n\x04rows\x18\x07 \x01(\r\x12\x17\n\x0f\x65mbedding_width\x18\x08 \x01(\r\x12\x11\n\tembedding\x18\t \x01(\x0c\x12\x0c\n\x04slot\x18\n \x01(\r\x12\x13\n\x0bslot_number\x18\x0b \x01(\x04\":\n\nGraphError\x12\r\n\x05graph\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\"\x11\n\x0fGetModelRequest\"\xb6\x03\n\x10GetModelResponse\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06\x64igest\x18\x02 \x01(\t\x12\x13\n\x0bin_features\x18\x03 \x01(\r\x12\x0f\n\x07outputs\x18\x04 \x03(\t\x12\x19\n\x11max_message_bytes\x18\x05 \x01(\x04\x12\x0e\n\x06\x65ngine\x18\x06 \x01(\t\x12?\n\x08versions\x18\x07 \x03(\x0b\x32-.graphscore.v1.GetModelResponse.VersionsEntry\x12\x0c\n\x04\x62las\x18\x08 \x01(\t\x12\r\n\x05level\x18\t \x01(\t\x12)\n\x06inputs\x18\n \x03(\x0b\x32\x19.graphscore.v1.ModelInput\x12\'\n\x05steps\x18\x0b \x03(\x0b\x32\x18.graphscore.v1.ModelStep\x12\x10\n\x08no_steps\x18\x0c \x01(\t\x12+\n\x06memory\x18\r \x01(\x0b\x32\x1b.graphscore.v1.SharedMemory\x12\x11\n\tno_memory\x18\x0e \x01(\t\x1a/\n\rVersionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"B\n\x0cSharedMemory\x12\x0f\n\x07version\x18\x01 \x01(\r\x12\r\n\x05slots\x18\x02 \x01(\r\x12\x12\n\nslot_bytes\x18\x03 \x01(\x04\"7\n\tModelStep\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05level\x18\x02 \x01(\t\x12\r\n\x05width\x18\x03 \x01(\r\";\n\nModelInput\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x10\n\x08optional\x18\x03 \x01(\x08\x32\xa1\x01\n\x0eScoringService\x12\x42\n\x05Score\x12\x1b.graphscore.v1.ScoreRequest\x1a\x1c.graphscore.v1.ScoreResponse\x12K\n\x08GetModel\x12\x1e.graphscore.v1.GetModelRequest\x1a\x1f.graphscore.v1.GetModelResponseB*Z(graphscore/proto/graphscore/v1;scoringv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,21 +35,27 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELRESPONSE_VERSIONSENTRY']._loaded_options = None
   _globals['_GETMODELRESPONSE_VERSIONSENTRY']._serialized_options = b'8\001'
   _globals['_SCOREREQUEST']._serialized_start=47
-  _globals['_SCOREREQUEST']._serialized_end=367
-  _globals['_SCORERESPONSE']._serialized_start=370
-  _globals['_SCORERESPONSE']._serialized_end=577
-  _globals['_GRAPHERROR']._serialized_start=579
-  _globals['_GRAPHERROR']._serialized_end=637
-  _globals['_GETMODELREQUEST']._serialized_start=639
-  _globals['_GETMODELREQUEST']._serialized_end=656
-  _globals['_GETMODELRESPONSE']._serialized_start=659
-  _globals['_GETMODELRESPONSE']._serialized_end=1033
-  _globals['_GETMODELRESPONSE_VERSIONSENTRY']._serialized_start=986
-  _globals['_GETMODELRESPONSE_VERSIONSENTRY']._serialized_end=1033
-  _globals['_MODELSTEP']._serialized_start=1035
-  _globals['_MODELSTEP']._serialized_end=1090
-  _globals['_MODELINPUT']._serialized_start=1092
-  _globals['_MODELINPUT']._serialized_end=1151
-  _globals['_SCORINGSERVICE']._serialized_start=1154
-  _globals['_SCORINGSERVICE']._serialized_end=1315
+  _globals['_SCOREREQUEST']._serialized_end=413
+  _globals['_SHAREDCOLUMNS']._serialized_start=416
+  _globals['_SHAREDCOLUMNS']._serialized_end=600
+  _globals['_SHAREDCOLUMN']._serialized_start=602
+  _globals['_SHAREDCOLUMN']._serialized_end=662
+  _globals['_SCORERESPONSE']._serialized_start=665
+  _globals['_SCORERESPONSE']._serialized_end=907
+  _globals['_GRAPHERROR']._serialized_start=909
+  _globals['_GRAPHERROR']._serialized_end=967
+  _globals['_GETMODELREQUEST']._serialized_start=969
+  _globals['_GETMODELREQUEST']._serialized_end=986
+  _globals['_GETMODELRESPONSE']._serialized_start=989
+  _globals['_GETMODELRESPONSE']._serialized_end=1427
+  _globals['_GETMODELRESPONSE_VERSIONSENTRY']._serialized_start=1380
+  _globals['_GETMODELRESPONSE_VERSIONSENTRY']._serialized_end=1427
+  _globals['_SHAREDMEMORY']._serialized_start=1429
+  _globals['_SHAREDMEMORY']._serialized_end=1495
+  _globals['_MODELSTEP']._serialized_start=1497
+  _globals['_MODELSTEP']._serialized_end=1552
+  _globals['_MODELINPUT']._serialized_start=1554
+  _globals['_MODELINPUT']._serialized_end=1613
+  _globals['_SCORINGSERVICE']._serialized_start=1616
+  _globals['_SCORINGSERVICE']._serialized_end=1777
 # @@protoc_insertion_point(module_scope)

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights", "edge_feature_width", "edge_features", "edge_types", "graph_feature_width", "graph_features", "embed")
+    __slots__ = ("graphs", "nodes", "edges", "feature_width", "node_counts", "features", "in_degrees", "sources", "edge_weights", "edge_feature_width", "edge_features", "edge_types", "graph_feature_width", "graph_features", "embed", "shared")
     GRAPHS_FIELD_NUMBER: _ClassVar[int]
     NODES_FIELD_NUMBER: _ClassVar[int]
     EDGES_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class ScoreRequest(_message.Message):
     GRAPH_FEATURE_WIDTH_FIELD_NUMBER: _ClassVar[int]
     GRAPH_FEATURES_FIELD_NUMBER: _ClassVar[int]
     EMBED_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     graphs: int
     nodes: int
     edges: int
@@ -38,10 +39,35 @@ class ScoreRequest(_message.Message):
     graph_feature_width: int
     graph_features: bytes
     embed: str
-    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ..., edge_feature_width: _Optional[int] = ..., edge_features: _Optional[bytes] = ..., edge_types: _Optional[bytes] = ..., graph_feature_width: _Optional[int] = ..., graph_features: _Optional[bytes] = ..., embed: _Optional[str] = ...) -> None: ...
+    shared: SharedColumns
+    def __init__(self, graphs: _Optional[int] = ..., nodes: _Optional[int] = ..., edges: _Optional[int] = ..., feature_width: _Optional[int] = ..., node_counts: _Optional[bytes] = ..., features: _Optional[bytes] = ..., in_degrees: _Optional[bytes] = ..., sources: _Optional[bytes] = ..., edge_weights: _Optional[bytes] = ..., edge_feature_width: _Optional[int] = ..., edge_features: _Optional[bytes] = ..., edge_types: _Optional[bytes] = ..., graph_feature_width: _Optional[int] = ..., graph_features: _Optional[bytes] = ..., embed: _Optional[str] = ..., shared: _Optional[_Union[SharedColumns, _Mapping]] = ...) -> None: ...
+
+class SharedColumns(_message.Message):
+    __slots__ = ("slot", "number", "columns", "scores", "embedding")
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    SCORES_FIELD_NUMBER: _ClassVar[int]
+    EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    slot: int
+    number: int
+    columns: _containers.RepeatedCompositeFieldContainer[SharedColumn]
+    scores: SharedColumn
+    embedding: SharedColumn
+    def __init__(self, slot: _Optional[int] = ..., number: _Optional[int] = ..., columns: _Optional[_Iterable[_Union[SharedColumn, _Mapping]]] = ..., scores: _Optional[_Union[SharedColumn, _Mapping]] = ..., embedding: _Optional[_Union[SharedColumn, _Mapping]] = ...) -> None: ...
+
+class SharedColumn(_message.Message):
+    __slots__ = ("field", "offset", "bytes")
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    field: int
+    offset: int
+    bytes: int
+    def __init__(self, field: _Optional[int] = ..., offset: _Optional[int] = ..., bytes: _Optional[int] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos", "rows", "embedding_width", "embedding")
+    __slots__ = ("nodes", "outputs", "scores", "model_digest", "errors", "model_nanos", "rows", "embedding_width", "embedding", "slot", "slot_number")
     NODES_FIELD_NUMBER: _ClassVar[int]
     OUTPUTS_FIELD_NUMBER: _ClassVar[int]
     SCORES_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +77,8 @@ class ScoreResponse(_message.Message):
     ROWS_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_WIDTH_FIELD_NUMBER: _ClassVar[int]
     EMBEDDING_FIELD_NUMBER: _ClassVar[int]
+    SLOT_FIELD_NUMBER: _ClassVar[int]
+    SLOT_NUMBER_FIELD_NUMBER: _ClassVar[int]
     nodes: int
     outputs: int
     scores: bytes
@@ -60,7 +88,9 @@ class ScoreResponse(_message.Message):
     rows: int
     embedding_width: int
     embedding: bytes
-    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ..., rows: _Optional[int] = ..., embedding_width: _Optional[int] = ..., embedding: _Optional[bytes] = ...) -> None: ...
+    slot: int
+    slot_number: int
+    def __init__(self, nodes: _Optional[int] = ..., outputs: _Optional[int] = ..., scores: _Optional[bytes] = ..., model_digest: _Optional[str] = ..., errors: _Optional[_Iterable[_Union[GraphError, _Mapping]]] = ..., model_nanos: _Optional[int] = ..., rows: _Optional[int] = ..., embedding_width: _Optional[int] = ..., embedding: _Optional[bytes] = ..., slot: _Optional[int] = ..., slot_number: _Optional[int] = ...) -> None: ...
 
 class GraphError(_message.Message):
     __slots__ = ("graph", "code", "message")
@@ -77,7 +107,7 @@ class GetModelRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetModelResponse(_message.Message):
-    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas", "level", "inputs", "steps", "no_steps")
+    __slots__ = ("name", "digest", "in_features", "outputs", "max_message_bytes", "engine", "versions", "blas", "level", "inputs", "steps", "no_steps", "memory", "no_memory")
     class VersionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +127,8 @@ class GetModelResponse(_message.Message):
     INPUTS_FIELD_NUMBER: _ClassVar[int]
     STEPS_FIELD_NUMBER: _ClassVar[int]
     NO_STEPS_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    NO_MEMORY_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     in_features: int
@@ -109,7 +141,19 @@ class GetModelResponse(_message.Message):
     inputs: _containers.RepeatedCompositeFieldContainer[ModelInput]
     steps: _containers.RepeatedCompositeFieldContainer[ModelStep]
     no_steps: str
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ..., no_steps: _Optional[str] = ...) -> None: ...
+    memory: SharedMemory
+    no_memory: str
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ..., no_steps: _Optional[str] = ..., memory: _Optional[_Union[SharedMemory, _Mapping]] = ..., no_memory: _Optional[str] = ...) -> None: ...
+
+class SharedMemory(_message.Message):
+    __slots__ = ("version", "slots", "slot_bytes")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    slots: int
+    slot_bytes: int
+    def __init__(self, version: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ...) -> None: ...
 
 class ModelStep(_message.Message):
     __slots__ = ("name", "level", "width")
