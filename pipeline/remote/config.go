@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+
+	"graphscore/pipeline/slots"
 )
 
 // DefaultMaxMessageBytes is the largest message in either direction where the user sets no other limit.
@@ -43,6 +46,15 @@ type Config struct {
 	// TLS secures the connections; nil sends everything in plain text. Names are checked against the host of
 	// each address unless TLS.ServerName is set.
 	TLS *tls.Config
+	// Token is sent with every call, over TLS only. Default: none.
+	Token Token
+	// Dial connects to an address, for calls. Default: as an address says.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+	// Memory is what all servers map too: columns go through its slots where they fit, and Dial makes connections of its
+	// holders. It stays the caller's. Default: none, columns go inline.
+	Memory *slots.Memory
+	// MemoryOnly refuses servers that have not mapped the memory, instead of sending columns inline.
+	MemoryOnly bool
 	// Answered is called with the address of the server after every scoring call that it answered. Default: nothing.
 	Answered func(address string)
 	// Around is put around every call. Default: nothing.
@@ -66,6 +78,9 @@ func (c Config) WithDefaults() Config {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 10 * time.Second
 	}
+	if c.Dial == nil {
+		c.Dial = dialAddress
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -87,6 +102,9 @@ func (c Config) Validate() error {
 	}
 	if c.MaxMessageBytes < 1<<10 || c.MaxMessageBytes > math.MaxInt32 {
 		return fmt.Errorf("message limit %d is out of range; use 1 KiB to 2 GiB less one byte", c.MaxMessageBytes)
+	}
+	if c.Token != "" && c.TLS == nil {
+		return errors.New("a token is set without TLS; a token is sent over TLS only")
 	}
 	if c.Deadline < 0 || c.ConnectTimeout < 0 {
 		return fmt.Errorf("deadline %v and connect timeout %v must not be negative", c.Deadline, c.ConnectTimeout)

@@ -50,6 +50,9 @@ func Describe(ctx context.Context, conn *grpc.ClientConn, cfg Config) (*graph.Mo
 	if err != nil {
 		return nil, firstOf(ctx.Err(), err)
 	}
+	if err := share(cfg, probes); err != nil {
+		return nil, err
+	}
 	if err := connected(ctx, waiting, conn, cfg); err != nil {
 		return nil, err
 	}

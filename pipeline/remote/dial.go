@@ -27,7 +27,7 @@ func Dial(cfg Config) (*grpc.ClientConn, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return dial(cfg, transport{dial: dialAddress, credentials: transportCredentials(cfg)})
+	return dial(cfg, transport{dial: cfg.Dial, credentials: transportCredentials(cfg)})
 }
 
 // transport is how bytes reach a server. The preflight puts an observer around both.
@@ -54,7 +54,7 @@ func dialAddress(ctx context.Context, address string) (net.Conn, error) {
 func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 	addresses := manual.NewBuilderWithScheme("graphscore")
 	addresses.InitialState(resolver.State{Endpoints: endpoints(cfg)})
-	conn, err := grpc.NewClient(addresses.Scheme()+":///scorers",
+	options := []grpc.DialOption{
 		grpc.WithResolvers(addresses),
 		grpc.WithContextDialer(t.dial),
 		grpc.WithTransportCredentials(t.credentials),
@@ -65,7 +65,7 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 		grpc.WithWriteBufferSize(writeBuffer),
 		grpc.WithUserAgent("graphscore"),
 		grpc.WithUnaryInterceptor(cfg.Around),
-		grpc.WithKeepaliveParams(pings(cfg.Protocol)),
+		grpc.WithKeepaliveParams(pings(cfg)),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: time.Second},
 			MinConnectTimeout: 5 * time.Second,
@@ -74,7 +74,14 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 			grpc.MaxCallSendMsgSize(cfg.MaxMessageBytes),
 			grpc.MaxCallRecvMsgSize(cfg.MaxMessageBytes),
 		),
-	)
+	}
+	if cfg.Token != "" {
+		options = append(options, grpc.WithPerRPCCredentials(cfg.Token))
+	}
+	if cfg.Memory != nil {
+		options = append(options, grpc.WithStatsHandler(recipients{}))
+	}
+	conn, err := grpc.NewClient(addresses.Scheme()+":///scorers", options...)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the connection to %v: %w", cfg.Addresses, err)
 	}
@@ -104,7 +111,8 @@ func balancing() string {
 	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }
 
-// pings finds peers that are gone without closing the connection.
-func pings(protocol string) keepalive.ClientParameters {
-	return keepalive.ClientParameters{Time: TraitsOf(protocol).pingEvery, Timeout: 20 * time.Second}
+// pings finds peers that are gone without closing the connection. A ping waits behind what is sent, on a slow link as long as
+// a call may: such a connection is not given up before.
+func pings(cfg Config) keepalive.ClientParameters {
+	return keepalive.ClientParameters{Time: TraitsOf(cfg.Protocol).pingEvery, Timeout: max(20*time.Second, cfg.Deadline)}
 }

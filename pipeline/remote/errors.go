@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
@@ -134,26 +135,41 @@ func callError(ctx context.Context, err error, c *call) error {
 		}
 		e.Kind, e.retry, e.Message = Unavailable, true, "it is full: "+e.Message
 	case codes.DeadlineExceeded:
-		e.Kind, e.retry, e.Message = Unavailable, true, fmt.Sprintf("no answer within %v", c.deadline)
+		e.Kind, e.retry = Unavailable, true
+		e.Message = fmt.Sprintf("it fails on the request (%s): %s", st.Code(), e.Message)
+		if c.late() {
+			e.Message = fmt.Sprintf("no answer within %v", c.deadline)
+		}
 	case codes.Unavailable:
-		e.Kind, e.retry, e.Message = Unavailable, true, "it cannot be reached: "+e.Message
+		e.Kind, e.retry = Unavailable, true
+		if !endedByServer(st) {
+			e.Message = "it cannot be reached: " + e.Message
+		}
 	case codes.Unknown, codes.Internal, codes.Aborted, codes.Canceled, codes.DataLoss:
 		e.Kind, e.retry = Unavailable, true
 		e.Message = fmt.Sprintf("it fails on the request (%s): %s", st.Code(), e.Message)
 	default:
 		e.Message = fmt.Sprintf("unexpected status %s: %s", st.Code(), e.Message)
 	}
-	e.pushback(c.trailer)
+	e.pushback(c.trailer, st)
 	return e
 }
 
 const maxPushback = time.Minute
 
 // pushback takes what the server says about the next attempt: a number of milliseconds, or anything else for
-// "do not try again", as gRPC has it.
-func (e *Error) pushback(trailer metadata.MD) {
+// "do not try again", as gRPC has it; else a google.rpc.RetryInfo among the details of the status.
+func (e *Error) pushback(trailer metadata.MD, st *status.Status) {
+	if !e.retry {
+		return
+	}
 	said := trailer.Get("grpc-retry-pushback-ms")
-	if !e.retry || len(said) == 0 {
+	if len(said) == 0 {
+		for _, detail := range st.Details() {
+			if info, is := detail.(*errdetails.RetryInfo); is {
+				e.after = min(max(0, info.GetRetryDelay().AsDuration()), maxPushback)
+			}
+		}
 		return
 	}
 	ms, err := strconv.ParseInt(said[0], 10, 64)

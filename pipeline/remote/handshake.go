@@ -5,9 +5,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
+	"syscall"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -17,7 +19,55 @@ import (
 type observer struct {
 	mu     sync.Mutex
 	dialed bool
+	asked  bool // the server asked for a client certificate
+	sent   bool // it was sent one
 	tls    error
+}
+
+// watched returns a copy of a configuration that shows the observer whether a client certificate is asked for.
+func (o *observer) watched(cfg *tls.Config) *tls.Config {
+	if cfg == nil {
+		return nil
+	}
+	cfg = cfg.Clone()
+	certificates := cfg.Certificates
+	cfg.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		chosen := new(tls.Certificate) // none, as crypto/tls has it
+		for i := range certificates {
+			if request.SupportsCertificate(&certificates[i]) == nil {
+				chosen = &certificates[i]
+				break
+			}
+		}
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.asked, o.sent = true, len(chosen.Certificate) > 0
+		return chosen, nil
+	}
+	return cfg
+}
+
+// clientRefusedError is a server that asked for a client certificate and closed the connection before its first byte.
+// gRPC's servers in C++ and Python refuse clients so: they send no alert.
+type clientRefusedError struct{ sent bool }
+
+func (e *clientRefusedError) Error() string {
+	if e.sent {
+		return "the server closed the connection on the client certificate that it was sent"
+	}
+	return "the server asked for a client certificate, was sent none that it asks for, and closed the connection"
+}
+
+// closed notes a connection that ended with err before the server sent anything over it.
+func (o *observer) closed(err error) {
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.tls == nil && o.asked {
+		o.tls = &clientRefusedError{o.sent}
+	}
 }
 
 func (o *observer) dial(ctx context.Context, address string) (net.Conn, error) {
@@ -66,6 +116,7 @@ func (c *observedCredentials) ClientHandshake(ctx context.Context, authority str
 	conn, info, err := c.TransportCredentials.ClientHandshake(ctx, authority, raw)
 	if err != nil {
 		c.seen.see(err)
+		c.seen.closed(err)
 		return nil, nil, err
 	}
 	return &observedConn{Conn: conn, seen: c.seen}, info, nil
@@ -80,13 +131,18 @@ func (c *observedCredentials) Clone() credentials.TransportCredentials {
 // handshake.
 type observedConn struct {
 	net.Conn
-	seen *observer
+	seen  *observer
+	heard bool // the server sent something; only the one that reads uses it
 }
 
 func (c *observedConn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	c.heard = c.heard || n > 0
 	if err != nil {
 		c.seen.see(err)
+		if !c.heard {
+			c.seen.closed(err)
+		}
 	}
 	return n, err
 }
@@ -117,8 +173,11 @@ func remedy(err error) string {
 	var authority x509.UnknownAuthorityError
 	var name x509.HostnameError
 	var invalid x509.CertificateInvalidError
+	var client *clientRefusedError
 	text := err.Error()
 	switch {
+	case errors.As(err, &client):
+		return "the server refuses the client: give a certificate that it accepts"
 	case errors.As(err, &record):
 		return "the server does not use TLS: leave the TLS settings out"
 	case errors.As(err, &authority):

@@ -26,7 +26,7 @@ func newServer(s server, options ...grpc.ServerOption) *grpc.Server {
 }
 
 func quick(addresses ...string) Config {
-	return Config{Addresses: addresses, ConnectTimeout: 5 * time.Second, Deadline: 5 * time.Second}
+	return Config{Addresses: addresses, ConnectTimeout: time.Minute, Deadline: time.Minute}
 }
 
 func dialed(t *testing.T, cfg Config) *grpc.ClientConn {

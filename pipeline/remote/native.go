@@ -3,14 +3,17 @@ package remote
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"regexp"
 	"slices"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/slots"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
@@ -32,6 +35,10 @@ type Native struct {
 	portable bool
 	answered func(address string)
 	scratch  sync.Pool // *scratch
+
+	memory     *slots.Memory // nil where columns go inline
+	memoryOnly bool
+	log        *slog.Logger
 }
 
 // scratch holds the columns of a request that are not in the batch as they go over the wire.
@@ -57,6 +64,8 @@ func NewNative(conn grpc.ClientConnInterface, cfg Config, m *graph.Model) *Nativ
 		portable: !littleEndian(),
 		answered: cfg.Answered,
 		scratch:  sync.Pool{New: func() any { return new(scratch) }},
+
+		memory: cfg.Memory, memoryOnly: cfg.MemoryOnly, log: cfg.Log,
 	}
 }
 
@@ -86,23 +95,43 @@ func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 	if size := max(b.Bytes(), n.answerBytes(b.ScoreRows(n.level))); size > n.Limit() {
 		return nil, tooLarge(size, n.Limit())
 	}
-	start := time.Now()
 	s := n.scratch.Get().(*scratch)
 	defer n.scratch.Put(s)
+	if err := n.refused(); err != nil {
+		return nil, err
+	}
+	scores, inline, err := n.exchange(ctx, b, s, n.pack)
+	if inline {
+		scores, _, err = n.exchange(ctx, b, s, func(*graph.Batch, *scoringv1.ScoreRequest) *parcel { return nil })
+	}
+	return scores, err
+}
+
+// exchange makes one call. pack may take the columns out of the request; inline reports that they are to be sent once
+// more, in the message.
+func (n *Native) exchange(ctx context.Context, b *graph.Batch, s *scratch, pack func(*graph.Batch, *scoringv1.ScoreRequest) *parcel) (
+	scores *graph.Scores, inline bool, err error,
+) {
+	start := time.Now()
 	request := n.request(b, s)
+	p := pack(b, request)
 	packed := time.Since(start)
 
 	c := newCall(ProtocolNative, n.deadline)
 	callCtx, cancel, options := c.begin(ctx)
 	defer cancel()
+	if p != nil {
+		defer p.end(ctx)
+		callCtx = context.WithValue(callCtx, useKey{}, p.use)
+	}
 	response, err := n.client.Score(callCtx, request, options...)
 	if err != nil {
-		return nil, callError(ctx, err, c)
+		return n.fail(ctx, err, c, p)
 	}
 	start = time.Now()
-	scores, broken := n.scores(b, response, c.address())
+	scores, broken := n.receive(b, response, c, p)
 	if broken != nil {
-		return nil, broken
+		return nil, false, broken
 	}
 	scores.Address = c.address()
 	if n.answered != nil {
@@ -110,9 +139,38 @@ func (n *Native) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, erro
 	}
 	scores.Timing = graph.Timing{
 		Pack:  packed + c.coding + time.Since(start),
-		Model: time.Duration(min(response.GetModelNanos(), uint64(n.deadline))),
+		Model: time.Duration(min(response.GetModelNanos(), uint64(c.deadline))),
 	}
-	return scores, nil
+	return scores, false, nil
+}
+
+// fail says what the failure of a call means: see exchange and callError.
+func (n *Native) fail(ctx context.Context, err error, c *call, p *parcel) (_ *graph.Scores, inline bool, _ error) {
+	if p == nil {
+		return nil, false, callError(ctx, err, c)
+	}
+	inline, refused := n.failed(p, c, status.Convert(err))
+	switch {
+	case ctx.Err() != nil:
+		return nil, false, ctx.Err()
+	case refused != nil:
+		return nil, false, refused
+	case inline:
+		return nil, true, nil
+	}
+	return nil, false, callError(ctx, err, c)
+}
+
+// receive takes the answer, out of the slot where the columns went there.
+func (n *Native) receive(b *graph.Batch, r *scoringv1.ScoreResponse, c *call, p *parcel) (*graph.Scores, *Error) {
+	if p != nil {
+		if err := p.unpack(r, c); err != nil {
+			return nil, err
+		}
+	} else if r.GetSlotNumber() != 0 {
+		return nil, broken(c.address(), "slot_number is %d, but the columns are in the request", r.GetSlotNumber())
+	}
+	return n.scores(b, r, c.address())
 }
 
 // request shares the memory of b and s. gRPC copies it before the call returns.

@@ -25,12 +25,16 @@ type probe struct {
 	plainChecked bool
 
 	model *graph.Model // what the server said, nil until it did
-	last  *Error       // why it did not, so far
+	// The memory that it has mapped, and why it has none.
+	memory   *scoringv1.SharedMemory
+	noMemory string
+	last     *Error // why it did not, so far
 }
 
 func newProbe(cfg Config, address string) (*probe, error) {
 	cfg.Addresses = []string{address}
 	seen := new(observer)
+	cfg.TLS = seen.watched(cfg.TLS)
 	conn, err := dial(cfg, transport{
 		dial:        seen.dial,
 		credentials: &observedCredentials{TransportCredentials: transportCredentials(cfg), seen: seen},
@@ -86,7 +90,7 @@ func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	case err != nil:
 		return nil, callError(ctx, err, c)
 	case health.GetStatus() != healthpb.HealthCheckResponse_SERVING:
-		return nil, &Error{Kind: Unavailable, retry: true, Message: "it says that it is not ready: " + health.GetStatus().String()}
+		return nil, &Error{Kind: Unavailable, retry: true, Message: "it says that it is busy, draining or not ready: " + health.GetStatus().String()}
 	}
 	if t := TraitsOf(p.cfg.Protocol); !t.Describes {
 		m := t.Assumed(p.cfg.ModelVersion, nil)
@@ -97,6 +101,7 @@ func (p *probe) ask(ctx context.Context) (*graph.Model, error) {
 	if err != nil {
 		return nil, callError(ctx, err, c)
 	}
+	p.memory, p.noMemory = r.GetMemory(), r.GetNoMemory()
 	return described(r, p.address)
 }
 

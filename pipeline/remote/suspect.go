@@ -26,6 +26,10 @@ func (c *call) suspect(st *status.Status) graph.Suspicion {
 		s.Message = "its server could not be reached"
 		return s
 	}
+	if endedByServer(st) {
+		s.Message = raised(st)
+		return s
+	}
 	switch st.Code() {
 	case codes.Unknown, codes.Internal, codes.DataLoss:
 		s.Fault, s.Message = graph.FaultRaised, raised(st)
@@ -34,8 +38,14 @@ func (c *call) suspect(st *status.Status) graph.Suspicion {
 		}
 	case codes.Unavailable:
 		s.Fault = graph.FaultCrashed
+		if strings.Contains(st.Message(), "keepalive ping failed") { // the link is that slow, or the server does not answer
+			s.Fault = graph.FaultHung
+		}
 	case codes.DeadlineExceeded:
-		s.Fault, s.Message = graph.FaultHung, fmt.Sprintf("no answer within %v", c.deadline)
+		s.Fault, s.Message = graph.FaultHung, raised(st)
+		if c.late() {
+			s.Message = fmt.Sprintf("no answer within %v", c.deadline)
+		}
 	case codes.ResourceExhausted:
 		s.Fault, s.Message = graph.FaultPressure, "its server is full, though nothing else is sent to it"
 		if slices.Contains(c.trailer.Get(reasonTrailer), reasonMemory) {
@@ -44,10 +54,16 @@ func (c *call) suspect(st *status.Status) graph.Suspicion {
 	default:
 		s.Message = raised(st)
 	}
-	if s.Fault == graph.FaultCrashed {
+	if s.Fault == graph.FaultCrashed || s.Message == "" {
 		s.Message = "the connection to its server was lost while it was scored"
 	}
 	return s
+}
+
+// endedByServer reports whether our server ended a call before it had all of the request: the link was slow, or the
+// server is ending.
+func endedByServer(st *status.Status) bool {
+	return strings.HasPrefix(st.Message(), "the body did not arrive") || st.Message() == "the server is ending"
 }
 
 // cutOff reports whether gRPC itself made a status of a connection or stream that broke. It has Internal and Unknown

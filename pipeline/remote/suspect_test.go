@@ -50,7 +50,10 @@ func TestSuspicions(t *testing.T) {
 		{codes.ResourceExhausted, "not enough memory for this request", "memory", graph.FaultMemory, "its worker had not enough memory"},
 		{codes.ResourceExhausted, "busy", "", graph.FaultPressure, "its server is full, though nothing else is sent to it"},
 		{codes.ResourceExhausted, "busy", "queue", graph.FaultPressure, "its server is full, though nothing else is sent to it"},
-		{codes.DeadlineExceeded, "late", "", graph.FaultHung, "no answer within 5s"},
+		{codes.DeadlineExceeded, "late", "", graph.FaultHung, "the scorer failed (DeadlineExceeded): late"},
+		{codes.Unavailable, "the body did not arrive within 3600 s", "", graph.NoFault, "the scorer failed (Unavailable): the body did not arrive within 3600 s"},
+		{codes.Unavailable, "the server is ending", "", graph.NoFault, "the scorer failed (Unavailable): the server is ending"},
+		{codes.ResourceExhausted, "the body did not arrive, and its place was needed", "", graph.NoFault, "the scorer failed (ResourceExhausted): the body did not arrive, and its place was needed"},
 		{codes.Aborted, "again", "", graph.NoFault, "the scorer failed (Aborted): again"},
 		{codes.Canceled, "gone", "", graph.NoFault, "the scorer failed (Canceled): gone"},
 	}
@@ -95,7 +98,7 @@ func TestSuspicionsOfConnections(t *testing.T) {
 		return ctx.Err()
 	}
 	server := newServer(served)
-	n := native(t, quick(remotetest.Serve(t, server)))
+	n := native(t, quick(remotetest.ServeUnix(t, server))) // nobody else listens there when it has stopped
 	var stopping errgroup.Group
 	stopping.Go(func() error {
 		<-begun
@@ -200,13 +203,13 @@ func TestWithin(t *testing.T) {
 	}
 	cfg := quick(remotetest.Serve(t, newServer(served)))
 	n := native(t, cfg)
-	_, err := n.Score(Within(t.Context(), 50*time.Millisecond), line(2))
-	e := fails(t, err, Unavailable, "no answer within 50ms")
-	if s := e.Suspicion(); s.Fault != graph.FaultHung || s.Message != "no answer within 50ms" || s.Address != cfg.Addresses[0] {
+	_, err := n.Score(Within(t.Context(), time.Second), line(2)) // it reaches the server within this time
+	e := fails(t, err, Unavailable, "no answer within 1s")
+	if s := e.Suspicion(); s.Fault != graph.FaultHung || s.Message != "no answer within 1s" || s.Address != cfg.Addresses[0] {
 		t.Errorf("%+v", s)
 	}
-	cfg.Deadline = 60 * time.Millisecond
-	_, err = native(t, cfg).Score(Within(t.Context(), time.Hour), line(2))
+	cfg.Deadline = time.Millisecond
+	_, err = native(t, cfg).Score(Within(t.Context(), 60*time.Millisecond), line(2)) // more than others have
 	fails(t, err, Unavailable, "no answer within 60ms")
 }
 
@@ -261,29 +264,36 @@ func TestPatientFindsTheGraphAtFault(t *testing.T) {
 		}
 		served, model := remotetest.NewNative(1, "score"), reference(1)
 		served.Before = func(ctx context.Context, r *scoringv1.ScoreRequest) error {
-			counts := r.GetNodeCounts()
-			for i := 0; i < len(counts); i += 4 {
-				if counts[i] == bad {
-					return before(ctx, true)
-				}
-			}
-			return nil
+			return before(ctx, hasGraph(r, bad))
 		}
 		model.Before = func(ctx context.Context, r *gcnpb.GraphData) error { return before(ctx, len(r.GetNodes()) == bad) }
 		for protocol, s := range map[string]server{ProtocolNative: served, ProtocolGCN: model} {
 			t.Run(name+" "+protocol, func(t *testing.T) {
 				t.Parallel()
-				findsTheGraph(t, protocol, s, graph.Failure{Code: test.code, Message: test.says}, bad)
+				cfg := quick(remotetest.Serve(t, newServer(s)))
+				cfg.Protocol = protocol
+				findsTheGraph(t, cfg, graph.Failure{Code: test.code, Message: test.says}, bad)
 			})
 		}
 	}
 }
 
+// hasGraph reports whether a request whose columns are inline has a graph of so many nodes.
+func hasGraph(r *scoringv1.ScoreRequest, nodes byte) bool {
+	counts := r.GetNodeCounts()
+	for i := 0; i < len(counts); i += 4 {
+		if counts[i] == nodes {
+			return true
+		}
+	}
+	return false
+}
+
 // findsTheGraph scores graphs of which the fourth, of bad nodes, fails.
-func findsTheGraph(t *testing.T, protocol string, s server, failed graph.Failure, bad int) {
+func findsTheGraph(t *testing.T, cfg Config, failed graph.Failure, bad int) {
 	t.Helper()
-	cfg := quick(remotetest.Serve(t, newServer(s)))
-	cfg.Protocol = protocol
+	cfg = cfg.WithDefaults()
+	protocol := cfg.Protocol
 	scorer := New(dialed(t, cfg), cfg, &graph.Model{InFeatures: 1, Outputs: []string{"score"}, Digest: remotetest.Digest})
 	patient := pipeline.Patient(scorer, pipeline.Patience{
 		Within: Within, Budget: 100 * time.Millisecond, Pause: time.Millisecond, MaxPause: 5 * time.Millisecond,

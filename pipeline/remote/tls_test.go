@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 
@@ -80,6 +81,56 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
+// TestClientRefusedWithoutAlert: gRPC's servers in Python close the connection on a client certificate, or on none, and
+// send no alert. Those that close it before they ask for one are not the client's mistake.
+func TestClientRefusedWithoutAlert(t *testing.T) {
+	t.Parallel()
+	ca, other := newAuthority(t), newAuthority(t)
+	trusting := func(certificates ...tls.Certificate) *tls.Config {
+		return &tls.Config{RootCAs: ca.pool(), Certificates: certificates}
+	}
+	tests := map[string]struct {
+		ask    tls.ClientAuthType
+		client *tls.Config
+		kind   Kind
+		want   string
+	}{
+		"none":       {tls.RequestClientCert, trusting(), Auth, "asked for a client certificate, was sent none"},
+		"stranger's": {tls.RequestClientCert, trusting(other.issue(t, "client", 2*time.Hour)), Auth, "on the client certificate that it was sent"},
+		"not asked":  {tls.NoClientCert, trusting(), Unavailable, "no answer within"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listener, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{
+				Certificates: []tls.Certificate{ca.issue(t, "127.0.0.1", 2*time.Hour)}, ClientAuth: test.ask, NextProtos: []string{"h2"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var group errgroup.Group
+			group.Go(func() error {
+				for conn, err := listener.Accept(); err == nil; conn, err = listener.Accept() {
+					_ = conn.(*tls.Conn).HandshakeContext(t.Context()) // the client's end is what is tested
+					_ = conn.Close()
+				}
+				return nil
+			})
+			t.Cleanup(func() {
+				_ = listener.Close()
+				_ = group.Wait()
+			})
+			cfg := quick(listener.Addr().String())
+			cfg.TLS = test.client
+			if test.kind == Unavailable { // the others end before, at the first attempt
+				cfg.ConnectTimeout = time.Second
+			}
+			_, err = Describe(t.Context(), dialed(t, cfg), cfg)
+			fails(t, err, test.kind, test.want)
+		})
+	}
+}
+
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	ca, other := newAuthority(t), newAuthority(t)
@@ -122,7 +173,6 @@ func TestTLS(t *testing.T) {
 			address := remotetest.Serve(t, newServer(remotetest.NewNative(1, "score"), options...))
 			cfg := quick(address)
 			cfg.TLS = test.client
-			began := time.Now()
 			conn := dialed(t, cfg)
 			m, err := Describe(t.Context(), conn, cfg)
 			if test.want == "" {
@@ -138,9 +188,6 @@ func TestTLS(t *testing.T) {
 			t.Log(e)
 			if e.Retryable() || e.Address != address {
 				t.Errorf("retryable %v, address %q", e.Retryable(), e.Address)
-			}
-			if took := time.Since(began); took > 3*time.Second {
-				t.Errorf("it took %v", took)
 			}
 		})
 	}

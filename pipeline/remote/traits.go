@@ -23,6 +23,8 @@ type Traits struct {
 	// Outputs are the only outputs that an answer can carry, and they are of nodes: such a request carries nothing beside
 	// features and edges. It is nil where the protocol carries every model.
 	Outputs []string
+	// SharedMemory: columns can go through memory that a server on this machine maps too.
+	SharedMemory bool
 	// CallsPerWorker is how many calls under way keep one worker busy.
 	CallsPerWorker int
 
@@ -39,7 +41,7 @@ func TraitsOf(protocol string) Traits {
 func traitsOf(protocol string) (t Traits, known bool) {
 	switch protocol {
 	case ProtocolNative:
-		return Traits{Weights: true, Describes: true, CallsPerWorker: 3, pingEvery: 10 * time.Second}, true
+		return Traits{Weights: true, Describes: true, SharedMemory: true, CallsPerWorker: 3, pingEvery: 10 * time.Second}, true
 	case ProtocolGCN:
 		// One graph a call: many calls hide the way there and back. Servers of this protocol have gRPC's default rules
 		// and cut off whoever pings more often than every five minutes.

@@ -12,7 +12,7 @@ import (
 func TestTraitsOf(t *testing.T) {
 	t.Parallel()
 	for protocol, want := range map[string]Traits{
-		ProtocolNative: {Weights: true, Describes: true, CallsPerWorker: 3},
+		ProtocolNative: {Weights: true, Describes: true, SharedMemory: true, CallsPerWorker: 3},
 		ProtocolGCN:    {OneGraph: true, Outputs: []string{"score"}, CallsPerWorker: 32},
 		"http":         {},
 	} {

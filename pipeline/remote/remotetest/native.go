@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"graphscore/pipeline/slots"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
@@ -27,6 +28,9 @@ type Native struct {
 	Model *scoringv1.GetModelResponse
 	// Before runs first in each call of Score: an error, or a context that ends, is the answer.
 	Before func(ctx context.Context, request *scoringv1.ScoreRequest) error
+	// Memory is that of the client, for requests whose columns lie in a slot. Columns are read after Before, and scores are
+	// written before Change, whatever the header of the slot says by then: as by a worker that was stopped meanwhile.
+	Memory *slots.Memory
 	// Change misrepresents a right answer.
 	Change func(request *scoringv1.ScoreRequest, response *scoringv1.ScoreResponse)
 
@@ -60,11 +64,18 @@ func (n *Native) Score(ctx context.Context, r *scoringv1.ScoreRequest) (*scoring
 			return nil, err
 		}
 	}
+	r, err := n.Unpacked(r)
+	if err != nil {
+		return nil, err
+	}
 	if err := n.check(r); err != nil {
 		return nil, err
 	}
 	response, err := n.score(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.pack(r, response); err != nil {
 		return nil, err
 	}
 	if n.Change != nil {
