@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"runtime"
 	"time"
+
+	"graphscore/pipeline/slots"
 )
 
 // Config says which workers to start. The zero value of a field means its default.
@@ -27,6 +29,11 @@ type Config struct {
 	// HungAfter is how long a worker may be stopped, or rest without an answer to a health check, before it is
 	// replaced. Where /proc is missing none is. Default: 10 s.
 	HungAfter time.Duration
+	// MaxMemory is how much anonymous memory a worker may take, in bytes, before it is replaced; memory that it shares does
+	// not count. Where /proc is missing none is. Default: any.
+	MaxMemory int64
+	// Memory is what workers share with graphscore, nil for none. It stays the caller's, who closes it after the pool.
+	Memory *slots.Memory
 	// Env is added to the environment of the workers, as "NAME=value".
 	Env []string
 	// Log takes what the workers print, and restarts. Default: none.
@@ -70,8 +77,8 @@ func (c Config) Validate() error {
 	if c.Workers < 1 || c.Workers > maxWorkers {
 		return fmt.Errorf("workers is %d; use 1 to %d", c.Workers, maxWorkers)
 	}
-	if c.MaxMessageBytes < 0 {
-		return fmt.Errorf("message limit %d must not be negative", c.MaxMessageBytes)
+	if c.MaxMessageBytes < 0 || c.MaxMemory < 0 {
+		return fmt.Errorf("message limit %d and memory %d must not be negative", c.MaxMessageBytes, c.MaxMemory)
 	}
 	if c.StartTimeout < 0 || c.StopGrace < 0 || c.MaxRestarts < 0 || c.HungAfter < hangChecks {
 		return fmt.Errorf("start timeout %v, stop grace %v, restarts %d and time to hang %v must not be negative",

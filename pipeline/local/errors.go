@@ -2,11 +2,14 @@ package local
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 	"syscall"
+
+	"graphscore/pipeline/display"
 )
 
 // ModelError is a model folder that workers cannot load.
@@ -52,6 +55,27 @@ func (e *StartError) Error() string { return e.Message }
 
 // Unwrap returns the cause.
 func (e *StartError) Unwrap() error { return e.Err }
+
+// notStarted is the error of an interpreter that the system did not start. Where it met a limit of the machine, the
+// interpreter is not to blame.
+func notStarted(python string, err error) error {
+	limit := raise(err)
+	if errors.Is(err, syscall.EAGAIN) { // of fork; of a read or a write it says nothing about processes
+		limit = "; allow more processes (ulimit -u, pids.max) and run again"
+	}
+	if limit != "" {
+		return &StartError{Message: fmt.Sprintf("a worker run by %s cannot be started: %v%s", python, display.Cause(err), limit), Err: err}
+	}
+	return &PythonError{Python: python, Message: fmt.Sprintf("cannot be started (%v)", err)}
+}
+
+// raise is which limit of the machine to raise, as the end of a sentence; "" where none was met.
+func raise(err error) string {
+	if limit := display.Raise(err); limit != "" {
+		return "; " + limit + " and run again"
+	}
+	return ""
+}
 
 // Exit codes of a worker that cannot load its model, and of one that has no memory left to receive a request.
 const (

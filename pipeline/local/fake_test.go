@@ -1,3 +1,5 @@
+//go:build unix
+
 package local
 
 import (
@@ -87,6 +89,9 @@ func fakeWorker(mode string) int {
 	}()
 	go func() {
 		<-mute
+		if mode == "swell" {
+			os.Exit(swell(terminate))
+		}
 		muted.Store(true)
 		for mode == "busy" {
 			muted.Load() // no answer, and all the CPU time that there is
@@ -129,6 +134,22 @@ func fakeWorker(mode string) int {
 		}
 	}
 	return 0
+}
+
+// swelling is how much memory a worker takes that swells, and slim what one that does not may have.
+const swelling, slim = 400 << 20, 200 << 20
+
+// swell takes memory, which is not of Go's heap, until the process is to end.
+func swell(terminate <-chan os.Signal) int {
+	memory, err := syscall.Mmap(-1, 0, swelling, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		return 11
+	}
+	for i := 0; i < len(memory); i += os.Getpagesize() {
+		memory[i] = 1
+	}
+	<-terminate
+	return int(memory[0]) - 1
 }
 
 func flagOf(name string) string {

@@ -15,6 +15,12 @@ func PeakMemory(pid int) int64 {
 	return field(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:") << 10 // it is in KiB
 }
 
+// anonymousMemory is the resident memory of a process that no file or shared memory backs, in bytes; 0 where the system does
+// not report it.
+func anonymousMemory(pid int) int64 {
+	return field(fmt.Sprintf("/proc/%d/status", pid), "RssAnon:") << 10 // it is in KiB
+}
+
 // oomKills is how many processes the system has killed because memory was short, in all and in our control group; 0
 // where it does not report it. In a container the first may be another's, and the second is ours alone.
 func oomKills() int64 {

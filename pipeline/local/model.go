@@ -15,8 +15,8 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// maxConfig is far more than any config.json has.
-const maxConfig = 16 << 20
+// maxConfig is far more than any config.json has. The workers have the same bound.
+const maxConfig = 1 << 20
 
 // ReadModel reads a model folder without a worker: enough to know what parts it makes. Its digest is "sha256:" and the
 // hash over those of config.json and of each file of weights, as workers report it; what computes stays unknown. Tensors
@@ -70,7 +70,7 @@ func readConfig(path string) ([]byte, error) {
 	defer f.Close()
 	content, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
 	if err == nil && len(content) > maxConfig {
-		err = errors.New("it is larger than 16 MiB")
+		err = errors.New("it is larger than 1 MiB")
 	}
 	return content, err
 }

@@ -6,10 +6,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/pipelinetest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -72,7 +72,7 @@ func TestReadModelFails(t *testing.T) {
 		{"no weights", goodConfig, func(dir string) error { return os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors does not exist"},
 		{"a pipe", goodConfig, func(dir string) error {
 			name := filepath.Join(dir, "model.safetensors")
-			return errors.Join(os.Remove(name), syscall.Mkfifo(name, 0o600))
+			return errors.Join(os.Remove(name), pipelinetest.Fifo(name))
 		}, "model.safetensors cannot be read: it is not a file"},
 		{"of transformers", `{"architectures": ["BertModel"], "model_type": "bert"}`, nothing, "config.json: it is the configuration of another program (it has the key model_type), not of a model for graphscore: graphscore/1 needs the keys format, name, in_features, outputs and layers"},
 		{"of PyG", `{"in_channels": 3, "hidden_channels": 16, "num_layers": 2}`, nothing, "(it has the key in_channels)"},
@@ -82,7 +82,7 @@ func TestReadModelFails(t *testing.T) {
 		{"no outputs", `{"in_features": 2}`, nothing, "outputs has 0 names"},
 		{"twice", `{"in_features": 2, "outputs": ["a", "a"]}`, nothing, `outputs[1]: "a" is empty, there twice`},
 		{"an id", `{"in_features": 2, "outputs": ["graph_id"]}`, nothing, `outputs[0]: "graph_id"`},
-		{"huge", strings.Repeat(" ", maxConfig+1), nothing, "it is larger than 16 MiB"},
+		{"huge", strings.Repeat(" ", maxConfig+1), nothing, "it is larger than 1 MiB"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

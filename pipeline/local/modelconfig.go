@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,15 @@ func ReadHeader(dir string) (*graph.Model, error) {
 	return &h.model, nil
 }
 
+// shortened is the message of an error, cut where it repeats a long value of the file.
+func shortened(err error) string {
+	const most = 200
+	if text := []rune(err.Error()); len(text) > most {
+		return string(text[:most]) + "..."
+	}
+	return err.Error()
+}
+
 // parseConfig reads the header of either format. Errors are the rest of a sentence that begins with "config.json: ".
 func parseConfig(content []byte) (*modelConfig, error) {
 	h := &modelConfig{}
@@ -57,8 +67,12 @@ func parseConfig(content []byte) (*modelConfig, error) {
 		Weights    []string `json:"weights"`
 		Std        bool     `json:"std"`
 	}
-	if err := errors.Join(json.Unmarshal(content, &c), json.Unmarshal(content, &h.all)); err != nil {
-		return nil, fmt.Errorf("it does not say what a model is: %w", err)
+	err := json.Unmarshal(content, &h.all)
+	if err == nil {
+		err = json.Unmarshal(content, &c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("it does not say what a model is: %s", shortened(err))
 	}
 	if key := foreignKey(h.all); key != "" {
 		return nil, fmt.Errorf("it is the configuration of another program (it has the key %s), not of a model for graphscore: "+
@@ -100,7 +114,7 @@ func parseConfig(content []byte) (*modelConfig, error) {
 			h.model.Outputs = append(h.model.Outputs, name+"_std")
 		}
 	}
-	return h, errors.Join(h.checkOutputs(), checkWeights(h.weights))
+	return h, cmp.Or(h.checkOutputs(), checkWeights(h.weights))
 }
 
 // nameSteps names the steps whose values can be had, as workers do: see no_steps of python/src/graphscore/_model.py. What is

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+
+	"graphscore/pipeline/display"
 )
 
 // Pool is the workers of a run. It is safe for concurrent use.
@@ -28,7 +30,8 @@ type Pool struct {
 	stop     context.CancelFunc // ends the watch
 	group    errgroup.Group     // one watch a worker
 	restarts atomic.Int64
-	excused  atomic.Int64 // as Excuse counts
+	excused  atomic.Int64           // as Excuse counts
+	draining atomic.Pointer[worker] // nil while no worker is
 
 	failed   chan struct{} // closed when err is set
 	failOnce sync.Once
@@ -43,7 +46,7 @@ type Pool struct {
 // must Close the pool.
 func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	cfg = cfg.WithDefaults()
-	if err := cfg.Validate(); err != nil {
+	if err := errors.Join(cfg.Validate(), supported()); err != nil {
 		return nil, err
 	}
 	if model, err := filepath.Abs(cfg.Model); err == nil {
@@ -56,7 +59,7 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	}
 	if p.lifeline.read, p.lifeline.write, err = os.Pipe(); err != nil {
 		_ = os.Remove(p.folder) // the other error matters
-		return nil, &StartError{Message: fmt.Sprintf("cannot create a pipe to the workers: %v", err), Err: err}
+		return nil, &StartError{Message: fmt.Sprintf("cannot create a pipe to the workers: %v%s", display.Cause(err), raise(err)), Err: err}
 	}
 	var watching context.Context
 	watching, p.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -110,7 +113,7 @@ func (p *Pool) begin(ctx, watching context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return p.roomy()
 }
 
 func (p *Pool) fail(err error) {

@@ -16,10 +16,15 @@ import (
 const pythonVariable = "GRAPHSCORE_PYTHON"
 
 // FindPython returns the interpreter for workers: the explicit one, else what GRAPHSCORE_PYTHON says, else
-// ../python/.venv/bin/python as seen from the folder of the executable, else, where there is no such file, python3.
+// ../python/.venv/bin/python as seen from the folder of the executable, as in a checkout, else
+// ../lib/graphscore/venv/bin/python, as `make install` leaves it, else, where there is no such file, python3.
 // One that exists and cannot be used is an error: another one would score with other packages. Whether it has the
-// package graphscore shows when the first worker starts. Errors are *PythonError.
+// package graphscore shows when the first worker starts. Errors are *PythonError, or a *StartError on a system where no
+// worker can be started.
 func FindPython(explicit string, getenv func(string) string, executable string) (string, error) {
+	if err := supported(); err != nil {
+		return "", err
+	}
 	for _, named := range []string{explicit, getenv(pythonVariable)} {
 		if named != "" {
 			return lookPython(named)
@@ -29,9 +34,11 @@ func FindPython(explicit string, getenv func(string) string, executable string) 
 		if real, err := filepath.EvalSymlinks(executable); err == nil {
 			executable = real
 		}
-		beside := filepath.Join(filepath.Dir(executable), "..", "python", ".venv", "bin", "python")
-		if _, err := os.Lstat(beside); !errors.Is(err, fs.ErrNotExist) {
-			return lookPython(beside)
+		for _, venv := range []string{"python/.venv", "lib/graphscore/venv"} {
+			beside := filepath.Join(filepath.Dir(executable), "..", filepath.FromSlash(venv), "bin", "python")
+			if _, err := os.Lstat(beside); !errors.Is(err, fs.ErrNotExist) {
+				return lookPython(beside)
+			}
 		}
 	}
 	return lookPython("python3")

@@ -1,6 +1,9 @@
+//go:build unix
+
 package local
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -23,6 +26,7 @@ func TestFindPython(t *testing.T) {
 	}
 	mine, theirs, venv := program("mine"), program("theirs"), program("python", ".venv", "bin", "python")
 	onPath := program("path", "python3")
+	installed, below := program("usr", "bin", "graphscore"), program("usr", "lib", "graphscore", "venv", "bin", "python")
 	binary, elsewhere := program("bin", "graphscore"), program("other", "bin", "graphscore")
 	link := filepath.Join(root, "link")
 	if err := os.Symlink(binary, link); err != nil {
@@ -41,6 +45,7 @@ func TestFindPython(t *testing.T) {
 		{"variable", "", theirs, binary, theirs, ""},
 		{"beside the binary", "", "", binary, venv, ""},
 		{"beside the binary behind a link", "", "", link, venv, ""},
+		{"below the prefix", "", "", installed, below, ""},
 		{"on the path", "", "", elsewhere, onPath, ""},
 		{"on the path without a binary", "", "", "", onPath, ""},
 		{"name on the path", "python3", "", binary, onPath, ""},
@@ -112,4 +117,9 @@ func TestOutput(t *testing.T) {
 			t.Errorf("a line of %d bytes is kept", len(line))
 		}
 	}
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
 }

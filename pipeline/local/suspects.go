@@ -6,8 +6,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -27,22 +25,24 @@ type End struct {
 	Memory bool
 	// Hung: it was replaced, by Replace or because it was stopped or deadlocked.
 	Hung bool
+	// Freed: it was replaced so that the memory which it held for calls that had ended is free. What it scored then had no
+	// part in that.
+	Freed bool
 }
 
-// endOf says how a process ended. short says whether the system has killed for memory while it ran.
-func endOf(state *os.ProcessState, hung, short bool) End {
+// endOf says how a process ended. hung and freed say why it was killed by us, and short whether the system has killed
+// for memory while it ran.
+func endOf(state *os.ProcessState, hung, freed, short bool) End {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	switch killed := ok && status.Signaled(); {
+	case killed && status.Signal() == syscall.SIGKILL && freed:
+		return End{Text: "was replaced, as it held memory of earlier calls", Freed: true}
 	case killed && status.Signal() == syscall.SIGKILL && hung:
 		return End{Text: "hung and was replaced", Hung: true}
 	case killed && status.Signal() == syscall.SIGKILL && short:
 		return End{Text: "was killed by the system for its memory", Memory: true}
 	case killed:
-		name := unix.SignalName(status.Signal())
-		if name == "" {
-			name = fmt.Sprintf("signal %d", status.Signal())
-		}
-		return End{Text: "was killed by " + name}
+		return End{Text: "was killed by " + signalName(status.Signal())}
 	case state.ExitCode() == exitMemory:
 		return End{Text: "ran out of memory", Memory: true}
 	default:
@@ -106,11 +106,23 @@ func (p *Pool) Answered(address string) {
 	if w == nil {
 		return
 	}
+	if w.answered() {
+		p.draining.CompareAndSwap(w, nil) // another may be drained now
+	}
+	if p.cfg.MaxMemory > 0 {
+		p.slim(w)
+	}
+}
+
+// answered takes note that the process has answered a call, and reports whether it is not being drained.
+func (w *worker) answered() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.now != nil {
-		w.now.answered = true
+	if w.now == nil {
+		return false
 	}
+	w.now.answered = true
+	return !w.now.drained
 }
 
 // processes returns the process that runs now, and the one that ended last; each is nil where there is none.
@@ -120,15 +132,25 @@ func (w *worker) processes() (now, last *process) {
 	return w.now, w.last
 }
 
-// replace kills a process and what it started, if it still runs, and not for the second time.
+// replace kills a process that hangs.
 func (w *worker) replace(p *process, reason string) {
+	w.kill(p, &p.hung, "a worker hangs and is replaced", reason)
+}
+
+// free kills a process that holds too much memory of calls that have ended: no other has a part in its end.
+func (w *worker) free(p *process) {
+	w.kill(p, &p.freed, "a worker is replaced", "it holds half of the memory for calls that have ended")
+}
+
+// kill kills a process and what it started, if it still runs, and not for the second time. why is its hung or its freed.
+func (w *worker) kill(p *process, why *bool, message, reason string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.now != p || p.hung {
+	if w.now != p || p.hung || p.freed {
 		return
 	}
-	w.out.log.Warn("a worker hangs and is replaced", "reason", reason)
-	p.hung = true
+	w.out.log.Warn(message, "reason", reason)
+	*why = true
 	p.excused = p.excused || w.excused.Load() > 0
-	_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // fails only where the group has ended
+	signalGroup(p.cmd.Process.Pid, syscall.SIGKILL)
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package local
 
 import (
@@ -12,9 +14,9 @@ import (
 func TestEndOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		script      string
-		hung, short bool
-		want        End
+		script             string
+		hung, freed, short bool
+		want               End
 	}{
 		{script: "exit 3", want: End{Text: "ended with status 3"}},
 		{script: "exit 3", hung: true, short: true, want: End{Text: "ended with status 3"}},
@@ -24,12 +26,14 @@ func TestEndOf(t *testing.T) {
 		{script: "kill -KILL $$", want: End{Text: "was killed by SIGKILL"}},
 		{script: "kill -KILL $$", short: true, want: End{Text: "was killed by the system for its memory", Memory: true}},
 		{script: "kill -KILL $$", hung: true, short: true, want: End{Text: "hung and was replaced", Hung: true}},
+		{script: "kill -KILL $$", freed: true, short: true, want: End{Text: "was replaced, as it held memory of earlier calls", Freed: true}},
+		{script: "kill -SEGV $$", freed: true, want: End{Text: "was killed by SIGSEGV"}},
 		{script: "kill -40 $$", want: End{Text: "was killed by signal 40"}},
 	} {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", "ulimit -c 0; "+test.script)
 		_ = cmd.Run() // the state says how it ended
-		if got := endOf(cmd.ProcessState, test.hung, test.short); got != test.want {
-			t.Errorf("%q, hung %v, short %v: %+v, want %+v", test.script, test.hung, test.short, got, test.want)
+		if got := endOf(cmd.ProcessState, test.hung, test.freed, test.short); got != test.want {
+			t.Errorf("%q, hung %v, freed %v, short %v: %+v, want %+v", test.script, test.hung, test.freed, test.short, got, test.want)
 		}
 	}
 }

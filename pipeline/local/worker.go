@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"graphscore/pipeline/slots"
 )
 
 const (
@@ -18,6 +20,8 @@ const (
 	soon = 10 * time.Second
 	// Pauses before a restart double from the first to the last.
 	firstPause, lastPause = 50 * time.Millisecond, 2 * time.Second
+	// memoryDescriptor is the descriptor of the memory in a worker: the second file after the standard ones.
+	memoryDescriptor = 4
 	// pipeDelay is how long output is read that a child of a dead worker holds open.
 	pipeDelay = time.Second
 )
@@ -35,6 +39,8 @@ type worker struct {
 	now  *process // nil where none runs
 	last *process // the one that ended last, nil where none has
 	peak int64
+
+	looked time.Time // at the memory, the last time
 }
 
 // process is one process of a worker. What is below cmd, began and done belongs to the worker's mutex.
@@ -43,9 +49,13 @@ type process struct {
 	began time.Time
 	done  chan struct{} // closed when it was waited for
 
+	holder *slots.Holder // of the memory, nil where there is none
+
 	oomKills int64 // how many processes the system had killed for memory when it began
 	answered bool  // a call
 	hung     bool  // it was killed because it hung
+	freed    bool  // it was killed for the memory that it held
+	drained  bool  // it is to end once it has answered its calls
 	excused  bool  // its end does not count
 	end      End   // once done is closed
 }
@@ -77,26 +87,37 @@ func (w *worker) start(ctx context.Context) (*process, error) {
 	), w.cfg.Env...)
 	cmd.Stdout, cmd.Stderr = w.out, w.out
 	cmd.ExtraFiles = []*os.File{w.lifeline}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if w.cfg.Memory != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, w.cfg.Memory.File())
+		cmd.Env = append(cmd.Env, w.cfg.Memory.Environment(memoryDescriptor))
+	}
+	inGroup(cmd)
 	cmd.WaitDelay = pipeDelay
 	kills := oomKills()
 	if err := cmd.Start(); err != nil {
-		return nil, &PythonError{Python: w.cfg.Python, Message: fmt.Sprintf("cannot be started (%v)", err)}
+		return nil, notStarted(w.cfg.Python, err)
 	}
-	w.now = &process{cmd: cmd, began: time.Now(), done: make(chan struct{}), oomKills: kills}
-	return w.now, nil
+	p := &process{cmd: cmd, began: time.Now(), done: make(chan struct{}), oomKills: kills}
+	if w.cfg.Memory != nil {
+		p.holder = w.cfg.Memory.Join(func() { w.free(p) })
+	}
+	w.now = p
+	return p, nil
 }
 
 // wait blocks until the process has ended. A process that never served cannot have been ended by a call: that is
 // not excused.
 func (w *worker) wait(p *process) *os.ProcessState {
 	_ = p.cmd.Wait() // the state says all that the error does
+	if p.holder != nil && endGroup(p.cmd.Process.Pid) {
+		p.holder.Gone()
+	}
 	_, err := os.Lstat(w.socket)
 	served := err == nil
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.end = endOf(p.cmd.ProcessState, p.hung, oomKills() > p.oomKills)
-	p.excused = served && (p.answered || p.excused || w.excused.Load() > 0)
+	p.end = endOf(p.cmd.ProcessState, p.hung, p.freed, oomKills() > p.oomKills)
+	p.excused = served && (p.answered || p.excused || w.excused.Load() > 0) || p.drained
 	w.now, w.last = nil, p
 	close(p.done)
 	return p.cmd.ProcessState
@@ -107,7 +128,7 @@ func (w *worker) signal(s syscall.Signal) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.now != nil {
-		_ = syscall.Kill(-w.now.cmd.Process.Pid, s) // fails only where the group has ended
+		signalGroup(w.now.cmd.Process.Pid, s)
 	}
 }
 
@@ -150,9 +171,11 @@ func (w *worker) watch(ctx context.Context, p *process, restarted func()) error 
 		if p.answered || time.Since(p.began) > soon {
 			inARow = 0
 		}
-		if p.excused {
+		switch {
+		case p.drained:
+		case p.excused:
 			w.out.log.Warn("a worker died and is started again", "reason", err)
-		} else {
+		default:
 			if inARow++; inARow > w.cfg.MaxRestarts {
 				return fmt.Errorf("a worker died %d times in a row: %w", inARow, err)
 			}
@@ -161,7 +184,7 @@ func (w *worker) watch(ctx context.Context, p *process, restarted func()) error 
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(min(firstPause<<max(inARow-1, 0), lastPause)):
+		case <-time.After(pauseAfter(inARow, p.drained)):
 		}
 		if p, err = w.start(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -171,6 +194,14 @@ func (w *worker) watch(ctx context.Context, p *process, restarted func()) error 
 		}
 		restarted()
 	}
+}
+
+// pauseAfter is how long a worker is not there before its next process begins.
+func pauseAfter(inARow int, drained bool) time.Duration {
+	if drained {
+		return 0
+	}
+	return min(firstPause<<max(inARow-1, 0), lastPause)
 }
 
 // socketFolder makes the folder for the sockets of that many workers.
