@@ -76,8 +76,9 @@ type Suspicious interface {
 // Workers is what a [Patient] asks of the processes that score, where they are ours. It is safe for concurrent use.
 type Workers interface {
 	// Ended says how the process at an address ended that took a call whose connection was lost, as in "was killed by
-	// SIGSEGV": the fault is graph.FaultCrashed, FaultMemory where it had not enough, or FaultHung where it was ended for
-	// that. It blocks until that is known, a short while at most, and returns "" where the process did not end.
+	// SIGSEGV": the fault is graph.FaultCrashed, FaultMemory where it had not enough, FaultHung where it was ended for
+	// that, or NoFault where it was ended for what the call had no part in. It blocks until that is known, a short
+	// while at most, and returns "" where the process did not end.
 	Ended(ctx context.Context, address string) (end string, fault graph.Fault)
 	// Hung reports that a call which began at that moment reached its deadline at an address. It ends the process
 	// there, so that another takes its place, unless it has answered another call since; with the zero time, at once.

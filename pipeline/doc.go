@@ -19,5 +19,5 @@
 // the scorer refuses or fails on. Its words: a suspect is a batch whose failure may be the fault of a graph in it. An
 // examination scores it one call at a time, in halves, until the graphs at fault stand alone. A known good graph shows
 // whether the scorer is well, so that none is blamed for what every graph would meet. A [Gate] keeps suspects apart from
-// what is scored beside them.
+// what is scored beside them, and lets as much through as the scorer bears.
 package pipeline

@@ -1,8 +1,10 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"graphscore/pipeline/graph"
@@ -16,8 +18,15 @@ func (t *trial) suspected(ctx context.Context, b *graph.Batch, f *failure) (*gra
 	return t.examine(ctx, b, true)
 }
 
-// confirmations is how often a graph must fail alone.
-const confirmations = 2
+// confirmations is how often a graph must fail alone. A scorer that is full may be so because of others that it serves:
+// then a known good graph is as likely to be scored, and each of these times halves the odds that it was chance. They may
+// also leave no place for a large graph, and always one for a small: the times have to take as long as the budget.
+func confirmations(last graph.Fault) int {
+	if last == graph.FaultPressure {
+		return 20
+	}
+	return 2
+}
 
 // examine scores a suspect one call at a time, until every graph of it is scored or found to be at fault. whole says
 // that it is the batch that was sent, not a part of it.
@@ -28,27 +37,25 @@ const confirmations = 2
 func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph.Scores, error) {
 	halves := func(ctx context.Context, b *graph.Batch) (*graph.Scores, error) { return t.examine(ctx, b, false) }
 	var last graph.Fault
+	var since time.Time // of the first strike
 	for strikes := 0; ; {
-		confirms := b.Graphs() == 1 && strikes+1 >= confirmations
+		confirms := b.Graphs() == 1 && strikes+1 >= confirmations(last)
 		decides, apart := whole && strikes == 0 || confirms, t.alone || confirms && last != graph.FaultRaised
 		t.cfg.Progress.Retries.Add(1)
 		t.attempts++
-		s, f := t.suspect(ctx, b, decides, apart)
+		s, f := t.suspect(ctx, b, t.deadline(b, confirms && last == graph.FaultHung), decides, apart)
 		switch {
 		case f == nil:
 			t.first, t.unwell, t.pauses = time.Time{}, time.Time{}, nil
 			return s, nil
 		case ctx.Err() != nil, f.verdict == final:
-			return nil, f.err
+			return nil, cmp.Or(ctx.Err(), f.err)
 		case f.verdict == refused:
 			return t.divide(ctx, b, f, halves)
-		case f.suspicion.Fault == graph.FaultPressure && !t.alone:
-			t.alone = true
-			if err := t.pause(ctx, b, f); err != nil {
-				return nil, err
+		case f.suspicion.Fault == graph.FaultPressure && t.crowded(ctx, b, f), f.suspicion.Fault == graph.NoFault && !t.spent():
+			if t.alone = t.alone || f.suspicion.Fault == graph.FaultPressure; t.over() {
+				return nil, t.givingUp(f)
 			}
-			continue
-		case f.suspicion.Fault == graph.NoFault && !t.spent():
 			if err := t.pause(ctx, b, f); err != nil {
 				return nil, err
 			}
@@ -61,17 +68,20 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 			if err != nil {
 				return nil, err
 			}
-			if (decides || f.verdict == again) && !t.counts(f, found) {
+			if (decides || f.verdict == again) && !t.counts(b, f, found) {
 				continue
 			}
 		}
-		t.first, t.pauses, last = time.Time{}, nil, f.suspicion.Fault
-		switch strikes++; {
+		t.first, since, last = time.Time{}, earliest(since, t.now()), f.suspicion.Fault
+		if strikes++; strikes <= confirmations(last) {
+			t.pauses = nil // those of a scorer that is full grow from there on
+		}
+		switch {
 		case b.Graphs() > 1:
 			return t.divide(ctx, b, f, halves)
-		case strikes >= confirmations && !apart && last != graph.FaultRaised:
+		case strikes >= confirmations(last) && !apart && last != graph.FaultRaised:
 			strikes-- // another fault than before, perhaps of another call
-		case strikes >= confirmations:
+		case strikes >= confirmations(last) && (last != graph.FaultPressure || t.now().Sub(since) >= t.cfg.Budget):
 			t.cfg.Log.WarnContext(ctx, "a graph is at fault", "shard", shardName(ctx), "graph", b.IDs.Value(0), "row", b.Rows[0], "code", f.code, "reason", f.message, "error", f.err)
 			return t.divide(ctx, b, f, halves)
 		}
@@ -79,6 +89,27 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 			return nil, err
 		}
 	}
+}
+
+// crowded reports whether a scorer that is full for a suspect is so for everything: calls of others were under way, or a
+// known good graph was refused as well. It is sent once: where a server takes so many calls a minute, it would take those
+// of the suspect.
+func (t *trial) crowded(ctx context.Context, b *graph.Batch, f *failure) bool {
+	if !t.alone {
+		return true
+	}
+	if !f.asked {
+		f.by, f.good = t.probe(ctx, b, f, f.suspicion.Address)
+		f.asked = true
+	}
+	return f.good != nil && f.good.suspicion.Fault == graph.FaultPressure
+}
+
+// over reports whether the budget is over for the batch, and no graph of the run was scored meanwhile.
+func (t *trial) over() bool { return t.spent() && t.cfg.Gate.stuck(t.cfg.Budget) }
+
+func (t *trial) givingUp(f *failure) error {
+	return fmt.Errorf("giving up after %d attempts: %w", t.attempts, f.err)
 }
 
 // health is what a known good graph shows after a failure.
@@ -93,11 +124,19 @@ const (
 // maxMoves is how often a suspect is sent again because the server that it met is not well, while another is.
 const maxMoves = 50
 
-// counts reports whether the failure of a suspect says anything of it. One that hangs may keep a scorer busy beyond its
+// maxHurries is how often a suspect is sent again because it had less time than its size takes.
+const maxHurries = 10
+
+// counts reports whether the failure of a suspect says anything of it. It does not where the link is so slow that a graph
+// of its size needs more time, as known good graphs have shown. One that hangs may keep a scorer busy beyond its
 // deadline, where nobody ends that: then no other graph is scored for a while. Once that may have been chance.
-func (t *trial) counts(f *failure, found health) bool {
+func (t *trial) counts(b *graph.Batch, f *failure, found health) bool {
 	switch found {
 	case steady:
+		if f.suspicion.Fault == graph.FaultHung && t.hurries < maxHurries && t.cfg.Gate.hurried(b, f.had, t.cfg.Deadline) {
+			t.hurries++
+			return false
+		}
 		return true
 	case other:
 		if t.moves++; t.moves <= maxMoves {
@@ -113,24 +152,34 @@ func (t *trial) counts(f *failure, found health) bool {
 	}
 }
 
+// deadline is that of the next call of a suspect. The one that confirms that a graph hangs has as long as an ordinary call:
+// how long a large graph takes is not known from many small ones.
+func (t *trial) deadline(b *graph.Batch, confirmsHung bool) time.Duration {
+	if confirmsHung {
+		return t.cfg.Gate.allowed(b, t.cfg.Deadline)
+	}
+	return t.cfg.Gate.patience(b, t.cfg.Deadline)
+}
+
 // suspect makes the call of a suspect. Where it fails and decides something, or costs a worker, a known good graph is
 // scored in the same turn at the gate: nobody else meets a worker that is just starting again.
-func (t *trial) suspect(ctx context.Context, b *graph.Batch, decides, apart bool) (*graph.Scores, *failure) {
+func (t *trial) suspect(ctx context.Context, b *graph.Batch, deadline time.Duration, decides, apart bool) (*graph.Scores, *failure) {
 	leave, err := t.turn(ctx, apart)
 	if err != nil {
 		return nil, &failure{err: err}
 	}
 	defer leave()
-	s, f := t.bounded(ctx, b)
+	s, f := t.bounded(ctx, b, false, deadline)
 	if f == nil || ctx.Err() != nil {
 		return s, f
 	}
-	f.asked = true
+	f.asked = f.after == 0 // else the server has asked to wait
 	switch fault := f.suspicion.Fault; {
+	case !f.asked:
 	case fault == graph.FaultCrashed, fault == graph.FaultHung:
-		f.by, f.good, err = t.revived(ctx, b, t.stays(f))
+		f.by, f.good, err = t.revived(ctx, b, f)
 	case decides && f.verdict != refused && fault != graph.NoFault, fault == graph.FaultPressure:
-		f.by, f.good = t.good(ctx, b, f.suspicion.Address)
+		f.by, f.good = t.good(ctx, b, f, f.suspicion.Address)
 	default:
 		f.asked = false
 	}
@@ -155,24 +204,33 @@ func (t *trial) turn(ctx context.Context, apart bool) (leave func(), err error) 
 	}, nil
 }
 
-// bounded makes a call with the deadline of suspects, and finds out how it ended.
-func (t *trial) bounded(ctx context.Context, b *graph.Batch) (*graph.Scores, *failure) {
+// bounded makes a call with the deadline of suspects, and finds out how it ended. known says that its graphs are known
+// good ones, and not of the run.
+func (t *trial) bounded(ctx context.Context, b *graph.Batch, known bool, deadline time.Duration) (*graph.Scores, *failure) {
 	gate, workers := t.cfg.Gate, t.cfg.Workers
-	began := time.Now()
-	s, err := t.next.Score(t.cfg.Within(t.numbered(ctx), gate.patience(b.Bytes(), t.cfg.Deadline)), b)
+	o := outcome{bytes: b.Bytes(), graphs: b.Graphs(), known: known, began: time.Now(), deadline: t.cfg.Deadline}
+	s, err := t.next.Score(t.cfg.Within(t.numbered(ctx), deadline), b)
+	o.took = time.Since(o.began)
 	if err == nil {
-		gate.scored(b.Bytes(), time.Since(began))
+		t.cfg.Progress.allow(gate.scored(o, false))
 		return s, nil
 	}
-	f := judge(err, began)
-	if ctx.Err() != nil {
+	f := judge(err, o.began)
+	if f.had = o.took; ctx.Err() != nil {
 		return nil, f
+	}
+	if f.suspicion.Fault != graph.FaultHung || deadline >= t.cfg.Deadline {
+		t.noted(ctx, o, f)
 	}
 	switch f.suspicion.Fault {
 	case graph.FaultHung:
 		workers.Hung(ctx, f.suspicion.Address, time.Time{})
 	case graph.FaultCrashed:
-		if end, fault := workers.Ended(ctx, f.suspicion.Address); end != "" {
+		switch end, fault := workers.Ended(ctx, f.suspicion.Address); {
+		case end == "":
+		case fault == graph.NoFault: // whatever had been sent to it would have been lost
+			f.verdict, f.suspicion.Fault = again, graph.NoFault
+		default:
 			f.code, f.message = fault.Code(), "its worker "+end
 		}
 	}
@@ -188,26 +246,27 @@ const (
 
 // revived scores a known good graph once the worker that a suspect has cost is there again, and returns who did, or how
 // that failed. The error is that of ctx.
-func (t *trial) revived(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure, err error) {
+func (t *trial) revived(ctx context.Context, b *graph.Batch, lost *failure) (by string, failed *failure, err error) {
 	for began := time.Now(); ; {
-		by, f := t.good(ctx, b, address)
+		by, f := t.good(ctx, b, lost, t.stays(lost))
 		if f == nil || f.verdict == final || f.suspicion.Fault != graph.NoFault || time.Since(began) >= revival {
 			return by, f, ctx.Err()
 		}
-		if err := sleep(ctx, glance); err != nil {
+		if err := sleep(ctx, max(glance, f.after)); err != nil {
 			return "", nil, err
 		}
 	}
 }
 
-// well blocks until a known good graph is scored, within the budget: the error is that of f where it is over before.
+// well blocks until a known good graph is scored, within the budget: the error is that of f where it is over before, and
+// no graph of the run was scored meanwhile.
 // That a worker is not there yet, as it is started again, does not count against it.
 func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found health, err error) {
 	since, asked, by, failed, address := t.first, f.asked, f.by, f.good, t.stays(f)
 	for ; ; asked = false {
 		began := t.now()
 		if !asked {
-			by, failed = t.probe(ctx, b, address)
+			by, failed = t.probe(ctx, b, f, address)
 		}
 		switch {
 		case failed == nil && found == recovered && by != f.suspicion.Address:
@@ -218,7 +277,7 @@ func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found hea
 			}
 			return found, nil
 		case ctx.Err() != nil:
-			return found, failed.err
+			return found, ctx.Err()
 		case failed.verdict == final:
 			return found, fmt.Errorf("scoring a known good graph: %w", failed.err)
 		case failed.suspicion.Fault != graph.NoFault:
@@ -226,8 +285,9 @@ func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found hea
 			t.unwell = earliest(t.unwell, t.cfg.Gate.ailing(failed.began))
 		}
 		since = earliest(since, began)
-		if t.now().Sub(since) >= t.cfg.Budget || !t.unwell.IsZero() && time.Since(t.unwell) >= t.cfg.Budget {
-			return found, fmt.Errorf("giving up after %d attempts: %w", t.attempts, f.err)
+		over := t.now().Sub(since) >= t.cfg.Budget || !t.unwell.IsZero() && time.Since(t.unwell) >= t.cfg.Budget
+		if over && t.cfg.Gate.stuck(t.cfg.Budget) {
+			return found, t.givingUp(f)
 		}
 		if err := t.pause(ctx, b, failed); err != nil {
 			return found, err
@@ -236,13 +296,13 @@ func (t *trial) well(ctx context.Context, b *graph.Batch, f *failure) (found hea
 }
 
 // probe scores a known good graph in a turn of its own, and returns who did, or how that failed.
-func (t *trial) probe(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure) {
+func (t *trial) probe(ctx context.Context, b *graph.Batch, f *failure, address string) (by string, failed *failure) {
 	leave, err := t.turn(ctx, t.alone)
 	if err != nil {
 		return "", &failure{err: err}
 	}
 	defer leave()
-	return t.good(ctx, b, address)
+	return t.good(ctx, b, f, address)
 }
 
 // stays is the address of the process that failed, "" where it is ours and another takes its place.
@@ -258,11 +318,18 @@ func (t *trial) stays(f *failure) string {
 const looks = 16
 
 // good scores a known good graph like those of b, and returns who did, or how that failed. It is sent several times until
-// the process at address has scored it, as one of several servers may be unwell. Who refuses it is well.
-func (t *trial) good(ctx context.Context, b *graph.Batch, address string) (by string, failed *failure) {
-	good := knownGood(b)
+// the process at address has scored it, as one of several servers may be unwell. Who refuses it is well. After a call that
+// hung there are as many of them as show how long the bytes of b take, and these have all the time of a call.
+func (t *trial) good(ctx context.Context, b *graph.Batch, after *failure, address string) (by string, failed *failure) {
+	good := knownGood(b, 0)
+	deadline := t.cfg.Gate.patience(good, t.cfg.Deadline)
+	if after.suspicion.Fault == graph.FaultHung && !t.cfg.OneGraph {
+		if good = knownGood(b, t.cfg.Gate.sample(b.Bytes())); good.Graphs() > 1 {
+			deadline = t.cfg.Deadline
+		}
+	}
 	for range looks {
-		s, f := t.bounded(ctx, good)
+		s, f := t.bounded(ctx, good, true, deadline)
 		switch {
 		case f != nil && f.verdict == refused:
 			return address, nil
@@ -284,18 +351,42 @@ func earliest(a, b time.Time) time.Time {
 	return a
 }
 
-// knownGood is a batch like b of one graph that every model can score: two nodes with edges both ways, without features
-// but zeros.
-func knownGood(b *graph.Batch) *graph.Batch {
+// knownGood is a batch like b of graphs that every model can score: two nodes with edges both ways, and nothing but zeros.
+// There are as many of them as take so many bytes, at least one.
+func knownGood(b *graph.Batch, bytes int64) *graph.Batch {
+	one := knownGoods(b, 1)
+	n := int(max(1, bytes/max(1, one.Bytes())))
+	if n == 1 {
+		return one
+	}
+	return knownGoods(b, n)
+}
+
+func knownGoods(b *graph.Batch, n int) *graph.Batch {
 	good := &graph.Batch{
-		IDs:         graph.IDs{Kind: graph.Int64, Ints: []int64{0}},
-		NodeOffsets: []uint32{0, 2}, EdgeOffsets: []uint32{0, 2},
-		Width: b.Width, Features: make([]float32, 2*b.Width),
-		InDegree: []uint32{1, 1}, Sources: []uint32{1, 0},
-		RowGroups: []int32{0}, Rows: []int64{0},
+		IDs:         graph.IDs{Kind: graph.Int64, Ints: make([]int64, n)},
+		NodeOffsets: make([]uint32, n+1), EdgeOffsets: make([]uint32, n+1),
+		Width: b.Width, Features: make([]float32, 2*n*b.Width),
+		InDegree: make([]uint32, 2*n), Sources: make([]uint32, 2*n),
+		RowGroups: make([]int32, n), Rows: make([]int64, n),
+	}
+	for g := range n {
+		first := uint32(2 * g)
+		good.NodeOffsets[g+1], good.EdgeOffsets[g+1] = first+2, first+2
+		good.InDegree[first], good.InDegree[first+1] = 1, 1
+		good.Sources[first], good.Sources[first+1] = first+1, first
+	}
+	if b.EdgeWidth > 0 {
+		good.EdgeWidth, good.EdgeFeatures = b.EdgeWidth, make([]float32, 2*n*b.EdgeWidth)
+	}
+	if b.EdgeTypes != nil {
+		good.EdgeTypes = make([]uint32, 2*n)
+	}
+	if b.GraphWidth > 0 {
+		good.GraphWidth, good.GraphFeatures = b.GraphWidth, make([]float32, n*b.GraphWidth)
 	}
 	if b.Weights != nil {
-		good.Weights = []float32{1, 1}
+		good.Weights = slices.Repeat([]float32{1}, 2*n)
 	}
 	return good
 }

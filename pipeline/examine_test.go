@@ -95,7 +95,11 @@ func TestExamineFindsTheGraphsAtFault(t *testing.T) {
 						}
 						checkScores(t, got, expected(t, b, bad))
 						checkCalls(t, c.Counts(), len(rows), n, fault, workers)
-						if p.Suspects.Load() != 1 {
+						want := 1
+						if fault == graph.FaultPressure { // each graph alone: a batch of several is cut
+							want = len(rows)
+						}
+						if p.Suspects.Load() != int64(want) {
 							t.Errorf("%d suspects", p.Suspects.Load())
 						}
 					})
@@ -114,8 +118,8 @@ func checkCalls(t *testing.T, got pipelinetest.ClusterCounts, k, n int, fault gr
 	switch fault {
 	case graph.FaultCrashed, graph.FaultHung: // after each, to see that the worker is there again
 		probes += splits
-	case graph.FaultPressure: // a batch of many counts only when the budget is over, a part where a good graph is scored
-		calls, probes = calls+40, probes+2*splits
+	case graph.FaultPressure: // it is cut at once, and a graph alone counts when it has failed twenty times, and for the budget; then calls grow again
+		calls, probes = calls+40+50*k, probes+50*k
 	}
 	if workers > 1 && fault != graph.FaultCrashed && fault != graph.FaultHung { // until the one that failed takes one
 		probes *= 16

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"graphscore/pipeline/graph"
 )
 
 // Gate lets the calls for suspects through one at a time, and keeps what all calls to one scorer teach. It is shared
@@ -13,6 +15,10 @@ import (
 // be lost with the process. They do not wait for a suspect that waits. The bounds of a run make them run dry, as the
 // suspect's shard cannot be collected any further, so that the suspect has its turn. With several workers the others go
 // on, unless a suspect is to be scored with nothing else under way.
+//
+// It lets as many ordinary calls through, and as large ones, as the scorer bears: fewer and smaller ones where calls take
+// long, reach their deadline or are refused because the scorer is full, and more again while they succeed. No call begins
+// while every server has asked to wait.
 type Gate struct {
 	single bool
 
@@ -24,21 +30,30 @@ type Gate struct {
 	waiting  int
 	changed  chan struct{} // closed and made anew when something changes that is waited for
 
-	// seconds were spent on calls with that many bytes. Old ones count less and less.
-	seconds, bytes float64
+	pace pace
+	// progress is when a graph of the run was last scored: that known good graphs are does not take it on.
+	progress time.Time
 	// unwell is when the first known good graph failed since something was last scored, zero where none did.
 	unwell time.Time
 }
 
 // NewGate makes the gate of so many workers.
 func NewGate(workers int) *Gate {
-	return &Gate{single: workers <= 1, changed: make(chan struct{})}
+	return &Gate{single: workers <= 1, changed: make(chan struct{}), pace: newPace(workers)}
+}
+
+// NewRemoteGate makes the gate of so many workers behind addresses elsewhere. The first calls are small, and double in size
+// while they are answered soon: the link to them may be slow.
+func NewRemoteGate(workers, addresses int) *Gate {
+	g := NewGate(workers)
+	g.pace.addresses, g.pace.bytes = max(addresses, 1), gentle
+	return g
 }
 
 // enter blocks until an ordinary call may begin. The mark is for leave.
 func (g *Gate) enter(ctx context.Context) (mark uint64, err error) {
 	err = g.await(ctx, func() bool {
-		if g.suspect && g.alone {
+		if g.suspect && g.alone || !g.pace.admits(g.calls) {
 			return false
 		}
 		g.calls++
@@ -80,27 +95,45 @@ func (g *Gate) release() {
 	g.wake()
 }
 
-// await blocks until take returns true, or ctx ends. take is called with the lock held.
+// await blocks until no server has asked to wait and take returns true, or ctx ends. take is called with the lock held.
 func (g *Gate) await(ctx context.Context, take func() bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for !take() {
-		changed := g.changed
-		g.waiting++
-		g.mu.Unlock()
-		var err error
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			err = ctx.Err()
+	for {
+		wait := g.pace.wait(time.Now())
+		if wait == 0 && take() {
+			return nil
 		}
-		g.mu.Lock()
-		g.waiting--
-		if err != nil {
+		if err := g.change(ctx, wait); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// change blocks until something changes, so long at most where that is not zero, or ctx ends. It is called with the lock
+// held, and releases it meanwhile.
+func (g *Gate) change(ctx context.Context, atMost time.Duration) error {
+	changed := g.changed
+	g.waiting++
+	g.mu.Unlock()
+	defer func() {
+		g.mu.Lock()
+		g.waiting--
+	}()
+	var over <-chan time.Time
+	if atMost > 0 {
+		timer := time.NewTimer(atMost)
+		defer timer.Stop()
+		over = timer.C
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // wake is called with the lock held.
@@ -111,18 +144,46 @@ func (g *Gate) wake() {
 	}
 }
 
-// memory is the number of bytes of which a call's time is remembered at least by half.
-const memory = 64 << 20
+// fits reports whether a batch may be sent in one call.
+func (g *Gate) fits(bytes int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.pace.fits(bytes)
+}
 
-// scored notes a call that succeeded.
-func (g *Gate) scored(bytes int64, took time.Duration) {
+// scored notes a call that succeeded, and returns what may be sent from now on. ordinary says that it was no suspect's.
+func (g *Gate) scored(o outcome, ordinary bool) limits {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.unwell = time.Time{}
-	g.seconds += took.Seconds()
-	if g.bytes += float64(bytes); g.bytes > 2*memory {
-		g.seconds, g.bytes = g.seconds/2, g.bytes/2
+	if !o.known {
+		g.progress = time.Now()
 	}
+	if ordinary {
+		g.pace.succeeded(o, g.calls)
+		g.wake()
+	} else {
+		g.pace.learn(o.bytes, o.took)
+	}
+	return g.pace.limits()
+}
+
+// failed notes a call that failed, and returns what may be sent from now on and whether that is less than before.
+func (g *Gate) failed(o outcome, f *failure) (now limits, less bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if f.after > 0 {
+		g.pace.hold(f.suspicion.Address, time.Now().Add(f.after))
+	}
+	less = g.pace.failed(o, f.strain(), g.calls)
+	return g.pace.limits(), less
+}
+
+// stuck reports whether no graph of the run was scored for so long.
+func (g *Gate) stuck(budget time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Since(g.progress) >= budget
 }
 
 const (
@@ -132,19 +193,41 @@ const (
 	generous = 20
 )
 
-// patience is the deadline of a suspect's call, in whole seconds, at most that of all calls.
-func (g *Gate) patience(bytes int64, deadline time.Duration) time.Duration {
+// allowed is the deadline of an ordinary call, where that of all calls is given.
+func (g *Gate) allowed(b *graph.Batch, deadline time.Duration) time.Duration {
+	if b.Graphs() > 1 {
+		return deadline // it is cut where it takes longer
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.bytes == 0 {
-		return deadline
+	return g.pace.allowed(b.Bytes(), deadline)
+}
+
+// patience is the deadline of a suspect's call, in whole seconds, at most that of an ordinary one.
+func (g *Gate) patience(b *graph.Batch, deadline time.Duration) time.Duration {
+	most := g.allowed(b, deadline)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	expected := g.pace.expected(b.Bytes())
+	if expected == 0 || expected >= most/generous {
+		return most
 	}
-	seconds := generous * float64(bytes) * g.seconds / g.bytes
-	if seconds >= deadline.Seconds() {
-		return deadline
-	}
-	d := max(minPatience, time.Duration(seconds*float64(time.Second)))
-	return min((d + time.Second - 1).Truncate(time.Second), deadline)
+	d := max(minPatience, generous*expected)
+	return min((d + time.Second - 1).Truncate(time.Second), most)
+}
+
+// hurried reports whether a call with one graph had less time than it may need, as it is known by now.
+func (g *Gate) hurried(b *graph.Batch, had, deadline time.Duration) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return b.Graphs() == 1 && had < min(roomy*g.pace.expected(b.Bytes()), longest(b.Bytes(), deadline))
+}
+
+// sample is how many bytes of known good graphs show whether calls of that size are answered.
+func (g *Gate) sample(bytes int64) int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return int64(min(max(g.pace.bytes, overhead), float64(bytes), gentle))
 }
 
 // ailing notes that a known good graph failed in a call that began at that moment, and returns since when that is so.

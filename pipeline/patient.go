@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -13,13 +14,17 @@ import (
 
 // Patience says how a Patient goes on where a call fails. The zero value of a field means its default.
 type Patience struct {
-	// Budget is the time from the first failure of a batch after which no further attempt is made. Default 60 s.
+	// Budget is the time from the first failure of a batch after which no further attempt is made, if no graph of the run
+	// was scored meanwhile. Default 60 s.
 	Budget time.Duration
 	// Pause is the first pause, MaxPause the longest that we choose. Defaults 100 ms and 5 s.
 	Pause, MaxPause time.Duration
-	// Deadline is that of a call: a suspect's has at most that. Default 60 s.
+	// Deadline is that of a call. A suspect's has at most that; a call with one graph has up to ten times that, where one
+	// of its size, and of more than 16 KiB, takes longer. Default 60 s.
 	Deadline time.Duration
-	// Within returns a context that bounds the next scorer's calls. Default: the context as it is.
+	// OneGraph says that a call carries one graph: what is known good is then one as well.
+	OneGraph bool
+	// Within returns a context whose calls by the next scorer have that deadline. Default: the context as it is.
 	Within func(ctx context.Context, d time.Duration) context.Context
 	// Gate is that of all that score over the same connection. Default: one of its own, for one worker.
 	Gate *Gate
@@ -73,9 +78,12 @@ func (elsewhere) Excuse(bool)                             {}
 //     fails again, its halves are scored, and so on, until the graphs at fault are alone. One that fails twice alone is
 //     at fault if a known good graph is scored after it.
 //
+// A batch that is larger than what the gate lets through at present is scored in halves, and so on. A scorer that is full
+// is sent less and less, down to one graph: only then may that be a suspect.
+//
 // The graphs that cause a failure are in Scores.Failed. A scorer that does not score the known good graph either is not
-// well, whatever it is sent: a failure then means nothing, and attempts go on until the budget is over. Only then does
-// Patient give up.
+// well, whatever it is sent: a failure then means nothing, and attempts go on until the budget is over and no graph of
+// the run was scored in all that time. Only then does Patient return the error.
 func Patient(next Scorer, cfg Patience) Scorer { return &patient{next: next, cfg: cfg.WithDefaults()} }
 
 type patient struct {
@@ -103,6 +111,7 @@ type failure struct {
 	err   error
 	began time.Time
 	after time.Duration // no attempt before that
+	had   time.Duration // until it failed, for a suspect
 
 	suspicion graph.Suspicion // empty where it is refused
 	code      graph.Code      // of the graph, should it be alone
@@ -143,6 +152,23 @@ func judge(err error, began time.Time) *failure {
 	return f
 }
 
+// strain is why less should be sent after a failure.
+func (f *failure) strain() strain {
+	switch {
+	case f.verdict == refused:
+		return noStrain
+	case f.suspicion.Fault == graph.FaultHung:
+		return strainLate
+	case f.suspicion.Fault == graph.FaultMemory:
+		return strainMemory
+	case f.suspicion.Fault == graph.FaultPressure:
+		return strainFull
+	case f.after > 0:
+		return strainBusy
+	}
+	return noStrain
+}
+
 // trial is the attempts at one batch and its parts. One goroutine uses it.
 type trial struct {
 	*patient
@@ -153,6 +179,7 @@ type trial struct {
 	unwell   time.Time                   // when a known good graph failed first, zero where it was scored since
 	alone    bool                        // nothing else may be under way
 	moves    int                         // times that another server was well, and not the one that failed
+	hurries  int                         // times that a graph had less time than it takes
 	busy     int                         // times that a scorer was not well for a while after a call that hung
 }
 
@@ -163,41 +190,56 @@ const maxExcused = 5
 func (t *trial) score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
 	var pressed, excused int
 	for {
+		if b.Graphs() > 1 && !t.cfg.Gate.fits(b.Bytes()) {
+			return t.halves(ctx, b, t.Score)
+		}
 		s, overlapped, f := t.call(ctx, b)
 		switch {
 		case f == nil:
 			return s, nil
 		case ctx.Err() != nil, f.verdict == final:
-			return nil, f.err
+			return nil, cmp.Or(ctx.Err(), f.err)
 		case f.verdict == refused:
 			return t.divide(ctx, b, f, t.Score)
 		case overlapped && beside(f) && excused < maxExcused:
 			excused++
-			if err := t.pause(ctx, b, f); err != nil {
+			if err := t.again(ctx, b, f); err != nil {
 				return nil, err
 			}
-			t.cfg.Progress.Retries.Add(1)
 			continue
 		case f.verdict == struck:
 			return t.suspected(ctx, b, f)
 		}
-		if f.suspicion.Fault == graph.FaultPressure && b.Graphs() == 1 {
+		full := f.suspicion.Fault == graph.FaultPressure
+		if full && b.Graphs() == 1 {
 			if pressed++; pressed == 2 {
 				t.alone = true
 				return t.suspected(ctx, b, f)
 			}
 		}
-		if t.spent() {
+		switch {
+		case full && t.over():
+			return nil, t.givingUp(f)
+		case full: // it is sent less and less
+		case t.spent():
 			if _, err := t.well(ctx, b, f); err != nil {
 				return nil, err
 			}
 			return t.suspected(ctx, b, f)
 		}
-		if err := t.pause(ctx, b, f); err != nil {
+		if err := t.again(ctx, b, f); err != nil {
 			return nil, err
 		}
-		t.cfg.Progress.Retries.Add(1)
 	}
+}
+
+// again waits before the next attempt, and counts it.
+func (t *trial) again(ctx context.Context, b *graph.Batch, f *failure) error {
+	if err := t.pause(ctx, b, f); err != nil {
+		return err
+	}
+	t.cfg.Progress.Retries.Add(1)
+	return nil
 }
 
 // beside reports whether a suspect that is scored at the same time may have caused a failure: it cost the worker.
@@ -216,16 +258,35 @@ func (t *trial) call(ctx context.Context, b *graph.Batch) (s *graph.Scores, over
 	}
 	defer func() { overlapped = gate.leave(mark) }()
 	t.attempts++
-	began := time.Now()
-	if s, err = t.next.Score(t.numbered(ctx), b); err == nil {
-		gate.scored(b.Bytes(), time.Since(began))
+	o := outcome{bytes: b.Bytes(), graphs: b.Graphs(), began: time.Now(), deadline: t.cfg.Deadline}
+	callCtx := t.numbered(ctx)
+	if d := gate.allowed(b, o.deadline); d > o.deadline {
+		callCtx = t.cfg.Within(callCtx, d)
+	}
+	s, err = t.next.Score(callCtx, b)
+	o.took = time.Since(o.began)
+	if err == nil {
+		t.cfg.Progress.allow(gate.scored(o, true))
 		return s, false, nil
 	}
-	f = judge(err, began)
-	if ctx.Err() == nil && f.suspicion.Fault == graph.FaultHung {
-		t.cfg.Workers.Hung(ctx, f.suspicion.Address, began)
+	f = judge(err, o.began)
+	if ctx.Err() != nil {
+		return nil, false, f
+	}
+	t.noted(ctx, o, f)
+	if f.suspicion.Fault == graph.FaultHung {
+		t.cfg.Workers.Hung(ctx, f.suspicion.Address, o.began)
 	}
 	return nil, false, f
+}
+
+// noted takes note of a failed call, and of what may be sent from now on.
+func (t *trial) noted(ctx context.Context, o outcome, f *failure) {
+	now, less := t.cfg.Gate.failed(o, f)
+	t.cfg.Progress.allow(now)
+	if less {
+		t.cfg.Log.InfoContext(ctx, "the scorer is sent less at once", "calls", now.calls, "request_bytes", now.bytes, "error", f.err)
+	}
 }
 
 // attemptKey is that of the number of the call in the contexts of calls.
@@ -287,6 +348,11 @@ func (t *trial) divide(ctx context.Context, b *graph.Batch, f *failure, score fu
 	if b.Graphs() == 1 {
 		return &graph.Scores{Failed: []graph.Failure{{Code: f.code, Message: f.message}}}, nil
 	}
+	return t.halves(ctx, b, score)
+}
+
+// halves scores the halves of a batch of several graphs.
+func (t *trial) halves(ctx context.Context, b *graph.Batch, score func(context.Context, *graph.Batch) (*graph.Scores, error)) (*graph.Scores, error) {
 	middle := b.Graphs() / 2
 	left, err := score(ctx, b.Slice(0, middle))
 	if err != nil {

@@ -19,6 +19,9 @@ type Progress struct {
 	Shards atomic.Int64
 	// InFlight is the bytes of requests that are read and not yet written.
 	InFlight atomic.Int64
+	// Calls is the number of scoring calls that may be under way at once, and RequestBytes the size up to which graphs share
+	// one: less than configured while the scorer is under pressure.
+	Calls, RequestBytes atomic.Int64
 	// Planned and Skipped are for who plans the run: the graphs of its input, and those that were done before.
 	Planned, Skipped atomic.Int64
 
@@ -27,6 +30,29 @@ type Progress struct {
 	readWait, writeWait, elapsed             atomic.Int64
 
 	first atomic.Pointer[time.Time]
+
+	mostCalls, mostBytes atomic.Int64 // as configured
+}
+
+// configured sets the limits that hold without pressure.
+func (p *Progress) configured(calls, bytes int64) {
+	p.mostCalls.Store(calls)
+	p.mostBytes.Store(bytes)
+	p.allow(limits{})
+}
+
+// allow sets what a scorer may be sent at once, of what is configured.
+func (p *Progress) allow(l limits) {
+	set := func(to *atomic.Int64, limit, most int64) {
+		if limit > 0 {
+			most = min(most, limit)
+		}
+		if to.Load() != most {
+			to.Store(most)
+		}
+	}
+	set(&p.Calls, l.calls, p.mostCalls.Load())
+	set(&p.RequestBytes, l.bytes, p.mostBytes.Load())
 }
 
 // Rows is the number of graphs that have left the pipeline, scored or quarantined.
@@ -37,7 +63,7 @@ type Reading struct {
 	Scored, Quarantined, Skipped, Planned int64
 	Nodes, Edges                          int64
 	Requests, Retries, Shards             int64
-	InFlight                              int64
+	InFlight, Calls, RequestBytes         int64
 	Stages                                Stages
 }
 
@@ -47,7 +73,7 @@ func (p *Progress) Read() Reading {
 		Scored: p.Scored.Load(), Quarantined: p.Quarantined.Load(), Skipped: p.Skipped.Load(), Planned: p.Planned.Load(),
 		Nodes: p.Nodes.Load(), Edges: p.Edges.Load(),
 		Requests: p.Requests.Load(), Retries: p.Retries.Load(), Shards: p.Shards.Load(),
-		InFlight: p.InFlight.Load(), Stages: p.Stages(),
+		InFlight: p.InFlight.Load(), Calls: p.Calls.Load(), RequestBytes: p.RequestBytes.Load(), Stages: p.Stages(),
 	}
 }
 
@@ -63,6 +89,8 @@ func (r *Reading) Add(o Reading) {
 	r.Retries += o.Retries
 	r.Shards += o.Shards
 	r.InFlight += o.InFlight
+	r.Calls += o.Calls
+	r.RequestBytes = max(r.RequestBytes, o.RequestBytes)
 	r.Stages.Add(o.Stages)
 }
 

@@ -35,6 +35,7 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 		bytes:   semaphore.NewWeighted(cfg.InFlightBytes),
 		calls:   semaphore.NewWeighted(int64(cfg.Calls)),
 	}
+	cfg.Progress.configured(int64(cfg.Calls), cfg.RequestBytes)
 	defer since(&cfg.Progress.elapsed, time.Now())
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * cfg.ShardsAtOnce)

@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/pipelinetest"
 )
@@ -45,6 +46,11 @@ func line(n int) *graph.Batch {
 // TestRunConserves: whatever the cuts, calls and delays, every row comes out once, in order, with its score.
 func TestRunConserves(t *testing.T) {
 	t.Parallel()
+	times, tally := 0, &faulttest.Tally{}
+	defer func() {
+		faulttest.Report(t, faulttest.Row{Case: "P1", How: "random graphs, requests and order of answers (rapid)",
+			Outcome: "the scores and rejections of a run of one call", Times: times, Tally: tally})
+	}()
 	rapid.Check(t, func(rt *rapid.T) {
 		shape := pipelinetest.Shape{
 			Width: rapid.IntRange(1, 4).Draw(rt, "width"), Weighted: rapid.Bool().Draw(rt, "weighted"),
@@ -64,6 +70,8 @@ func TestRunConserves(t *testing.T) {
 			if !sink.Committed || !sink.Closed {
 				rt.Fatalf("committed %v, closed %v", sink.Committed, sink.Closed)
 			}
+			rows := int(pipelinetest.Rows(batches))
+			tally.Add(&faulttest.Tally{Graphs: rows, Lost: rows - int(result.Counts.Scored) - len(sink.Rejected)})
 			return sink
 		}
 		want := run(pipeline.Config{}, &pipelinetest.Scorer{Outputs: 2})
@@ -84,6 +92,7 @@ func TestRunConserves(t *testing.T) {
 		if diff := cmp.Diff(want.Rejected, got.Rejected); diff != "" {
 			rt.Errorf("rejections differ:\n%s", diff)
 		}
+		times++
 	})
 }
 
@@ -299,6 +308,8 @@ func TestRunBoundsBytes(t *testing.T) {
 		if err := <-done; err != nil || most.Load() > 3 {
 			t.Errorf("Run: %v, at most %d calls", err, most.Load())
 		}
+		faulttest.Report(t, faulttest.Row{Case: "P6", How: "a scorer that does not answer, room for 35 bytes, requests of 10",
+			Outcome: "three calls under way, never more; then all is scored", Times: 1, Tally: &faulttest.Tally{Graphs: 40, Lost: 40 - len(sink.Lines)/2}})
 	})
 }
 

@@ -156,7 +156,7 @@ func (r *Report) Text(w io.Writer) error {
 		name string
 		side *Side
 	}{{"OLD", &r.Old}, {"NEW", &r.New}} {
-		fmt.Fprintf(&b, "%s  %s\n     %s, %s", s.name, s.side.Path, display.Plural(int64(s.side.Parts), "part"),
+		fmt.Fprintf(&b, "%s  %s\n     %s, %s", s.name, display.Line(s.side.Path), display.Plural(int64(s.side.Parts), "part"),
 			display.Plural(s.side.Graphs, "graph"))
 		if r.Level != graph.GraphLevel.String() {
 			fmt.Fprintf(&b, ", %s", display.Plural(max(s.side.Nodes, s.side.Edges), r.Level))

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -163,10 +164,26 @@ func Cause(err error) error {
 	return err
 }
 
+// Raise returns which limit of the machine to raise where a call of the operating system met one, "" for any other error:
+// nothing is wrong with what the call was about.
+func Raise(err error) string {
+	switch {
+	case errors.Is(err, syscall.EMFILE):
+		return "allow more open files (ulimit -n)"
+	case errors.Is(err, syscall.ENFILE):
+		return "allow more open files on this machine (sysctl fs.file-max)"
+	case errors.Is(err, syscall.ENOMEM):
+		return "free some memory, or allow more (ulimit -v, memory.max)"
+	}
+	return ""
+}
+
 // WithoutUser masks users and passwords in the URLs of a text: "http://***@host".
 func WithoutUser(text string) string {
-	return regexp.MustCompile(`://[^/@\s]*@`).ReplaceAllString(text, "://***@")
+	return user.ReplaceAllString(text, "://***@")
 }
+
+var user = regexp.MustCompile(`://[^/@\s]*@`)
 
 // Harmless returns a text in which what a terminal could take as a command is escaped as in Go: control characters but
 // newline and tab, marks that turn the direction of writing, and bytes that are not UTF-8.
@@ -182,6 +199,8 @@ func Harmless(text string) string {
 			fmt.Fprintf(&b, "\\x%02x", text[i])
 		case harmless(r):
 			b.WriteRune(r)
+		case r == '\x7f': // \x7f would be no escape of JSON
+			b.WriteString(`\u007f`)
 		default:
 			quoted := strconv.QuoteRuneToASCII(r)
 			b.WriteString(quoted[1 : len(quoted)-1])
@@ -189,6 +208,11 @@ func Harmless(text string) string {
 	}
 	return b.String()
 }
+
+var lineEnds = strings.NewReplacer("\n", `\n`, "\t", `\t`)
+
+// Line is Harmless for a text that must stay on one line: newline and tab are escaped as well.
+func Line(text string) string { return Harmless(lineEnds.Replace(text)) }
 
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_@%+=:,./-]+$`)
 

@@ -6,7 +6,7 @@ import (
 )
 
 // Row is one graph as a reader found it: views into the columns of a decoded block. The Builder copies what
-// it takes and keeps nothing.
+// it takes and keeps nothing, but for Features where they are Lent.
 type Row struct {
 	// RowGroup and Row are the place in the file, from 0. Row counts through the file.
 	RowGroup int
@@ -21,6 +21,9 @@ type Row struct {
 	Width int
 	// Features [Nodes x Width], row-major.
 	Features []float32
+	// Lent: nobody else uses the memory of Features any more. It is then that of the batch, where this is its first graph
+	// and takes most of that memory.
+	Lent bool
 	// NumNodes is what the num_nodes column says, or -1 where there is none.
 	NumNodes int64
 	// NodeIDs [Nodes], of the kind in BuilderConfig; not looked at where that is nil.
@@ -70,6 +73,9 @@ type Builder struct {
 	texts  map[string]struct{}
 }
 
+// largeScratch is the number of edges from which the memory for placing them is not kept.
+const largeScratch = 1 << 20
+
 // NewBuilder starts an empty batch.
 func NewBuilder(cfg BuilderConfig) *Builder {
 	b := &Builder{cfg: cfg}
@@ -78,6 +84,9 @@ func NewBuilder(cfg BuilderConfig) *Builder {
 }
 
 func (b *Builder) reset() {
+	if cap(b.places) > largeScratch {
+		b.places = nil
+	}
 	old := &Batch{}
 	if b.cfg.Reuse != nil {
 		if used := b.cfg.Reuse(); used != nil {
@@ -134,6 +143,11 @@ func (b *Builder) Len() int { return b.batch.Graphs() + len(b.batch.Rejected) }
 
 // Bytes is the size of the columns so far.
 func (b *Builder) Bytes() int64 { return b.batch.Bytes() }
+
+// Adds is what so many more graphs, nodes and edges would add to Bytes.
+func (b *Builder) Adds(graphs, nodes, edges int) int64 {
+	return b.batch.shape(graphs, nodes, edges).Bytes()
+}
 
 // Batch hands over what was built, to the caller for good, and starts anew.
 func (b *Builder) Batch() *Batch {
@@ -285,7 +299,11 @@ func (b *Builder) take(r *Row) {
 	first := uint32(len(t.InDegree))
 	edge := uint32(len(t.Sources))
 
-	t.Features = append(t.Features, r.Features...)
+	if n := len(r.Features); r.Lent && first == 0 && cap(r.Features) <= n+n/4 {
+		t.Features = r.Features[:len(r.Features):len(r.Features)]
+	} else {
+		t.Features = append(t.Features, r.Features...)
+	}
 	b.group(r)
 	b.further(r, int(edge), b.next[:r.Nodes])
 	if t.NodeIDs != nil {

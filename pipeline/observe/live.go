@@ -17,7 +17,7 @@ type Live struct {
 type live struct {
 	read                                                   func() Live
 	graphs, nodes, edges, requests, retries, shards, stage *prometheus.Desc
-	restarts, planned, inFlight                            *prometheus.Desc
+	restarts, planned, inFlight, calls, requestBytes       *prometheus.Desc
 }
 
 func newLive(job string, read func() Live) *live {
@@ -36,6 +36,9 @@ func newLive(job string, read func() Live) *live {
 		restarts: desc("worker_restarts_total", "Local workers that were started in place of dead ones."),
 		planned:  desc("planned_graphs", "Graphs of the input, as planned."),
 		inFlight: desc("in_flight_bytes", "Bytes of requests that are read and not yet written."),
+
+		calls:        desc("calls_allowed", "Scoring calls that may be under way at once: fewer while the scorer is under pressure."),
+		requestBytes: desc("request_bytes_allowed", "Size up to which graphs share a scoring call: less while the scorer is under pressure."),
 	}
 }
 
@@ -64,4 +67,6 @@ func (l *live) Collect(to chan<- prometheus.Metric) {
 	total(l.restarts, float64(r.Restarts))
 	to <- prometheus.MustNewConstMetric(l.planned, prometheus.GaugeValue, float64(r.Planned))
 	to <- prometheus.MustNewConstMetric(l.inFlight, prometheus.GaugeValue, float64(r.InFlight))
+	to <- prometheus.MustNewConstMetric(l.calls, prometheus.GaugeValue, float64(r.Calls))
+	to <- prometheus.MustNewConstMetric(l.requestBytes, prometheus.GaugeValue, float64(r.RequestBytes))
 }

@@ -18,7 +18,7 @@ import (
 func reading() Live {
 	return Live{Restarts: 1, Reading: pipeline.Reading{
 		Scored: 90, Quarantined: 7, Skipped: 3, Planned: 200, Nodes: 1000, Edges: 2000, Requests: 5, Retries: 2, Shards: 4,
-		InFlight: 1 << 20, Stages: pipeline.Stages{
+		InFlight: 1 << 20, Calls: 3, RequestBytes: 65536, Stages: pipeline.Stages{
 			Read: time.Second, Pack: 2 * time.Second, Transport: 3 * time.Second, Model: 4 * time.Second, Write: 5 * time.Second,
 		},
 	}}
@@ -51,6 +51,8 @@ func TestLiveMetrics(t *testing.T) {
 		`graphscore_planned_graphs{job="molecules"} 200`,
 		`graphscore_worker_restarts_total{job="molecules"} 1`,
 		`graphscore_in_flight_bytes{job="molecules"} 1.048576e+06`,
+		`graphscore_calls_allowed{job="molecules"} 3`,
+		`graphscore_request_bytes_allowed{job="molecules"} 65536`,
 	} {
 		if !strings.Contains(w.Body.String(), want+"\n") {
 			t.Errorf("no %s in\n%s", want, w.Body)

@@ -127,10 +127,27 @@ func of(family *dto.MetricFamily, job string) *dto.MetricFamily {
 	return ours
 }
 
+// maxMetrics is far more than the figures of a thousand jobs take.
+const maxMetrics = 64 << 20
+
+// readMetrics reads a regular file that is not larger than maxMetrics.
+func readMetrics(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular(): // opening a pipe blocks
+		return nil, errors.New("it is not a file")
+	case info.Size() > maxMetrics:
+		return nil, fmt.Errorf("it has %d bytes, more than metrics have", info.Size())
+	}
+	return os.ReadFile(path)
+}
+
 // textfile is what a file has, nothing where there is none. The error names the file; it is a *LostError where the file
 // is empty, as a crash of the machine leaves it, or is no metrics.
 func textfile(path string) (standing, error) {
-	content, err := os.ReadFile(path)
+	content, err := readMetrics(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return nil, nil
 	}

@@ -116,6 +116,7 @@ func (b *builder) provenance() {
 		add("inputs", strings.Join(rec.Inputs, ", "))
 		add("columns read", strings.Join(record.ColumnNames(rec.ColumnsRead), ", "))
 		add("settings", string(rec.Settings.JSON()))
+		b.report.Provenance = append(b.report.Provenance, arrayFacts(rec.Array)...)
 	}
 	digests := func(name string, counts map[string]int64) {
 		for _, digest := range slices.Sorted(maps.Keys(counts)) {
