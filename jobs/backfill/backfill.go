@@ -20,6 +20,7 @@ import (
 	"graphscore/pipeline"
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/exit"
+	"graphscore/writers"
 	"graphscore/writers/record"
 )
 
@@ -34,8 +35,9 @@ type Options struct {
 	// BeginDate is called for every date that begins, from its goroutine. The context that it returns is that of the
 	// date; end is called with how it ended. Default: the context as it is.
 	BeginDate func(ctx context.Context, date string) (of context.Context, end func(error))
-	// Show runs work, which is so many dates, and shows how far it is. Default: it just runs work.
-	Show func(ctx context.Context, dates int, work func(context.Context) error) error
+	// Show runs work, which is so many dates, or with an engine so many shards, and shows how far it is. Default: it just
+	// runs work.
+	Show func(ctx context.Context, of int, work func(context.Context) error) error
 }
 
 func (o Options) withDefaults() Options {
@@ -70,6 +72,10 @@ type Backfill struct {
 	meter    meter
 
 	workerMemory int64 // peak of all local workers, in bytes
+
+	held    *writers.Submissions // with an engine
+	waiting []*waiting           // in the order of running: dates of which an array makes the parts
+	submit  *record.Submission   // nil until there is one
 }
 
 // Date is a date and what became of it.
@@ -113,6 +119,12 @@ func (b *Backfill) Execute(ctx context.Context, options Options) (ended Ended, e
 		return Ended{}, err
 	}
 	defer func() { err = run.FirstFailure(ctx, b.Run.Log, err, lock.Close()) }()
+	if b.Submit != nil {
+		if b.held, err = b.Run.OpenDatesSubmissions(); err != nil {
+			return Ended{}, err
+		}
+		defer func() { err = run.FirstFailure(ctx, b.Run.Log, err, b.held.Close()) }()
+	}
 	return b.executeDates(ctx)
 }
 
@@ -122,7 +134,12 @@ func (b *Backfill) executeDates(ctx context.Context) (Ended, error) {
 	if err := b.beginRecord(ctx); err != nil {
 		return Ended{}, err
 	}
-	err := b.opt.Show(ctx, len(due), func(ctx context.Context) error { return b.runAll(ctx, due) })
+	var err error
+	if b.Submit != nil {
+		err = b.submitAll(ctx, due)
+	} else {
+		err = b.opt.Show(ctx, len(due), func(ctx context.Context) error { return b.runAll(ctx, due) })
+	}
 	b.workerMemory = b.session.peakMemory()
 	err = run.FirstFailure(ctx, b.Run.Log, err, b.session.close())
 	err = run.Stopped(ctx, err)
@@ -196,6 +213,11 @@ func (b *Backfill) run(ctx context.Context, i int, previous <-chan struct{}) {
 	settled, err := b.execute(ctx, i, cfg, progress, previous)
 	err = run.Stopped(ctx, err)
 	end(err)
+	b.settle(d, cfg, settled, err)
+}
+
+// settle fills in the entry of a date that ended with an error or nil.
+func (b *Backfill) settle(d *Date, cfg run.Config, settled bool, err error) {
 	code := run.ExitCode(err)
 	d.Seconds, d.ExitCode = run.Elapsed(cfg.Start, cfg.Now()), code
 	if err != nil && code != exit.Partly {
@@ -339,7 +361,7 @@ func (b *Backfill) record(err error) record.Backfill {
 	now := cfg.Now()
 	host, _ := os.Hostname() // a machine without a name has none in the record
 	rec := record.Backfill{
-		BackfillID: cfg.ID, Name: job.Name,
+		SubmitID: b.submitID(), BackfillID: cfg.ID, Name: job.Name,
 		Started: cfg.Start.UTC().Format(time.RFC3339), Finished: now.UTC().Format(time.RFC3339), Seconds: run.Elapsed(cfg.Start, now),
 		Host: host, PID: os.Getpid(), Version: run.BuildVersion(),
 		Since: b.Since, Until: b.Until, Partition: string(b.calendar.Unit), Timezone: b.calendar.Location.String(),

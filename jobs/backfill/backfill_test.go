@@ -7,6 +7,7 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/jobs/run"
+	"graphscore/jobs/submit"
 	"graphscore/writers/record"
 )
 
@@ -37,6 +38,37 @@ func TestBackfillOutcome(t *testing.T) {
 			var e *run.OutcomeError
 			if got := run.ExitCode(err); got != test.want || errors.As(err, &e) && e.Said != test.said {
 				t.Errorf("exit code %d of %+v, expected %d", got, err, test.want)
+			}
+		})
+	}
+}
+
+// A date of which shards were given up ends with the code of the one that decides, and names it.
+func TestGivenUp(t *testing.T) {
+	t.Parallel()
+	shard := func(date string, number, code int) record.FailedShard {
+		return record.FailedShard{Date: date, Shard: number, ExitCode: code}
+	}
+	for _, test := range []struct {
+		name   string
+		failed []record.FailedShard
+		want   int
+		says   string
+	}{
+		{"a file before a mistake", []record.FailedShard{shard("a", 0, 3), shard("a", 1, 78)}, 78, "shard 1 ended with exit code 78, and 1 shard more"},
+		{"what passes before a mistake", []record.FailedShard{shard("a", 0, 75), shard("a", 1, 137), shard("a", 2, 76)}, 76, "shard 2 ended with exit code 76, and 2 shards more"},
+		{"a machine before a disk", []record.FailedShard{shard("a", 0, submit.LostNode), shard("a", 1, 3), shard("a", 2, 74)}, 74, "shard 2 ended with exit code 74, and 2 shards more"},
+		{"a file and a machine", []record.FailedShard{shard("a", 0, 3), shard("a", 4, 137)}, 69, "shard 4 ended with exit code 137, and 1 shard more"},
+		{"a file", []record.FailedShard{shard("a", 0, 3)}, 3, "shard 0 ended with exit code 3"},
+		{"another date", []record.FailedShard{shard("b", 0, 78), shard("a", 0, 69)}, 69, "shard 0 ended with exit code 69"},
+		{"none", nil, 74, "1 part does not exist: they were removed, or their input came, after the plan was made; the same command makes them"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			b := &Backfill{submit: &record.Submission{Failed: test.failed}}
+			err := b.given("a", errors.New("1 part does not exist"))
+			if got := run.ExitCode(err); got != test.want || err.Error() != test.says {
+				t.Errorf("%d, %v: expected %d, %s", got, err, test.want, test.says)
 			}
 		})
 	}

@@ -11,6 +11,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/jobs/preflight"
 	"graphscore/jobs/run"
+	"graphscore/jobs/submit"
 	"graphscore/pipeline/exit"
 	"graphscore/writers"
 	"graphscore/writers/record"
@@ -45,6 +46,9 @@ type Config struct {
 	MaxFailures int
 	// NewestFirst begins with the last date. DryRun runs nothing.
 	NewestFirst, DryRun bool
+	// Submit has an engine make the parts of all dates, nil for workers of this process. Its Run and Window belong to the
+	// backfill.
+	Submit *submit.Config
 }
 
 // Nightly reports whether what was asked for is a window of dates that moves with the clock and ends now: the night of a
@@ -88,6 +92,9 @@ func New(cfg Config) (*Backfill, error) {
 	}
 	if b.Parallel < 1 || b.Parallel > maxParallel {
 		return nil, usagef("--parallel is %d: it must be from 1 to %d", b.Parallel, maxParallel)
+	}
+	if err := b.checkSubmit(); err != nil {
+		return nil, err
 	}
 	if err := b.list(); err != nil {
 		return nil, err

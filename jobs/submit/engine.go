@@ -2,6 +2,7 @@ package submit
 
 import (
 	"context"
+	"os"
 
 	"graphscore/writers/record"
 )
@@ -12,8 +13,9 @@ type Engine interface {
 	Limit(ctx context.Context) (int, error)
 	// Script writes the script of an array: what a person could submit by hand.
 	Script(c Command, a record.Array) []byte
-	// Submit hands the script at path to the engine and returns the id that it has there.
-	Submit(ctx context.Context, path string) (id string, err error)
+	// Submit hands the script at path to the engine and returns the id that it has there. The commands that it runs inherit
+	// lock, which may be nil: who starts anew does not submit before the last one has ended.
+	Submit(ctx context.Context, path string, lock *os.File) (id string, err error)
 	// Find returns the id of the array that was submitted under the name, "" where the engine does not know one.
 	Find(ctx context.Context, name string) (id string, err error)
 	// Tasks returns what the engine knows of the tasks of arrays. A task that ended a while ago may not be known any more.
@@ -26,13 +28,20 @@ type Engine interface {
 type Command struct {
 	// Words are the command and its arguments without --shard, each as the process gets it.
 	Words []string
-	// Count is the number of shards of all arrays.
+	// Dates are outputs of their own, "--date" and "--plan" of each in the folder Plans come before --shard. None: there is
+	// one output.
+	Dates []string
+	Plans string
+	// Count is the number of shards of an output: task t is shard t modulo Count of the output at place t/Count.
 	Count int
 	// Logs is the folder for what tasks print: <name of the array>-<index>.log.
 	Logs string
 	// Dir is the folder in which it runs: relative paths count from it.
 	Dir string
 }
+
+// tasks is how many there are.
+func (c Command) tasks() int { return c.Count * max(len(c.Dates), 1) }
 
 // State is where a task is.
 type State int

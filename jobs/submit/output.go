@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"graphscore/jobs/run"
@@ -12,36 +11,57 @@ import (
 	"graphscore/writers/record"
 )
 
-// output is the [Work] of a real output: what its footers say against the plan of the submission.
-type output struct {
+// outputs is the [Work] of real outputs: what their footers say against the plans of the submission.
+type outputs struct {
 	*writers.Submissions
-	cfg    run.Config // with the plan file
-	count  int
-	served run.Served
-	id     string
-	since  time.Time
-	all    *run.Input
-	done   map[string]bool // parts that were there at a look
+	balance string
+	count   int
+	id      string
+	since   time.Time
+	// each is nil for one in which nothing is left to do.
+	each []*Planned
+	done []map[string]bool // parts of each that were there at a look
+
+	over int64 // graphs of those that were ended on the way
 }
 
-// openPlan reads the plan file again, as every shard does.
-func (o *output) openPlan(ctx context.Context) (err error) {
-	o.cfg.Unconfirmed = true // the files of the input are looked at by the shards, and by who finishes
-	if o.all, err = run.Prepare(ctx, o.cfg); err != nil {
-		return err
+// newOutputs reads the plan files again, as every shard does.
+func newOutputs(ctx context.Context, held *writers.Submissions, rec *record.Submission, planned []*Planned) (*outputs, error) {
+	o := &outputs{
+		Submissions: held, balance: rec.Balance, count: rec.Shards, id: rec.SubmitID,
+		each: make([]*Planned, len(planned)), done: make([]map[string]bool, len(planned)),
 	}
-	o.done = make(map[string]bool, len(o.all.Plan.Shards))
-	return nil
+	var err error
+	if o.since, err = time.Parse(time.RFC3339, rec.Started); err != nil {
+		return nil, &record.Error{Path: held.File(rec.SubmitID), Reason: "started is no time"}
+	}
+	for place, p := range planned {
+		if p == nil {
+			continue
+		}
+		fixed := *p
+		fixed.cfg.PlanFile = rec.PlanOf(p.cfg.Date)
+		fixed.cfg.Unconfirmed = true // the files of the input are looked at by the shards, and by who finishes
+		if fixed.in, err = run.Prepare(ctx, fixed.cfg); err != nil {
+			return nil, err
+		}
+		o.each[place], o.done[place] = &fixed, make(map[string]bool, len(fixed.in.Plan.Shards))
+	}
+	return o, nil
 }
 
-// Lacking compares the footers of all parts with the plan.
-func (o *output) Lacking(ctx context.Context) ([]int, error) {
-	return o.all.Pending(ctx, o.served, o.count, o.cfg.Balance)
+// Lacking compares the footers of all parts with the plans.
+func (o *outputs) Lacking(ctx context.Context) ([]int, error) {
+	return lacking(ctx, o.each, o.count, o.balance)
 }
 
 // ExitCode reads the record of a shard.
-func (o *output) ExitCode(shard int) (code int, ok bool) {
-	rec, err := record.ReadTask(o.cfg.Job.Output.Path, record.Task{Index: shard, Count: o.count})
+func (o *outputs) ExitCode(shard int) (code int, ok bool) {
+	p := o.each[shard/o.count]
+	if p == nil {
+		return 0, false
+	}
+	rec, err := record.ReadTask(p.cfg.Job.Output.Path, record.Task{Index: shard % o.count, Count: o.count})
 	if err != nil { // without a record the shard has vanished
 		return 0, false
 	}
@@ -50,28 +70,49 @@ func (o *output) ExitCode(shard int) (code int, ok bool) {
 }
 
 // Graphs looks which parts have their names: what is done is decided by Lacking.
-func (o *output) Graphs() (done, all int64) {
-	for i := range o.all.Plan.Shards {
-		sh := &o.all.Plan.Shards[i]
-		all += sh.Rows
-		if !o.done[sh.Part] {
-			_, err := os.Lstat(filepath.Join(o.cfg.Job.Output.Path, filepath.FromSlash(sh.Part)))
-			o.done[sh.Part] = err == nil
+func (o *outputs) Graphs() (done, all int64) {
+	done, all = o.over, o.over
+	for place, p := range o.each {
+		if p == nil {
+			continue
 		}
-		if o.done[sh.Part] {
-			done += sh.Rows
+		for i := range p.in.Plan.Shards {
+			sh := &p.in.Plan.Shards[i]
+			all += sh.Rows
+			if !o.done[place][sh.Part] {
+				_, err := os.Lstat(filepath.Join(p.cfg.Job.Output.Path, filepath.FromSlash(sh.Part)))
+				o.done[place][sh.Part] = err == nil
+			}
+			if o.done[place][sh.Part] {
+				done += sh.Rows
+			}
 		}
 	}
 	return done, all
 }
 
-// WriteScript writes a script into the folder of the submission.
-func (o *output) WriteScript(name string, content []byte) (string, error) {
-	return o.Submissions.WriteScript(o.id, name, content)
+// whole reports whether all parts of the output at a place had their names at the last look, and no shard of it is at work.
+func (o *outputs) whole(place int, atWork map[int]bool) bool {
+	for shard := place * o.count; shard < (place+1)*o.count; shard++ {
+		if atWork[shard] {
+			return false
+		}
+	}
+	for _, there := range o.done[place] {
+		if !there {
+			return false
+		}
+	}
+	return true
 }
 
-// sameJob reports whether a submission that has not ended is one of the same job, engine and number of shards.
-func sameJob(rec *record.Submission, cfg Config) bool {
-	return rec.Job == cfg.jobPath() && rec.Engine == cfg.EngineName && rec.Shards == cfg.Shards && rec.Name == cfg.Run.Job.Name &&
-		slices.Equal(rec.Command, cfg.Words)
+// end leaves out an output from now on.
+func (o *outputs) end(place int) {
+	o.over += o.each[place].in.Plan.Rows
+	o.each[place] = nil
+}
+
+// WriteScript writes a script into the folder of the submission.
+func (o *outputs) WriteScript(name string, content []byte) (string, error) {
+	return o.Submissions.WriteScript(o.id, name, content)
 }

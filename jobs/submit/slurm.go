@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -75,11 +76,19 @@ const killedAfter = 2 * time.Second
 
 // command runs a command of Slurm and returns what it printed. The error is a *CommandError, or the end of ctx.
 func (s *Slurm) command(ctx context.Context, name string, args ...string) (string, error) {
+	return s.inheriting(ctx, nil, name, args...)
+}
+
+// inheriting is command for one that inherits a file, which may be nil.
+func (s *Slurm) inheriting(ctx context.Context, file *os.File, name string, args ...string) (string, error) {
 	patient, cancel := context.WithTimeout(ctx, cmp.Or(s.Patience, defaultPatience))
 	defer cancel()
 	cmd := exec.CommandContext(patient, name, args...)
 	cmd.WaitDelay = killedAfter
 	apart(cmd)
+	if file != nil {
+		cmd.ExtraFiles = []*os.File{file}
+	}
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
@@ -162,25 +171,36 @@ func (s *Slurm) Script(c Command, a record.Array) []byte {
 	if o.Setup != "" {
 		fmt.Fprintf(&b, "\n%s\n", strings.TrimRight(o.Setup, "\n"))
 	}
-	shard := "$SLURM_ARRAY_TASK_ID"
-	if a.Offset > 0 {
-		shard = fmt.Sprintf("$((SLURM_ARRAY_TASK_ID + %d))", a.Offset)
-	}
-	fmt.Fprintf(&b, "\nexec %s --shard \"%s/%d\"\n", display.ShellWords(c.Words), shard, c.Count)
+	b.WriteString("\n" + taskCommand(c, a))
 	return b.Bytes()
 }
 
-// quoted is a value of an #SBATCH line, which Slurm splits at spaces.
+// taskCommand are the lines of bash that run the task of an array.
+func taskCommand(c Command, a record.Array) string {
+	task := "$SLURM_ARRAY_TASK_ID"
+	if a.Offset > 0 {
+		task = fmt.Sprintf("$((SLURM_ARRAY_TASK_ID + %d))", a.Offset)
+	}
+	if len(c.Dates) == 0 {
+		return fmt.Sprintf("exec %s --shard \"%s/%d\"\n", display.ShellWords(c.Words), task, c.Count)
+	}
+	first := (a.Offset + slices.Min(a.Indices)) / c.Count
+	last := (a.Offset + slices.Max(a.Indices)) / c.Count
+	return fmt.Sprintf("task=%s\ndates=(\n%s\n)\ndate=${dates[task / %d - %d]}\nexec %s --date \"$date\" --plan %s/\"$date\".json --shard \"$((task %% %d))/%d\"\n",
+		task, strings.Join(c.Dates[first:last+1], "\n"), c.Count, first, display.ShellWords(c.Words), display.ShellWords([]string{c.Plans}), c.Count, c.Count)
+}
+
+// quoted is a value of an #SBATCH line, which Slurm splits at white space and ends at a #.
 func quoted(value string) string {
-	if strings.ContainsAny(value, " \t\"'\\") {
+	if strings.ContainsAny(value, " \t\r\v\f\"'\\#") {
 		return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
 	}
 	return value
 }
 
 // Submit hands a script to sbatch and returns the id of the array.
-func (s *Slurm) Submit(ctx context.Context, path string) (string, error) {
-	out, err := s.command(ctx, "sbatch", "--parsable", path)
+func (s *Slurm) Submit(ctx context.Context, path string, lock *os.File) (string, error) {
+	out, err := s.inheriting(ctx, lock, "sbatch", "--parsable", path)
 	if err != nil {
 		return "", err
 	}

@@ -82,6 +82,25 @@ exec '/opt/graph score' run 'it'\''s.yaml' --shard "$((SLURM_ARRAY_TASK_ID + 8))
 	}
 }
 
+// What sbatch takes for the end of a value, or of the line, is in quotes.
+func TestSlurmQuotes(t *testing.T) {
+	t.Parallel()
+	for value, expected := range map[string]string{
+		"/a/b-%a.log": "/a/b-%a.log", "/a#b/c": `"/a#b/c"`, "#1": `"#1"`, "a b": `"a b"`, "a\tb\v": "\"a\tb\v\"", "it's": `"it's"`,
+		`say "x"`: `"say \"x\""`, `back\slash`: `"back\\slash"`,
+	} {
+		if got := quoted(value); got != expected {
+			t.Errorf("%q: %s, expected %s", value, got, expected)
+		}
+	}
+	script := string((&Slurm{}).Script(Command{Words: []string{"g"}, Count: 1, Logs: "/out #1/logs", Dir: "/work#2"}, record.Array{Name: "n", Indices: []int{0}}))
+	for _, line := range []string{`#SBATCH --output="/out #1/logs/n-%a.log"`, `#SBATCH --chdir="/work#2"`} {
+		if !strings.Contains(script, line+"\n") {
+			t.Errorf("no %s in\n%s", line, script)
+		}
+	}
+}
+
 func TestSlurmTasks(t *testing.T) {
 	commands(t, map[string]string{"sbatch": "", "scontrol": "", "scancel": "", "squeue": `cat <<'E'
   7  0  COMPLETED  0  n1
@@ -119,7 +138,7 @@ func TestSlurmCommands(t *testing.T) {
 		"scancel":  `[ "$*" = "42 43" ]`,
 	})
 	s, ctx := &Slurm{}, t.Context()
-	if id, err := s.Submit(ctx, "/x.sh"); err != nil || id != "42" {
+	if id, err := s.Submit(ctx, "/x.sh", nil); err != nil || id != "42" {
 		t.Errorf("Submit: %q, %v", id, err)
 	}
 	if limit, err := s.Limit(ctx); err != nil || limit != 1001 {
@@ -152,10 +171,13 @@ func TestSlurmThatFails(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			commands(t, map[string]string{"sbatch": c.sbatch, "scontrol": c.scontrol, "squeue": "", "scancel": ""})
-			s := &Slurm{Patience: 300 * time.Millisecond}
+			s := &Slurm{Patience: time.Minute}
+			if c.name == "is silent" {
+				s.Patience = 300 * time.Millisecond
+			}
 			var err error
 			if c.sbatch != "" {
-				_, err = s.Submit(t.Context(), "/x.sh")
+				_, err = s.Submit(t.Context(), "/x.sh", nil)
 			} else {
 				s.Patience = 0
 				_, err = s.Limit(t.Context())

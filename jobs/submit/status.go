@@ -3,6 +3,7 @@ package submit
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"graphscore/jobs/run"
 	"graphscore/writers"
@@ -43,12 +44,12 @@ type Status struct {
 func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, error) {
 	view := writers.NewView(cfg.Job.Output.Path)
 	s := &Status{Name: cfg.Job.Name, Output: cfg.Job.Output.Path, Lacking: []int{}, Failed: []record.FailedShard{}}
-	rec, err := newest(cfg.Job.Output.Path)
+	rec, err := newest(cfg)
 	if err != nil {
 		return nil, err
 	}
 	if rec != nil && rec.Finished == "" {
-		cfg.PlanFile = rec.Plan
+		cfg.PlanFile = rec.PlanOf(cfg.Date)
 	}
 	cfg.Unconfirmed = true
 	in, err := run.Prepare(ctx, cfg)
@@ -62,9 +63,11 @@ func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := s.count(ctx, in, served); err != nil {
+	exists, err := in.Existing(ctx, served)
+	if err != nil {
 		return nil, err
 	}
+	s.count(in, exists)
 	if s.Success, err = view.Succeeded(); err != nil {
 		return nil, err
 	}
@@ -77,27 +80,43 @@ func StatusOf(ctx context.Context, cfg run.Config, engine Engine) (*Status, erro
 	if rec == nil {
 		return s, nil
 	}
-	if s.Lacking, err = in.Pending(ctx, served, rec.Shards, rec.Balance); err != nil {
-		return nil, err
-	}
-	return s, s.ask(ctx, rec, engine)
+	s.Lacking = in.Lacking(exists, rec.Shards, rec.Balance)
+	return s, s.ask(ctx, rec, cfg.Date, engine)
 }
 
-// newest is the record of the newest submission, nil where there is none.
-func newest(dir string) (*record.Submission, error) {
-	files, err := record.ListSubmissions(dir)
-	if err != nil || len(files) == 0 {
+// newest is the record of the newest submission that has the output, alone or among those of other dates; nil where there is
+// none.
+func newest(cfg run.Config) (*record.Submission, error) {
+	var alone record.Submissions
+	rec, err := newestOf(alone, cfg.Job.Output.Path, "")
+	if err != nil || !cfg.Dated() {
+		return rec, err
+	}
+	all, above := cfg.DatesSubmissions()
+	among, err := newestOf(all, above, cfg.Date)
+	if err != nil || rec != nil && (among == nil || among.SubmitID < rec.SubmitID) {
+		return rec, err
+	}
+	return among, nil
+}
+
+// newestOf is the newest of some records that has the date, or with "" the newest.
+func newestOf(all record.Submissions, dir, date string) (*record.Submission, error) {
+	files, err := all.List(dir)
+	if err != nil {
 		return nil, err
 	}
-	return record.ReadSubmission(files[0])
+	for _, file := range files {
+		rec, err := record.ReadSubmission(file)
+		if err != nil || date == "" || slices.Contains(rec.Dates, date) {
+			return rec, err
+		}
+	}
+	return nil, err
 }
 
 // count counts the parts that exist.
-func (s *Status) count(ctx context.Context, in *run.Input, served run.Served) error {
-	exists, err := in.Existing(ctx, served)
-	if err != nil {
-		return err
-	}
+func (s *Status) count(in *run.Input, exists []bool) {
 	for i := range in.Plan.Shards {
 		rows := in.Plan.Shards[i].Rows
 		s.OfParts, s.OfGraphs = s.OfParts+1, s.OfGraphs+rows
@@ -105,26 +124,22 @@ func (s *Status) count(ctx context.Context, in *run.Input, served run.Served) er
 			s.Parts, s.Graphs = s.Parts+1, s.Graphs+rows
 		}
 	}
-	return nil
 }
 
-// ask asks the engine about the last round of a submission. An engine that does not answer is said.
-func (s *Status) ask(ctx context.Context, rec *record.Submission, engine Engine) error {
+// ask asks the engine about the last round of a submission. Of several dates the tasks and shards of one count. An engine
+// that does not answer is said.
+func (s *Status) ask(ctx context.Context, rec *record.Submission, date string, engine Engine) error {
 	s.SubmitID, s.Engine, s.Shards, s.Followed = rec.SubmitID, rec.Engine, rec.Shards, rec.Finished == ""
-	s.Failed = rec.Complete().Failed
-	if !s.Followed || len(rec.Rounds) == 0 {
-		return nil
-	}
-	var ids []string
-	for _, a := range rec.Rounds[len(rec.Rounds)-1].Arrays {
-		if a.ID != "" {
-			ids = append(ids, a.ID)
+	for _, failed := range rec.Failed {
+		if len(rec.Dates) == 0 || failed.Date == date {
+			s.Failed = append(s.Failed, failed)
 		}
 	}
-	if len(ids) == 0 {
+	if !s.Followed {
 		return nil
 	}
-	tasks, err := engine.Tasks(ctx, ids)
+	last := &Submission{Engine: engine, Record: rec} // nothing of it is saved
+	_, tasks, err := last.ask(ctx)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -132,7 +147,18 @@ func (s *Status) ask(ctx context.Context, rec *record.Submission, engine Engine)
 		s.Unknown = err.Error()
 		return nil
 	}
+	if len(tasks) == 0 {
+		return nil
+	}
+	offsets := map[string]int{} // of the arrays, by id
+	for _, a := range last.last().Arrays {
+		offsets[a.ID] = a.Offset
+	}
+	place := max(slices.Index(rec.Dates, date), 0)
 	for _, t := range tasks {
+		if (offsets[t.ArrayID]+t.Index)/rec.Shards != place {
+			continue
+		}
 		switch t.State {
 		case Waiting:
 			s.Waiting++

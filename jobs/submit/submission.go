@@ -1,11 +1,11 @@
 package submit
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -40,10 +40,16 @@ type Submission struct {
 	// Every is how long it waits between two looks, Pause before the first round that submits again; each later round waits
 	// twice as long.
 	Every, Pause time.Duration
+	// Lock is held by who submits; what hands an array over inherits it. It may be nil.
+	Lock *os.File
 	// Record is that of the submission, of one that died where this continues it.
 	Record *record.Submission
-	// Seen is called after each look. It may be nil.
-	Seen func(Progress)
+	// Seen is called after each look, and Looked with the shards that wait or run. They may be nil.
+	Seen   func(Progress)
+	Looked func(ctx context.Context, atWork map[int]bool)
+	// NoRoom is called once for an array that the engine refuses while another one of its round is at work: it is handed over
+	// again when tasks have ended. It may be nil.
+	NoRoom func(ctx context.Context, refused error)
 
 	first  time.Time // of the first look
 	before int64     // how many graphs were done then
@@ -65,7 +71,7 @@ type Progress struct {
 func (s *Submission) Execute(ctx context.Context) error {
 	given := map[int]record.FailedShard{}
 	for _, f := range s.Record.Failed {
-		given[f.Shard] = f
+		given[max(slices.Index(s.Command.Dates, f.Date), 0)*s.Command.Count+f.Shard] = f
 	}
 	if err := s.resume(ctx, given); err != nil {
 		return err
@@ -76,7 +82,7 @@ func (s *Submission) Execute(ctx context.Context) error {
 			return err
 		}
 		again := slices.DeleteFunc(lacking, func(shard int) bool { _, gone := given[shard]; return gone })
-		if len(again) == 0 || len(s.Record.Rounds) > s.Rounds {
+		if len(again) == 0 || s.over() {
 			return nil
 		}
 		if n := len(s.Record.Rounds); n > 0 {
@@ -84,13 +90,24 @@ func (s *Submission) Execute(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.begin(ctx, again); err != nil {
-			return err
-		}
-		if err := s.follow(ctx, given); err != nil {
+		if err := s.begin(ctx, again, given); err != nil {
 			return err
 		}
 	}
+}
+
+// lockedRounds is how many rounds may find the output held by something else: with the pauses between them about two hours.
+const lockedRounds = 30
+
+// over reports whether no round is left. Those that found the output held do not count, up to a bound.
+func (s *Submission) over() bool {
+	locked := 0
+	for _, r := range s.Record.Rounds {
+		if r.Locked {
+			locked++
+		}
+	}
+	return len(s.Record.Rounds)-locked > s.Rounds || locked >= lockedRounds
 }
 
 // resume follows the last round of a submission that died.
@@ -98,10 +115,7 @@ func (s *Submission) resume(ctx context.Context, given map[int]record.FailedShar
 	if len(s.Record.Rounds) == 0 {
 		return nil
 	}
-	if err := s.hand(ctx); err != nil {
-		return err
-	}
-	return s.follow(ctx, given)
+	return s.work(ctx, given)
 }
 
 // The pause before a round doubles so many times, up to the longest.
@@ -125,8 +139,8 @@ func (s *Submission) arrays(ctx context.Context, shards []int) ([]record.Array, 
 	return arrays, nil
 }
 
-// begin hands the shards over as a round.
-func (s *Submission) begin(ctx context.Context, shards []int) error {
+// begin hands the shards over as a round, and follows it.
+func (s *Submission) begin(ctx context.Context, shards []int, given map[int]record.FailedShard) error {
 	arrays, err := s.arrays(ctx, shards)
 	if err != nil {
 		return err
@@ -135,7 +149,16 @@ func (s *Submission) begin(ctx context.Context, shards []int) error {
 	if err := s.Work.Save(s.Record); err != nil {
 		return err
 	}
-	return s.hand(ctx)
+	return s.work(ctx, given)
+}
+
+// work hands the last round over and follows it. What ends while it is handed over is kept: an engine forgets it soon.
+func (s *Submission) work(ctx context.Context, given map[int]record.FailedShard) error {
+	ended := map[int]Task{}
+	if err := s.hand(ctx, ended, given); err != nil {
+		return err
+	}
+	return s.follow(ctx, ended, given)
 }
 
 // last is the round that was begun last.
@@ -144,23 +167,68 @@ func (s *Submission) last() *record.Round { return &s.Record.Rounds[len(s.Record
 // hand submits the arrays of the last round that the engine does not have. One whose answer was lost is found by its
 // name: nothing is submitted twice. A script is written with the options of now. An engine that does not answer is asked
 // again for a while.
-func (s *Submission) hand(ctx context.Context) error {
+func (s *Submission) hand(ctx context.Context, ended map[int]Task, given map[int]record.FailedShard) error {
 	for i := range s.last().Arrays {
-		a := &s.last().Arrays[i]
-		for failed := 0; a.ID == ""; failed++ {
-			err := s.handOne(ctx, a)
-			if err == nil {
-				break
-			}
-			if MayPass(endsWith(err)) && ctx.Err() == nil && failed < failedLooks {
-				err = s.wait(ctx, s.Every)
-			}
-			if err != nil {
-				return err
-			}
+		if err := s.handUntil(ctx, &s.last().Arrays[i], ended, given); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// handUntil submits an array, however often that takes. One that the engine refuses has the options of the others of its
+// round: while one of those is at work, what lacks is room. It is handed over once more when none is: the last one may have
+// ended after the answer.
+func (s *Submission) handUntil(ctx context.Context, a *record.Array, ended map[int]Task, given map[int]record.FailedShard) error {
+	said, alone := false, false
+	for failed := 0; a.ID == ""; {
+		err := s.handOne(ctx, a)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return err
+		case MayPass(endsWith(err)) && failed < failedLooks:
+			failed++
+		case !MayPass(endsWith(err)) && refused(err) && !alone && s.handedAny():
+			over, lookErr := s.look(ctx, ended, given)
+			switch {
+			case lookErr == nil:
+				failed, alone = 0, over
+			case ctx.Err() != nil || failed == failedLooks:
+				return lookErr
+			default:
+				failed++
+			}
+			if lookErr == nil && !over && !said {
+				said = true
+				s.sayNoRoom(ctx, err)
+			}
+		default:
+			return err
+		}
+		if err := s.wait(ctx, s.Every); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Submission) sayNoRoom(ctx context.Context, refused error) {
+	if s.NoRoom != nil {
+		s.NoRoom(ctx, refused)
+	}
+}
+
+// refused reports whether an error is the answer of an engine that was asked to take an array.
+func refused(err error) bool {
+	var failed *CommandError
+	return errors.As(err, &failed) && !failed.Missing && !failed.Silent
+}
+
+// handedAny reports whether the engine has an array of the last round.
+func (s *Submission) handedAny() bool {
+	return slices.ContainsFunc(s.last().Arrays, func(a record.Array) bool { return a.ID != "" })
 }
 
 // endsWith is the exit code of an error of an engine.
@@ -172,12 +240,13 @@ func endsWith(err error) int {
 	return exit.Config
 }
 
-// handOne submits an array. Once sbatch has begun it is waited for, also when ctx ends: its answer is the id.
+// handOne submits an array. Once sbatch has begun it is waited for, also when ctx ends: its answer is the id. Where this process
+// dies meanwhile, sbatch holds the lock until its array has a name that can be found.
 func (s *Submission) handOne(ctx context.Context, a *record.Array) error {
 	id, err := s.Engine.Find(ctx, a.Name)
 	if err == nil && id == "" {
 		if a.Script, err = s.Work.WriteScript(a.Name+".sh", s.Engine.Script(s.Command, *a)); err == nil {
-			id, err = s.Engine.Submit(context.WithoutCancel(ctx), a.Script)
+			id, err = s.Engine.Submit(context.WithoutCancel(ctx), a.Script, s.Lock)
 		}
 	}
 	if err != nil {
@@ -218,12 +287,20 @@ func (s *Submission) find(ctx context.Context) (ids []string, err error) {
 	return ids, nil
 }
 
+// ask finds the arrays of the last round and asks the engine for their tasks. It has none before there is a round.
+func (s *Submission) ask(ctx context.Context) (ids []string, tasks []Task, err error) {
+	if ids, err = s.find(ctx); err == nil && len(ids) > 0 {
+		tasks, err = s.Engine.Tasks(ctx, ids)
+	}
+	return ids, tasks, err
+}
+
 // failedLooks is how many looks in a row may fail before a submission ends: the tasks go on without it.
 const failedLooks = 10
 
-// follow waits until no task of the last round waits or runs, and gives up the shards that failed for good.
-func (s *Submission) follow(ctx context.Context, given map[int]record.FailedShard) error {
-	ended := map[int]Task{}
+// follow waits until no task of the last round waits or runs, and leaves out the shards that failed for good. ended has the
+// tasks of which the end was seen before.
+func (s *Submission) follow(ctx context.Context, ended map[int]Task, given map[int]record.FailedShard) error {
 	for failed := 0; ; {
 		over, err := s.look(ctx, ended, given)
 		switch {
@@ -244,38 +321,48 @@ func (s *Submission) follow(ctx context.Context, given map[int]record.FailedShar
 	return s.judge(ctx, ended, given)
 }
 
-// look asks the engine about the last round, keeps in ended what has ended, by shard, and reports whether all has.
+// look asks the engine about the last round, keeps in ended what has ended, by shard, and reports whether all has that was
+// handed over. What was not waits.
 func (s *Submission) look(ctx context.Context, ended map[int]Task, given map[int]record.FailedShard) (over bool, err error) {
 	var ids []string
-	offset := map[string]int{}
-	all := 0
+	p := Progress{Shards: s.Command.tasks(), Failed: len(given)}
+	offset, atWork := map[string]int{}, map[int]bool{}
 	for _, a := range s.last().Arrays {
-		ids, all = append(ids, a.ID), all+len(a.Indices)
-		offset[a.ID] = a.Offset
+		if a.ID != "" {
+			ids = append(ids, a.ID)
+			offset[a.ID] = a.Offset
+			continue
+		}
+		p.Waiting += len(a.Indices)
+		for _, i := range a.Indices {
+			atWork[a.Offset+i] = true
+		}
 	}
+	ahead := p.Waiting
 	tasks, err := s.Engine.Tasks(ctx, ids)
 	if err != nil {
 		return false, err
 	}
-	p := Progress{Shards: s.Command.Count, Failed: len(given)}
 	for _, t := range tasks {
 		first, ours := offset[t.ArrayID]
 		switch {
 		case !ours:
 		case t.State == Waiting:
 			p.Waiting++
+			atWork[t.Index+first] = true
 			delete(ended, t.Index+first) // it was put back
 		case t.State == Running:
 			p.Running++
+			atWork[t.Index+first] = true
 			delete(ended, t.Index+first)
 		default:
 			ended[t.Index+first] = t
-			if t.Code != exit.Done {
+			if _, counted := given[t.Index+first]; t.Code != exit.Done && !counted {
 				p.Failed++
 			}
 		}
 	}
-	p.Done = s.Command.Count - p.Failed - p.Running - p.Waiting
+	p.Done = p.Shards - p.Failed - p.Running - p.Waiting
 	p.Graphs, p.OfGraphs = s.Work.Graphs()
 	if s.first.IsZero() {
 		s.first, s.before = time.Now(), p.Graphs
@@ -285,7 +372,10 @@ func (s *Submission) look(ctx context.Context, ended map[int]Task, given map[int
 	if s.Seen != nil {
 		s.Seen(p)
 	}
-	return p.Waiting+p.Running == 0, nil
+	if s.Looked != nil {
+		s.Looked(ctx, atWork)
+	}
+	return p.Waiting+p.Running == ahead, nil
 }
 
 // judge gives up those shards of the last round that lack parts for a reason that does not pass.
@@ -294,20 +384,20 @@ func (s *Submission) judge(ctx context.Context, ended map[int]Task, given map[in
 	if err != nil {
 		return err
 	}
-	last := len(s.Record.Rounds) > s.Rounds
+	codes := map[int]int{} // of those that were not given up
+	s.last().Locked = true
 	for _, shard := range lacking {
-		task, known := ended[shard]
-		code := task.Code
-		if !known || code == exit.Done {
-			var recorded bool
-			if code, recorded = s.Work.ExitCode(shard); !recorded || code == exit.Done {
-				code = LostNode
-			}
+		if _, gone := given[shard]; !gone {
+			codes[shard] = s.codeOf(shard, ended)
+			s.last().Locked = s.last().Locked && codes[shard] == exit.Locked
 		}
-		if _, gone := given[shard]; gone || MayPass(code) && task.State != Canceled && !last {
-			continue
+	}
+	s.last().Locked = s.last().Locked && len(codes) > 0
+	last := s.over()
+	for shard, code := range codes {
+		if !MayPass(code) || ended[shard].State == Canceled || last {
+			given[shard] = s.failed(shard, code, ended[shard])
 		}
-		given[shard] = s.failed(shard, code, task)
 	}
 	s.Record.Failed = nil
 	for _, shard := range slices.Sorted(maps.Keys(given)) {
@@ -316,9 +406,24 @@ func (s *Submission) judge(ctx context.Context, ended map[int]Task, given map[in
 	return s.Work.Save(s.Record)
 }
 
+// codeOf is how the task of a shard that lacks parts ended: by the engine, else by its record.
+func (s *Submission) codeOf(shard int, ended map[int]Task) int {
+	task, known := ended[shard]
+	if known && task.Code != exit.Done {
+		return task.Code
+	}
+	if code, recorded := s.Work.ExitCode(shard); recorded && code != exit.Done {
+		return code
+	}
+	return LostNode
+}
+
 // failed says how a shard ended and where its log is.
 func (s *Submission) failed(shard, code int, task Task) record.FailedShard {
-	f := record.FailedShard{Shard: shard, ExitCode: code, Node: task.Node, Why: task.Why}
+	f := record.FailedShard{Shard: shard % s.Command.Count, ExitCode: code, Node: task.Node, Why: task.Why}
+	if len(s.Command.Dates) > 0 {
+		f.Date = s.Command.Dates[shard/s.Command.Count]
+	}
 	for _, a := range s.last().Arrays {
 		if slices.Contains(a.Indices, shard-a.Offset) {
 			f.Log = filepath.Join(s.Command.Logs, fmt.Sprintf("%s-%d.log", a.Name, shard-a.Offset))
@@ -331,12 +436,20 @@ func (s *Submission) failed(shard, code int, task Task) record.FailedShard {
 // Describe says of a shard that was given up what a person needs: which, how, where, and the last line of its log.
 func Describe(f record.FailedShard) string {
 	var b strings.Builder
+	if f.Date != "" {
+		b.WriteString(f.Date + ": ")
+	}
 	fmt.Fprintf(&b, "shard %d", f.Shard)
 	switch {
 	case f.Why == "CANCELLED":
 		b.WriteString(" was canceled")
 	case f.ExitCode == LostNode:
-		b.WriteString(" vanished (" + strings.ToLower(cmp.Or(f.Why, "no exit code is known")) + ")")
+		switch f.Why {
+		case "", "COMPLETED":
+			b.WriteString(" lacks parts, and neither the engine nor a record of the shard knows how it ended")
+		default:
+			b.WriteString(" vanished (" + strings.ToLower(f.Why) + ")")
+		}
 	default:
 		fmt.Fprintf(&b, " ended with exit code %d", f.ExitCode)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ type fakeEngine struct {
 	canceled  []string
 	loseReply bool // the next Submit does its work and fails
 	mute      int  // so many looks fail
+	full      int  // so many calls of Submit are refused once there is an array
+	refused   int
+	forgets   bool // what it knows of a task once its end was seen
 }
 
 func (e *fakeEngine) Limit(context.Context) (int, error) { return e.limit, nil }
@@ -36,7 +40,12 @@ func (e *fakeEngine) Script(_ Command, a record.Array) []byte {
 	return []byte(a.Name)
 }
 
-func (e *fakeEngine) Submit(_ context.Context, path string) (string, error) {
+func (e *fakeEngine) Submit(_ context.Context, path string, _ *os.File) (string, error) {
+	if e.full > 0 && e.submits > 0 {
+		e.full--
+		e.refused++
+		return "", &CommandError{Command: "sbatch --parsable " + path, Said: "Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"}
+	}
 	e.submits++
 	id := fmt.Sprint(100 + e.submits)
 	e.arrays[id] = e.scripts[path]
@@ -64,7 +73,9 @@ func (e *fakeEngine) Tasks(_ context.Context, ids []string) ([]Task, error) {
 	var tasks []Task
 	for _, id := range ids {
 		a := e.arrays[id]
-		e.looked[id]++
+		if e.looked[id]++; e.forgets && e.looked[id] > 2 {
+			continue
+		}
 		for _, i := range a.Indices {
 			t := Task{ArrayID: id, Index: i, State: Running, Why: "RUNNING", Node: "n1"}
 			if e.looked[id] >= 2 {
@@ -162,6 +173,12 @@ func TestExecute(t *testing.T) {
 		{"until the rounds are over", 4, func(e *fakeEngine, _ *fakeWork) {
 			e.codes = map[int][]int{5: {74, 74, 74, 74}}
 		}, []string{"0+0-3", "4+0-1", "4+1", "4+1"}, map[int]int{5: 74}},
+		{"what finds the output held is tried again, and that is no round", 1000, func(e *fakeEngine, _ *fakeWork) {
+			e.codes = map[int][]int{1: {75, 75, 75, 75, 69}, 4: {75}}
+		}, []string{"0+0-5", "0+1,4", "0+1", "0+1", "0+1", "0+1"}, nil},
+		{"but not for ever", 1000, func(e *fakeEngine, _ *fakeWork) {
+			e.codes = map[int][]int{1: slices.Repeat([]int{75}, 100)}
+		}, append([]string{"0+0-5"}, slices.Repeat([]string{"0+1"}, lockedRounds-1)...), map[int]int{1: 75}},
 		{"what does not pass is given up, the others are not", 1000, func(e *fakeEngine, _ *fakeWork) {
 			e.codes = map[int][]int{1: {78}, 2: {LostNode}, 3: {3}}
 		}, []string{"0+0-5", "0+2"}, map[int]int{1: 78, 3: 3}},
@@ -203,6 +220,81 @@ func submitted(r *record.Submission) []string {
 		}
 	}
 	return all
+}
+
+// An array that is refused for the number of tasks waits for those of the first one.
+func TestNoRoomForAnArray(t *testing.T) {
+	t.Parallel()
+	const limit, silence = "submit limit", "does not answer"
+	for _, c := range []struct {
+		name          string
+		full          int
+		given         func(*fakeEngine)
+		fails         string
+		said, refused int
+	}{
+		{"until tasks have ended", 1, func(*fakeEngine) {}, "", 1, 1},
+		{"and is handed over once more when none is at work any more", 1000, func(*fakeEngine) {}, limit, 1, 3},
+		{"the last of which ended after the answer", 1, func(e *fakeEngine) { e.looked["101"] = 1 }, "", 0, 1},
+		{"also where the engine does not answer for a while", failedLooks + 1, func(e *fakeEngine) { e.mute = failedLooks }, "", 1, failedLooks + 1},
+		{"but not where it never does", 1000, func(e *fakeEngine) { e.mute = 1000 }, silence, 0, failedLooks + 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s, e, _ := newFake(6, 4)
+			e.full = c.full
+			c.given(e)
+			said := 0
+			s.NoRoom = func(context.Context, error) { said++ }
+			err := s.Execute(t.Context())
+			if (err != nil) != (c.fails != "") || err != nil && !strings.Contains(err.Error(), c.fails) {
+				t.Fatalf("got %v", err)
+			}
+			if said != c.said {
+				t.Errorf("said %d times", said)
+			}
+			if got := submitted(s.Record); !slices.Equal(got, []string{"0+0-3", "4+0-1"}) {
+				t.Errorf("submitted %q", got)
+			}
+			if (err == nil) != (e.submits == 2) || e.refused != c.refused {
+				t.Errorf("submitted %d arrays, refused %d", e.submits, e.refused)
+			}
+		})
+	}
+}
+
+// What ends while an array waits for room is seen, though the engine has forgotten it when all are handed over.
+func TestEndsBeforeThereIsRoom(t *testing.T) {
+	t.Parallel()
+	s, e, _ := newFake(6, 4)
+	e.full, e.forgets, e.codes = 2, true, map[int][]int{1: {78}}
+	var seen []Progress
+	s.Seen = func(p Progress) {
+		p.Rate = 0
+		seen = append(seen, p)
+	}
+	looked := 0
+	s.Looked = func(_ context.Context, atWork map[int]bool) {
+		if looked++; looked <= 2 && (!atWork[4] || !atWork[5]) {
+			t.Errorf("at work: %v", atWork)
+		}
+	}
+	if err := s.Execute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := submitted(s.Record); !slices.Equal(got, []string{"0+0-3", "4+0-1"}) {
+		t.Errorf("submitted %q", got)
+	}
+	if f := s.Record.Failed; len(f) != 1 || f[0].Shard != 1 || f[0].ExitCode != 78 || f[0].Node != "n1" {
+		t.Errorf("failed %+v", f)
+	}
+	expected := []Progress{
+		{Shards: 6, Waiting: 2, Running: 4, OfGraphs: 60},
+		{Shards: 6, Done: 3, Waiting: 2, Failed: 1, Graphs: 30, OfGraphs: 60},
+	}
+	if len(seen) < 2 || !reflect.DeepEqual(seen[:2], expected) {
+		t.Errorf("got %+v, expected %+v", seen, expected)
+	}
 }
 
 func TestControllerThatNeverAnswers(t *testing.T) {
@@ -299,7 +391,7 @@ func TestDescribe(t *testing.T) {
 	}{
 		{record.FailedShard{Shard: 7, ExitCode: 78, Node: "n2", Why: "FAILED", Log: "/l/a-7.log", LastLine: "graphscore: bad\x1b[2J"}, `shard 7 ended with exit code 78 on n2: graphscore: bad\x1b[2J (log: /l/a-7.log)`},
 		{record.FailedShard{Shard: 1, ExitCode: LostNode, Why: "NODE_FAIL", Node: "n1"}, "shard 1 vanished (node_fail) on n1"},
-		{record.FailedShard{Shard: 1, ExitCode: LostNode}, "shard 1 vanished (no exit code is known)"},
+		{record.FailedShard{Shard: 1, ExitCode: LostNode}, "shard 1 lacks parts, and neither the engine nor a record of the shard knows how it ended"},
 		{record.FailedShard{Shard: 1, ExitCode: 143, Why: "CANCELLED"}, "shard 1 was canceled"},
 	} {
 		if got := Describe(c.failed); got != c.expected {
@@ -340,5 +432,22 @@ func TestMayPass(t *testing.T) {
 		if MayPass(code) != may {
 			t.Errorf("MayPass(%d) = %v", code, !may)
 		}
+	}
+}
+
+// A shard that was given up before its submission died is counted once when the array is looked at again.
+func TestLookCountsOnce(t *testing.T) {
+	t.Parallel()
+	a := record.Array{Name: "a", ID: "1", Indices: []int{0}}
+	work := &fakeWork{shards: 1, parts: map[int]bool{}}
+	engine := &fakeEngine{codes: map[int][]int{0: {78}}, output: work, arrays: map[string]record.Array{"1": a}, looked: map[string]int{"1": 1}}
+	var seen Progress
+	s := &Submission{
+		Engine: engine, Work: work, Command: Command{Count: 1}, Record: &record.Submission{Rounds: []record.Round{{Arrays: []record.Array{a}}}},
+		Seen: func(p Progress) { seen = p },
+	}
+	given := map[int]record.FailedShard{0: {ExitCode: 78}}
+	if over, err := s.look(t.Context(), map[int]Task{}, given); !over || err != nil || seen.Done != 0 || seen.Failed != 1 {
+		t.Errorf("%+v, over %v, %v", seen, over, err)
 	}
 }

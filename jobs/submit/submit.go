@@ -2,33 +2,37 @@ package submit
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"strings"
+	"slices"
 	"syscall"
 	"time"
 
 	"graphscore/jobs/run"
-	"graphscore/pipeline/display"
-	"graphscore/pipeline/exit"
 	"graphscore/writers"
 	"graphscore/writers/record"
 )
 
-// planName is the plan of a submission in its folder.
-const planName = "plan.json"
+// planName is the plan of a submission in its folder, and plansName the folder with those of its dates.
+const (
+	planName  = "plan.json"
+	plansName = "plans"
+)
 
 // Config is what to submit, and where.
 type Config struct {
-	// Run is the job, of one date where it has a {date}, and the world in which it runs.
+	// Run is the job and the world in which it runs. For [Run] the job is of one date where it has a {date}; else what all
+	// dates have in common.
 	Run        run.Config
 	Engine     Engine
 	EngineName string
 	// Shards is how many tasks the job is cut into, Rounds how many times those that failed are submitted again.
 	Shards, Rounds int
-	// Words are the command of a shard without --plan and --shard. Relative paths in it count from Dir.
+	// Window names the dates that were asked for, "" for a single output.
+	Window string
+	// Asked reports whether a date is one of those of Window. Nil where there is none.
+	Asked func(date string) bool
+	// Words are the command of a shard without --date of a window, --plan and --shard. Relative paths in it count from Dir.
 	Words []string
 	Dir   string
 	// Line is the command line of the submission, as it was given.
@@ -38,43 +42,17 @@ type Config struct {
 	Every, Pause time.Duration
 	// Seen is called after each look.
 	Seen func(Progress)
+	// Whole is called after a look for each output of which all parts exist while none of its shards is at work, with its
+	// date and its plan. What it has ended is not looked at again. Nil leaves all to the end.
+	Whole func(ctx context.Context, date, plan string) (ended bool)
 }
 
+// jobPath is the job file, "" for a job of flags alone.
 func (c *Config) jobPath() string {
-	full, err := filepath.Abs(c.Run.Job.Path)
-	if c.Run.Job.Path == "" || err != nil {
-		return c.Run.Job.Path
+	if c.Run.Job.Path == "" {
+		return ""
 	}
-	return full
-}
-
-// OtherError is a submission that has not ended and that the one which was asked for cannot continue.
-type OtherError struct {
-	Dir    string
-	Record *record.Submission
-	// Tasks is how many of its tasks wait or run though input, model or job are others now, 0 where the submission is one
-	// of other shards or flags.
-	Tasks int
-	// IDs are those of its arrays.
-	IDs []string
-}
-
-// Error names the other submission and what to do.
-func (e *OtherError) Error() string {
-	if e.Tasks > 0 {
-		return display.Harmless(fmt.Sprintf("the input, the model or the job has changed since the submission %s of the output %q was planned, and %s at work: wait until they end, or cancel %s, and give the same command, which then plans anew",
-			e.Record.SubmitID, e.Dir, display.Plural(int64(e.Tasks), "task"), strings.Join(e.IDs, ", ")))
-	}
-	return display.Harmless(fmt.Sprintf("the output %q has a submission that has not ended, %s, of other shards or flags: follow it to its end with %s, or remove %s once none of its tasks is at work",
-		e.Dir, e.Record.SubmitID, display.ShellWords(append([]string{"graphscore"}, e.Record.Line...)), filepath.Join(e.Dir, record.SubmissionFolder(e.Record.SubmitID)+".json")))
-}
-
-// EndsWith is its exit code: what has tasks at work is for later.
-func (e *OtherError) EndsWith() int {
-	if e.Tasks > 0 {
-		return exit.Locked
-	}
-	return exit.Config
+	return run.Absolute(c.Run.Job.Path)
 }
 
 // Result is how a submission ended, and the configuration with which its output is finished.
@@ -84,172 +62,163 @@ type Result struct {
 }
 
 // Run plans the job, submits the shards that lack parts with that plan and follows them. It continues a submission that
-// died, unless input, model or job have changed since: then that ends first. Where nothing lacks it submits nothing and
+// died, unless input, model, job or flags have changed since: then that ends first. Where nothing lacks it submits nothing and
 // leaves no record. What ends ctx by SIGINT cancels the tasks; by anything else they go on, and the same command follows
-// them. Errors are those of [run.Prepare], of the engine, of [writers.OpenSubmissions], an *OtherError, and the end of ctx.
+// them. Errors are those of [run.Prepare] and [Plan], of the engine, of [writers.OpenSubmissions], an *OtherError, and the end of ctx.
 func Run(ctx context.Context, cfg Config) (ended Result, err error) {
 	ended.Finish = cfg.Run
-	ended.Finish.Finish, ended.Finish.Count = true, cfg.Shards
+	ended.Finish.Finish, ended.Finish.AllInput, ended.Finish.Count = true, true, cfg.Shards
 	p, err := cfg.plan(ctx)
 	if err != nil {
 		return ended, err
 	}
-	held, err := writers.OpenSubmissions(writers.Config{Dir: cfg.Run.Job.Output.Path, RunID: cfg.Run.ID, Version: run.BuildVersion(), Now: cfg.Run.Now, Log: cfg.Run.Log})
+	held, err := cfg.Run.OpenSubmissions()
 	if err != nil {
 		return ended, err
 	}
 	defer func() { err = run.FirstFailure(ctx, cfg.Run.Log, err, held.Close()) }()
-	s, err := cfg.open(ctx, held, p)
-	if err != nil || s == nil {
+	release, err := cfg.apart(ctx)
+	if err != nil {
 		return ended, err
 	}
-	err = cfg.close(ctx, held, s, s.Execute(ctx))
-	ended.Record, ended.Finish.PlanFile = *s.Record, s.Record.Plan
+	defer func() { err = run.FirstFailure(ctx, cfg.Run.Log, err, release()) }()
+	rec, err := cfg.Execute(ctx, held, []*Planned{p})
+	if rec != nil {
+		ended.Record, ended.Finish.PlanFile = *rec, rec.Plan
+	}
 	return ended, err
 }
 
-// planned is a job as it is now.
-type planned struct {
-	in     *run.Input
-	served run.Served
-	file   *run.PlanFile
+// plan plans the job of a single output.
+func (c *Config) plan(ctx context.Context) (*Planned, error) {
+	in, err := run.Prepare(ctx, Refusing(c.Run))
+	if err != nil {
+		return nil, err
+	}
+	return Plan(ctx, in, func(ctx context.Context) (run.Served, error) { return run.Describe(ctx, c.Run) })
 }
 
-// plan plans the job. Shards replace no parts, so that those of something else are refused whatever the job says.
-func (c *Config) plan(ctx context.Context) (*planned, error) {
-	cfg := c.Run
-	job := *cfg.Job
-	job.OnChange = "refuse"
-	cfg.Job, cfg.RetryQuarantined = &job, false
-	in, err := run.Prepare(ctx, cfg)
-	if err == nil {
-		err = in.Missing()
+// Execute is [Run] for outputs that were planned: one, or those of several dates. held are their submissions. It returns the
+// record of the submission, nil where nothing was to be done.
+func (c *Config) Execute(ctx context.Context, held *writers.Submissions, planned []*Planned) (*record.Submission, error) {
+	rec, planned, err := c.open(ctx, held, planned)
+	if err != nil || rec == nil {
+		return nil, err
 	}
+	o, err := newOutputs(ctx, held, rec, planned)
 	if err != nil {
-		return nil, err
-	}
-	served, err := run.Describe(ctx, cfg)
-	if err != nil {
-		return nil, err
-	}
-	width, err := in.Fit(ctx, served, 0)
-	if err != nil {
-		return nil, err
-	}
-	contract, found, err := in.Compare(ctx, served, width)
-	if err != nil {
-		return nil, err
-	}
-	if err := found.Refusal(); err != nil {
-		return nil, fmt.Errorf("shards replace no parts, so run the job without them first: %w", err)
-	}
-	file, err := contract.PlanFile()
-	return &planned{in, served, file}, err
-}
-
-// open begins a submission, or takes up the one that has not ended. It returns nil where nothing is to be done.
-func (c *Config) open(ctx context.Context, held *writers.Submissions, p *planned) (*Submission, error) {
-	rec, err := held.Unfinished()
-	if err != nil {
-		return nil, err
-	}
-	if rec != nil && !sameJob(rec, *c) {
-		return nil, &OtherError{Dir: c.Run.Job.Output.Path, Record: rec}
-	}
-	if rec != nil && !samePlan(rec.Plan, p.file) {
-		if err := c.endStale(ctx, held, rec); err != nil {
-			return nil, err
-		}
-		rec = nil
-	}
-	if rec != nil {
-		c.Run.Log.InfoContext(ctx, "continuing a submission that has not ended", "submit", rec.SubmitID, "started", rec.Started)
-	} else if rec, err = c.begin(ctx, held, p); err != nil || rec == nil {
-		return nil, err
-	}
-	o := &output{Submissions: held, cfg: c.Run, count: c.Shards, served: p.served, id: rec.SubmitID}
-	o.cfg.PlanFile = rec.Plan
-	if o.since, err = time.Parse(time.RFC3339, rec.Started); err != nil {
-		return nil, &record.Error{Path: record.SubmissionFolder(rec.SubmitID) + ".json", Reason: "started is no time"}
-	}
-	if err := o.openPlan(ctx); err != nil {
 		return nil, err
 	}
 	dir, err := held.Dir(rec.SubmitID)
 	if err != nil {
 		return nil, err
 	}
-	return &Submission{
-		Engine: c.Engine, Work: o, Rounds: c.Rounds, Every: c.Every, Pause: c.Pause, Record: rec, Seen: c.Seen, Command: c.command(dir),
-	}, nil
-}
-
-// samePlan reports whether the plan of a submission that died is that of now. One that cannot be read is another.
-func samePlan(file string, now *run.PlanFile) bool {
-	before, err := run.ReadPlanFile(file)
-	if err != nil {
-		return false
+	s := &Submission{
+		Engine: c.Engine, Work: o, Lock: held.Handing(), Rounds: c.Rounds, Every: c.Every, Pause: c.Pause, Record: rec, Seen: c.Seen, Command: c.command(dir, rec.Dates),
 	}
-	a, errA := json.Marshal(before)
-	b, errB := json.Marshal(now)
-	return errA == nil && errB == nil && string(a) == string(b)
-}
-
-// endStale ends a submission whose plan is not that of now, unless tasks of it are at work.
-func (c *Config) endStale(ctx context.Context, held *writers.Submissions, rec *record.Submission) error {
-	s := &Submission{Engine: c.Engine, Record: rec}
-	ids, err := s.find(ctx)
-	if err != nil {
-		return err
+	s.NoRoom = func(ctx context.Context, refused error) {
+		c.Run.Log.WarnContext(ctx, "the engine takes no further array now: the rest is submitted when tasks have ended", "error", refused)
 	}
-	if len(ids) > 0 {
-		tasks, err := c.Engine.Tasks(ctx, ids)
-		if err != nil {
-			return err
-		}
-		live := 0
-		for _, t := range tasks {
-			if t.State == Waiting || t.State == Running {
-				live++
+	if c.Whole != nil {
+		s.Looked = func(ctx context.Context, atWork map[int]bool) {
+			for place, p := range o.each {
+				if p != nil && o.whole(place, atWork) && c.Whole(ctx, p.cfg.Date, p.cfg.PlanFile) {
+					o.end(place)
+				}
 			}
 		}
-		if live > 0 {
-			return &OtherError{Dir: c.Run.Job.Output.Path, Record: rec, Tasks: live, IDs: ids}
-		}
 	}
-	c.Run.Log.WarnContext(ctx, "input, model or job have changed since a submission that has not ended was planned: it is planned anew", "submit", rec.SubmitID)
-	rec.Error = "input, model or job changed before it ended"
-	return c.end(held, rec, exit.Config)
+	return rec, c.close(ctx, held, s, s.Execute(ctx))
 }
 
-// end closes the record of a submission.
-func (c *Config) end(held *writers.Submissions, rec *record.Submission, code int) error {
-	rec.Finished, rec.ExitCode = c.Run.Now().UTC().Format(time.RFC3339), code
-	return held.Save(rec)
+// open begins a submission, or takes up the one that has not ended. It returns the outputs in the order of the record, nil
+// for those in which nothing is left to do, and no record where nothing is to be done.
+func (c *Config) open(ctx context.Context, held *writers.Submissions, planned []*Planned) (*record.Submission, []*Planned, error) {
+	rec, err := held.Unfinished()
+	if err != nil {
+		return nil, nil, err
+	}
+	if rec == nil {
+		return c.begin(ctx, held, planned)
+	}
+	ordered, changed := c.takeUp(rec, planned)
+	if changed != "" {
+		if err := c.endStale(ctx, held, rec, changed); err != nil {
+			return nil, nil, err
+		}
+		return c.begin(ctx, held, planned)
+	}
+	c.Run.Log.InfoContext(ctx, "continuing a submission that has not ended", "submit", rec.SubmitID, "started", rec.Started)
+	return rec, ordered, nil
 }
 
-// begin makes the plan and the record of a submission. It returns nil where no shard lacks a part.
-func (c *Config) begin(ctx context.Context, held *writers.Submissions, p *planned) (*record.Submission, error) {
-	lacking, err := p.in.Pending(ctx, p.served, c.Shards, c.Run.Balance)
-	if err != nil || len(lacking) == 0 {
-		return nil, err
+// sameJob reports whether a submission that has not ended is one of the same job, engine and number of shards.
+func sameJob(rec *record.Submission, cfg Config) bool {
+	return rec.Job == cfg.jobPath() && rec.Engine == cfg.EngineName && rec.Shards == cfg.Shards && rec.Name == cfg.Run.Job.Name &&
+		slices.Equal(rec.Command, cfg.Words)
+}
+
+// takeUp returns the outputs of now in the order of a submission that died, or what has changed since: an output that has
+// nothing left to do is not among them.
+func (c *Config) takeUp(rec *record.Submission, planned []*Planned) (ordered []*Planned, changed string) {
+	if !sameJob(rec, *c) {
+		return nil, otherFlags
+	}
+	if rec.Window != c.Window {
+		return nil, "what was asked for, or the date of today, has"
+	}
+	ordered = make([]*Planned, max(len(rec.Dates), 1))
+	for _, p := range planned {
+		place := slices.Index(rec.Dates, p.cfg.Date)
+		if len(rec.Dates) == 0 {
+			place = 0
+		}
+		if place < 0 || !samePlan(rec.PlanOf(p.cfg.Date), p.file) {
+			return nil, "the input, the model or the job has"
+		}
+		ordered[place] = p
+	}
+	return ordered, ""
+}
+
+// begin makes the plans and the record of a submission. It returns no record where no shard lacks a part.
+func (c *Config) begin(ctx context.Context, held *writers.Submissions, planned []*Planned) (*record.Submission, []*Planned, error) {
+	shards, err := lacking(ctx, planned, c.Shards, c.Run.Balance)
+	if err != nil || len(shards) == 0 {
+		return nil, nil, err
 	}
 	if err := held.RemoveOld(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	dir, err := held.Dir(c.Run.ID)
 	if err != nil {
-		return nil, err
-	}
-	plan := filepath.Join(dir, planName)
-	if err := p.file.Write(plan); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	rec := &record.Submission{
-		SubmitID: c.Run.ID, Name: c.Run.Job.Name, Job: c.jobPath(), Engine: c.EngineName, Shards: c.Shards, Balance: c.Run.Balance, Plan: plan,
+		SubmitID: c.Run.ID, Name: c.Run.Job.Name, Job: c.jobPath(), Engine: c.EngineName, Shards: c.Shards, Balance: c.Run.Balance,
+		Plan: filepath.Join(dir, planName), Window: c.Window, Dates: c.dates(planned),
 		Command: c.Words, Line: c.Line, Started: c.Run.Now().UTC().Format(time.RFC3339), ExitCode: record.NotEnded, Version: run.BuildVersion(),
 	}
-	return rec, held.Save(rec)
+	if len(rec.Dates) > 0 {
+		rec.Plan = filepath.Join(dir, plansName)
+	}
+	for _, p := range planned {
+		if err := p.file.Write(rec.PlanOf(p.cfg.Date)); err != nil {
+			return nil, nil, err
+		}
+	}
+	return rec, planned, held.Save(rec)
+}
+
+// dates are those of a window, in the order of the indices; none for a single output.
+func (c *Config) dates(planned []*Planned) (dates []string) {
+	if c.Window == "" {
+		return nil
+	}
+	for _, p := range planned {
+		dates = append(dates, p.cfg.Date)
+	}
+	return dates
 }
 
 // cancelPatience is how long the engine has to cancel the tasks of a submission that was stopped.
@@ -285,22 +254,28 @@ func DryRun(ctx context.Context, cfg Config) ([]Script, error) {
 	if err != nil {
 		return nil, err
 	}
-	lacking, err := p.in.Pending(ctx, p.served, cfg.Shards, cfg.Run.Balance)
+	var names record.Submissions
+	return cfg.Scripts(ctx, filepath.Join(cfg.Run.Job.Output.Path, names.Folder(cfg.Run.ID)), []*Planned{p})
+}
+
+// Scripts returns the scripts that [Config.Execute] would submit first, from the folder of its submission.
+func (c *Config) Scripts(ctx context.Context, folder string, planned []*Planned) ([]Script, error) {
+	shards, err := lacking(ctx, planned, c.Shards, c.Run.Balance)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := filepath.Abs(filepath.Join(cfg.Run.Job.Output.Path, record.SubmissionFolder(cfg.Run.ID)))
+	dir, err := filepath.Abs(folder)
 	if err != nil {
 		return nil, err
 	}
-	s := &Submission{Engine: cfg.Engine, Command: cfg.command(dir), Record: &record.Submission{SubmitID: cfg.Run.ID}}
-	arrays, err := s.arrays(ctx, lacking)
+	s := &Submission{Engine: c.Engine, Command: c.command(dir, c.dates(planned)), Record: &record.Submission{SubmitID: c.Run.ID}}
+	arrays, err := s.arrays(ctx, shards)
 	if err != nil {
 		return nil, err
 	}
 	scripts := make([]Script, len(arrays))
 	for i, a := range arrays {
-		scripts[i] = Script{a.Name, cfg.Engine.Script(s.Command, a)}
+		scripts[i] = Script{a.Name, c.Engine.Script(s.Command, a)}
 	}
 	return scripts, nil
 }
@@ -312,9 +287,10 @@ type Script struct {
 }
 
 // command is what a task of a submission with the folder dir runs.
-func (c *Config) command(dir string) Command {
-	return Command{
-		Words: append(append([]string{}, c.Words...), "--plan", filepath.Join(dir, planName)),
-		Count: c.Shards, Logs: filepath.Join(dir, "logs"), Dir: c.Dir,
+func (c *Config) command(dir string, dates []string) Command {
+	cmd := Command{Words: c.Words, Dates: dates, Plans: filepath.Join(dir, plansName), Count: c.Shards, Logs: filepath.Join(dir, "logs"), Dir: c.Dir}
+	if len(dates) == 0 {
+		cmd.Words, cmd.Plans = append(append([]string{}, c.Words...), "--plan", filepath.Join(dir, planName)), ""
 	}
+	return cmd
 }
