@@ -105,10 +105,20 @@ func (c *Contract) Contents() part.Contents {
 
 // Plan says what the run wants the output to hold.
 func (c *Contract) Plan() writers.Plan {
+	w := c.specsOnly()
+	w.SpecsOnly, w.Inputs = false, c.in.Plan.Present()
+	if c.in.whole != nil {
+		w.Beside = c.beside(w.Specs)
+	}
+	return w
+}
+
+// specsOnly is Plan for a look at the planned parts alone.
+func (c *Contract) specsOnly() writers.Plan {
 	plan := c.in.Plan
 	w := writers.Plan{
-		Contents: c.Contents(), Specs: c.Specs(), Rescore: c.in.Job.OnChange == "rescore",
-		Inputs: plan.Present(), Unseen: plan.Unseen, Absent: plan.Absent, Incomplete: len(plan.Refused)+len(plan.LeftOut.Unfinished) > 0,
+		Contents: c.Contents(), Specs: c.Specs(), SpecsOnly: true, Rescore: c.in.Job.OnChange == "rescore",
+		Unseen: plan.Unseen, Absent: plan.Absent, Incomplete: len(plan.Refused)+len(plan.LeftOut.Unfinished) > 0,
 		OnOrphan: onOrphan(c.in.Job.OnOrphan), Retry: c.in.retry(c.served),
 	}
 	if c.in.Task != nil || c.in.Finish { // they replace no part
@@ -116,9 +126,6 @@ func (c *Contract) Plan() writers.Plan {
 	}
 	if c.in.fixed != nil && w.OnOrphan == writers.PruneOrphans { // the plan does not know what input came after it
 		w.OnOrphan = writers.KeepOrphans
-	}
-	if c.in.whole != nil {
-		w.Beside = c.beside(w.Specs)
 	}
 	return w
 }

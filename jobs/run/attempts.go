@@ -6,12 +6,13 @@ import (
 	"io/fs"
 
 	"graphscore/pipeline"
+	"graphscore/readers"
 	"graphscore/writers/record"
 )
 
 // made is what the record of a task says of a part.
 type made struct {
-	record.Made
+	*record.Made
 	by   *record.Attempt
 	task record.Task
 }
@@ -31,12 +32,12 @@ func (x *execution) readEarlier(ctx context.Context) {
 // attempts are those of the task: what earlier ones scored, where this one did not make it again and the plan still has the
 // part with that input, and what this one did.
 func (x *execution) attempts(rec *record.Run) []record.Attempt {
-	planned := x.in.all().fingerprints()
+	planned := x.in.all().planned()
 	own := record.NewAttempt(rec)
 	for i := range rec.Shards {
 		if s := &rec.Shards[i]; s.Outcome == string(pipeline.Scored) || s.Outcome == string(pipeline.RefusedInput) {
 			own.Made = append(own.Made, record.Made{
-				Part: s.Part, Fingerprint: planned[s.Part], Outcome: s.Outcome, Seconds: s.Seconds, Reason: s.Reason,
+				Part: s.Part, Fingerprint: planned.fingerprint(s.Part), Outcome: s.Outcome, Seconds: s.Seconds, Reason: s.Reason,
 			})
 			delete(planned, s.Part)
 		}
@@ -45,7 +46,7 @@ func (x *execution) attempts(rec *record.Run) []record.Attempt {
 	for _, a := range x.earlier {
 		kept := []record.Made{}
 		for _, m := range a.Made {
-			if m.Outcome == string(pipeline.Scored) && m.Fingerprint == planned[m.Part] {
+			if m.Outcome == string(pipeline.Scored) && m.Fingerprint == planned.fingerprint(m.Part) {
 				kept = append(kept, m)
 			}
 		}
@@ -59,25 +60,54 @@ func (x *execution) attempts(rec *record.Run) []record.Attempt {
 	return all
 }
 
-// fingerprints are those of the inputs of the planned parts, by part.
-func (in *Input) fingerprints() map[string]string {
-	of := make(map[string]string, len(in.Plan.Shards))
+// shards are those of a plan by their parts.
+type shards map[string]*readers.Shard
+
+// planned returns the shards of the plan.
+func (in *Input) planned() shards {
+	of := make(shards, len(in.Plan.Shards))
 	for i := range in.Plan.Shards {
-		of[in.Plan.Shards[i].Part] = in.Plan.Shards[i].File.Fingerprint
+		of[in.Plan.Shards[i].Part] = &in.Plan.Shards[i]
 	}
 	return of
 }
 
+// fingerprint is that of the input of a part, "" of one that is not planned.
+func (s shards) fingerprint(part string) string {
+	if sh := s[part]; sh != nil {
+		return sh.File.Fingerprint
+	}
+	return ""
+}
+
+// share replaces texts that the plan has as well by those of the plan: of many parts they are kept once.
+func share(made []record.Made, planned shards) {
+	for i := range made {
+		m := &made[i]
+		sh := planned[m.Part]
+		if sh == nil {
+			continue
+		}
+		m.Part = sh.Part
+		if m.Fingerprint == sh.File.Fingerprint {
+			m.Fingerprint = sh.File.Fingerprint
+		}
+		if m.Outcome == string(pipeline.Scored) {
+			m.Outcome = string(pipeline.Scored)
+		}
+	}
+}
+
 // madeByTasks returns what the newest process that says something of a planned part says of it, by part. What is said of
 // another content of the input does not count.
-func (x *execution) madeByTasks() map[string]made {
-	planned := x.in.fingerprints()
+func (x *execution) madeByTasks(planned shards) map[string]made {
 	newest := map[string]made{}
 	for _, t := range x.tasks {
 		for i := range t.Attempts {
 			by := &t.Attempts[i]
-			for _, m := range by.Made {
-				if had, ok := newest[m.Part]; m.Fingerprint == planned[m.Part] && (!ok || had.by.RunID <= by.RunID) {
+			for k := range by.Made {
+				m := &by.Made[k]
+				if had, ok := newest[m.Part]; m.Fingerprint == planned.fingerprint(m.Part) && (!ok || had.by.RunID <= by.RunID) {
 					newest[m.Part] = made{m, by, t.Task}
 				}
 			}

@@ -46,7 +46,7 @@ func (in *OutputInput) same(ctx context.Context, held []heldPart, file string) e
 	}
 	at := 0
 	for i := range plan.Shards {
-		source, err := plan.Open(ctx, &plan.Shards[i], wantedBy(held[0].footer.Settings))
+		source, err := plan.Open(ctx, &plan.Shards[i], wantedBy(*held[0].footer.Settings))
 		if err != nil {
 			return err
 		}

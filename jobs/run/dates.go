@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"graphscore/writers"
 	"graphscore/writers/atomic"
 	"graphscore/writers/record"
@@ -20,13 +18,49 @@ import (
 // start as many workers as if it were alone. With SideBySide it is shared. Errors are those of [writers.LockDates].
 func (c Config) LockDates() (*writers.DatesLock, error) {
 	dates, outputs := c.dates()
-	return writers.LockDates(dates, writers.Config{Dir: outputs, RunID: c.ID, Version: BuildVersion(), Now: c.Now, Log: c.Log})
+	return writers.LockDates(dates, c.holder(outputs))
+}
+
+// holder is what a lock says of this command. dir is what it locks.
+func (c Config) holder(dir string) writers.Config {
+	return writers.Config{Dir: dir, RunID: c.ID, Version: BuildVersion(), Now: c.Now, Log: c.Log}
+}
+
+// OpenSubmissions takes the lock of the submissions of the output. Errors are those of [writers.OpenSubmissions].
+func (c Config) OpenSubmissions() (*writers.Submissions, error) {
+	return writers.OpenSubmissions(c.holder(c.Job.Output.Path))
+}
+
+// OpenDatesSubmissions takes the lock of the submissions of all dates of the job. Errors are those of
+// [writers.OpenDatesSubmissions].
+func (c Config) OpenDatesSubmissions() (*writers.Submissions, error) {
+	dates, outputs := c.dates()
+	return writers.OpenDatesSubmissions(dates, c.holder(outputs))
+}
+
+// JoinDatesSubmissions is [Config.OpenDatesSubmissions] for who submits one date by itself. Errors are those of
+// [writers.JoinDatesSubmissions].
+func (c Config) JoinDatesSubmissions() (*writers.Submissions, error) {
+	dates, outputs := c.dates()
+	return writers.JoinDatesSubmissions(dates, c.holder(outputs))
+}
+
+// DatesSubmissions are the records of what is submitted of all dates of the job, and the folder that has them.
+func (c Config) DatesSubmissions() (all record.Submissions, above string) {
+	dates, _ := c.dates()
+	return dates.Submissions(), dates.Above
+}
+
+// DatesSubmission is the folder that a submission of dates with the id of the configuration would have.
+func (c Config) DatesSubmission() string {
+	all, above := c.DatesSubmissions()
+	return filepath.Join(above, all.Folder(c.ID))
 }
 
 // CheckHeld returns a *writers.LockedError where another command holds the lock that a run of the job takes above its
 // dates, or that of its output, else nil. It creates nothing. Errors are those of [writers.View.CheckFree].
 func (c Config) CheckHeld() error {
-	if c.dated() {
+	if c.Dated() {
 		var create *atomic.CreateError // a run goes on without: see holdDates
 		if err := c.CheckDatesHeld(); err != nil && !errors.As(err, &create) {
 			return err
@@ -42,8 +76,8 @@ func (c Config) CheckDatesHeld() error {
 	return dates.CheckFree(outputs)
 }
 
-// dated reports whether the output is one of many, those of dates.
-func (c Config) dated() bool { return c.Job.Series != nil && c.Job.Series.Of.OutputDated() }
+// Dated reports whether the output is one of many, those of dates.
+func (c Config) Dated() bool { return c.Job.Series != nil && c.Job.Series.Of.OutputDated() }
 
 // dates are the outputs of all dates, and the path that they have with a {date} in it.
 func (c Config) dates() (all writers.Dates, outputs string) {
@@ -59,7 +93,7 @@ func (c Config) dates() (all writers.Dates, outputs string) {
 // such lock, and only that of the output.
 func (x *execution) holdDates(ctx context.Context) (release func() error, err error) {
 	none := func() error { return nil }
-	if x.opt.DatesHeld || !x.in.dated() {
+	if x.opt.DatesHeld || !x.in.Dated() {
 		return none, nil
 	}
 	unlocked := func(err error) (func() error, error) {
@@ -96,18 +130,22 @@ func foreign(above, output string) error {
 	if filepath.IsAbs(above) && above == filepath.Dir(above) {
 		return no("the folder above the dates is " + above)
 	}
-	var top, at unix.Stat_t
 	below, err := filepath.Rel(above, output)
-	if err != nil || unix.Stat(above, &top) != nil { // it is created with all below
+	if err != nil {
+		return nil
+	}
+	top, exists := device(os.Stat, above)
+	if !exists { // it is created with all below
 		return nil
 	}
 	path := above
 	for element := range strings.SplitSeq(below, string(filepath.Separator)) {
 		path = filepath.Join(path, element)
-		if unix.Lstat(path, &at) != nil {
+		at, exists := device(os.Lstat, path)
+		if !exists {
 			return nil
 		}
-		if at.Dev != top.Dev {
+		if at != top {
 			return no(path + " is a file system of its own")
 		}
 	}

@@ -250,7 +250,7 @@ func (in *OutputInput) extracted(held []heldPart) ([]extract.Rows, error) {
 			rows[n-1].Places = append(rows[n-1].Places, h.rows...)
 			continue
 		}
-		rows = append(rows, extract.Rows{File: f, Wanted: wantedBy(h.footer.Settings), Places: slices.Clone(h.rows)})
+		rows = append(rows, extract.Rows{File: f, Wanted: wantedBy(*h.footer.Settings), Places: slices.Clone(h.rows)})
 	}
 	return rows, nil
 }

@@ -41,7 +41,9 @@ func (x *execution) judge(ctx context.Context, output *writers.Output) error {
 		return err
 	}
 	x.warnKernels(ctx)
-	x.warnLater(ctx)
+	if err := x.findLater(ctx); err != nil {
+		return err
+	}
 	if err := x.budget.check(); err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func (x *execution) judge(ctx context.Context, output *writers.Output) error {
 	if err := x.tryGates(ctx, output); err != nil {
 		return err
 	}
-	return output.Finish(ctx, x.work.Reconciled, x.whole() && len(x.unscored()) == 0 && len(gates.Failed(x.gates)) == 0)
+	return output.Finish(ctx, x.work.Reconciled, x.whole() && len(x.unscored()) == 0 && x.later == 0 && len(gates.Failed(x.gates)) == 0)
 }
 
 // describe finds out what scored: the plan file says it, else the model folder or the server.
@@ -116,6 +118,7 @@ func (x *execution) readTasks() error {
 	if err != nil {
 		return err
 	}
+	planned := x.in.planned()
 	for _, t := range tasks {
 		rec, err := record.ReadTask(dir, t)
 		var broken *record.Error
@@ -125,10 +128,13 @@ func (x *execution) readTasks() error {
 		case err != nil:
 			return err
 		default:
+			for i := range rec.Attempts {
+				share(rec.Attempts[i].Made, planned)
+			}
 			x.tasks = append(x.tasks, rec)
 		}
 	}
-	x.made = x.madeByTasks()
+	x.made = x.madeByTasks(planned)
 	slices.SortFunc(x.tasks, func(a, b *record.TaskRun) int {
 		return cmp.Or(cmp.Compare(a.Task.Count, b.Task.Count), cmp.Compare(a.Task.Index, b.Task.Index))
 	})
@@ -187,47 +193,97 @@ func (x *execution) addRefused(list []record.RefusedFile) []record.RefusedFile {
 	return list
 }
 
-// kernels returns the BLAS kernels from which the scores of the parts come, as far as tasks have made them, each with its
-// tasks.
-func (x *execution) kernels() map[string][]string {
+// kernels returns the BLAS kernels from which the scores of the parts come, each with the tasks and the runs that made them,
+// as far as their records say it.
+func (x *execution) kernels(ctx context.Context) map[string][]string {
 	of := map[string][]string{}
+	add := func(blas, who string) {
+		if !slices.Contains(of[blas], who) {
+			of[blas] = append(of[blas], who)
+		}
+	}
+	others := map[string]bool{} // parts that no task made
 	for i := range x.in.Plan.Shards {
-		m, ok := x.scoredByTask(i)
-		if !ok || x.work.Footers[i].Scored == 0 {
+		if f := x.work.Footers[i]; f == nil || f.Scored == 0 {
 			continue
 		}
-		if blas, task := m.by.Model.BLAS, m.task.String(); !slices.Contains(of[blas], task) {
-			of[blas] = append(of[blas], task)
+		if m, ok := x.scoredByTask(i); ok {
+			add(m.by.Model.BLAS, "shard "+m.task.String())
+		} else {
+			others[x.in.Plan.Shards[i].Part] = true
 		}
+	}
+	if len(of) > 0 && len(others) > 0 {
+		x.kernelsOfRuns(ctx, others, add)
 	}
 	return of
 }
 
+// kernelsOfRuns calls add for the runs that made parts by themselves, of each part for the newest. Those of which no record
+// is left are passed over.
+func (x *execution) kernelsOfRuns(ctx context.Context, parts map[string]bool, add func(blas, who string)) {
+	files, err := record.List(x.in.Job.Output.Path)
+	if err != nil {
+		x.in.Log.WarnContext(ctx, "the records of earlier runs cannot be listed: their BLAS kernels are not known", "error", err)
+	}
+	for _, file := range files {
+		if len(parts) == 0 {
+			return
+		}
+		rec, err := record.Read(file)
+		if err != nil { // it says nothing
+			continue
+		}
+		for i := range rec.Shards {
+			if s := &rec.Shards[i]; s.Outcome == string(pipeline.Scored) && parts[s.Part] {
+				delete(parts, s.Part)
+				if len(rec.Array) == 0 { // else of several processes
+					add(rec.Model.BLAS, "run "+rec.RunID)
+				}
+			}
+		}
+	}
+}
+
 // warnKernels says that the scores come from several BLAS kernels.
 func (x *execution) warnKernels(ctx context.Context) {
-	of := x.kernels()
+	of := x.kernels(ctx)
 	if len(of) < 2 {
 		return
 	}
 	var names []string
 	for _, kernel := range slices.Sorted(maps.Keys(of)) {
-		names = append(names, fmt.Sprintf("%s (shards %s)", cmp.Or(kernel, "not known"), strings.Join(of[kernel], ", ")))
+		names = append(names, fmt.Sprintf("%s (%s)", cmp.Or(kernel, "not known"), strings.Join(of[kernel], ", ")))
 	}
 	x.in.Log.WarnContext(ctx, "the scores come from several BLAS kernels: their last digits may differ from those of one machine", "kernels", names)
 }
 
-// warnLater says how many files came to the input after the plan file was made: they are not scored, and no error.
-func (x *execution) warnLater(ctx context.Context) {
+// findLater looks how many files came to the input after the plan file was made: they are not scored. Of a plan that the
+// user has fixed they are no error, and said; else they are counted for the outcome, and a search that fails is an error.
+func (x *execution) findLater(ctx context.Context) error {
 	if x.in.fixed == nil {
-		return
+		return nil
 	}
 	files, err := x.in.Plan.Later(ctx)
 	switch {
+	case x.in.AllInput:
+		x.later = files
+		return err
 	case err != nil:
 		x.in.Log.WarnContext(ctx, "the input cannot be searched for files that are not in the plan", "error", err)
 	case files > 0:
 		x.in.Log.WarnContext(ctx, "files came to the input after the plan was made: they are not scored, make the plan again", "files", files, "plan", x.in.PlanFile)
 	}
+	return nil
+}
+
+// cameLater is the end of an output whose input has files that came after its plan was made, nil where it has none.
+func (x *execution) cameLater() error {
+	if x.later == 0 {
+		return nil
+	}
+	return &OutcomeError{Code: exit.Locked, Message: display.Plural(int64(x.later), "file") +
+		" came to the input after the plan was made: the same command plans anew and scores just what came"}
 }
 
 // partsMissing is the end of an output that lacks parts which nothing keeps from being made, nil where it lacks none.

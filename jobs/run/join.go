@@ -43,6 +43,7 @@ func (x *execution) join(ended *Ended) {
 		}
 	}
 	if err == nil {
+		rec.Throughput = joinCurves(start, x.tasks)
 		rec.Seconds = max(rec.Seconds, Elapsed(start, x.in.Now()))
 	}
 }

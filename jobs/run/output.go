@@ -150,7 +150,7 @@ func (in *OutputInput) Open(ctx context.Context, l *part.Footer) (pipeline.Sourc
 	if whole == nil {
 		return noSource{}, 0, nil
 	}
-	source, err := in.plan.Open(ctx, whole, wantedBy(l.Settings))
+	source, err := in.plan.Open(ctx, whole, wantedBy(*l.Settings))
 	if err != nil {
 		return nil, 0, err
 	}

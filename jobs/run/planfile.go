@@ -9,9 +9,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 
 	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
@@ -36,6 +39,9 @@ type PlanFile struct {
 
 	path string
 }
+
+// maxPlanBytes is far more than the plan of a million files takes.
+const maxPlanBytes = 1 << 30
 
 // planForm is the form of plan files.
 const planForm = "graphscore-plan/1"
@@ -87,29 +93,90 @@ func notRead(failed *readers.FileError) error {
 	return &atomic.IOError{Op: "reading", Path: failed.Path, Err: failed.Err}
 }
 
-// Write writes the plan into a file, whole or not at all. The error is that of [atomic.WriteFile].
+// Write writes the plan into a file, whole or not at all. The error is that of [atomic.WriteFileFrom].
 func (p *PlanFile) Write(file string) error {
-	plan, err := display.CompactJSON(p)
-	if err != nil {
+	sum := sha256.New()
+	if err := p.encode(sum); err != nil {
 		return fmt.Errorf("writing the plan %q: %w", file, err)
 	}
-	content, err := display.CompactJSON(sealed{planForm, checksum(plan), plan})
+	return atomic.WriteFileFrom(file, func(w io.Writer) error {
+		_, err := io.WriteString(w, planHead+textOf(sum.Sum(nil))+planMid)
+		if err == nil {
+			err = p.encode(w)
+		}
+		if err == nil {
+			_, err = io.WriteString(w, planTail)
+		}
+		return err
+	})
+}
+
+// encode writes the plan as [display.CompactJSON] has it, file by file: a plan of many files is never in memory as a whole.
+func (p *PlanFile) encode(w io.Writer) error {
+	const key, none = `"files":`, "null" // no text in JSON has the key: its quotes would be escaped
+	without := *p
+	without.Input.Files = nil
+	all, err := display.CompactJSON(&without)
 	if err != nil {
-		return fmt.Errorf("writing the plan %q: %w", file, err)
+		return err
 	}
-	return atomic.WriteFile(file, append(content, '\n'))
+	head, tail, _ := bytes.Cut(all, []byte(key+none))
+	if p.Input.Files == nil {
+		_, err = w.Write(all)
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s%s[", head, key); err != nil {
+		return err
+	}
+	for i := range p.Input.Files {
+		one, err := display.CompactJSON(&p.Input.Files[i])
+		if err != nil {
+			return err
+		}
+		if i > 0 {
+			one = append([]byte{','}, one...)
+		}
+		if _, err := w.Write(one); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(w, "]%s", tail)
+	return err
+}
+
+// What is before, within and behind the checksum and the plan in a file as it is written: that of sealed, without decoding
+// all of it.
+const (
+	planHead = `{"format":"` + planForm + `","checksum":"`
+	planMid  = `","plan":`
+	planTail = "}\n"
+)
+
+// asWritten returns the plan of a file that nobody has edited. ok is false for any other.
+func asWritten(content []byte) (plan []byte, ok bool) {
+	rest, hasHead := bytes.CutPrefix(content, []byte(planHead))
+	sum, rest, hasMid := bytes.Cut(rest, []byte(planMid))
+	plan, hasTail := bytes.CutSuffix(rest, []byte(planTail))
+	return plan, hasHead && hasMid && hasTail && string(sum) == checksum(plan)
 }
 
 func checksum(plan []byte) string {
 	sum := sha256.Sum256(plan)
-	return "sha256:" + hex.EncodeToString(sum[:])
+	return textOf(sum[:])
 }
+
+// textOf is a hash as plan files have it.
+func textOf(sum []byte) string { return "sha256:" + hex.EncodeToString(sum) }
 
 // ReadPlanFile reads a plan that this version of graphscore has made. Errors are a *PlanFileError or an *atomic.IOError.
 func ReadPlanFile(file string) (*PlanFile, error) {
 	info, err := os.Stat(file)
-	if err == nil && !info.Mode().IsRegular() { // opening a pipe blocks
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular(): // opening a pipe blocks
 		return nil, &PlanFileError{file, "is not a file: graphscore plan JOB --out FILE makes one"}
+	case info.Size() > maxPlanBytes:
+		return nil, &PlanFileError{file, fmt.Sprintf("has %s, more than a plan has: graphscore plan JOB --out FILE makes one", humanize.IBytes(uint64(info.Size())))}
 	}
 	var content []byte
 	if err == nil {
@@ -121,6 +188,20 @@ func ReadPlanFile(file string) (*PlanFile, error) {
 	case err != nil:
 		return nil, &atomic.IOError{Op: "reading", Path: file, Err: err}
 	}
+	p := &PlanFile{path: file}
+	if plan, ok := asWritten(content); ok {
+		if p.decode(plan) {
+			return p, p.ofThisVersion()
+		}
+		if *p = (PlanFile{path: file}); json.Unmarshal(plan, p) == nil {
+			return p, p.ofThisVersion()
+		}
+	}
+	return unsealed(file, content)
+}
+
+// unsealed reads a plan file whose white space may differ, and says what is wrong with any other.
+func unsealed(file string, content []byte) (*PlanFile, error) {
 	var s sealed
 	if json.Unmarshal(content, &s) != nil || !strings.HasPrefix(s.Format, "graphscore-plan/") || len(s.Plan) == 0 {
 		return nil, &PlanFileError{file, "is not one of graphscore: graphscore plan JOB --out FILE makes one"}
@@ -133,10 +214,15 @@ func ReadPlanFile(file string) (*PlanFile, error) {
 	if s.Format != planForm || json.Unmarshal(s.Plan, p) != nil {
 		return nil, &PlanFileError{file, fmt.Sprintf("has the form %s of another version of graphscore: make the plan again", s.Format)}
 	}
+	return p, p.ofThisVersion()
+}
+
+// ofThisVersion returns a *PlanFileError for a plan of another version of graphscore.
+func (p *PlanFile) ofThisVersion() error {
 	if now := BuildVersion(); p.Version != now {
-		return nil, &PlanFileError{file, fmt.Sprintf("was made by graphscore %s, and this is %s: make the plan again, or run that version", p.Version, now)}
+		return &PlanFileError{p.path, fmt.Sprintf("was made by graphscore %s, and this is %s: make the plan again, or run that version", p.Version, now)}
 	}
-	return p, nil
+	return nil
 }
 
 // readFixed is the input of the plan file that Config names. No file is opened.
@@ -155,6 +241,7 @@ func (c Config) readFixed() (*Input, error) {
 	if err != nil {
 		return nil, err
 	}
+	fixed.Input.Files = nil // they are in the plan
 	in := &Input{Config: c, Plan: plan, fixed: fixed}
 	return in, in.carriesWeights()
 }

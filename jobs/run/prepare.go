@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/pipeline/remote"
 	"graphscore/readers"
+	"graphscore/writers/atomic"
 	"graphscore/writers/record"
 )
 
@@ -46,6 +48,9 @@ type Config struct {
 	Unconfirmed bool
 	// Finish judges an output that several runs have filled: nothing is scored.
 	Finish bool
+	// AllInput, with Finish, keeps _SUCCESS from an output where files came to the input after PlanFile was made, and ends with
+	// 75: for a caller that made the plan itself, and makes another the next time.
+	AllInput bool
 	// Count is the number of tasks that fill an output, for who finishes it; 0 where their records say it.
 	Count int
 	// Python is the interpreter of local workers as the user named it, "" for the default.
@@ -56,6 +61,10 @@ type Config struct {
 	Log   *slog.Logger
 	// Around is put around every call to what scores, nil for nothing.
 	Around grpc.UnaryClientInterceptor
+	// Disk returns the disk of the output to use in the place of the real one, and File the content of an input file, for
+	// tests. Default: the real ones.
+	Disk func(atomic.Disk) atomic.Disk
+	File func(path string, content io.ReaderAt) io.ReaderAt
 }
 
 // NewID returns the id of a run or a backfill that began at start.
@@ -161,7 +170,7 @@ func (c Config) reader() readers.Config {
 	in := c.Job.Input
 	cfg := readers.Config{
 		Columns: in.Columns.ColumnNames, Layout: in.Layout, Fingerprint: in.Fingerprint, Require: in.Require,
-		ShardBytes: int64(in.ShardBytes), Limit: c.Limit,
+		ShardBytes: int64(in.ShardBytes), Limit: c.Limit, File: c.File,
 	}
 	for _, p := range in.Path {
 		cfg.Inputs = append(cfg.Inputs, readers.Input{Name: p.Name, Path: p.Path, Optional: p.Dated || in.Optional && !c.RequireInput})

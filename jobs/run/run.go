@@ -116,7 +116,7 @@ func Execute(ctx context.Context, in *Input, options Options) (Ended, error) {
 func (x *execution) inOutput(ctx context.Context) (Ended, error) {
 	in := x.in
 	output, err := writers.Open(ctx, writers.Config{
-		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log,
+		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log, Disk: in.Disk,
 	})
 	if err != nil {
 		return x.end(ctx, err), err
@@ -159,6 +159,7 @@ type execution struct {
 	over      *BudgetError // how the run ended, nil where something else ended it
 
 	missing   []int              // of Finish: places in the plan of the parts that do not exist
+	later     int                // of Finish with AllInput: files that came to the input after the plan was made
 	tasks     []*record.TaskRun  // of Finish: the records of those that filled the output
 	made      map[string]made    // of Finish: what tasks say of the planned parts, by part
 	earlier   []record.Attempt   // of a task: those before this one
@@ -196,6 +197,9 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 		return err
 	}
 	x.in.WarnUndecided(ctx)
+	if err := x.findLater(ctx); err != nil {
+		return err
+	}
 	if err := x.accounted(); err != nil {
 		return err
 	}
@@ -273,6 +277,8 @@ func (x *execution) settlePruning(ctx context.Context) {
 	switch {
 	case x.in.Job.OnOrphan != jobs.OrphanPrune || len(x.work.Orphaned) == 0:
 		return
+	case x.in.fixed != nil:
+		why = "the plan was fixed, and does not know what input came after it: run or finish without --plan prunes"
 	case len(x.refused()) > 0:
 		why = "files of the input were refused"
 	case len(x.in.Plan.LeftOut.Unfinished) > 0:
@@ -358,7 +364,7 @@ func (x *execution) end(ctx context.Context, err error) Ended {
 
 // outcome is how a run ended that nothing stopped.
 func (x *execution) outcome() error {
-	if err := x.partsMissing(); err != nil {
+	if err := cmp.Or(x.partsMissing(), x.cameLater()); err != nil {
 		return err
 	}
 	return x.in.Outcome(len(x.refused()), x.anyDone(), x.gates, x.quarantined())

@@ -18,6 +18,7 @@ import (
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/local"
 	"graphscore/pipeline/remote"
+	"graphscore/pipeline/slots"
 	"graphscore/readers"
 )
 
@@ -46,8 +47,9 @@ func (s Served) Wanted(width int) readers.Wanted {
 type Session struct {
 	Served
 
-	pool    *local.Pool // nil where servers run elsewhere, as are workers
-	workers *workers
+	memory  *slots.Memory    // what the workers share, nil where columns go inline
+	pool    *local.Pool      // nil where servers run elsewhere, as are workers
+	workers pipeline.Workers // those of the pool, nil where it is
 	conn    *grpc.ClientConn
 	cfg     remote.Config
 	gate    *pipeline.Gate // of all runs over the session
@@ -70,23 +72,35 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 	job := cfg.Job
 	s.Addresses = job.Server.Addresses
 	if job.Model.Path != "" {
-		if s.pool, err = startWorkers(ctx, cfg, workers); err != nil {
+		if s.memory, err = sharedMemory(ctx, cfg, workers); err != nil {
 			return err
 		}
-		s.Addresses, s.workers = s.pool.Addresses(), newWorkers(s.pool)
+		if s.pool, err = startWorkers(ctx, cfg, s.memory, workers); err != nil {
+			return err
+		}
+		s.Addresses = s.pool.Addresses()
 	}
 	secure, err := tlsConfig(job)
 	if err != nil {
 		return err
 	}
+	token, err := serverToken(job)
+	if err != nil {
+		return err
+	}
+	if warning := exposedToken(job); warning != "" {
+		cfg.Log.WarnContext(ctx, warning)
+	}
 	s.cfg = remote.Config{
 		Addresses: s.Addresses, Protocol: job.Server.Protocol, ModelVersion: job.Model.Version,
 		MaxMessageBytes: int(job.Limits.MessageBytes), Deadline: time.Duration(job.Limits.Deadline),
 		ConnectTimeout: min(preflight, time.Duration(job.Limits.RetryBudget)),
-		TLS:            secure, Log: cfg.Log, Around: cfg.Around,
+		TLS:            secure, Token: token, Log: cfg.Log, Around: cfg.Around,
 	}.WithDefaults()
-	if s.workers != nil {
-		s.cfg.Answered = s.workers.Answered
+	if s.pool != nil {
+		workers := newWorkers(s.pool)
+		s.workers, s.cfg.Answered, s.cfg.Dial = workers, workers.Answered, s.pool.Dial
+		s.cfg.Memory, s.cfg.MemoryOnly = s.memory, job.Limits.Transport == jobs.TransportShared
 	}
 	if err := s.cfg.Validate(); err != nil {
 		return &jobs.Error{Path: job.Path, Reason: err.Error()}
@@ -105,7 +119,9 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 	if err := s.embed(job); err != nil {
 		return err
 	}
-	s.gate = pipeline.NewGate(s.Workers(job))
+	if s.gate = pipeline.NewGate(s.Workers(job)); s.pool == nil {
+		s.gate = pipeline.NewRemoteGate(s.Workers(job), len(s.Addresses))
+	}
 	s.MessageBytes = int64(s.cfg.MaxMessageBytes)
 	if m := s.Model.MaxMessageBytes; m > 0 {
 		s.MessageBytes = min(m, s.MessageBytes)
@@ -161,8 +177,8 @@ func uncarried(model, lacks string) error {
 
 // startWorkers starts so many workers. Where no interpreter can run them, a model folder that does not load is said
 // first: it is what the user must mend whatever runs it.
-func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
-	pool, err := startPool(ctx, cfg, workers)
+func startWorkers(ctx context.Context, cfg Config, memory *slots.Memory, workers int) (*local.Pool, error) {
+	pool, err := startPool(ctx, cfg, memory, workers)
 	var python *local.PythonError
 	if errors.As(err, &python) {
 		if _, broken := local.ReadModel(cfg.Job.Model.Path); broken != nil {
@@ -172,14 +188,14 @@ func startWorkers(ctx context.Context, cfg Config, workers int) (*local.Pool, er
 	return pool, err
 }
 
-func startPool(ctx context.Context, cfg Config, workers int) (*local.Pool, error) {
+func startPool(ctx context.Context, cfg Config, memory *slots.Memory, workers int) (*local.Pool, error) {
 	interpreter, err := findPython(cfg)
 	if err != nil {
 		return nil, err
 	}
 	return local.Start(ctx, local.Config{
 		Python: interpreter, Model: cfg.Job.Model.Path, Workers: workers,
-		MaxMessageBytes: int(cfg.Job.Limits.MessageBytes), Log: cfg.Log,
+		MaxMessageBytes: int(cfg.Job.Limits.MessageBytes), MaxMemory: int64(cfg.Job.Limits.WorkerMemory), Memory: memory, Log: cfg.Log,
 	})
 }
 
@@ -251,7 +267,7 @@ func (s *Session) Scorer(width int) remote.Scorer {
 func (s *Session) Patient(scorer pipeline.Scorer, cfg Config, progress *pipeline.Progress) pipeline.Scorer {
 	patience := pipeline.Patience{
 		Budget: time.Duration(cfg.Job.Limits.RetryBudget), Deadline: s.cfg.Deadline, Within: remote.Within, Gate: s.gate,
-		Progress: progress, Log: cfg.Log,
+		OneGraph: remote.TraitsOf(cfg.Job.Server.Protocol).OneGraph, Progress: progress, Log: cfg.Log,
 	}
 	if s.workers != nil {
 		patience.Workers = s.workers
@@ -320,6 +336,9 @@ func (s *Session) Close() error {
 	}
 	if s.pool != nil {
 		err = errors.Join(err, s.pool.Close())
+	}
+	if s.memory != nil {
+		err = errors.Join(err, s.memory.Close())
 	}
 	return err
 }

@@ -52,18 +52,18 @@ func Standing(rec *record.Run) (scored, quarantined int64) {
 
 // Watched is a job as metrics distinguish it from others.
 func Watched(job *jobs.Job) observe.Job {
-	of := observe.Job{Name: job.Name, Output: absolute(job.Output.Path)}
+	of := observe.Job{Name: job.Name, Output: Absolute(job.Output.Path)}
 	if job.Series != nil {
-		of.Output = absolute(job.Series.Of.Output.Path)
+		of.Output = Absolute(job.Series.Of.Output.Path)
 	}
 	if job.Path != "" {
-		of.File = absolute(job.Path)
+		of.File = Absolute(job.Path)
 	}
 	return of
 }
 
-// absolute is a path from the root, or as it is where nobody knows.
-func absolute(path string) string {
+// Absolute is a path from the root, or as it is where nobody knows.
+func Absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full
 	}

@@ -100,9 +100,19 @@ func LimitMemory(limits jobs.Limits) {
 		debug.SetGCPercent(50)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(256<<20 + 4*int64(limits.InFlightBytes))
+		debug.SetMemoryLimit(memoryLimit(limits, runtime.GOMAXPROCS(0)))
 	}
 }
+
+// memoryLimit is the heap from which the collector works harder. It has room for the parts of all shards that are read at once,
+// or with many CPUs the collector would take half of them.
+func memoryLimit(limits jobs.Limits, cpus int) int64 {
+	const few = 8 // shards, whose parts fit into the first term
+	return 256<<20 + 4*int64(limits.InFlightBytes) + int64(max(0, shardsAtOnce(cpus)-few))*partBytes
+}
+
+// partBytes is what a part takes that is being written, at most levels.
+const partBytes = 20 << 20
 
 // DefaultWorkers leaves one CPU of three or more to reading and writing: on two, the stages share both. A task of Slurm
 // has the CPUs that it was given, and not those that its machine has.
@@ -118,5 +128,6 @@ func DefaultWorkers(getenv func(string) string) int {
 }
 
 // shardsAtOnce is one for every two CPUs: reading and writing a shard of small graphs keeps two workers busy. Each
-// takes some 20 MB for its part.
-func shardsAtOnce(cpus int) int { return min(max(2, cpus/2), 8) }
+// takes some 20 MB for its part. With fewer than these, reading alone would keep 20 workers from being busy: see TestWorkers
+// of package pipeline.
+func shardsAtOnce(cpus int) int { return min(max(2, cpus/2), 32) }

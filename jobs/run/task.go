@@ -209,7 +209,12 @@ func (in *Input) Pending(ctx context.Context, served Served, count int, balance 
 	if err != nil {
 		return nil, err
 	}
-	return in.tasksOf(func(shard int) bool { return !exists[shard] }, count, balance), nil
+	return in.Lacking(exists, count, balance), nil
+}
+
+// Lacking is Pending where [Input.Existing] has returned which parts exist.
+func (in *Input) Lacking(exists []bool, count int, balance string) []int {
+	return in.tasksOf(func(shard int) bool { return !exists[shard] }, count, balance)
 }
 
 // Existing reports of each shard of the plan whether its part exists and is whole. Parts of something else are a

@@ -43,7 +43,7 @@ func cmpErr(err error, after func() error) error {
 func (x *execution) besideOthers(ctx context.Context) (Ended, error) {
 	in := x.in
 	output, err := writers.OpenTask(ctx, writers.Config{
-		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log,
+		Dir: in.Job.Output.Path, RunID: in.ID, Version: BuildVersion(), Now: in.Now, Log: in.Log, Disk: in.Disk,
 	}, *in.Task)
 	if err != nil {
 		return x.end(ctx, err), err
@@ -113,9 +113,7 @@ func (x *execution) partsExist(ctx context.Context, view writers.View) (bool, er
 	if err := x.agreeTask(view, width); err != nil {
 		return false, err
 	}
-	plan := x.contract.Plan()
-	plan.SpecsOnly = true
-	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, plan)
+	found, err := writers.Compare(ctx, writers.Config{Dir: view.Dir(), Log: in.Log}, x.contract.specsOnly())
 	if err != nil {
 		return false, err
 	}

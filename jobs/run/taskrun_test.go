@@ -209,6 +209,35 @@ func editTask(t *testing.T, dir string, task record.Task, edit func(*record.Task
 	}
 }
 
+// The kernel of parts that a run made beside the tasks comes from its record.
+func TestKernelOfARun(t *testing.T) {
+	t.Parallel()
+	cfg := shared(t, scorerAt(t, "sha256:"+strings.Repeat("0", 64)))
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	alone, dir := cfg, cfg.Job.Output.Path
+	alone.ID = NewID(time.Now())
+	if _, err := execute(t, alone); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(filepath.Join(dir, "a.parquet")), os.Remove(filepath.Join(dir, "c.parquet"))); err != nil {
+		t.Fatal(err)
+	}
+	task := cfg
+	task.Task, task.Balance, task.ID = &record.Task{Index: 0, Count: 2}, BalanceNumber, NewID(time.Now())
+	if _, err := execute(t, task); err != nil {
+		t.Fatal(err)
+	}
+	editTask(t, dir, *task.Task, func(rec *record.TaskRun) { rec.Attempts[0].Model.BLAS = "another kernel" })
+	cfg.Finish = true
+	if _, err := execute(t, cfg); err != nil {
+		t.Fatal(err)
+	}
+	if said := "another kernel (shard 0/2) none (run " + alone.ID + ")"; !strings.Contains(log.String(), said) {
+		t.Errorf("%q is not in\n%s", said, log.String())
+	}
+}
+
 // A process of a task keeps what earlier ones of it have made, and with which kernel; who finishes joins all of it, though
 // the last attempt scored nothing.
 func TestTaskAgain(t *testing.T) {

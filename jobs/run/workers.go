@@ -32,6 +32,8 @@ func (w *workers) Answered(address string) {
 // Ended says how the process ended that a call was lost with.
 func (w *workers) Ended(ctx context.Context, address string) (string, graph.Fault) {
 	switch end := w.pool.Ended(ctx, address); {
+	case end.Freed:
+		return end.Text, graph.NoFault
 	case end.Memory:
 		return end.Text, graph.FaultMemory
 	case end.Hung:
