@@ -7,12 +7,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"graphscore/jobs/jobtest"
+	"graphscore/pipeline/remote/remotetest"
 )
 
 const prometheusConfig = `global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}
@@ -31,17 +32,6 @@ scrape_configs:
     honor_labels: true
     static_configs: [{targets: ['%s']}]
 `
-
-// free is an address that nothing listens at.
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // only its address was wanted
-	return l.Addr().String()
-}
 
 // serve starts a server for the rest of the test and waits until it answers at /-/ready.
 func serve(t *testing.T, address, program string, args ...string) {
@@ -70,7 +60,7 @@ func get(t *testing.T, url string) (status string, body []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	response, err := client.Do(request)
 	if err != nil {
 		return "", nil
@@ -85,7 +75,7 @@ func get(t *testing.T, url string) (status string, body []byte) {
 func eventually(t *testing.T, want string, get func() string) {
 	t.Helper()
 	got := get()
-	for end := time.Now().Add(15 * time.Second); got != want && time.Now().Before(end); got = get() {
+	for end := time.Now().Add(2 * time.Minute); got != want && time.Now().Before(end); got = get() {
 		time.Sleep(100 * time.Millisecond)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -103,7 +93,7 @@ type nightly struct {
 func newNightly(t *testing.T) *nightly {
 	t.Helper()
 	need(t, map[string]string{"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"})
-	n := &nightly{folder: folder{t, t.TempDir()}, gateway: free(t), prometheus: free(t)}
+	n := &nightly{folder: folder{t, t.TempDir()}, gateway: remotetest.Reserved(t), prometheus: remotetest.Reserved(t)}
 	rules, err := filepath.Abs("alerts.yaml")
 	n.must(err)
 	n.put("prometheus.yml", fmt.Sprintf(prometheusConfig, rules, n.gateway))
@@ -229,7 +219,10 @@ func TestPrometheus(t *testing.T) {
 	n.job("server: {addresses: ['127.0.0.1:1']}\n")
 	cmd := n.night()
 	n.must(cmd.Start())
-	time.Sleep(time.Second) // of the 10 s for which it asks for its scorer
+	eventually(t, "true", func() string { // from then on it asks for its scorer, for 10 s
+		held, _ := os.ReadFile(locks[0])
+		return strconv.FormatBool(strings.Contains(string(held), strconv.Itoa(cmd.Process.Pid)))
+	})
 	n.must(cmd.Process.Signal(syscall.SIGTERM))
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {
 		t.Errorf("exit code %d, expected 143", cmd.ProcessState.ExitCode())
