@@ -97,6 +97,16 @@ const (
 	protocolGCN    = "gcn"
 )
 
+// How columns reach local workers, by the names in a job.
+const (
+	// TransportAuto is TransportShared where that is possible, and TransportInline elsewhere.
+	TransportAuto = "auto"
+	// TransportInline puts columns into the messages of calls, as for servers elsewhere.
+	TransportInline = "inline"
+	// TransportShared puts them into memory that graphscore and its workers map, or ends the run.
+	TransportShared = "shared"
+)
+
 // Server names running servers.
 type Server struct {
 	// Addresses are host:port or unix:/path.
@@ -104,6 +114,8 @@ type Server struct {
 	// Protocol is "native" (default) or "gcn".
 	Protocol string `yaml:"protocol"`
 	TLS      *TLS   `yaml:"tls"`
+	// TokenFile has the bearer token of every call. It is sent over TLS only.
+	TokenFile string `yaml:"token_file"`
 }
 
 // TLS turns TLS on. Without CA the system's certificates count.
@@ -124,6 +136,10 @@ type Limits struct {
 	InFlightBytes Size `yaml:"in_flight_bytes"`
 	// RequestBytes is the size up to which graphs share a request. Default 2 MiB, as much as is read at once.
 	RequestBytes Size `yaml:"request_bytes"`
+	// WorkerMemory is how much anonymous memory a local worker may take before it is replaced; 0: any.
+	WorkerMemory Size `yaml:"worker_memory"`
+	// Transport is how columns reach local workers: "auto" (default), "inline" or "shared".
+	Transport string `yaml:"transport"`
 	// Deadline is the time for one scoring call. Default 60 s.
 	Deadline Duration `yaml:"deadline"`
 	// RetryBudget is the time after which a batch that keeps failing ends the run. Default 60 s.
@@ -149,6 +165,7 @@ func (j Job) WithDefaults() Job {
 	setDefault(&j.Limits.MessageBytes, 64<<20)
 	setDefault(&j.Limits.InFlightBytes, 64<<20)
 	setDefault(&j.Limits.RequestBytes, 2<<20)
+	setDefault(&j.Limits.Transport, TransportAuto)
 	setDefault(&j.Limits.Deadline, Duration(time.Minute))
 	setDefault(&j.Limits.RetryBudget, Duration(time.Minute))
 	return j
@@ -260,9 +277,11 @@ func (j Job) validateAddresses() error {
 // maxWorkers is more than any machine has processors for.
 const maxWorkers = 1024
 
+var schemed = regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9+.-]*)://)?`)
+
 // scheme returns the scheme of a path that is a URL, "" for one of this machine.
 func scheme(path string) string {
-	return regexp.MustCompile(`^(?:([A-Za-z][A-Za-z0-9+.-]*)://)?`).FindStringSubmatch(path)[1]
+	return schemed.FindStringSubmatch(path)[1]
 }
 
 // validatePaths refuses paths that are not of this machine, and what a shell would have made a home folder of.
@@ -318,6 +337,7 @@ func (j Job) validateValues() error {
 		{"input.layout", j.Input.Layout, graph.Layouts()},
 		{"input.fingerprint", j.Input.Fingerprint, []string{"fast", "full"}},
 		{"server.protocol", j.Server.Protocol, []string{protocolNative, protocolGCN}},
+		{"limits.transport", j.Limits.Transport, []string{TransportAuto, TransportInline, TransportShared}},
 		{"on_change", j.OnChange, []string{"refuse", "rescore"}},
 		{"ping.partly", j.Ping.Partly, []string{PartlySuccess, PartlyFailure}},
 		{"on_orphan", j.OnOrphan, []string{OrphanKeep, OrphanRefuse, OrphanPrune}},
@@ -337,6 +357,7 @@ func (j Job) validateValues() error {
 		{"limits.deadline", int64(j.Limits.Deadline), 1},
 		{"limits.retry_budget", int64(j.Limits.RetryBudget), 1},
 		{"limits.run_deadline", int64(j.Limits.RunDeadline), 0},
+		{"limits.worker_memory", int64(j.Limits.WorkerMemory), 0},
 	} {
 		if f.value < f.minimum {
 			return fmt.Errorf("%s is %d: it must be at least %d", f.key, f.value, f.minimum)
@@ -348,11 +369,17 @@ func (j Job) validateValues() error {
 	if j.Workers > maxWorkers {
 		return fmt.Errorf("workers is %d: at most %d", j.Workers, maxWorkers)
 	}
+	if j.Limits.WorkerMemory > 0 && j.Model.Path == "" && len(j.Server.Addresses) > 0 {
+		return fmt.Errorf("limits.worker_memory is for local workers, and servers score this job: remove it")
+	}
 	if j.Limits.MessageBytes > 2<<30-1 {
 		return fmt.Errorf("limits.message_bytes is %d: gRPC messages hold less than 2 GiB", j.Limits.MessageBytes)
 	}
 	if t := j.Server.TLS; t != nil && (t.Cert == "") != (t.Key == "") {
 		return fmt.Errorf("server.tls has only one of cert and key: a client certificate needs both")
+	}
+	if j.Server.TokenFile != "" && j.Server.TLS == nil {
+		return fmt.Errorf("server.token_file is set without server.tls: a token is sent over TLS only")
 	}
 	return nil
 }
@@ -368,6 +395,7 @@ func (j *Job) resolve(dir string) {
 	if d := j.Gates.Drift; d != nil {
 		absolute(dir, &d.Against)
 	}
+	absolute(dir, &j.Server.TokenFile)
 	if t := j.Server.TLS; t != nil {
 		absolute(dir, &t.CA)
 		absolute(dir, &t.Cert)

@@ -8,7 +8,6 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"strconv"
@@ -21,25 +20,22 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 )
 
 // Load reads a job file. It fills no defaults and validates nothing but the form: flags come in between. The
 // error is an *Error.
 func Load(path string) (*Job, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxJobBytes+1))
-	if err != nil {
+	content, err := ReadFile(path, maxJobBytes)
+	var large *LargeError
+	if err != nil && !errors.As(err, &large) {
 		return nil, unreadable(path, err)
 	}
 	text, err := newSource(path, content)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > maxJobBytes {
+	if large != nil {
 		return nil, &Error{Path: path, Reason: "is larger than 256 KiB: name a job file"}
 	}
 	job, err := decode(text)
@@ -57,8 +53,15 @@ func Load(path string) (*Job, error) {
 
 // decode reads the text of a job. The error is an *Error.
 func decode(s *source) (*Job, error) {
+	if err := s.bounded(); err != nil {
+		return nil, err
+	}
 	if err := s.unquoted(); err != nil {
 		return nil, err
+	}
+	file, broken := parser.ParseBytes(s.text, 0)
+	if broken == nil && expanded(file) > maxExpanded {
+		return nil, &Error{Path: s.path, Reason: fmt.Sprintf("repeats values by its aliases, as in *name, more than %s times: write out what the job needs", humanize.Comma(maxExpanded))}
 	}
 	job := &Job{}
 	decoder := yaml.NewDecoder(bytes.NewReader(s.text), yaml.Strict())
@@ -69,14 +72,17 @@ func decode(s *source) (*Job, error) {
 			return nil, s.at(line, 1, "the line is indented with a tab, which YAML does not allow: indent with spaces")
 		}
 		if errors.As(err, &mismatch) { // the library has no word for a null where a text is wanted
-			err = cmp.Or(checkValues(s.text), err)
+			err = cmp.Or(checkValues(file), err)
 		}
 		return nil, located(s.path, err)
 	}
 	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return nil, &Error{Path: s.path, Reason: "holds several documents (---): a job file is one"}
 	}
-	if err := checkValues(s.text); err != nil {
+	if broken != nil {
+		return nil, located(s.path, broken)
+	}
+	if err := checkValues(file); err != nil {
 		return nil, located(s.path, err)
 	}
 	return job, nil
@@ -104,8 +110,28 @@ func located(path string, err error) error {
 	p := at.GetToken().Position
 	return &Error{
 		Path:   fmt.Sprintf("%s:%d:%d", path, p.Line, p.Column),
-		Reason: strings.TrimRight(plainly(at)+"\n"+display.WithoutUser(source), "\n "),
+		Reason: strings.TrimRight(cutShort(plainly(at))+"\n"+shown(source), "\n "),
 	}
+}
+
+// mostShown is the longest source under a message, in bytes.
+const mostShown = 2 << 10
+
+// shown is a source as it is under a message, nothing where it is too long to be looked at.
+func shown(source string) string {
+	if len(source) > mostShown {
+		return ""
+	}
+	return display.WithoutUser(source)
+}
+
+// cutShort returns a message without the middle of a value that is too long to be looked at.
+func cutShort(message string) string {
+	const kept = 200
+	if text := []rune(message); len(text) > 3*kept {
+		return string(text[:kept]) + "..." + string(text[len(text)-kept:])
+	}
+	return message
 }
 
 // plainly says in a user's words what the library says in the words of Go.

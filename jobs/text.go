@@ -7,6 +7,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/dustin/go-humanize"
+
 	"graphscore/pipeline/display"
 )
 
@@ -15,6 +17,8 @@ const (
 	maxJobBytes  = 256 << 10
 	maxLineBytes = 16 << 10
 	maxNesting   = 64
+	maxEntries   = 10_000  // lines, commas and brackets
+	maxExpanded  = 100_000 // values, with those that aliases repeat
 )
 
 // source is the text of a job file before it is read as YAML.
@@ -50,7 +54,7 @@ func newSource(path string, content []byte) (*source, error) {
 			return nil, &Error{Path: fmt.Sprintf("%s:%d", path, number), Reason: "is a line of more than 16 KiB: name a job file"}
 		}
 	}
-	return s, s.nesting()
+	return s, nil
 }
 
 // isControl is true for what a terminal may take as a command, and what YAML forbids.
@@ -108,24 +112,25 @@ func everySecond(b []byte, first int) bool {
 // column in characters.
 func (s *source) at(line, column int, reason string) *Error {
 	lines := bytes.Split(s.text, []byte("\n"))
-	shown := ""
+	text := ""
 	if line <= len(lines) {
-		shown = strings.TrimRight(string(lines[line-1]), "\r\n")
+		text = strings.TrimRight(string(lines[line-1]), "\r\n")
 	}
 	mark := fmt.Sprintf("> %2d | ", line)
-	return &Error{
-		Path: fmt.Sprintf("%s:%d:%d", s.path, line, column),
-		Reason: fmt.Sprintf("%s\n%s%s\n%s^", reason, mark, display.WithoutUser(strings.ReplaceAll(shown, "\t", " ")),
-			strings.Repeat(" ", len(mark)+column-1)),
+	e := &Error{Path: fmt.Sprintf("%s:%d:%d", s.path, line, column), Reason: reason}
+	if len(text) <= mostShown {
+		e.Reason += fmt.Sprintf("\n%s%s\n%s^", mark, display.WithoutUser(strings.ReplaceAll(text, "\t", " ")), strings.Repeat(" ", len(mark)+column-1))
 	}
+	return e
 }
 
 // leading are the indicators of YAML that open a level each, at the beginning of a line.
 var leading = regexp.MustCompile(`^[ \t]*(?:[-?:&!][^ \t\r\n]*[ \t]+)*`)
 
-// nesting refuses levels within levels that no job has. It counts quoted brackets as well: a job has few of them.
-func (s *source) nesting() error {
-	depth, number := 0, 0
+// bounded refuses levels within levels, and more values, than any job has. It counts quoted brackets and commas as well: a
+// job has few of them.
+func (s *source) bounded() error {
+	depth, number, entries := 0, 0, 0
 	for line := range bytes.Lines(s.text) {
 		number++
 		deep := len(bytes.Fields(leading.Find(line))) + bytes.Count(line, []byte(": "))/maxNesting
@@ -137,6 +142,9 @@ func (s *source) nesting() error {
 			case ']', '}':
 				depth = max(0, depth-1)
 			}
+		}
+		if entries += 1 + bytes.Count(line, []byte(",")) + bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("{")); entries > maxEntries {
+			return &Error{Path: fmt.Sprintf("%s:%d", s.path, number), Reason: fmt.Sprintf("ends %s lines, commas and brackets, more than any job has: name a job file, and many files by a glob", humanize.Comma(maxEntries))}
 		}
 		indent := len(line) - len(bytes.TrimLeft(line, " "))
 		if deep > maxNesting || indent > maxLineBytes/maxNesting {

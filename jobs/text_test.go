@@ -12,6 +12,7 @@ import (
 	"unicode/utf16"
 
 	"graphscore/jobs"
+	"graphscore/pipeline/faulttest"
 )
 
 // utf16Bytes is a text in UTF-16.
@@ -112,11 +113,14 @@ func TestErrorsAreHarmlessForATerminal(t *testing.T) {
 	if _, err := jobs.Load(path); err == nil || strings.Contains(err.Error(), "\x1b") {
 		t.Errorf("%q", err)
 	}
+	faulttest.Report(t, faulttest.Row{Case: "J", How: "escape codes and marks of direction in keys, values and the name of a job file",
+		Outcome: "an error that has none of them", Times: 10})
 }
 
 // What the YAML library would take minutes for is refused before: else the tests of this package would not end.
 func TestHostileJobFilesAreRefusedAtOnce(t *testing.T) {
 	t.Parallel()
+	times := 0
 	for _, unit := range []string{
 		"[", "{", "- ", "-\t", "? ", "a: ", "&a ", "!!x ", "*a ", "%", "@", "\"", "'", "'' ", "[],", "a,", "a b ", "<<: ", "#", "|", ":", "\t", " ",
 		"{a: ", "[a, ", "- [", "\"[\" ", "a: [",
@@ -131,9 +135,12 @@ func TestHostileJobFilesAreRefusedAtOnce(t *testing.T) {
 				if _, err := jobs.Load(path); err == nil && size == 1<<20 {
 					t.Errorf("%q, %d bytes: no error", unit+end, size)
 				}
+				times++
 			}
 		}
 	}
+	faulttest.Report(t, faulttest.Row{Case: "I", How: "job files of 4 KiB and 1 MiB of brackets, quotes, anchors, tabs and the like",
+		Outcome: "an error, at once: the tests would not end else", Times: times})
 }
 
 // Braces and brackets that YAML takes for its own are told from others.

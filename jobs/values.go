@@ -9,16 +9,14 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
 
 // checkValues refuses what the library takes silently in a job that it could decode: keys without a value, empty
 // texts, tags, and numbers that are texts or have a fraction where only whole ones make sense. The error has a place.
-func checkValues(text []byte) error {
-	file, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return err
+func checkValues(file *ast.File) error {
+	if file == nil { // it could not be parsed
+		return nil
 	}
 	for _, doc := range file.Docs {
 		if doc.Body != nil && doc.Body.Type() != ast.NullType { // a file of comments

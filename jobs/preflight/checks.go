@@ -105,14 +105,14 @@ func checkLock(_ context.Context, k *known) Finding {
 }
 
 func checkTLS(_ context.Context, k *known) Finding {
-	switch {
-	case k.cfg.Job.Model.Path != "":
+	if k.cfg.Job.Model.Path != "" {
 		return ok("not needed: local workers use a private socket")
-	case k.cfg.Job.Server.TLS == nil:
-		return ok("off: requests go in plain text")
 	}
 	if err := k.cfg.CheckTLS(); err != nil {
 		return fail(preflight, err)
+	}
+	if k.cfg.Job.Server.TLS == nil {
+		return ok("off: requests go in plain text")
 	}
 	return ok("on, and its files can be read")
 }

