@@ -20,6 +20,7 @@ import (
 	"graphscore/jobs/jobtest"
 	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 	"graphscore/writers"
@@ -201,6 +202,12 @@ func TestClockStepsBack(t *testing.T) {
 	}
 	n.count(2, "out/_runs/backfill-*.json")
 	n.count(4, "out/dt=*/_runs/*.json")
+	got, err := jobtest.CountGraphs(filepath.Join(n.dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	faulttest.Report(t, faulttest.Row{Case: "26", How: "a clock that steps back an hour at each look, twice over four dates",
+		Outcome: "0, every date once, then nothing to do, a record each", Times: int(calls.Load()), Tally: faulttest.Compare(got, map[string]int{"0": 4, "1": 4, "2": 4})})
 }
 
 func (n *nightly) record(stdout string) *record.Backfill {

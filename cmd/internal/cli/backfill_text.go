@@ -184,7 +184,7 @@ func dateLine(first, last *record.BackfillDate, n int, dry bool) string {
 // printBackfill prints one line a date, or one for dates that are alike, and the sums by outcome.
 func printBackfill(w io.Writer, rec *record.Backfill) error {
 	var t strings.Builder
-	fmt.Fprintf(&t, "%s: %s\n", rec.Name, rec.Output)
+	fmt.Fprintf(&t, "%s: %s\n", display.Line(rec.Name), display.Line(rec.Output))
 	header := fmt.Sprintf("  %-13s  %-12s  %13s  %11s  %8s", rec.Partition, "outcome", "scored", "quarantined", "seconds")
 	if rec.DryRun {
 		header = fmt.Sprintf("  %-13s  %-*s  %13s", rec.Partition, outcomeWidth(true), "outcome", "to score")

@@ -56,7 +56,7 @@ func TestStoppedWhileWaitingForItsTurn(t *testing.T) {
 	g.Go(func() error {
 		defer stop()
 		part := filepath.Join(n.dir, "out/dt=2026-01-02/a.parquet")
-		for range 1000 {
+		for range 12000 {
 			if _, err := os.Stat(part); err == nil {
 				return nil
 			}

@@ -143,7 +143,7 @@ func (e *env) sayLacking(in *run.Input, refused []record.RefusedFile) (lacking [
 func printFiles(w io.Writer, plan *readers.Plan) {
 	before := ""
 	for _, file := range plan.Files {
-		fmt.Fprintf(w, "%s\n  %s, %s, %s, %s\n", file.Path, file.Format, humanize.IBytes(uint64(file.Size)),
+		fmt.Fprintf(w, "%s\n  %s, %s, %s, %s\n", display.Line(file.Path), file.Format, humanize.IBytes(uint64(file.Size)),
 			display.Plural(file.Rows, "row"), display.Plural(int64(file.Groups), "row group"))
 		var b strings.Builder
 		for _, c := range file.Columns {
@@ -155,7 +155,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 			default:
 				use = "read as " + c.Role
 			}
-			fmt.Fprintf(&b, "    %-16s %-34s %s\n", c.Name, c.Type, use)
+			fmt.Fprintf(&b, "    %-16s %-34s %s\n", display.Line(c.Name), display.Line(c.Type), use)
 		}
 		if b.String() != before {
 			before = b.String()
@@ -163,7 +163,7 @@ func printFiles(w io.Writer, plan *readers.Plan) {
 		}
 	}
 	for _, path := range plan.LeftOut.Other {
-		fmt.Fprintf(w, "%s\n  ignored: neither Parquet nor Arrow\n", path)
+		fmt.Fprintf(w, "%s\n  ignored: neither Parquet nor Arrow\n", display.Line(path))
 	}
 }
 

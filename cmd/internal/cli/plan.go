@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"graphscore/jobs/preflight"
+	"graphscore/jobs/run"
 )
 
 func (e *env) planCommand() *cobra.Command {
@@ -35,6 +36,7 @@ func (e *env) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			run.LimitMemory(cfg.Job.Limits)
 			forecast, err := preflight.Plan(cmd.Context(), cfg, p.PlanOptions)
 			if err != nil {
 				return err

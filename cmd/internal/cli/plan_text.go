@@ -50,7 +50,7 @@ func forecastText(b *strings.Builder, f *preflight.Forecast) {
 	if !f.OutputThere {
 		where += " (not there yet)"
 	}
-	fmt.Fprintf(b, "%s: %s\n", title, where)
+	b.WriteString(display.Line(fmt.Sprintf("%s: %s", title, where)) + "\n")
 	line(b, "files", int64(f.Files), humanize.IBytes(uint64(f.InputBytes)))
 	some(b, "refused", int64(len(f.Refused)), "files that cannot be read")
 	some(b, "left out", f.LeftOut.Sum(), f.LeftOut.String())

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/report"
 	"graphscore/writers"
 	"graphscore/writers/atomic"
@@ -208,6 +209,6 @@ func (p *reportPrinter) put(r rendered, dir string, state report.State, summary 
 	case p.quiet:
 		return nil
 	}
-	_, err := fmt.Fprintf(p.stdout, "%s: %s\nreport: %s\n", state, summary, output)
+	_, err := fmt.Fprintf(p.stdout, "%s: %s\nreport: %s\n", state, display.Line(summary), display.Line(output))
 	return err
 }

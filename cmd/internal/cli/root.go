@@ -50,6 +50,7 @@ func newEnv(args []string, stdout, stderr io.Writer) *env {
 func (e *env) main() int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	e.stdout, e.stderr = harmless{dropUnread(ctx, e.stdout)}, harmless{dropUnread(ctx, e.stderr)}
 	root := e.root()
 	root.SetArgs(e.args)
 	err := run.Stopped(ctx, root.ExecuteContext(ctx))

@@ -148,7 +148,7 @@ func gatesSummary(b *strings.Builder, verdicts []record.Gate) {
 func printSummary(w io.Writer, rec *record.Run) error {
 	c := rec.Counts
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", display.Harmless(rec.Name), display.Harmless(rec.Output))
+	fmt.Fprintf(&b, "%s: %s\n", display.Line(rec.Name), display.Line(rec.Output))
 	line(&b, "files", c.Files, "")
 	if c.FilesRefused > 0 {
 		line(&b, "refused", c.FilesRefused, "files that could not be read")

@@ -98,6 +98,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("FIXTURES", fixtures)
 			env.Setenv("EXAMPLE", molecules)
 			env.Setenv("OLDER", older)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
 			env.Values[nightsKey{}] = &nights{}
 			golden.setup(env, strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"))
 			return nil
@@ -183,9 +184,6 @@ func foresees(ts *testscript.TestScript, neg bool, args []string) {
 
 // forbidden is what no user may see: traces of Go, of gRPC, of values that were not there.
 var forbidden = regexp.MustCompile(`(?i)panic:|goroutine|runtime error|stack trace|\.go:\d+|rpc error|%!|<nil>|traceback`)
-
-// source is a line of a job file under an error, or the caret below it.
-var source = regexp.MustCompile(`^(>?\s*\d+ \||\s*\^)`)
 
 // checkSpeech holds the streams of a command against what is promised of all of them: one sentence an error, its
 // log in whole lines, no traces.

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"graphscore/pipeline/remote/remotetest"
 )
 
 // watcher NAME FILE [options] starts an HTTP server for the rest of the script, a monitor, a Pushgateway or a collector
@@ -129,12 +131,12 @@ func asText(body []byte, format expfmt.Format) (string, error) {
 	}
 }
 
-// port NAME puts an address that is free into the variable NAME.
+// port NAME puts an address that is kept for the script into the variable NAME: whoever is told of it can listen there.
 func port(ts *testscript.TestScript, _ bool, args []string) {
-	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	address, release, err := remotetest.Reserve()
 	ts.Check(err)
-	setAddress(ts, args[0], listener.Addr().String())
-	ts.Check(listener.Close())
+	ts.Defer(func() { ts.Check(release()) })
+	setAddress(ts, args[0], address)
 }
 
 // scrape URL FILE PATTERN writes what the URL answers into FILE, once the answer has the pattern.
@@ -143,9 +145,9 @@ func scrape(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("usage: scrape URL FILE PATTERN")
 	}
 	pattern := regexp.MustCompile("(?m)" + args[2])
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	var text []byte
-	for end := time.Now().Add(20 * time.Second); !pattern.Match(text); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !pattern.Match(text); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
 			ts.Fatalf("%s has no %q:\n%s", args[0], args[2], text)
 		}

@@ -102,6 +102,15 @@ func (s *shardFlags) applyFinish(cmd *cobra.Command, cfg *run.Config) error {
 	return nil
 }
 
+// applySubmit is applyFinish for who submits the shards: nothing is finished yet, and their number is that of submit.
+func (s *shardFlags) applySubmit(cmd *cobra.Command, cfg *run.Config) error {
+	if err := s.applyFinish(cmd, cfg); err != nil {
+		return err
+	}
+	cfg.Finish, cfg.Count, cfg.Balance = false, 0, s.balance
+	return nil
+}
+
 // sayIdle says that nothing was to be done.
 func (p runPrinter) sayIdle(task *record.Task, r *run.Ended) error {
 	p.sayRefused("", r.Record.Refused)

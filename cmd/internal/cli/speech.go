@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"strings"
 
 	"graphscore/jobs/run"
@@ -25,7 +26,7 @@ func (e *env) openVoice() {
 // say says one sentence of a result on standard error: a line for people, or with --log-format json one of the log, which
 // has the attributes as well.
 func (e *env) say(level slog.Level, sentence string, attributes ...any) {
-	sentence = display.Harmless(strings.TrimSpace(sentence))
+	sentence = oneSentence(sentence)
 	switch {
 	case e.voice == nil:
 		fmt.Fprintf(e.stderr, "graphscore: %s\n", sentence)
@@ -36,6 +37,26 @@ func (e *env) say(level slog.Level, sentence string, attributes ...any) {
 	default:
 		e.voice.Info(sentence, attributes...)
 	}
+}
+
+// source is a line of a job file under an error, or the caret below it.
+var source = regexp.MustCompile(`^(>?\s*\d+ \||\s*\^)`)
+
+// oneSentence returns a sentence harmless, and without lines of its own but those of the source of a job: a name with the end
+// of a line in it forges none.
+func oneSentence(text string) string {
+	var b strings.Builder
+	for i, line := range strings.Split(strings.TrimSpace(text), "\n") {
+		switch {
+		case i == 0:
+		case source.MatchString(line):
+			b.WriteString("\n")
+		default:
+			b.WriteString(`\n`)
+		}
+		b.WriteString(display.Harmless(line))
+	}
+	return b.String()
 }
 
 // report says an error. Results that are no failures of the process were said already.
@@ -58,14 +79,14 @@ func (e *env) report(err error) {
 // sayRefused says which files could not be read, of a date where there is one.
 func (e *env) sayRefused(of string, files []record.RefusedFile) {
 	for _, f := range files {
-		e.say(slog.LevelWarn, of+"refused: "+f.Reason, "file", f.File)
+		e.say(slog.LevelWarn, display.Line(of+"refused: "+f.Reason), "file", f.File)
 	}
 }
 
 // sayUnfinished says which files their writers have not finished.
 func (e *env) sayUnfinished(paths []string) {
 	for _, path := range paths {
-		e.say(slog.LevelWarn, "not finished: "+path, "file", path)
+		e.say(slog.LevelWarn, "not finished: "+display.Line(path), "file", path)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"graphscore/jobs/run"
 	"graphscore/jobs/submit"
 	"graphscore/pipeline/display"
 )
@@ -27,6 +28,7 @@ func (e *env) statusCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			run.LimitMemory(cfg.Job.Limits)
 			status, err := submit.StatusOf(cmd.Context(), cfg, &submit.Slurm{Options: cfg.Job.Submit.Slurm})
 			if err != nil {
 				return err
@@ -61,7 +63,7 @@ func (e *env) printStatus(s *submit.Status) error {
 func statusText(s *submit.Status) string {
 	var b strings.Builder
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(&b, "%-11s%s\n", what, display.Harmless(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(&b, "%-11s%s\n", what, display.Line(fmt.Sprintf(format, args...)))
 	}
 	success := "no _SUCCESS"
 	if s.Success {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -58,13 +57,9 @@ func (e *env) submitCommand() *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&o.engine, "engine", "", "what runs the array job: `slurm`")
+	o.bind(cmd, s)
 	flags.IntVar(&o.shards, "shards", 0, "`COUNT` of the tasks that the job is cut into")
-	flags.IntVar(&o.atOnce, "at-once", 0, "run at most `N` tasks of an array at once (default: what the cluster allows)")
-	flags.IntVar(&o.rounds, "rounds", 3, "submit shards that failed for a reason that may pass up to `N` times again")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "print the scripts that would be submitted, and submit nothing")
-	flags.DurationVar(&o.every, "every", 5*time.Second, "how often squeue is asked")
-	flags.StringVar(&s.balance, "balance", run.BalanceNumber, "what is shared out evenly: the number of parts, or the bytes of their input")
 	f.bindInput(cmd)
 	f.bindScorer(cmd)
 	flags.StringVar(&f.output, "output", "", "`DIR` of the scores")
@@ -73,6 +68,16 @@ func (e *env) submitCommand() *cobra.Command {
 	f.bindMetrics(cmd)
 	e.bindJSON(cmd, "print the joint record on standard output")
 	return cmd
+}
+
+// bind binds what says how shards are submitted.
+func (o *submitFlags) bind(cmd *cobra.Command, s *shardFlags) {
+	flags := cmd.Flags()
+	flags.StringVar(&o.engine, "engine", "", "what runs the array job: `slurm`")
+	flags.IntVar(&o.atOnce, "at-once", 0, "run at most `N` tasks of an array at once (default: what the cluster allows)")
+	flags.IntVar(&o.rounds, "rounds", 3, "submit shards that failed for a reason that may pass up to `N` times again")
+	flags.DurationVar(&o.every, "every", 5*time.Second, "how often squeue is asked")
+	flags.StringVar(&s.balance, "balance", run.BalanceNumber, "what is shared out evenly: the number of parts, or the bytes of their input")
 }
 
 func (o *submitFlags) check() error {
@@ -99,22 +104,31 @@ func (e *env) submission(cmd *cobra.Command, args []string, f *jobFlags, s *shar
 	if err != nil {
 		return submit.Config{Run: c}, err
 	}
-	if err := s.applyFinish(cmd, &c); err != nil {
+	if err := s.applySubmit(cmd, &c); err != nil {
 		return submit.Config{Run: c}, err
 	}
-	c.Finish, c.Count, c.Balance = false, 0, s.balance
+	c.ID = run.NewID(e.start)
+	cfg, err := e.submitConfig(cmd, c, o)
+	if c.Date != "" {
+		cfg.Words = append(cfg.Words, "--date="+c.Date)
+	}
+	return cfg, err
+}
+
+// submitConfig is how the shards of a job are submitted.
+func (e *env) submitConfig(cmd *cobra.Command, c run.Config, o *submitFlags) (submit.Config, error) {
 	binary, err := os.Executable()
 	if err != nil {
 		return submit.Config{Run: c}, fmt.Errorf("finding this program, which the tasks run: %w", err)
 	}
-	words := append([]string{binary, "run"}, absolute(cmd.Flags().Args())...)
+	words := []string{binary, "run"}
+	for _, path := range cmd.Flags().Args() {
+		words = append(words, run.Absolute(path))
+	}
 	words = append(words, repeated(cmd, []string{
 		"engine", "shards", "at-once", "rounds", "dry-run", "every", "date", "json", "metrics", "metrics-textfile", "pushgateway", "quiet", "log-format",
+		"since", "until", "only", "newest-first", "parallel", "max-failures",
 	})...)
-	if c.Date != "" {
-		words = append(words, "--date="+c.Date)
-	}
-	c.ID = run.NewID(e.start)
 	dir, err := os.Getwd()
 	if err != nil {
 		return submit.Config{Run: c}, fmt.Errorf("finding the folder in which the tasks run: %w", err)
@@ -123,17 +137,6 @@ func (e *env) submission(cmd *cobra.Command, args []string, f *jobFlags, s *shar
 		Dir: dir, Run: c, EngineName: o.engine, Shards: o.shards, Rounds: o.rounds, Every: o.every, Pause: 2 * o.every, Words: words, Line: e.args,
 		Engine: &submit.Slurm{Options: c.Job.Submit.Slurm, AtOnce: o.atOnce},
 	}, nil
-}
-
-// absolute are the paths of job files as they are known from every folder.
-func absolute(paths []string) []string {
-	full := slices.Clone(paths)
-	for i := range full {
-		if path, err := filepath.Abs(full[i]); err == nil {
-			full[i] = path
-		}
-	}
-	return full
 }
 
 // submitDry prints what would be submitted.
@@ -146,6 +149,11 @@ func (e *env) submitDry(ctx context.Context, config func() (submit.Config, error
 	if err != nil {
 		return err
 	}
+	return e.printScripts(scripts)
+}
+
+// printScripts prints what would be submitted.
+func (e *env) printScripts(scripts []submit.Script) error {
 	type script struct {
 		Name    string `json:"name"`
 		Content string `json:"content"`

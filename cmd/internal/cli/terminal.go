@@ -24,7 +24,7 @@ const (
 )
 
 func isTerminal(w io.Writer) bool {
-	f, is := w.(*os.File)
+	f, is := raw(w).(*os.File)
 	return is && term.IsTerminal(int(f.Fd()))
 }
 
@@ -75,7 +75,7 @@ func every(interval time.Duration, done <-chan struct{}, what func(elapsed time.
 
 // bar draws until done.
 func (e *env) bar(s shown, done <-chan struct{}) {
-	bar := progressbar.NewOptions64(s.all, append(barOptions(columns(e.stderr), os.Getenv("TERM"), s.options), progressbar.OptionSetWriter(oneLine{e.stderr}))...)
+	bar := progressbar.NewOptions64(s.all, append(barOptions(columns(e.stderr), os.Getenv("TERM"), s.options), progressbar.OptionSetWriter(oneLine{raw(e.stderr)}))...)
 	draw := func(elapsed time.Duration) {
 		n, text := s.read(elapsed)
 		bar.Describe(text)
@@ -126,7 +126,7 @@ func (l oneLine) Write(text []byte) (int, error) {
 
 // columns is the width of a terminal, 80 where it does not say.
 func columns(w io.Writer) int {
-	if f, is := w.(*os.File); is {
+	if f, is := raw(w).(*os.File); is {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
 			return n
 		}

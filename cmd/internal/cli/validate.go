@@ -95,7 +95,7 @@ func (e *env) validate(ctx context.Context, cfg run.Config) error {
 			}
 			v.Findings = append(v.Findings, finding{file.Path, r.RowGroup, r.Row, r.GraphID, r.Code, r.Message})
 			if !e.asJSON {
-				fmt.Fprintf(e.stdout, "%s: row %d (graph %v): %s: %s\n", file.Path, r.Row, r.GraphID, r.Code, r.Message)
+				fmt.Fprintln(e.stdout, display.Line(fmt.Sprintf("%s: row %d (graph %v): %s: %s", file.Path, r.Row, r.GraphID, r.Code, r.Message)))
 			}
 		},
 	})

@@ -204,7 +204,7 @@ func (v *verification) print(r *verify.Report, compared bool) error {
 func (v *verification) text(r *verify.Report, compared bool) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%s: %s\n", f.Path, f.What)
+		fmt.Fprintf(&b, "%s: %s\n", display.Line(f.Path), display.Line(f.What))
 	}
 	if more := r.FoundWrong - len(r.Findings); more > 0 {
 		fmt.Fprintf(&b, "... and %s more\n", humanize.Comma(int64(more)))
