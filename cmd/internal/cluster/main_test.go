@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"graphscore/cmd/internal/faults/inject"
 )
 
 // Where things are, as seen from this folder.
@@ -26,12 +28,34 @@ const (
 // program is the path of bin/graphscore.
 var program string
 
+// killKey names, in the environment of this binary, the output on which it kills the program that its arguments are.
+const killKey = "CLUSTER_KILL_ON"
+
 func TestMain(m *testing.M) {
+	if output := os.Getenv(killKey); output != "" {
+		os.Exit(killBetween(output))
+	}
 	if err := ready(); err != nil {
 		fmt.Fprintf(os.Stderr, "%v: run `make test-slurm`\n", err)
 		os.Exit(1)
 	}
 	os.Exit(m.Run())
+}
+
+// killBetween runs a program that dies before a part has its name, when its quarantine file has.
+func killBetween(output string) int {
+	dir, err := os.Getwd()
+	if err == nil {
+		p := inject.Program{Path: os.Args[1], Args: os.Args[2:], Dir: dir, Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr}
+		_, err = inject.Run(context.Background(), p, output, func(c inject.Call) inject.Fault {
+			return inject.Fault{Kill: strings.HasPrefix(c.Name, "rename") && strings.HasSuffix(c.Path, ".parquet")}
+		})
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 137
 }
 
 // ready says what is missing. Nothing is skipped.

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"graphscore/jobs/jobtest"
 )
 
 // files is how many files a job has, each a part and a shard of its own.
@@ -55,6 +57,44 @@ func newJob(t *testing.T, setup string) (job string) {
 	return job
 }
 
+// newDates is newJob with two files for each of three dates.
+func newDates(t *testing.T, setup string) (job string) {
+	t.Helper()
+	job = newJob(t, setup)
+	data := filepath.Join(filepath.Dir(job), "data")
+	for i := range files {
+		folder := filepath.Join(data, fmt.Sprintf("2026-01-%02d", i/2+1))
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("%d.parquet", i)
+		if err := os.Rename(filepath.Join(data, name), filepath.Join(folder, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	edit(t, job, "{path: data}", "{path: 'data/{date}'}")
+	edit(t, job, "{path: out}", "{path: 'out/{date}'}")
+	return job
+}
+
+// edit replaces a text of a job.
+func edit(t *testing.T, job, text, by string) {
+	t.Helper()
+	content, err := os.ReadFile(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(job, bytes.Replace(content, []byte(text), []byte(by), 1), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// mend takes the failure out of the setup of a job.
+func mend(t *testing.T, job string) {
+	t.Helper()
+	edit(t, job, "exit 78", "true")
+}
+
 func submit(job string, more ...string) []string {
 	return append([]string{"submit", job, "--engine", "slurm", "--shards", strconv.Itoa(files), "--every", "500ms"}, more...)
 }
@@ -84,10 +124,13 @@ func contents(t *testing.T, out string) map[string]string {
 }
 
 // sameAsAlone compares the output of a job with that of one run on one machine.
-func (s *slurm) sameAsAlone(job string) {
+func (s *slurm) sameAsAlone(job string) { s.sameAsAloneWith(0, job) }
+
+// sameAsAloneWith is sameAsAlone where that run ends with a code.
+func (s *slurm) sameAsAloneWith(code int, job string) {
 	s.t.Helper()
 	alone := filepath.Join(s.t.TempDir(), "alone")
-	s.run(0, "run", job, "--output", alone)
+	s.run(code, "run", job, "--output", alone)
 	expected, got := contents(s.t, alone), contents(s.t, filepath.Join(filepath.Dir(job), "out"))
 	if !maps.Equal(got, expected) {
 		s.t.Errorf("files %v, expected %v with the same bytes", slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(expected)))
@@ -152,16 +195,36 @@ func TestSubmit(t *testing.T) {
 		if !strings.Contains(status, "5 of 6 exist") || !strings.Contains(status, "1 shard: 2") {
 			t.Errorf("status\n%s", status)
 		}
-		content, err := os.ReadFile(job)
+		mend(t, job)
+		s.run(0, submit(job)...)
+		s.sameAsAlone(job)
+	})
+	t.Run("a shard is killed between the two renames of its commit", func(t *testing.T) {
+		s := &slurm{t, s.dir}
+		self, err := os.Executable()
 		if err != nil {
 			t.Fatal(err)
 		}
-		mended := bytes.Replace(content, []byte("exit 78"), []byte("true"), 1)
-		if err := os.WriteFile(job, mended, 0o666); err != nil {
+		mark := filepath.Join(t.TempDir(), "mark")
+		// The last line of the script is exec graphscore ...: a function of that name runs it to its death, once.
+		job := newJob(t, "if [ $SLURM_ARRAY_TASK_ID = 2 ] && mkdir "+mark+"; then exec() { "+
+			killKey+"=$OUT "+self+" \"$@\"; code=$?; ls $OUT $OUT/_quarantine >"+mark+"/after; exit $code; }; fi")
+		dir := filepath.Dir(job)
+		edit(t, job, "    setup: |\n", "    setup: |\n      OUT="+filepath.Join(dir, "out")+"\n")
+		g := jobtest.NewGraphs()
+		g.Width, g.Bad[1] = 16, "nan"
+		if err := g.WriteFile(filepath.Join(dir, "data", "2.parquet"), 5); err != nil {
 			t.Fatal(err)
 		}
-		s.run(0, submit(job)...)
-		s.sameAsAlone(job)
+		s.run(3, submit(job)...) // a graph is in quarantine
+		after, err := os.ReadFile(filepath.Join(mark, "after"))
+		if err != nil || !bytes.Contains(after, []byte("\n2.parquet.jsonl\n")) || bytes.Contains(after, []byte("\n2.parquet\n")) {
+			t.Errorf("after its death the output had\n%s\n(%v)", after, err)
+		}
+		if n := arrays(t, job); n != 3 {
+			t.Errorf("%d arrays, expected 3", n)
+		}
+		s.sameAsAloneWith(3, job)
 	})
 	t.Run("submit is killed, and another continues", func(t *testing.T) {
 		s := &slurm{t, s.dir}
@@ -173,10 +236,7 @@ func TestSubmit(t *testing.T) {
 		if second != 75 || !strings.Contains(said, "are submitted by pid") {
 			t.Errorf("a second submit beside the first: exit code %d\n%s", second, said)
 		}
-		if err := p.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.wait()
+		s.killOnce(count, p)
 		s.run(0, submit(job)...)
 		started, err := os.ReadFile(count)
 		if n := bytes.Count(started, []byte("\n")); err != nil || n != files {
@@ -188,12 +248,7 @@ func TestSubmit(t *testing.T) {
 		s := &slurm{t, s.dir}
 		mark := filepath.Join(t.TempDir(), "mark")
 		job := newJob(t, "echo x >>"+mark+"\nsleep 3")
-		p := s.start(submit(job)...)
-		eventually(t, "the first task runs", func() bool { _, err := os.Stat(mark); return err == nil })
-		if err := p.cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		p.wait()
+		s.killOnce(mark, s.start(submit(job)...))
 		data := filepath.Join(filepath.Dir(job), "data")
 		if err := os.Rename(filepath.Join(data, "5.parquet"), filepath.Join(data, "new.parquet")); err != nil {
 			t.Fatal(err)
@@ -204,6 +259,29 @@ func TestSubmit(t *testing.T) {
 		eventually(t, "the queue is empty", func() bool { return s.queue() == "" })
 		s.run(0, submit(job)...)
 		s.sameAsAlone(job)
+	})
+	t.Run("a backfill over one array", func(t *testing.T) {
+		s := &slurm{t, s.dir}
+		job := newDates(t, "if [ $SLURM_ARRAY_TASK_ID = 3 ]; then echo no scratch >&2; exit 78; fi")
+		dir := filepath.Dir(job)
+		backfill := []string{"backfill", job, "--since", "2026-01-01", "--until", "2026-01-04", "--engine", "slurm", "--shards", "2", "--every", "500ms"}
+		said := s.run(78, backfill...) // task 3 is shard 1 of the second date
+		if !strings.Contains(said, "2026-01-02 failed with 78: shard 1 ended with exit code 78 on n") || !strings.Contains(said, "no scratch") {
+			t.Errorf("got\n%s", said)
+		}
+		for date, expected := range map[string]bool{"2026-01-01": true, "2026-01-02": false, "2026-01-03": true} {
+			if _, err := os.Stat(filepath.Join(dir, "out", date, "_SUCCESS")); (err == nil) != expected {
+				t.Errorf("%s: %v", date, err)
+			}
+		}
+		mend(t, job)
+		s.run(0, backfill...)
+		s.run(0, "backfill", job, "--since", "2026-01-01", "--until", "2026-01-04", "--output", filepath.Join(dir, "alone", "{date}"))
+		for _, date := range []string{"2026-01-01", "2026-01-02", "2026-01-03"} {
+			if !maps.Equal(contents(t, filepath.Join(dir, "out", date)), contents(t, filepath.Join(dir, "alone", date))) {
+				t.Errorf("%s has other files or bytes than one machine", date)
+			}
+		}
 	})
 	t.Run("Ctrl-C cancels the tasks", func(t *testing.T) {
 		s := &slurm{t, s.dir}
@@ -221,13 +299,27 @@ func TestSubmit(t *testing.T) {
 	})
 }
 
+// killOnce kills a submit once a file exists.
+func (s *slurm) killOnce(file string, p *process) {
+	s.t.Helper()
+	eventually(s.t, file+" exists", func() bool { _, err := os.Stat(file); return err == nil })
+	if err := p.cmd.Process.Kill(); err != nil {
+		s.t.Fatal(err)
+	}
+	p.wait()
+}
+
 // queue is what squeue lists.
-func (s *slurm) queue() string {
-	cmd := exec.CommandContext(s.t.Context(), "squeue", "--noheader")
+func (s *slurm) queue() string { return s.ask("squeue", "--noheader") }
+
+// ask runs a command of Slurm and returns what it prints.
+func (s *slurm) ask(name string, args ...string) string {
+	s.t.Helper()
+	cmd := exec.CommandContext(s.t.Context(), name, args...)
 	cmd.Env = s.env()
 	out, err := cmd.Output()
 	if err != nil {
-		s.t.Fatal(err)
+		s.t.Fatal(name, args, err)
 	}
 	return strings.TrimSpace(string(out))
 }
@@ -254,10 +346,26 @@ func TestNodeIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	s.release()
 	if code, said := p.wait(); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, said)
 	}
 	s.sameAsAlone(job)
+}
+
+// release starts at once what Slurm has put back into the queue, which it does two minutes later by itself.
+func (s *slurm) release() {
+	s.t.Helper()
+	var task string
+	eventually(s.t, "the task is in the queue again", func() bool {
+		for line := range strings.Lines(s.ask("squeue", "--noheader", "--array", "--states=PENDING", "--Format=ArrayJobID:.16,ArrayTaskID:.16,Reason:.32")) {
+			if f := strings.Fields(line); len(f) == 3 && f[2] == "BeginTime" {
+				task = f[0] + "_" + f[1]
+			}
+		}
+		return task != ""
+	})
+	s.ask("scontrol", "update", "JobId="+task, "StartTime=now")
 }
 
 // parent is the process that started another.

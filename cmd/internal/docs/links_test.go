@@ -17,6 +17,7 @@ var (
 	link      = regexp.MustCompile(`\[([^\]]*)\]\(([^)\s]+)(?: "[^"]*")?\)`)
 	elsewhere = regexp.MustCompile(`^[a-z]+:`)
 	testName  = regexp.MustCompile("^`((?:Test|Fuzz|test_)\\w+)`$")
+	named     = regexp.MustCompile(`<a id="([^"]+)"></a>`)
 	figure    = regexp.MustCompile(`\d+\.\d+ x\b`)
 )
 
@@ -77,10 +78,13 @@ func leads(from, text, target string, known map[string]bool, headings map[string
 	return ""
 }
 
-// anchors are those that GitHub gives the headings of a page.
+// anchors are those of the headings of a page, as GitHub names them, and those that the page names itself.
 func anchors(p *page) map[string]bool {
 	found := map[string]bool{}
 	for _, l := range p.prose {
+		for _, m := range named.FindAllStringSubmatch(l.text, -1) {
+			found[m[1]] = true
+		}
 		level := len(l.text) - len(strings.TrimLeft(l.text, "#"))
 		if level == 0 || level > 6 || !strings.HasPrefix(l.text[level:], " ") {
 			continue

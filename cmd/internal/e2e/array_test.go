@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+
+	"graphscore/pipeline/faulttest"
 )
 
 // array are the arguments of a shard of the work, with one worker.
@@ -45,5 +47,7 @@ func TestArray(t *testing.T) {
 		t.Errorf("%d shards are joined, %+v", len(r.Array), r.Counts)
 	}
 	whole(t, output, w.want)
+	faulttest.Report(t, faulttest.Row{Case: "P3", How: "three shards at once, one of them killed and run again, then finish",
+		Outcome: "3 for two broken graphs, the bytes of one run", Times: 1, Tally: faulttest.Compare(graphsOf(t, output), w.graphs)})
 	eventually(t, "the workers are gone", func() bool { return len(w.workers(t)) == 0 })
 }

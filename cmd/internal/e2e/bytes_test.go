@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"graphscore/pipeline/faulttest"
 )
 
 // spoiled makes a folder of the example with some bad graphs in the middle of one file, so that there is quarantine.
@@ -34,24 +37,33 @@ func TestBytes(t *testing.T) {
 	if len(want) != 5 {
 		t.Fatalf("%d parts and quarantine files, expected 4 and 1", len(want))
 	}
+	graphs := graphsOf(t, filepath.Join(folder, "out-plain"))
 	for _, test := range []struct {
 		name, limits, workers string
 	}{
 		{"two workers", "{}", "2"},
+		{"inline", "{transport: inline}", "2"},
+		{"shared", "{transport: shared}", "2"},
+		{"inline and one graph a request", "{transport: inline, request_bytes: 1}", "2"},
+		{"shared and one graph a request", "{transport: shared, request_bytes: 1}", "2"},
 		{"four workers", "{}", "4"},
-		{"one graph a request", "{request_bytes: 1}", "2"},
+		{"inline and four workers", "{transport: inline}", "4"},
 		{"some graphs a request", "{request_bytes: 20000, in_flight_bytes: 64KiB}", "4"},
+		{"inline and some graphs a request", "{transport: inline, request_bytes: 20000, in_flight_bytes: 64KiB}", "4"},
 		{"as large as a message", "{request_bytes: 64MiB}", "1"},
+		{"inline and as large as a message", "{transport: inline, request_bytes: 64MiB}", "1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := run(t, 3, "run", job(test.name, test.limits), "--workers", test.workers, "--json").record(t)
 			if fmt.Sprint(r.Workers) != test.workers {
 				t.Errorf("%d workers ran, expected %s", r.Workers, test.workers)
 			}
-			if test.limits == "{request_bytes: 1}" && r.Counts.Requests != 4801 { // 5 graphs fail before
+			if strings.Contains(test.limits, "request_bytes: 1}") && r.Counts.Requests != 4801 { // 5 graphs fail before
 				t.Errorf("%d requests, expected one a graph", r.Counts.Requests)
 			}
 			whole(t, filepath.Join(folder, "out-"+test.name), want)
+			faulttest.Report(t, faulttest.Row{Case: "P2", How: "one, two and four workers; one graph, some graphs and all in a request; shared memory and messages",
+				Outcome: "3, the same bytes", Times: 1, Tally: faulttest.Compare(graphsOf(t, filepath.Join(folder, "out-"+test.name)), graphs)})
 		})
 	}
 	t.Run("file by file, backwards", func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"graphscore/jobs/jobtest"
 	"graphscore/writers/record"
 )
 
@@ -227,6 +228,16 @@ func whole(t *testing.T, output string, want map[string]string) {
 	}
 }
 
+// graphsOf counts how often each graph comes out in an output.
+func graphsOf(t *testing.T, output string) map[string]int {
+	t.Helper()
+	found, err := jobtest.CountGraphs(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
 func same(t *testing.T, got, want map[string]string) {
 	t.Helper()
 	if len(got) != len(want) {
@@ -239,10 +250,10 @@ func same(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// eventually waits for a condition that must come about in a few seconds.
+// eventually waits for a condition that must come about.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !holds(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("it never came about that %s", what)
 		}
@@ -281,6 +292,7 @@ func copyFile(t *testing.T, from, to string) string {
 // serving is a Python server under test.
 type serving struct {
 	address string
+	pid     int
 	stop    func()
 }
 
@@ -299,7 +311,7 @@ func serve(t *testing.T, env []string, args ...string) serving {
 		t.Fatal(err)
 	}
 	_ = writer.Close()
-	s := serving{stop: func() {
+	s := serving{pid: cmd.Process.Pid, stop: func() {
 		cancel()
 		_ = cmd.Wait() // killed
 		_ = read.Close()

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"graphscore/pipeline/faulttest"
 )
 
 // poison is a model and graphs, of which some make what scores them fail: testdata/poison puts that into the servers.
@@ -22,6 +24,8 @@ type poison struct {
 	model string
 	env   []string // of graphscore, whose workers inherit it, or of a server
 	clean scores   // of the graphs without poison
+	// graphs are those of a file, each to come out once.
+	graphs map[string]int
 }
 
 // poisonGraphs is the number of graphs in each file: all of them are one request. Each halving costs a worker, and a
@@ -34,7 +38,7 @@ func newPoison(t *testing.T) *poison {
 	p := &poison{model: absolute(t, example+"/model"), env: []string{"PYTHONPATH=" + absolute(t, "testdata/poison")}}
 	output := filepath.Join(folder, "out")
 	run(t, 0, "run", "--input", p.file(t, folder, nil), "--output", output, "--model", p.model, "--workers", "1")
-	p.clean = readScores(t, filepath.Join(output, "a.parquet"), "charge")
+	p.clean, p.graphs = readScores(t, filepath.Join(output, "a.parquet"), "charge"), graphsOf(t, output)
 	return p
 }
 
@@ -51,10 +55,10 @@ func (p *poison) file(t *testing.T, folder string, kinds map[int]string) string 
 }
 
 // job writes a job file. A call that never ends is to end soon; a worker that starts on a busy machine may take long.
-func (p *poison) job(t *testing.T, folder, input, output, scorer string) string {
+func (p *poison) job(t *testing.T, folder, input, output, transport, scorer string) string {
 	t.Helper()
 	return write(t, filepath.Join(folder, "job.yaml"), fmt.Sprintf(
-		"input: {path: %q}\noutput: {path: %q}\nlimits: {deadline: 3s, retry_budget: 10m}\n%s\n", input, output, scorer))
+		"input: {path: %q}\noutput: {path: %q}\nlimits: {deadline: 3s, retry_budget: 10m, transport: %s}\n%s\n", input, output, transport, scorer))
 }
 
 // poisonous is the code of each kind, and how its message reads.
@@ -141,39 +145,43 @@ func (p *poison) neighbours(t *testing.T, output, column string, gone map[string
 // column is the name of the output by protocol: gcn has none.
 var column = map[string]string{"native": "charge", "gcn": "score"}
 
-// Each kind alone, and several in one request, first and last among them: local workers, one, two and four.
+// Each kind alone, and several in one request, first and last among them: local workers, one, two and four. Every code is
+// tried with columns in memory and in messages.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	p := newPoison(t)
 	last := poisonGraphs - 1
 	for _, test := range []struct {
-		workers  int
-		protocol string
-		kinds    map[int]string
+		workers   int
+		protocol  string
+		transport string
+		kinds     map[int]string
 	}{
-		{1, "native", map[int]string{0: "raise"}},
-		{2, "native", map[int]string{last: "exit"}},
-		{4, "native", map[int]string{3: "segv"}},
-		{1, "native", map[int]string{5: "kill"}},
-		{2, "native", map[int]string{4: "memory"}},
-		{1, "native", map[int]string{last: "hang"}},
-		{2, "native", map[int]string{2: "spin"}},
-		{1, "native", map[int]string{3: "deadlock"}},
-		{1, "native", map[int]string{0: "segv", 3: "raise", 4: "memory", last: "exit"}},
-		{2, "native", map[int]string{0: "kill", 1: "kill", last: "raise"}},
-		{4, "native", map[int]string{0: "memory", 2: "exit", 3: "hang", last: "segv"}},
-		{1, "gcn", map[int]string{0: "exit", 2: "memory", last: "raise"}},
-		{2, "gcn", map[int]string{0: "raise", 3: "hang", last: "kill"}},
+		{1, "native", "shared", map[int]string{0: "raise"}},
+		{2, "native", "shared", map[int]string{last: "exit"}},
+		{4, "native", "shared", map[int]string{3: "segv"}},
+		{1, "native", "shared", map[int]string{5: "kill"}},
+		{2, "native", "shared", map[int]string{4: "memory"}},
+		{1, "native", "shared", map[int]string{last: "hang"}},
+		{2, "native", "shared", map[int]string{2: "spin"}},
+		{1, "native", "shared", map[int]string{3: "deadlock"}},
+		{1, "native", "shared", map[int]string{0: "segv", 3: "raise", 4: "memory", last: "exit"}},
+		{2, "native", "shared", map[int]string{0: "kill", 1: "kill", last: "raise"}},
+		{4, "native", "shared", map[int]string{0: "memory", 2: "exit", 3: "hang", last: "segv"}},
+		{2, "native", "inline", map[int]string{0: "kill", 4: "raise", last: "raise"}},
+		{4, "native", "inline", map[int]string{0: "memory", 2: "exit", 3: "hang", last: "segv"}},
+		{1, "gcn", "inline", map[int]string{0: "exit", 2: "memory", last: "raise"}},
+		{2, "gcn", "inline", map[int]string{0: "raise", 3: "hang", last: "kill"}},
 	} {
 		var names []string
 		for _, row := range slices.Sorted(maps.Keys(test.kinds)) {
 			names = append(names, test.kinds[row])
 		}
-		t.Run(fmt.Sprintf("%s workers %d %s", test.protocol, test.workers, strings.Join(names, "+")), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s %s workers %d %s", test.protocol, test.transport, test.workers, strings.Join(names, "+")), func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			input, output := p.file(t, filepath.Join(folder, "in"), test.kinds), filepath.Join(folder, "out")
-			job := p.job(t, folder, input, output, fmt.Sprintf("model: {path: %q}\nserver: {protocol: %s}\nworkers: %d", p.model, test.protocol, test.workers))
+			job := p.job(t, folder, input, output, test.transport, fmt.Sprintf("model: {path: %q}\nserver: {protocol: %s}\nworkers: %d", p.model, test.protocol, test.workers))
 			began := time.Now()
 			o := runWith(t, 3, p.env, "run", job, "--json")
 			r := o.record(t)
@@ -182,6 +190,8 @@ func TestPoison(t *testing.T) {
 			if c := r.Counts; c.Quarantined != int64(len(test.kinds)) || c.Scored != poisonGraphs-c.Quarantined {
 				t.Errorf("the run counts %+v", c)
 			}
+			faulttest.Report(t, faulttest.Row{Case: "A", How: "a graph on which a local worker raises, exits, segfaults, is killed, has no memory, hangs, spins or deadlocks; alone and several in a request",
+				Outcome: "3, those graphs in quarantine, the scores of all others equal to the bit", Times: len(test.kinds), Tally: faulttest.Compare(graphsOf(t, output), p.graphs)})
 		})
 	}
 }
@@ -208,11 +218,13 @@ func TestPoisonOfServers(t *testing.T) {
 		t.Run(fmt.Sprint(test.protocol, test.kinds), func(t *testing.T) {
 			folder := t.TempDir()
 			input, output := p.file(t, filepath.Join(folder, "in"), test.kinds), filepath.Join(folder, "out")
-			job := p.job(t, folder, input, output, fmt.Sprintf("server: {addresses: [%q], protocol: %s}", address, test.protocol))
+			job := p.job(t, folder, input, output, "auto", fmt.Sprintf("server: {addresses: [%q], protocol: %s}", address, test.protocol))
 			began := time.Now()
 			r := run(t, 3, "run", job, "--json").record(t)
 			t.Logf("%v, %d retries", time.Since(began).Round(10*time.Millisecond), r.Counts.Retries)
 			p.check(t, output, test.kinds, column[test.protocol], true)
+			faulttest.Report(t, faulttest.Row{Case: "A", How: "the same behind a server that is started again by a supervisor",
+				Outcome: "3, those graphs in quarantine, the scores of all others equal to the bit", Times: len(test.kinds), Tally: faulttest.Compare(graphsOf(t, output), p.graphs)})
 		})
 	}
 }
@@ -230,16 +242,18 @@ func TestPoisonInABackfill(t *testing.T) {
 		}
 		p.file(t, filepath.Join(folder, "in", fmt.Sprintf("dt=2026-03-%02d", day)), bad)
 	}
-	job := p.job(t, folder, filepath.Join(folder, "in", "dt={date}"), filepath.Join(folder, "out", "dt={date}"),
+	job := p.job(t, folder, filepath.Join(folder, "in", "dt={date}"), filepath.Join(folder, "out", "dt={date}"), "shared",
 		fmt.Sprintf("model: {path: %q}\nworkers: 2", p.model))
 	began := time.Now()
 	o := runWith(t, 3, p.env, "backfill", job, "--since", "2026-03-01", "--until", "2026-03-06", "--parallel", "2")
 	t.Logf("%v", time.Since(began).Round(10*time.Millisecond))
+	tally := &faulttest.Tally{}
 	for day := 1; day <= 5; day++ {
 		output := filepath.Join(folder, "out", fmt.Sprintf("dt=2026-03-%02d", day))
 		if _, err := os.Stat(filepath.Join(output, "_SUCCESS")); err != nil {
 			t.Errorf("%v\n%s", err, o.stderr)
 		}
+		tally.Add(faulttest.Compare(graphsOf(t, output), p.graphs))
 		if day == 2 {
 			p.check(t, output, kinds, "charge", false)
 			continue
@@ -251,4 +265,6 @@ func TestPoisonInABackfill(t *testing.T) {
 			t.Errorf("day %d has a quarantine file", day)
 		}
 	}
+	faulttest.Report(t, faulttest.Row{Case: "B", How: "two graphs that crash their workers in the second of five dates",
+		Outcome: "3, those in quarantine, the other dates scored", Times: len(kinds), Tally: tally})
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"graphscore/cmd/internal/faults/inject"
+	"graphscore/pipeline/faulttest"
 )
 
 // scenario is a command over an output in a certain state.
@@ -45,24 +46,38 @@ var scenarios = []scenario{
 		command: command{"redated", "backfill", []string{"--since", "2026-01-02", "--until", "2026-01-03", "--only", "stale"}}},
 }
 
-// fault is what is injected, with its name in the table.
+// fault is what is injected, with its name in the table, and the case that it is.
 type fault struct {
 	name string
 	inject.Fault
+	number string
 }
 
 var faults = []fault{
-	{"EIO", inject.Fault{Errno: syscall.EIO}},
-	{"ENOSPC", inject.Fault{Errno: syscall.ENOSPC}},
-	{"EMFILE", inject.Fault{Errno: syscall.EMFILE}},
-	{"EACCES", inject.Fault{Errno: syscall.EACCES}},
-	{"SIGKILL", inject.Fault{Kill: true}},
+	{"EIO", inject.Fault{Errno: syscall.EIO}, "5"},
+	{"ENOSPC", inject.Fault{Errno: syscall.ENOSPC}, "4"},
+	{"EMFILE", inject.Fault{Errno: syscall.EMFILE}, "C"},
+	{"EACCES", inject.Fault{Errno: syscall.EACCES}, "C"},
+	{"SIGKILL", inject.Fault{Kill: true}, "2"},
+}
+
+// report reports what came of a fault at every call: each is an output of so many graphs, read again after the next run.
+func (f fault) report(t *testing.T, r row, graphs map[string]int) {
+	t.Helper()
+	how, outcome := f.name+" from each system call on the output, lookups included", "73 or 74, or as if undisturbed; then the same bytes"
+	if f.Kill {
+		how, outcome = "SIGKILL at each system call on the output (ptrace)", "137, then the same bytes"
+	}
+	tally := faulttest.Compare(graphs, graphs)
+	tally.Graphs, tally.Lost, tally.Duplicated = tally.Graphs*r.injected, r.lost, r.duplicated
+	faulttest.Report(t, faulttest.Row{Case: f.number, How: how, Outcome: outcome, Times: r.injected, Tally: tally})
 }
 
 // Every call of a command on its output fails once with each error, and once the process is killed there. The command
 // ends with an error that names the output, or as if nothing had been; no success has less than it should; and the next
 // run ends as if nothing had ever been.
 func TestEveryCallFails(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	var table strings.Builder
 	columns := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)
@@ -79,6 +94,7 @@ func TestEveryCallFails(t *testing.T) {
 				}
 				fmt.Fprintf(columns, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.name, faults[i].name, len(c.points),
 					row.injected, row.failed, row.unharmed, row.killed, row.wrong, row.lost, row.duplicated, row.notMade)
+				faults[i].report(t, row, c.graphs)
 			}
 		})
 	}

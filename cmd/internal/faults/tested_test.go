@@ -19,7 +19,9 @@ import (
 	"testing"
 
 	"graphscore/cmd/internal/faults/inject"
+	"graphscore/jobs/jobtest"
 	"graphscore/pipeline/exit"
+	"graphscore/pipeline/faulttest"
 )
 
 // tested is a scenario and what it does undisturbed.
@@ -97,7 +99,7 @@ func (w *world) undisturbed(t *testing.T, s scenario) (*tested, error) {
 	if c.code, c.want = o.Code, files.lasting(); c.code != exit.Done && c.code != exit.Partly {
 		return nil, fmt.Errorf("%s ended with %d: %s", s.command, o.Code, o.stderr)
 	}
-	c.graphs, err = graphs(output, files)
+	c.graphs, err = jobtest.CountGraphs(output)
 	return c, errors.Join(err, os.RemoveAll(filepath.Dir(output)))
 }
 
@@ -302,12 +304,12 @@ func (c *tested) missing(output string, files tree) (lost, duplicated int, err e
 	if differences(files.lasting(), c.want) == "" {
 		return 0, 0, nil
 	}
-	got, err := graphs(output, files)
+	got, err := jobtest.CountGraphs(output)
 	if err != nil {
 		return 0, 0, err
 	}
-	lost, duplicated = compare(got, c.graphs)
-	return lost, duplicated, nil
+	tally := faulttest.Compare(got, c.graphs)
+	return tally.Lost, tally.Duplicated, nil
 }
 
 // again judges the same command undisturbed, once for each state of the output.

@@ -3,10 +3,8 @@
 package faults
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -115,64 +113,4 @@ func (t tree) state() string {
 	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
-}
-
-// graphs counts the graphs of an output by id, those with scores and those in quarantine.
-func graphs(output string, files tree) (map[string]int, error) {
-	found := map[string]int{}
-	for name, content := range files {
-		switch kindOf(name) {
-		case scores:
-			if err := scored(filepath.Join(output, name), found); err != nil {
-				return nil, err
-			}
-		case quarantine:
-			for line := range strings.Lines(content) {
-				var l struct {
-					ID any `json:"graph_id"`
-				}
-				if err := json.Unmarshal([]byte(line), &l); err != nil {
-					return nil, fmt.Errorf("reading %s: %w", name, err)
-				}
-				found[fmt.Sprint(l.ID)]++
-			}
-		}
-	}
-	return found, nil
-}
-
-// scored counts the graphs of a part.
-func scored(name string, found map[string]int) error {
-	r, err := part.Open(name)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	last := ""
-	for {
-		b, err := r.Next()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		for i := range b.Ends {
-			if id := fmt.Sprint(b.Graphs.Value(i)); id != last { // a graph may go on in the next block
-				found[id]++
-				last = id
-			}
-		}
-	}
-}
-
-// compare counts the graphs that an output lacks and those that it has more than once.
-func compare(got, want map[string]int) (lost, duplicated int) {
-	for id, n := range want {
-		lost += max(0, n-got[id])
-	}
-	for id, n := range got {
-		duplicated += max(0, n-want[id])
-	}
-	return lost, duplicated
 }

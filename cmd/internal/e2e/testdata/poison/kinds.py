@@ -20,6 +20,14 @@ def _memory():
     raise MemoryError
 
 
+_kept = []
+
+
+def _swell():
+    _kept.append(b"x" * (300 << 20))
+    time.sleep(3)  # much longer than between two looks at the memory of a worker
+
+
 KINDS = {
     "raise": _raise,
     "exit": lambda: os._exit(3),
@@ -31,6 +39,8 @@ KINDS = {
     # The lock of the interpreter is held, by what computes or by what sleeps.
     "spin": lambda: deque(itertools.repeat(None), maxlen=0),
     "deadlock": lambda: ctypes.PyDLL(None).sleep(3600),
+    # What it took is never returned, and the graph is scored.
+    "swell": _swell,
 }
 
 

@@ -8,9 +8,11 @@ import socket
 import subprocess
 import sys
 
-with socket.socket() as free:
-    free.bind(("127.0.0.1", 0))
-    port = free.getsockname()[1]
+# Bound for as long as this process lives, and not listening: only the servers started here can listen there.
+held = socket.socket()
+held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+held.bind(("127.0.0.1", 0))
+port = held.getsockname()[1]
 command = [sys.executable, "-m", "graphscore", "serve", "--model", sys.argv[1], "--listen", f"127.0.0.1:{port}"]
 first = True
 # The lifeline ends the server with this process.
