@@ -21,7 +21,7 @@ def method(channel: grpc.Channel, name: str) -> grpc.UnaryUnaryMultiCallable[byt
 
 def call(channel: grpc.Channel, name: str, data: bytes, **options: Any) -> bytes:
     """The answer of one call."""
-    return method(channel, name)(data, timeout=20, **options)
+    return method(channel, name)(data, timeout=60, **options)
 
 
 def fails(channel: grpc.Channel, name: str, data: bytes, **options: Any) -> tuple[grpc.StatusCode, str]:

@@ -27,6 +27,11 @@ COLUMNS = st.binary(max_size=64) | st.lists(st.integers(0, 4), max_size=12).map(
 )
 
 
+@pytest.mark.fault(
+    "30",
+    "columns of any length, count and content (hypothesis)",
+    "INVALID_ARGUMENT or right scores, the server lives",
+)
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     counts=st.fixed_dictionaries({}, optional=dict.fromkeys(("graphs", "nodes", "edges", "feature_width"), COUNTS)),
@@ -71,6 +76,7 @@ def test_any_edges(engine: graphscore.Engine, sources: list[int], cuts: list[int
             np.testing.assert_array_equal(engine.score(one).values, scores.values[a:b])
 
 
+@pytest.mark.fault("30", "any bytes as a message (hypothesis)", "INVALID_ARGUMENT, the server lives")
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200))
 def test_any_bytes(channel: grpc.Channel, data: bytes) -> None:
@@ -120,6 +126,7 @@ def test_many_requests_keep_memory(lone: Process) -> None:
     assert peak(lone) <= first + 10
 
 
+@pytest.mark.fault("30", "messages as large as the limit", "memory within a few times their size")
 def test_large_messages_take_a_few_times_their_size(lone: Process) -> None:
     """Chunks bound what the engine adds: beside the message there are its parsed copy and the scores."""
     before = peak(lone)

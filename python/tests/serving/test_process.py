@@ -13,12 +13,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 
-from calls import PROCESS_GRAPH, SCORE, call, fails, get_model, method
+from calls import PROCESS_GRAPH, SCORE, call, get_model, method
 from graphs import batch, random_graph, write_model
 from graphscore import __version__
 from graphscore._proto import gcn_pb2, scoring_pb2
@@ -36,7 +37,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         [sys.executable, "-m", "graphscore", *arguments],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
         env=os.environ | environment,
     )
@@ -66,7 +67,7 @@ def test_a_server_ends_with_any_of_its_threads(error: str, code: int, said: str)
         "logs.start('p', 'text'); threading.excepthook = _cli._end_with_thread;"
         f"threading.Thread(target=lambda: (_ for _ in ()).throw({error})).start(); time.sleep(30)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (code, f"p: error: a thread of the server ended: {said}\n")
 
 
@@ -101,7 +102,7 @@ graph = pb.GraphData(
     nodes=[pb.Node(id="a", features=[1, 2, 3]), pb.Node(id="b", features=[4, 5, 6])],
     edges=[pb.Edge(source_id="a", target_id="b")])
 with grpc.insecure_channel(sys.argv[1]) as channel:
-    print(json.dumps(dict(rpc.GCNServiceStub(channel).ProcessGraph(graph, timeout=10).node_scores)))
+    print(json.dumps(dict(rpc.GCNServiceStub(channel).ProcessGraph(graph, timeout=60).node_scores)))
 """
     )
     address = serve("127.0.0.1:0").address
@@ -139,16 +140,16 @@ def test_signal_ends_with_0(serve: Serve, tmp_path: Path, number: signal.Signals
     process = serve(f"unix:{tmp_path}/s")
     get_model(process.address)
     process.popen.send_signal(number)
-    assert process.popen.wait(5) == 0
+    assert process.popen.wait(60) == 0
     assert rest(process) == ""
     assert not (tmp_path / "s").exists()
 
 
 @pytest.fixture
 def slow(serve: Serve, tmp_path: Path) -> tuple[Process, bytes]:
-    """A server, and a request that it needs a second for."""
+    """A server, and a request that it needs a second for, of its ten of grace on a busy machine."""
     process = serve("127.0.0.1:0", model=write_model(tmp_path / "wide", ("sage",) * 3, (3, 400, 400, 1)))
-    many = batch([random_graph(np.random.default_rng(0), nodes=2000, edges=0) for _ in range(80)])
+    many = batch([random_graph(np.random.default_rng(0), nodes=2000, edges=0) for _ in range(20)])
     request = scoring_pb2.ScoreRequest(
         graphs=many.graphs,
         nodes=many.nodes,
@@ -160,55 +161,86 @@ def slow(serve: Serve, tmp_path: Path) -> tuple[Process, bytes]:
     return process, request.SerializeToString()
 
 
+def begun(process: Process, channel: grpc.Channel, request: bytes) -> Any:
+    """Send a request, and return the call once the server computes."""
+    before = cpu_seconds(process)
+    running = method(channel, SCORE).future(request, timeout=120)
+    while cpu_seconds(process) < before + 0.1:
+        time.sleep(0.01)
+    return running
+
+
+def cpu_seconds(process: Process) -> float:
+    fields = Path(f"/proc/{process.popen.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def call_for_ever(channel: grpc.Channel) -> None:
+    while True:
+        call(channel, PROCESS_GRAPH, b"")
+
+
 def test_signal_drains(slow: tuple[Process, bytes]) -> None:
     """A call that runs when the signal comes is answered; a later one is not accepted."""
     process, request = slow
     with grpc.insecure_channel(process.address) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        running = method(channel, SCORE).future(request, timeout=60)
-        time.sleep(0.2)
+        grpc.channel_ready_future(channel).result(60)
+        running = begun(process, channel, request)
         process.popen.terminate()
-        time.sleep(0.1)
-        assert not running.done()
-        assert fails(channel, PROCESS_GRAPH, b"")[0] == grpc.StatusCode.UNAVAILABLE
-        assert scoring_pb2.ScoreResponse.FromString(running.result()).nodes == 160_000
-    assert process.popen.wait(15) == 0
+        with pytest.raises(grpc.RpcError) as caught:
+            call_for_ever(channel)  # until the server has seen the signal
+        failure: Any = caught.value
+        # CANCELLED: one that came in the moment of the signal.
+        assert failure.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+        assert scoring_pb2.ScoreResponse.FromString(running.result()).nodes == 40_000
+    assert process.popen.wait(60) == 0
 
 
 def test_second_signal_ends_at_once(slow: tuple[Process, bytes]) -> None:
     process, request = slow
     with grpc.insecure_channel(process.address) as channel:
-        grpc.channel_ready_future(channel).result(10)
-        running = method(channel, SCORE).future(request, timeout=60)
-        time.sleep(0.2)
-        process.popen.terminate()
-        time.sleep(0.1)
-        process.popen.terminate()
-        assert process.popen.wait(2) == 128 + signal.SIGTERM
+        grpc.channel_ready_future(channel).result(60)
+        running = begun(process, channel, request)
+        while process.popen.poll() is None:  # two signals at once are one
+            process.popen.terminate()
+            time.sleep(0.1)
+        assert process.popen.returncode == 128 + signal.SIGTERM
         assert running.code() == grpc.StatusCode.UNAVAILABLE
+
+
+def on_lifeline(serve: Serve, folder: Path) -> tuple[Process, int]:
+    """A server with a socket in a new folder, as a worker, and the end of its lifeline that the caller closes."""
+    folder.mkdir()
+    reader, writer = os.pipe()
+    process = serve(f"unix:{folder}/s", "--lifeline-fd", str(reader), pass_fds=(reader,))
+    os.close(reader)
+    return process, writer
 
 
 def test_lifeline(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "graphscore-123"
-    folder.mkdir()
-    reader, writer = os.pipe()
-    process = serve(f"unix:{folder}/s", "--lifeline-fd", str(reader), pass_fds=(reader,))
-    os.close(reader)
+    process, writer = on_lifeline(serve, folder)
     get_model(process.address)
     assert process.popen.poll() is None
     os.close(writer)
-    assert process.popen.wait(5) == 0
+    assert process.popen.wait(60) == 0
     assert not folder.exists()
+
+
+def test_a_worker_that_ends_leaves_the_folder_to_its_successor(serve: Serve, tmp_path: Path) -> None:
+    folder = tmp_path / "graphscore-123"
+    process, writer = on_lifeline(serve, folder)
+    process.popen.terminate()
+    assert process.popen.wait(60) == 0
+    assert list(folder.iterdir()) == []
+    os.close(writer)
 
 
 def test_lifeline_leaves_other_folders(serve: Serve, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    folder.mkdir()
-    reader, writer = os.pipe()
-    process = serve(f"unix:{folder}/s", "--lifeline-fd", str(reader), pass_fds=(reader,))
-    os.close(reader)
+    process, writer = on_lifeline(serve, folder)
     os.close(writer)
-    assert process.popen.wait(5) == 0
+    assert process.popen.wait(60) == 0
     assert list(folder.iterdir()) == []
 
 
@@ -232,7 +264,7 @@ time.sleep(60)
         parent.kill()
         parent.wait()
         parent.stdout.close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 60
         while is_running(child) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not is_running(child)
@@ -298,11 +330,26 @@ def test_port_in_use(model_folder: Path, serve: Serve) -> None:
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "[::]:0", ":9999", "192.0.2.1:80"])
 def test_remote_addresses_need_a_flag(model_folder: Path, address: str) -> None:
-    refused(64, "set --allow-remote", "serve", "--model", str(model_folder), "--listen", address)
+    refused(
+        64,
+        "set --tls-cert and --tls-key, listen on 127.0.0.1 or a unix socket, or set --insecure",
+        "serve",
+        "--model",
+        str(model_folder),
+        "--listen",
+        address,
+    )
 
 
-def test_allow_remote(serve: Serve) -> None:
-    address = serve("0.0.0.0:0", "--allow-remote").address
+def test_tokens_of_the_environment_need_tls(model_folder: Path) -> None:
+    done = run("serve", "--model", str(model_folder), GRAPHSCORE_SERVER_TOKENS="a-secret-of-32-characters-123456")
+    assert done.returncode == 64
+    assert "GRAPHSCORE_SERVER_TOKENS: tokens are taken over TLS only" in done.stderr
+    assert "a-secret" not in done.stdout + done.stderr
+
+
+def test_insecure(serve: Serve) -> None:
+    address = serve("0.0.0.0:0", "--insecure").address
     assert get_model(address.replace("0.0.0.0", "127.0.0.1")).name == "test-model"
 
 
@@ -325,6 +372,16 @@ def test_localhost(serve: Serve) -> None:
             "max_message_bytes: 12 is not between 65536 and 2147483647",
         ),
         (("serve", "--model", "MODEL", "--threads", "0"), "threads: 0 is not at least 1"),
+        (("serve", "--model", "MODEL", "--tls-cert", "c"), "tls_cert, tls_key: a certificate needs its key"),
+        (
+            ("serve", "--model", "MODEL", "--tls-client-ca", "c"),
+            "tls_client_ca: clients show certificates over TLS only",
+        ),
+        (("serve", "--model", "MODEL", "--token-file", "t"), "token_file: tokens are taken over TLS only"),
+        (
+            ("serve", "--model", "MODEL", "--tls-cert", "no", "--tls-key", "k"),
+            "tls_cert: no: No such file or directory",
+        ),
         (("serve", "--model", "MODEL", "--max-message-bytes", "64MiB"), "invalid int value: '64MiB'"),
     ],
 )
@@ -342,9 +399,9 @@ def test_model_that_does_not_load(tmp_path: Path) -> None:
 
 
 def test_starts_fast(serve: Serve, tmp_path: Path) -> None:
-    start = time.perf_counter()
-    serve(f"unix:{tmp_path}/s")
-    assert time.perf_counter() - start < 5
+    """Of CPU time, which does not depend on what else runs."""
+    process = serve(f"unix:{tmp_path}/s")
+    assert cpu_seconds(process) < 5
 
 
 def test_a_traceback_is_one_line() -> None:

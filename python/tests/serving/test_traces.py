@@ -61,7 +61,7 @@ def score_one(address: str, metadata: tuple[tuple[str, str], ...] = METADATA, *,
     with grpc.insecure_channel(address) as channel:
         data = gcn_pb2.GraphData(nodes=[node]).SerializeToString()
         with nullcontext() if width == 3 else pytest.raises(grpc.RpcError):
-            method(channel, PROCESS_GRAPH)(data, timeout=20, wait_for_ready=True, metadata=metadata)
+            method(channel, PROCESS_GRAPH)(data, timeout=60, wait_for_ready=True, metadata=metadata)
 
 
 def sent(bodies: list[bytes]) -> list[Span]:
@@ -78,7 +78,7 @@ def attributes(span: Span) -> dict[str, str | int]:
 def ended(process: Process) -> str:
     """What a server logs after its first line, until it has ended."""
     process.popen.send_signal(signal.SIGTERM)
-    assert process.popen.wait(20) == 0
+    assert process.popen.wait(60) == 0
     assert process.popen.stderr is not None
     return process.popen.stderr.read()
 

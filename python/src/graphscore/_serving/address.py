@@ -34,7 +34,7 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse(text: str, *, allow_remote: bool) -> Address:
+def parse(text: str, *, remote: bool) -> Address:
     """Read 'HOST:PORT', '[V6]:PORT' or 'unix:PATH'.
 
     Raises OptionError, also for a host that others can reach, unless that is allowed.
@@ -50,10 +50,10 @@ def parse(text: str, *, allow_remote: bool) -> Address:
     if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
         raise OptionError(f"listen: {text!r} is not an address; use HOST:PORT, e.g. 127.0.0.1:9999, or unix:/path")
     host = host.removeprefix("[").removesuffix("]")
-    if not allow_remote and not _is_loopback(host):
+    if not remote and not _is_loopback(host):
         raise OptionError(
             f"listen: {text!r} can be reached from other machines, and calls are neither encrypted nor authenticated;"
-            " listen on 127.0.0.1 or a unix socket, or set --allow-remote"
+            " set --tls-cert and --tls-key, listen on 127.0.0.1 or a unix socket, or set --insecure"
         )
     return Address(host or "::", int(port))
 

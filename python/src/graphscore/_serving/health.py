@@ -1,81 +1,114 @@
 """Health and reflection, on threads of their own: they answer while every other thread scores.
 
 The stock registration functions of both libraries would use the threads of the scoring calls (and the one of
-health keeps its settings on the class, for all servers of a process).
+health keeps its settings on the class, for all servers of a process), and a message that does not parse would leave
+a call that never ends. So requests are bytes here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import grpc
 from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-_SERVING = health_pb2.HealthCheckResponse.SERVING
+from graphscore._batch import BatchError
+from graphscore._serving import codec
+from graphscore._serving.arrivals import Arrivals
+
+_WATCHING: Final = 1024
+"""Watches of health that may be open."""
 
 
 class Health:
-    """grpc.health.v1 ("" and every service: SERVING) and grpc.reflection.v1alpha for the named services."""
+    """grpc.health.v1 for "" and every service, and grpc.reflection.v1alpha for the named services."""
 
-    def __init__(self, services: Sequence[str]) -> None:
+    def __init__(
+        self,
+        services: Sequence[str],
+        asking: Arrivals,
+        reflecting: Arrivals,
+        waits: Callable[[], float],
+        stuck_seconds: float,
+    ) -> None:
+        """Prepare. Calls of health arrive with `asking`, of reflection with `reflecting`.
+
+        Health is NOT_SERVING while scoring calls have waited, by `waits`, for longer than `stuck_seconds`:
+        never while one is computed, however long that takes.
+        """
+        self._names = ("", *services)
+        self._asking, self._waits, self._stuck_seconds = asking, waits, stuck_seconds
         self._health = health.HealthServicer()
-        for name in ("", *services):
-            self._health.set(name, _SERVING)
+        self._set(serving=True)
         listed = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
         self._reflection = reflection.ReflectionServicer(listed)
-        # One each: a client that keeps reflection open must not hide the server's health.
-        self._pools = [ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("health", "reflection")]
+        self._reflecting = reflecting
+        self._serving, self._draining = True, False
+        self._lock, self._watching = threading.Lock(), 0
 
-    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        """Return both services for grpc."""
-        health_pool, reflection_pool = self._pools
-        return (
-            grpc.method_handlers_generic_handler(
-                health.SERVICE_NAME,
-                {
-                    "Check": grpc.unary_unary_rpc_method_handler(
-                        _on(health_pool, self._health.Check),
-                        request_deserializer=health_pb2.HealthCheckRequest.FromString,
-                        response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
-                    ),
-                    # Occupies no thread while it waits for a change.
-                    "Watch": grpc.unary_stream_rpc_method_handler(
-                        _on(health_pool, self._health.Watch, experimental_non_blocking=True),
-                        request_deserializer=health_pb2.HealthCheckRequest.FromString,
-                        response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
-                    ),
-                },
-            ),
-            grpc.method_handlers_generic_handler(
-                reflection.SERVICE_NAME,
-                {
-                    "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
-                        _on(reflection_pool, self._reflection.ServerReflectionInfo),
-                        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
-                        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
-                    )
-                },
-            ),
-        )
+    def handlers(self) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+        """Return the methods of both services for grpc."""
+        return {
+            health.SERVICE_NAME: {
+                "Check": self._asking.unary(self._check),
+                "Watch": self._asking.stream(self._watch),
+            },
+            reflection.SERVICE_NAME: {"ServerReflectionInfo": self._reflecting.conversation(self._reflect)},
+        }
 
     def drain(self) -> None:
         """Answer NOT_SERVING from now on."""
+        self._draining = True
         self._health.enter_graceful_shutdown()
 
-    def close(self) -> None:
-        """End the threads."""
-        for pool in self._pools:
-            pool.shutdown(wait=False, cancel_futures=True)
+    def look(self) -> None:
+        """Answer as the calls that wait demand. Due every now and then."""
+        serving = self._waits() < self._stuck_seconds
+        if serving != self._serving and not self._draining:
+            self._serving = serving
+            self._set(serving=serving)
+
+    def _set(self, *, serving: bool) -> None:
+        response = health_pb2.HealthCheckResponse
+        for name in self._names:
+            self._health.set(name, response.SERVING if serving else response.NOT_SERVING)
+
+    def _check(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        asked = _parsed(health_pb2.HealthCheckRequest, request, context)
+        answer: health_pb2.HealthCheckResponse = self._health.Check(asked, context)
+        return answer.SerializeToString()
+
+    def _watch(self, request: bytes, context: grpc.ServicerContext, send: Callable[[bytes | None], None]) -> None:
+        asked = _parsed(health_pb2.HealthCheckRequest, request, context)
+
+        with self._lock:
+            if self._watching >= _WATCHING:
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watches are open")
+            self._watching += 1
+        if not context.add_callback(self._unwatched):
+            self._unwatched()
+
+        def answer(response: health_pb2.HealthCheckResponse | None) -> None:
+            send(None if response is None else response.SerializeToString())
+
+        self._health.Watch(asked, context, answer)  # occupies no thread while it waits for a change
+
+    def _unwatched(self) -> None:
+        with self._lock:
+            self._watching -= 1
+
+    def _reflect(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        asked = (_parsed(reflection_pb2.ServerReflectionRequest, request, context) for request in requests)
+        for answer in self._reflection.ServerReflectionInfo(asked, context):
+            yield answer.SerializeToString()
 
 
-def _on(pool: ThreadPoolExecutor, behavior: Callable[..., Any], **attributes: object) -> Callable[..., Any]:
-    """Return a behavior that grpc runs on `pool`."""
-
-    def call(*arguments: object) -> object:
-        return behavior(*arguments)
-
-    call.__dict__.update(attributes, experimental_thread_pool=pool)
-    return call
+def _parsed(kind: Any, data: bytes, context: grpc.ServicerContext) -> Any:
+    """Return a message of a generated class, or end the call."""
+    try:
+        return codec.parse_asked(kind, data)
+    except BatchError as error:
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))

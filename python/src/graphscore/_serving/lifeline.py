@@ -8,6 +8,7 @@ started the server, not its process.)
 from __future__ import annotations
 
 import os
+import select
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,13 @@ def _wait(descriptor: int, socket: Path | None, finish: Callable[[], None]) -> N
         finish()
     finally:
         os._exit(0)
+
+
+def ended(descriptor: int) -> bool:
+    """Report whether the parent is gone."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def remove(socket: Path | None) -> None:

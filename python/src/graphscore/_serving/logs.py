@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
+from graphscore._terminal import harmless
+
 FORMATS: Final = ("auto", "text", "json")
 
 _LEVELS: Final = {logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}  # as in the lines of the Go program
@@ -57,9 +59,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
         labels_of_call = ", ".join(f"{key} {value}" for key, value in _labels.get({}).items())
-        return _one_line(f"{self._program}: {level}{_message(self, record)}") + (
-            f" ({_one_line(labels_of_call)})" if labels_of_call else ""
-        )
+        said = _one_line(f"{self._program}: {level}{_message(self, record)}")
+        return harmless(f"{said} ({_one_line(labels_of_call)})" if labels_of_call else said)
 
 
 class JSONFormatter(logging.Formatter):
@@ -71,7 +72,7 @@ class JSONFormatter(logging.Formatter):
             "level": _LEVELS.get(record.levelno, record.levelname),
             "msg": _one_line(_message(self, record)),
         }
-        return json.dumps(fields | _labels.get({}), ensure_ascii=False)
+        return harmless(json.dumps(fields | _labels.get({}), ensure_ascii=False))
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:

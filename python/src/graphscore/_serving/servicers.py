@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Semaphore
-from typing import Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import grpc
 
-from graphscore._batch import BatchError
+from graphscore._batch import BatchError, GraphBatch
 from graphscore._engines import Engine, ModelFacts
 from graphscore._serving import codec
+from graphscore._serving.arrivals import Arrivals, Method
 from graphscore._serving.logs import labelled
+from graphscore._serving.memory import Slot, SlotError, UnmappedError
 from graphscore._serving.traces import Called, Traces
+from graphscore._serving.wire import SMALL, GraphLimit
 
 _log = logging.getLogger(__name__)
 
@@ -26,11 +28,15 @@ _RESPONSE_SLACK: Final = 1024
 _REASON: Final = "graphscore-reason"
 """Trailing metadata that says why a call failed, where its status alone would not."""
 
+_SLOT: Final = "graphscore-slot"
+"""Trailing metadata of a failed call that touches its slot no more: the number of the use."""
+
 _SAID_LENGTH: Final = 200
 _UNSAID: Final = re.compile(r"(?<![\w/])[/~]\w|\\|\w://|\b[A-Za-z]:/|0x[0-9A-Fa-f]|[^ -~]")
 """What a message may not have that leaves the machine: paths, addresses, more than a line."""
 
-Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
+Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
+"""The methods of a service for gRPC, by name."""
 
 
 class CallError(Exception):
@@ -49,14 +55,25 @@ class ScoringServicer:
     info: codec.ModelInfo
     turns: Semaphore
 
-    def score(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+    def score(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a batch."""
-        batch, embed = codec.decode_score_request(request)
+        batch, embed, slot = codec.decode_score_request(request, self.info.memory)
+        if slot is None:
+            return self._answer(batch, embed, None)
+        try:
+            return self._answer(batch, embed, slot)
+        except SlotError:
+            raise
+        except BaseException:
+            _trail(context, _SLOT, str(slot.number))  # the call is over, and the slot may be used again
+            raise
+
+    def _answer(self, batch: GraphBatch, embed: str, slot: Slot | None) -> bytes:
         self._check_response(batch.rows(self.info.level), embed)
         start = time.perf_counter_ns()
         scores = self.engine.score(batch, embed) if embed else self.engine.score(batch)
         nanos = time.perf_counter_ns() - start
-        return codec.encode_score_response(scores, self.info.digest, nanos)
+        return codec.encode_score_response(scores, self.info.digest, nanos, slot)
 
     def get_model(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Describe the model and the server."""
@@ -76,10 +93,13 @@ class ScoringServicer:
                 f" bytes, but the largest has {self.info.max_message_bytes}; send fewer {unit}"
             )
 
-    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
-        """Return the service for grpc."""
-        methods = {"Score": _in_turn(self.turns, self.score), "GetModel": self.get_model}
-        return _service(codec.SCORING_SERVICE, methods, traces)
+    def handlers(self, traces: Traces, scoring: Arrivals, asking: Arrivals) -> Handlers:
+        """Return the service for grpc. Calls of Score arrive with `scoring`, of GetModel with `asking`."""
+        name = codec.SCORING_SERVICE
+        return {
+            "Score": scoring.unary(_observed(name, "Score", _in_turn(self.turns, self.score), traces)),
+            "GetModel": asking.unary(_observed(name, "GetModel", self.get_model, traces)),
+        }
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,9 @@ class GCNServicer:
 
     engine: Engine
     turns: Semaphore
+    limit: GraphLimit
+    large: Semaphore = field(default_factory=lambda: Semaphore(1))
+    """Of large graphs, one is decoded and encoded at once, beside the turns: Score goes on meanwhile."""
 
     def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
         """Score one graph."""
@@ -95,13 +118,21 @@ class GCNServicer:
         lacks = _lacks(model)
         if lacks:
             raise CallError(grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {lacks}; use Score")
-        ids, batch = codec.decode_graph(request, model.in_features)
-        return codec.encode_gcn_result(ids, self.engine.score(batch).values)
+        if len(request) <= SMALL:
+            with self.turns:
+                ids, batch = codec.decode_graph(request, model.in_features)
+                return codec.encode_gcn_result(ids, self.engine.score(batch).values)
+        with self.large:
+            ids, batch = codec.decode_large_graph(request, model.in_features, self.limit)
+            with self.turns:
+                values = self.engine.score(batch).values
+            return codec.encode_gcn_result(ids, values)
 
-    def handler(self, traces: Traces) -> grpc.GenericRpcHandler:
+    def handlers(self, traces: Traces, arrivals: Arrivals) -> Handlers:
         """Return the service for grpc."""
-        methods = {"ProcessGraph": _in_turn(self.turns, self.process_graph)}
-        return _service(codec.GCN_SERVICE, methods, traces)
+        return {
+            "ProcessGraph": arrivals.unary(_observed(codec.GCN_SERVICE, "ProcessGraph", self.process_graph, traces))
+        }
 
 
 def _lacks(model: ModelFacts) -> str:
@@ -114,23 +145,14 @@ def _lacks(model: ModelFacts) -> str:
     return f"reads {reads[0]}, ProcessGraph takes features of nodes alone" if reads else ""
 
 
-def _service(name: str, methods: dict[str, Method], traces: Traces) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        name,
-        {
-            method: grpc.unary_unary_rpc_method_handler(_observed(f"{name}/{method}", _guard(name, function), traces))
-            for method, function in methods.items()
-        },
-    )
-
-
-def _observed(name: str, method: Method, traces: Traces) -> Method:
-    """Label the log lines of a call with its run, shard and trace, and make its span."""
+def _observed(service: str, name: str, method: Method, traces: Traces) -> Method:
+    """Label the log lines of a call with its run, shard and trace, make its span, and answer its failures."""
+    guarded = _guard(service, method)
 
     def call(request: bytes, context: grpc.ServicerContext) -> bytes:
         metadata = context.invocation_metadata()
-        with labelled(metadata), traces.call(name, metadata, cast("Called", context)):
-            return method(request, context)
+        with labelled(metadata), traces.call(f"{service}/{name}", metadata, cast("Called", context)):
+            return guarded(request, context)
 
     return call
 
@@ -153,11 +175,17 @@ def _guard(service: str, method: Method) -> Method:
             return method(request, context)
         except CallError as error:
             code, message = error.code, str(error)
+        except SlotError as error:
+            _trail(context, _REASON, "slot")
+            code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
+        except UnmappedError as error:
+            _trail(context, _REASON, "slot")
+            code, message = grpc.StatusCode.FAILED_PRECONDITION, str(error)
         except BatchError as error:
             code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
         except MemoryError:
             # The trailer tells it from a server that has too many calls: this request will not fit later either.
-            context.set_trailing_metadata(((_REASON, "memory"),))
+            _trail(context, _REASON, "memory")
             code, message = grpc.StatusCode.RESOURCE_EXHAUSTED, "not enough memory for this request"
         except BaseException as error:  # noqa: BLE001 whatever it is, SystemExit too, the call needs an answer
             _log.exception("%s: a call failed", service)
@@ -165,6 +193,11 @@ def _guard(service: str, method: Method) -> Method:
         context.abort(code, message[:2000])
 
     return guarded
+
+
+def _trail(context: grpc.ServicerContext, key: str, value: str) -> None:
+    """Add to the trailing metadata of a call."""
+    context.set_trailing_metadata((*(context.trailing_metadata() or ()), (key, value)))
 
 
 def _said(error: BaseException) -> str:

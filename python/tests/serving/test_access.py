@@ -1,0 +1,123 @@
+"""Files of certificates and tokens that change, tokens that are sent, and files that others may open."""
+
+from __future__ import annotations
+
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from graphscore._serving.access import Tokens, _Files
+from graphscore._serving.options import OptionError
+
+TOKEN = "0123456789abcdef"
+
+
+def test_a_token_file_of_others_warns_at_start_and_when_read_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(TOKEN)
+    file.chmod(0o640)
+    warning = f"token_file: {file}: users other than its owner may open it (mode 0640): chmod 600 {file}"
+    with caplog.at_level(logging.WARNING):
+        tokens = Tokens(file)
+        assert tokens._accepts(f"Bearer {TOKEN}")
+        assert caplog.messages == [warning]
+        file.write_text(TOKEN + "0\n")
+        assert tokens._accepts(f"Bearer {TOKEN}0")
+        assert tokens._accepts(f"Bearer {TOKEN}0")
+        assert caplog.messages == [warning] * 2
+        file.chmod(0o600)
+        file.write_text(TOKEN + "00\n")
+        assert tokens._accepts(f"Bearer {TOKEN}00")
+        assert caplog.messages == [warning] * 2
+
+
+def test_other_token_files_do_not_warn(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(kept))
+    for file, mode in ((tmp_path / "read", 0o400), (tmp_path / "written", 0o600), (kept / "by systemd", 0o440)):
+        file.write_text(TOKEN)
+        file.chmod(mode)
+        Tokens(file)
+    read, write = os.pipe()
+    try:
+        os.write(write, TOKEN.encode())
+        os.close(write)
+        os.fchmod(read, 0o644)
+        Tokens(Path(f"/dev/fd/{read}"))
+    finally:
+        os.close(read)
+    assert caplog.messages == []
+
+
+def test_files_are_read_anew_once_where_they_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Valid, broken, gone, valid: of all looks at once, one reports what is new."""
+    path = tmp_path / "cert.pem"
+
+    def read() -> str:
+        if not path.exists() or path.read_text() == "broken":
+            raise OptionError("it cannot be used")
+        return path.read_text()
+
+    def looks() -> int:
+        with ThreadPoolExecutor(8) as threads:
+            return sum(threads.map(lambda _: files.refresh(), range(32)))
+
+    path.write_text("first")
+    files = _Files((path,), read)
+    assert looks() == 0
+    for content, new, value in (
+        ("second", 1, "second"),
+        ("broken", 0, "second"),
+        (None, 0, "second"),
+        ("the third", 1, "the third"),
+    ):
+        if content is None:
+            path.unlink()
+        else:
+            path.write_text(content)
+        assert looks() == new
+        assert files.value == value
+        assert looks() == 0
+    assert caplog.messages.count("what was read before stays in use: it cannot be used") == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "accepted"),
+    [
+        (f"Bearer {TOKEN}", True),
+        (f"bearer  {TOKEN} ", True),
+        (f"Bearer {TOKEN}".encode(), True),
+        (TOKEN, False),
+        (f"Basic {TOKEN}", False),
+        (f"Bearer {TOKEN}0", False),
+        (f"Bearer {TOKEN[:-1]}", False),
+        (f"Bearer {TOKEN.upper()}", False),
+        ("Bearer", False),
+        ("", False),
+        (b"Bearer \xff\xfe", False),
+    ],
+)
+def test_tokens_that_are_sent(sent: str | bytes, accepted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRAPHSCORE_SERVER_TOKENS", f"{'z' * 16} {TOKEN}")
+    tokens = Tokens(None)
+    assert tokens._accepts(sent) == accepted
+    assert TOKEN not in repr(vars(tokens))
+
+
+@pytest.mark.parametrize("text", ["", "short", f"{TOKEN} and blanks", f"{TOKEN}é", f"# {TOKEN}"])
+def test_token_files_that_cannot_be_used_show_no_token(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(text)
+    file.chmod(0o600)
+    with pytest.raises(OptionError) as caught:
+        Tokens(file)
+    assert str(file) in str(caught.value)
+    assert TOKEN not in str(caught.value)
