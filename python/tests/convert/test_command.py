@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from graphscore import _cli
+from graphscore.convert._run import interrupts_later
 
 NAMES = "CCO,ethanol\nC1CC,ring\n[Na+].[Cl-],salt\n,none\nCC,ethanol\n"
 
@@ -231,7 +234,7 @@ def test_a_chunk_that_does_not_fit_into_the_memory_is_named(
 def test_long_text_ends_a_part_and_a_column_that_is_not_read_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("graphscore.convert._text._MOST_TEXT", 1000)
+    monkeypatch.setattr("graphscore.convert._text.MOST_BYTES", 1000)
     source = tmp_path / "a.csv"
     source.write_text("smiles,note\n" + f"C,{'x' * 600}\n" * 5)
     assert chemprop(source, "--out", tmp_path / "one") == 0
@@ -262,13 +265,25 @@ def test_parts_of_other_featurizers_are_refused(
 ) -> None:
     (tmp_path / "a.csv").write_text("smiles\nC\n")
     assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 0
-    monkeypatch.setattr("graphscore.convert._run.VERSION", 2)
+    monkeypatch.setattr("graphscore.convert._run.VERSION", 3)
     assert chemprop(tmp_path / "a.csv", "--out", tmp_path / "out") == 78
-    assert "made with version 1, and this conversion has 2" in capsys.readouterr().err
+    assert (
+        "made with converter version 2, and this conversion has 3; name another --out, or add --redo"
+        in capsys.readouterr().err
+    )
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Commands can be interrupted, although a shell that starts the tests in the background has SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_processes_begin_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text("smiles\n" + "CCO\n" * 100)
+    (tmp_path / "a.csv").write_text("smiles\n" + "CCO\n" * 5000)
     arguments = ["a.csv", "--out", "out", "--features", "molecules", "--processes", "3", "--part-rows", "1"]
     with subprocess.Popen(
         [sys.executable, "-m", "graphscore", "convert", "smiles", *arguments],
@@ -284,6 +299,26 @@ def test_an_interrupt_while_processes_begin_is_one_sentence(tmp_path: Path) -> N
         said = command.communicate()[1]
     assert said == "graphscore: interrupted; the same command goes on from here\n"
     assert command.returncode == 130
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_waits_until_a_process_has_begun() -> None:
+    """Also one that another thread receives, as pyarrow has them."""
+    ended, done = threading.Event(), []
+    other = threading.Thread(target=ended.wait)
+    other.start()
+
+    def interrupted() -> None:
+        with interrupts_later():
+            os.kill(os.getpid(), signal.SIGINT)
+            ended.wait(0.2)
+            done.append("the process has begun")
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    ended.set()
+    other.join()
+    assert done
 
 
 def spawned(parent: int) -> list[str]:

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graphscore.convert._error import UNAVAILABLE, ConvertError
+from graphscore._exit_codes import UNAVAILABLE
+from graphscore.convert._error import ConvertError
 from graphscore.convert._settings import FEATURES, Settings
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import Final
 
 import pyarrow as pa
 
-from graphscore.convert._error import INPUT_OUTPUT, ConvertError
+from graphscore._exit_codes import INPUT_OUTPUT
+from graphscore.convert._error import ConvertError
 
 COMPRESSED: Final = (".gz", ".bz2", ".zst", ".lz4")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from graphscore.convert._error import NO_INPUT, ConvertError
+from graphscore._exit_codes import NO_INPUT
+from graphscore.convert._error import ConvertError
 from graphscore.convert._settings import Settings
 
 _SMILES: Final = ("smiles", "SMILES")
@@ -73,7 +74,7 @@ def refuse_twice(path: str, columns: Sequence[str]) -> None:
 
 def listed(columns: Sequence[str]) -> str:
     """Return names for a message."""
-    shown = ", ".join(repr(column[:60]) for column in columns[:_LISTED])
+    shown = ", ".join(repr(column[:60]) for column in columns[:_LISTED]) or "none"
     return shown + (f" and {len(columns) - _LISTED} more" if len(columns) > _LISTED else "")
 
 

@@ -1,29 +1,19 @@
-"""What ends a conversion, with its exit code."""
+"""What ends a conversion."""
 
 from __future__ import annotations
 
-from typing import Final
-
-USAGE: Final = 64
-NO_INPUT: Final = 65
-NOT_THERE: Final = 66
-UNAVAILABLE: Final = 69
-MEMORY: Final = 71
-CANNOT_CREATE: Final = 73
-INPUT_OUTPUT: Final = 74
-LOCKED: Final = 75
-REFUSED: Final = 78
+from graphscore._terminal import harmless
 
 
 class ConvertError(Exception):
     """A conversion cannot begin or go on. The message names the file or flag and says what to do.
 
     Attributes:
-        code: the exit code of the command.
+        code: the exit code of the command, of `_exit_codes`.
     """
 
     def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(harmless(message))
         self.code = code
 
     def __reduce__(self) -> tuple[type[ConvertError], tuple[int, str]]:

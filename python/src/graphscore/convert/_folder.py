@@ -13,11 +13,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
-from graphscore.convert._error import CANNOT_CREATE, LOCKED, REFUSED, ConvertError
+from graphscore._exit_codes import CANNOT_CREATE, LOCKED, REFUSED
+from graphscore.convert._error import ConvertError
 from graphscore.convert._part import TEMPORARY, Ledger, part_name, read_ledger, rejects_of, sync_folder
 from graphscore.convert._settings import Chunk
 
 _SUCCESS: Final = "_SUCCESS"
+_SAID: Final = {"version": "converter version"}
 
 
 class Folder(AbstractContextManager["Folder"]):
@@ -82,7 +84,7 @@ class Folder(AbstractContextManager["Folder"]):
         for key in sorted({*settings, *ledger.settings}):
             made, asked = ledger.settings.get(key), settings.get(key)
             if made != asked:
-                return f"made with {key} {_shown(made)}, and this conversion has {_shown(asked)}"
+                return f"made with {_SAID.get(key, key)} {_shown(made)}, and this conversion has {_shown(asked)}"
         return ""
 
     def done(self, chunk: Chunk) -> Ledger | None:

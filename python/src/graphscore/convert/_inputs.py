@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
+from graphscore._exit_codes import INPUT_OUTPUT, NO_INPUT, NOT_THERE, USAGE
 from graphscore.convert._bytes import COMPRESSED, Bytes
-from graphscore.convert._error import INPUT_OUTPUT, NO_INPUT, NOT_THERE, USAGE, ConvertError
-from graphscore.convert._parquet import ParquetSource
+from graphscore.convert._error import ConvertError
 from graphscore.convert._part import part_name
+from graphscore.convert._reading import ReadElsewhere, Reader
 from graphscore.convert._settings import Chunk, Settings
 from graphscore.convert._text import TextSource
 
 _FORMATS: Final = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".smi": "", ".smiles": "", ".ism": ""}
 _PARQUET: Final = (".parquet", ".pq", ".parq")
+_COMPRESSIONS: Final = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\x28\xb5\x2f\xfd": ".zst", b"\x04\x22\x4d\x18": ".lz4"}
 _LONGEST_NAME: Final = 200
 
 
@@ -33,8 +35,8 @@ class Source(Protocol):
         """Return how much of the input is read, from 0 to 1."""
 
 
-def open_all(paths: list[Path], settings: Settings) -> list[Source]:
-    """Return the inputs, each with its columns found.
+def open_all(paths: list[Path], settings: Settings, reader: Reader) -> list[Source]:
+    """Return the inputs, each with its columns found; `reader` reads those of Parquet.
 
     Raises:
         ConvertError: one is not there (66), is no table of molecules (65), or cannot be told from another (64).
@@ -47,7 +49,7 @@ def open_all(paths: list[Path], settings: Settings) -> list[Source]:
         first = by_name.setdefault(part, path)
         if first is not path:
             raise ConvertError(USAGE, f"{path}: {first} has the same parts ({part}); rename one")
-        sources.append(_open(path, settings))
+        sources.append(_open(path, settings, reader))
     return sources
 
 
@@ -67,7 +69,7 @@ def _present(path: Path) -> None:
         raise ConvertError(USAGE, f"{str(path)!r}: a part cannot have this name; rename the file")
 
 
-def _open(path: Path, settings: Settings) -> Source:
+def _open(path: Path, settings: Settings, reader: Reader) -> Source:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     while suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
@@ -75,11 +77,14 @@ def _open(path: Path, settings: Settings) -> Source:
     with Bytes(path) as file:
         start = file.read(4)
     if start == b"PAR1":
-        return ParquetSource(path, settings)
+        return ReadElsewhere(path, settings, reader)
     if suffix in _PARQUET:
         raise ConvertError(NO_INPUT, f"{path} is no Parquet file: it does not begin with PAR1")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ConvertError(NO_INPUT, f"{path} is UTF-16; write it as UTF-8")
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or (start[::2] == b"\0\0") != (start[1::2] == b"\0\0"):
+        raise ConvertError(NO_INPUT, f"{path} is UTF-16 or UTF-32; write it as UTF-8")
+    for magic, ending in _COMPRESSIONS.items():
+        if start.startswith(magic):
+            raise ConvertError(NO_INPUT, f"{path} is compressed; decompress it, or have its name end in {ending}")
     if start == b"PK\x03\x04":
         raise ConvertError(NO_INPUT, f"{path} is a zip archive or an Excel workbook; save the table as CSV")
     if suffix not in _FORMATS:

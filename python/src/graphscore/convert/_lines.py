@@ -11,6 +11,7 @@ LONGEST_LINE: Final = 1 << 20
 _BLOCK: Final = 1 << 20
 _KEPT: Final = 256  # of a line that is too long
 _MOST_LINES: Final = 1000  # of a record with line breaks in quotes
+_INNER_CR: Final = "a CR in the line, without LF after it: are these two rows?"
 
 
 class Line(NamedTuple):
@@ -129,7 +130,8 @@ def separated(source: Iterator[Line], delimiter: str) -> Iterator[Record]:
         except _UnclosedError:
             problem = "a quote that opens in this line is not closed"
         except csv.Error as error:
-            problem = f"not a row of CSV: {error}"
+            inside = any(b"\r" in line.text for line in feed.pulled)
+            problem = _INNER_CR if inside else f"not a row of CSV: {error}"
         if problem:
             feed.again()
             del feed.pulled[1:]
@@ -148,6 +150,9 @@ def smi(source: Iterator[Line]) -> Iterator[Record]:
     for line in source:
         if line.long:
             yield Record(line.number, [], line.text, line.size, too_long(line))
+            continue
+        if b"\r" in line.text:
+            yield Record(line.number, [], line.text, line.size, _INNER_CR)
             continue
         text = decoded(line.text)
         if not text.strip():

@@ -13,13 +13,15 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from graphscore.convert._error import CANNOT_CREATE, ConvertError
+from graphscore._exit_codes import CANNOT_CREATE
+from graphscore.convert._error import ConvertError
 from graphscore.convert._settings import Chunk, Reject
 
 KEY: Final = b"graphscore.convert"
 REJECTS: Final = "_rejects"
 TEMPORARY: Final = "_temporary"
 _LEVEL: Final = 3  # of zstd
+_PLAIN: Final = frozenset({"node_feat", "edge_attr"})
 BLOCK_ATOMS: Final = 1 << 17  # a row group has no more atoms, so that memory does not depend on the size of molecules
 
 
@@ -51,7 +53,7 @@ def read_ledger(path: Path) -> Ledger | None:
     """Return the ledger of a part; None where the file is no part of a conversion."""
     try:
         kept = (pq.read_metadata(path).metadata or {}).get(KEY)
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return None
     if kept is None:
         return None
@@ -82,7 +84,9 @@ def write_part(
     place = out / TEMPORARY / f"{part}.{os.getpid()}.tmp"
     try:
         with place.open("wb") as file:
-            with pq.ParquetWriter(file, columns, compression="zstd", compression_level=_LEVEL) as writer:
+            with pq.ParquetWriter(
+                file, columns, compression="zstd", compression_level=_LEVEL, use_dictionary=_dictionaries(columns)
+            ) as writer:
                 rejects = sorted([*chunk.rejects, *fill(chunk, writer.write_table)], key=lambda reject: reject.line)
                 made = Ledger(
                     file=chunk.file,
@@ -105,6 +109,15 @@ def write_part(
             CANNOT_CREATE, f"{out / part}: {error.strerror or error}; the parts that exist stay"
         ) from None
     return made
+
+
+def _dictionaries(columns: pa.Schema) -> list[str]:
+    """Return the paths of the leaves with dictionaries: without them features are written in two thirds of the time."""
+    footer = pa.BufferOutputStream()
+    pq.write_metadata(columns, footer)
+    leaves = pq.read_metadata(pa.BufferReader(footer.getvalue())).schema
+    paths = [leaves.column(place).path for place in range(len(leaves.names))]
+    return [path for path in paths if path.partition(".")[0] not in _PLAIN]
 
 
 def rejects_of(out: Path, part: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
+import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,13 +17,15 @@ from typing import Any
 
 import rdkit
 
-from graphscore.convert._error import MEMORY, ConvertError
+from graphscore._exit_codes import MEMORY
+from graphscore.convert._error import ConvertError
 from graphscore.convert._features import VERSION
 from graphscore.convert._folder import Folder
 from graphscore.convert._ids import Ids
 from graphscore.convert._inputs import Source, open_all
 from graphscore.convert._part import Ledger
 from graphscore.convert._progress import Progress
+from graphscore.convert._reading import Reader
 from graphscore.convert._settings import Chunk, Settings
 from graphscore.convert._work import Worker, convert, start
 
@@ -56,15 +59,16 @@ def run(paths: list[Path], out: Path, settings: Settings, *, processes: int, red
     Raises:
         ConvertError: it cannot begin or go on; the parts that were made stay, and the same call goes on from them.
     """
-    sources = open_all(paths, settings)
-    recorded = {source.name: _recorded(source, settings) for source in sources}
-    with Folder(out, recorded, redo=redo) as folder, _pool(out, settings, processes) as submit:
-        progress = Progress(sys.stderr, len(sources))
-        try:
-            totals = _Conversion(folder, recorded, submit, 2 * processes, progress).run(sources)
-        finally:
-            progress.close()
-        folder.finish()
+    with Reader() as reader:
+        sources = open_all(paths, settings, reader)
+        recorded = {source.name: _recorded(source, settings) for source in sources}
+        with Folder(out, recorded, redo=redo) as folder, _pool(out, settings, processes) as submit:
+            progress = Progress(sys.stderr, len(sources))
+            try:
+                totals = _Conversion(folder, recorded, submit, 2 * processes, progress).run(sources)
+            finally:
+                progress.close()
+            folder.finish()
     return totals
 
 
@@ -109,17 +113,35 @@ def _pool(out: Path, settings: Settings, processes: int) -> Iterator[_Submit]:
     )
 
     def there(chunk: Chunk, recorded: Mapping[str, Any]) -> Future[Ledger]:
-        # It may begin a process, which inherits the mask: an interrupt must not end it before `start` ignores it.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
+        with interrupts_later():
             return executor.submit(convert, chunk, recorded)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     try:
         yield there
     finally:
         executor.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def interrupts_later() -> Iterator[None]:
+    """Have an interrupt wait until the end, while a process may begin.
+
+    The process inherits the mask: an interrupt must not end it before `start` ignores it. Nor may KeyboardInterrupt be
+    raised here before the process has been sent what it is to do, although a thread that does not block the signal,
+    one of pyarrow, may receive it.
+    """
+    held: list[int] = []
+    deferring = threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT))
+    handler = signal.signal(signal.SIGINT, lambda number, _: held.append(number)) if deferring else None
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if deferring:
+            signal.signal(signal.SIGINT, handler)
+        if held:
+            signal.raise_signal(signal.SIGINT)
 
 
 class _Conversion:

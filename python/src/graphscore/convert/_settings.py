@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from graphscore.convert._error import USAGE, ConvertError
+from graphscore._exit_codes import USAGE
+from graphscore.convert._error import ConvertError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -14,6 +15,7 @@ FEATURES: Final = ("chemprop-v2", "molecules")
 DEFAULT_MAX_ATOMS: Final = 1000
 # A part is converted by one process and is what a resumed run skips. Fewer rows share a small input out better.
 DEFAULT_PART_ROWS: Final = 8192
+MOST_BYTES: Final = 64 << 20  # of a chunk: SMILES, ids and carried columns; it ends with the row that reaches them
 _MOST: Final = {"--processes": 1024, "--max-atoms": 1 << 20, "--part-rows": 1 << 20}
 
 # Columns that graphscore reads: a carried column may not have such a name. `graph_attr` may, as it is read as that.

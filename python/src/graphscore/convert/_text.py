@@ -9,17 +9,17 @@ from typing import Final
 
 import pyarrow as pa
 
+from graphscore._exit_codes import NO_INPUT, USAGE
 from graphscore.convert._bytes import Bytes, digest
 from graphscore.convert._columns import carried_columns, id_column, listed, refuse_twice, smiles_column
-from graphscore.convert._error import NO_INPUT, USAGE, ConvertError
+from graphscore.convert._error import ConvertError
 from graphscore.convert._lines import Line, Record, decoded, lines, separated, smi
 from graphscore.convert._molecules import is_molecule
-from graphscore.convert._settings import Chunk, Reject, Settings
+from graphscore.convert._settings import MOST_BYTES, Chunk, Reject, Settings
 
 _LOOKED_AT: Final = 1000  # rows from which the types of columns are found
 _CUT: Final = 200
-_MOST_TEXT: Final = 64 << 20  # characters of a chunk: SMILES, ids and carried columns
-_SEPARATORS: Final = {";": "a semicolon", "\t": "a tab", ",": "a comma"}
+_SEPARATORS: Final = {";": "a semicolon", "|": "a vertical bar", "\t": "a tab", ",": "a comma"}
 _SMI: Final = ("smiles", "name")
 
 
@@ -77,7 +77,9 @@ class TextSource:
             return iter(())
         text = first.text.removeprefix(b"\xef\xbb\xbf")
         if b"\r" in text:
-            raise ConvertError(NO_INPUT, f"{self._path}: its lines end in CR alone; write them with LF or CR LF")
+            raise ConvertError(
+                NO_INPUT, f"{self._path}: its lines end in CR alone, or in CR CR LF; write them with LF or CR LF"
+            )
         whole = chain([Line(first.number, text, first.size)], source)
         return separated(whole, self._delimiter) if self._delimiter else smi(whole)
 
@@ -86,6 +88,8 @@ class TextSource:
             raise ConvertError(NO_INPUT, f"{self._path}: line {first.line}, the header: {first.problem}")
         if any("\0" in name for name in first.fields):
             raise ConvertError(NO_INPUT, f"{self._path} is no text file")
+        if not any(map(str.strip, first.fields)):
+            raise ConvertError(NO_INPUT, f"{self._path}: line {first.line}, the header, has no names; remove the line")
         refuse_twice(str(self._path), first.fields)
         self._refuse_separator(first.fields)
         return first.fields
@@ -145,7 +149,7 @@ class TextSource:
         content.update(repr(self._header).encode())
         carried: list[list[str]] = [[] for _ in self._carry_at]
         size = 0
-        while chunk.rows < self._settings.part_rows and size < _MOST_TEXT:
+        while chunk.rows < self._settings.part_rows and size < MOST_BYTES:
             row = next(records, None)
             if row is None:
                 break

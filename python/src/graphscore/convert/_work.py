@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +19,9 @@ from graphscore.convert._molecules import Parser
 from graphscore.convert._part import BLOCK_ATOMS, Ledger, write_part
 from graphscore.convert._settings import Chunk, Reject
 from graphscore.convert._table import schema, table
+
+_ALLOCATIONS: Final = 100_000
+"""Objects that are made before Python looks for cycles."""
 
 
 class Worker:
@@ -30,7 +35,8 @@ class Worker:
     def convert(self, chunk: Chunk, settings: Mapping[str, Any]) -> Ledger:
         """Write a chunk's part, with the settings in its ledger, which is returned."""
         columns = schema(self._features.pairs, None if chunk.carried is None else chunk.carried.schema)
-        return write_part(self._out, chunk, settings, self._fill, columns)
+        with _seldom_collected():
+            return write_part(self._out, chunk, settings, self._fill, columns)
 
     def _fill(self, chunk: Chunk, write: Callable[[pa.Table], None]) -> list[Reject]:
         rejects, kept = [], []
@@ -39,7 +45,7 @@ class Worker:
             if isinstance(molecule, Reject):
                 rejects.append(molecule)
                 continue
-            self._features.add(molecule, smiles or "")
+            self._features.add(molecule)
             kept.append(place)
             if self._features.atoms >= BLOCK_ATOMS:
                 write(self._block(chunk, kept))
@@ -52,6 +58,17 @@ class Worker:
         carried = None if chunk.carried is None else chunk.carried.take(pa.array(kept, pa.int64()))
         ids = [chunk.ids[place] for place in kept]
         return table(self._features.take(), ids, self._features.pairs, carried)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Have Python look for cycles seldom: atoms and bonds, of which there are many for a moment, are in none."""
+    before = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 _started: Final[list[Worker]] = []  # that of this process
