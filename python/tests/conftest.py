@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Before numpy: as the server itself does it.
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
@@ -17,6 +20,30 @@ import pytest
 import graphscore
 from graphs import write_model
 from processes import Process
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(case, how, outcome): a row of .github/RELIABILITY.md")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Write the rows of a test that passed, as pipeline/faulttest does it for Go."""
+    report = yield
+    folder = os.environ.get("FAULT_ROWS")
+    if folder and report.when == "call" and report.passed:
+        for marker in item.iter_markers("fault"):
+            _write_row(Path(folder), item, *marker.args)
+    return report
+
+
+def _write_row(folder: Path, item: pytest.Item, case: str, how: str, outcome: str) -> None:
+    top = Path(__file__).parents[2]
+    row = {"case": case, "how": how, "outcome": outcome, "times": 1}
+    row |= {"file": item.path.relative_to(top).as_posix(), "test": item.name}
+    name = hashlib.sha256("\0".join(str(row[key]) for key in ("file", "test", "case", "how")).encode()).hexdigest()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(row) + "\n")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import graphscore
@@ -16,16 +18,21 @@ PAGE = (Path(__file__).parent.parent / "CHEMPROP.md").read_text()
 TRAINED = {"model_0": "two_tasks_unscaled", "model_1": "member_1", "model_2": "member_2"}
 
 
+def commands(*begin: str) -> list[list[str]]:
+    """Return the commands of the page that begin so, without `python -m graphscore`."""
+    found = [shlex.split(line) for line in re.findall(r"(?m)^python -m graphscore (.*)$", PAGE)]
+    return [command for command in found if tuple(command[: len(begin)]) == begin]
+
+
 def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files are those that a training run would have left; cmd/internal/e2e scores such a folder with a run."""
     for folder, case in TRAINED.items():
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "best.pt").write_bytes(FILES[f"{case}.pt"])
     monkeypatch.chdir(tmp_path)
-    commands = [shlex.split(line) for line in re.findall(r"(?m)^python -m graphscore (.*)$", PAGE)]
-    assert [command[:2] for command in commands] == [["export", "chemprop"]] * 2
+    exports = commands("export", "chemprop")
     batch = None
-    for command, members in zip(commands, (["model_0"], list(TRAINED)), strict=True):
+    for command, members in zip(exports, (["model_0"], list(TRAINED)), strict=True):
         assert main(command) == 0
         model = graphscore.load_model("solubility")
         batch = batch or molecules(model.inputs)
@@ -33,6 +40,30 @@ def test_the_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         wanted = sum(array(TRAINED[member]) for member in members) / len(members)
         assert abs(mean - wanted).max() < 1e-5
     assert re.search(r"(?m)^graphscore run --input \w+ --model solubility --output \w+$", PAGE)
+
+
+def test_a_library_is_converted_and_what_it_carries_is_joined_with_the_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The scores are those that a run would have written: graphscore.load returns the same, to the bit."""
+    monkeypatch.chdir(tmp_path)
+    Path("model.pt").write_bytes(FILES["two_tasks_unscaled.pt"])
+    assert main(["export", "chemprop", "model.pt", "--out", "solubility"]) == 0
+    Path("library.csv").write_text("name,smiles,price\nethanol,CCO,3\nring,C1CC,1\nmethane,C,2\n")
+    (convert,) = commands("convert", "smiles")
+    assert main(convert) == 3
+    scores = graphscore.load("solubility").score(pq.read_table("library")).scores
+    Path("scores").mkdir()
+    pq.write_table(scores.take([1, 0]), "scores/library.parquet")
+    found: dict[str, Any] = {}
+    (example,) = re.findall(r"(?s)```python\n(.*?)```", PAGE)
+    exec(example, found)
+    table = found["table"]
+    assert table.column_names == [*scores.column_names, "price"]
+    assert dict(zip(table["graph_id"].to_pylist(), table["price"].to_pylist(), strict=True)) == {
+        "methane": "2",
+        "ethanol": "3",
+    }
 
 
 def test_every_argument_is_described(capsys: pytest.CaptureFixture[str]) -> None:

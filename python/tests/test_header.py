@@ -125,11 +125,16 @@ HUGE = {
 }
 
 
+@pytest.mark.fault(
+    "H",
+    "a million tensors, a sparse file of 1 TB, a tensor of 1 TB",
+    "refused within 10 s of CPU and 128 MiB",
+)
 @pytest.mark.parametrize("make", HUGE, ids=lambda make: make.__name__)
 def test_huge_files_are_refused_at_once_in_little_memory(make: Any, tmp_path: Path) -> None:
     folder = write_model(tmp_path)
     make(folder)
-    start = time.monotonic()
+    start = time.process_time()
     tracemalloc.start()
     try:
         with pytest.raises(graphscore.ModelError) as caught:
@@ -138,7 +143,7 @@ def test_huge_files_are_refused_at_once_in_little_memory(make: Any, tmp_path: Pa
     finally:
         tracemalloc.stop()
     assert HUGE[make] in str(caught.value)
-    assert time.monotonic() - start < 10
+    assert time.process_time() - start < 10  # seconds of CPU
     assert peak < 128 << 20
 
 

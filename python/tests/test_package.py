@@ -46,7 +46,7 @@ def imports(path: Path) -> set[str]:
 
 
 FLOORS = (
-    ("_version", "_arrays", "_malloc", "_sparse", "_proto"),
+    ("_version", "_arrays", "_exit_codes", "_malloc", "_sparse", "_terminal", "_proto"),
     ("_sums",),
     ("_batch", "_config", "_products", "_rows", "_segments"),
     ("_activations", "_graphs", "_header"),
@@ -73,23 +73,32 @@ FLOORS = (
     ("_tables.scoring",),
     ("_library",),
     ("_serving", "_serving.options"),
+    ("_serving.arrivals", "_serving.memory", "_serving.wire"),
     (
+        "_serving.access",
         "_serving.address",
         "_serving.codec",
-        "_serving.health",
         "_serving.lifeline",
         "_serving.logs",
         "_serving.versions",
     ),
-    ("_serving.traces",),
+    ("_serving.health", "_serving.traces"),
     ("_serving.servicers",),
     ("_serving.server",),
     ("convert._error",),
     ("convert._settings",),
-    ("convert._columns", "convert._features", "convert._ids", "convert._lines", "convert._molecules"),
+    ("convert._binary",),
+    (
+        "convert._columns",
+        "convert._features",
+        "convert._ids",
+        "convert._lines",
+        "convert._molecules",
+        "convert._sizes",
+    ),
     ("convert._bytes",),
     ("convert._parquet", "convert._text"),
-    ("convert._part", "convert._progress", "convert._table"),
+    ("convert._part", "convert._progress", "convert._reading", "convert._table"),
     ("convert._inputs",),
     ("convert._folder", "convert._work"),
     ("convert._run",),
@@ -163,7 +172,9 @@ def test_only_the_codec_knows_protobuf() -> None:
 
 def test_only_serving_knows_grpc() -> None:
     users = {name for name, path in modules().items() if any(used.startswith("grpc") for used in imports(path))}
-    assert users == {f"_serving.{name}" for name in ("health", "server", "servicers", "traces", "versions")}
+    assert users == {
+        f"_serving.{name}" for name in ("access", "arrivals", "health", "server", "servicers", "traces", "versions")
+    }
 
 
 def test_only_export_knows_torch() -> None:
@@ -184,7 +195,7 @@ def test_only_tables_and_conversion_know_pyarrow() -> None:
 
 def test_only_conversion_knows_rdkit() -> None:
     users = {name for name, path in modules().items() if any(used.startswith("rdkit") for used in imports(path))}
-    assert users == {f"convert.{name}" for name in ("_features", "_molecules", "_run")}
+    assert users == {f"convert.{name}" for name in ("_binary", "_features", "_molecules", "_run")}
 
 
 def test_generated_code_is_current(tmp_path: Path) -> None:

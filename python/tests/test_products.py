@@ -12,7 +12,7 @@ import graphscore
 from graphs import write_model
 from graphscore import _products
 from graphscore._arrays import Floats
-from graphscore._products import TILE, ColumnBlocks, Einsum, Framed, WholeWidth
+from graphscore._products import STEPS, TALL, TILE, ColumnBlocks, Einsum, Framed, WholeWidth
 
 SHAPES = [(1, 1), (3, 8), (16, 32), (32, 1), (64, 64), (7, 20), (100, 17)]
 
@@ -21,17 +21,38 @@ def matrix(inner: int, columns: int) -> Floats:
     return np.random.default_rng(inner * 1000 + columns).standard_normal((inner, columns), np.float32)
 
 
+def alone(function: Callable[[Floats], Floats]) -> _products.Product:
+    """A product that nothing follows."""
+
+    def product(rows: Floats, finish: _products.Finish | None = None, /) -> Floats:
+        assert finish is None
+        return function(rows)
+
+    return product
+
+
 @pytest.mark.parametrize("strategy", [WholeWidth, Framed, ColumnBlocks, Einsum])
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("rows", [0, 1, TILE - 1, TILE, 2 * TILE + 5])
-def test_right_values(strategy: type[WholeWidth], shape: tuple[int, int], rows: int) -> None:
+@pytest.mark.parametrize(("step", "tall"), [(TILE, TILE), (STEPS[0], TALL)])
+def test_right_values(strategy: type[WholeWidth], shape: tuple[int, int], rows: int, step: int, tall: int) -> None:
     weight = matrix(*shape)
     x = np.random.default_rng(rows).standard_normal((rows, shape[0]), np.float32)
-    result = strategy(weight)(x)
+    product = strategy(weight)
+    product.step, product.tall = step, tall
+    result = product(x)
     assert result.dtype == np.float32
     assert result.flags.c_contiguous
     assert result.flags.writeable
     np.testing.assert_allclose(result, x.astype(np.float64) @ weight, rtol=1e-4, atol=1e-4)
+
+    added = np.random.default_rng(5).standard_normal(result.shape, np.float32)
+
+    def add(made: Floats, where: slice) -> None:
+        assert made.flags.c_contiguous
+        made += added[where]
+
+    assert product(x, add).tobytes() == (result + added).tobytes()
 
 
 @pytest.mark.parametrize("strategy", [ColumnBlocks, Einsum])
@@ -47,6 +68,45 @@ def test_chosen_product_is_the_first_that_passes() -> None:
     assert type(chosen) is type(next(product for product in products if _products.place_invariant(product, 16)))
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (72, 300), (300, 300)])
+def test_short_and_tall_tiles_have_the_bits_of_whole_ones(shape: tuple[int, int]) -> None:
+    """Whatever the chooser took: rows of a last tile of any height, and of a tall one, are those of a whole tile."""
+    product = _products.Chooser()(matrix(*shape))
+    rows = np.random.default_rng(4).standard_normal((TILE, shape[0]), np.float32)
+    wanted = product(rows)
+    for count in range(1, TILE, 7):
+        assert product(rows[-count:]).tobytes() == wanted[-count:].tobytes()
+    for count in (TILE + 1, TALL - 7, TALL, TALL + 31, 2 * TALL + TILE + 5):
+        order = np.random.default_rng(count).integers(0, TILE, count)
+        assert product(rows[order]).tobytes() == wanted[order].tobytes()
+
+
+class OneHeight(Einsum):
+    """A product whose bits are others in tiles of one height."""
+
+    wrong = 0
+
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        super()._multiply(rows, out)
+        if len(rows) == self.wrong:
+            out[self.wrong // 2] *= np.float32(1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "step", "tall"),
+    [(0, 24, TALL), (3 * 24, 48, TALL), (2 * 48, TILE, TALL), (TALL, 24, TILE)],
+)
+def test_heights_are_not_used_where_their_bits_differ(
+    monkeypatch: pytest.MonkeyPatch, wrong: int, step: int, tall: int
+) -> None:
+    monkeypatch.setattr(OneHeight, "wrong", wrong)
+    chooser = _products.Chooser([OneHeight])
+    for _ in range(2):  # tested, then remembered
+        chosen = chooser(matrix(5, 9))
+        assert isinstance(chosen, OneHeight)
+        assert (chosen.step, chosen.tall) == (step, tall)
+
+
 def test_only_wide_matrices_are_framed() -> None:
     assert isinstance(_products.framed(matrix(5, 24)), Framed)
     assert isinstance(_products.framed(matrix(5, 23)), ColumnBlocks)
@@ -56,6 +116,7 @@ def rotated(place: Callable[[int], bool]) -> _products.Strategy:
     """A product that adds its last term first at some places of a tile: other rounding, right values."""
 
     def strategy(weight: Floats) -> _products.Product:
+        @alone
         def product(rows: Floats) -> Floats:
             result: Floats = np.einsum("ik,kj->ij", rows, weight)
             backwards = np.einsum("ik,kj->ij", rows[:, ::-1].copy(), weight[::-1].copy())
@@ -79,6 +140,7 @@ def test_self_test_catches_neighbours() -> None:
     """A product whose rows touch those beside them, if only by zero times their value."""
     weight = matrix(8, 8)
 
+    @alone
     def product(rows: Floats) -> Floats:
         result: Floats = np.einsum("ik,kj->ij", rows, weight)
         result[1:] += result[:-1] * np.float32(0)
@@ -90,6 +152,7 @@ def test_self_test_catches_neighbours() -> None:
 def test_self_test_catches_the_number_of_rows() -> None:
     weight = matrix(8, 8)
 
+    @alone
     def product(rows: Floats) -> Floats:
         backwards = len(rows) % TILE == 1
         result: Floats = np.einsum(
@@ -120,7 +183,7 @@ def test_plain_blas_without_tiles_is_what_this_is_for() -> None:
     """`rows @ weight` returns other bytes for a row among other rows, on every kernel seen; the self-test finds it."""
 
     def product_of(weight: Floats) -> _products.Product:
-        return lambda rows: rows @ weight
+        return alone(lambda rows: rows @ weight)
 
     shapes = [(16, 32), (64, 64), (32, 1), (33, 9), (100, 17), (128, 20)]
     assert not all(_products.place_invariant(product_of(matrix(*shape)), shape[0]) for shape in shapes)
@@ -132,6 +195,7 @@ def test_one_test_a_shape() -> None:
     def strategy(weight: Floats) -> _products.Product:
         made.append(0)
 
+        @alone
         def product(rows: Floats) -> Floats:
             made[-1] += 1
             return ColumnBlocks(weight)(rows)

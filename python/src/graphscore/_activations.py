@@ -115,6 +115,9 @@ def place_invariant(activation: Activation) -> bool:
         wanted = activation(base.copy())
         for cut in range(1, rows):
             head, tail = activation(base[:cut].copy()), activation(base[cut:].copy())
-            if head.tobytes() != wanted[:cut].tobytes() or tail.tobytes() != wanted[cut:].tobytes():
+            inner = activation(base.copy()[cut:])  # at another address than that of an array of its own
+            if head.tobytes() != wanted[:cut].tobytes() or any(
+                found.tobytes() != wanted[cut:].tobytes() for found in (tail, inner)
+            ):
                 return False
     return True

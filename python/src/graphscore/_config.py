@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
+from graphscore._terminal import harmless
+
 _MAX_COUNT: Final = 2**31 - 1
 _SHOWN: Final = 60
 _ABSENT: Final = object()
@@ -58,7 +60,7 @@ class Section:
         self._known = known
         unknown = sorted(self._entry.keys() - set(known))
         if unknown:
-            raise self.error(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+            raise self.error(f"unknown key {show(unknown[0])}; known are {', '.join(sorted(known))}")
         missing = sorted(set(known) - set(optional) - self._entry.keys())
         if missing:
             raise self.error(f"key {missing[0]!r} is missing")
@@ -181,9 +183,14 @@ def show(value: object) -> str:
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
+_MOST_SAID: Final = 500
+"""Characters of what a library says."""
+
+
 def one_line(error: BaseException) -> str:
-    """Return the message of a library's error on one line."""
-    return " ".join(str(error).split())
+    """Return the message of a library's error on one short line, harmless: it may repeat bytes of a file."""
+    said = harmless(" ".join(str(error).split()))
+    return said if len(said) <= _MOST_SAID else said[:_MOST_SAID] + "..."
 
 
 def _range(minimum: float, maximum: float) -> str:

@@ -8,15 +8,14 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from graphscore._exit_codes import INTERRUPTED, PARTLY, TERMINATED
+from graphscore._terminal import line
 
 if TYPE_CHECKING:
     from graphscore.convert import Settings
     from graphscore.convert._run import Totals
-
-_REJECTED: Final = 3
-_INTERRUPTED: Final = 130
-_TERMINATED: Final = 143
 
 
 def add_to(commands: Any) -> None:
@@ -90,19 +89,19 @@ def run(options: argparse.Namespace) -> int:
         processes = cpus() if options.processes is None else options.processes
         totals = convert.smiles(options.files, options.out, _settings(options), processes=processes, redo=options.redo)
     except convert.ConvertError as error:
-        sys.stderr.write(f"graphscore: {error}\n")
+        sys.stderr.write(line(f"graphscore: {error}"))
         return error.code
     except KeyboardInterrupt:
         sys.stderr.write("graphscore: interrupted; the same command goes on from here\n")
-        return _INTERRUPTED
+        return INTERRUPTED
     _report(totals, options.out)
-    return _REJECTED if totals.rejected else 0
+    return PARTLY if totals.rejected else 0
 
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
     sys.stderr.write("graphscore: ended by SIGTERM; the same command goes on from here\n")
-    raise SystemExit(_TERMINATED)
+    raise SystemExit(TERMINATED)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -132,5 +131,5 @@ def _report(totals: Totals, out: Path) -> None:
         lines.append(f"rejected: {reasons}; each with its line in {out / '_rejects'}")
     if totals.repeated:
         among = "" if totals.all_ids else " of the first rows"
-        lines.append(f"{totals.repeated:,} rows{among} have the graph_id of an earlier row; all are converted")
-    sys.stdout.write("\n".join(lines) + "\n")
+        lines.append(f"{totals.repeated:,} rows{among} have the graph_id of an earlier row; none is left out for that")
+    sys.stdout.writelines(map(line, lines))

@@ -10,7 +10,9 @@ wait for each other for the moment an allocation takes. Other C libraries are le
 from __future__ import annotations
 
 import ctypes
-from typing import Final
+from collections.abc import Callable
+from functools import cache
+from typing import Final, cast
 
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
@@ -27,3 +29,42 @@ def keep_freed_memory() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
         mallopt(_M_MMAP_THRESHOLD, _BLOCK)
+
+
+class _Usage(ctypes.Structure):
+    """struct mallinfo2."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keepcost",
+        )
+    )
+
+
+@cache
+def _mallinfo2() -> Callable[[], _Usage] | None:
+    """Return the function of the C library, found once: it is asked ten times a second."""
+    usage = getattr(ctypes.CDLL(None), "mallinfo2", None)
+    if usage is None:
+        return None
+    usage.restype = _Usage
+    return cast("Callable[[], _Usage]", usage)
+
+
+def in_use() -> int | None:
+    """Return the bytes that are allocated now, in blocks of every kind; None where the C library does not say."""
+    usage = _mallinfo2()
+    if usage is None:
+        return None
+    found = usage()
+    return int(found.uordblks) + int(found.hblkhd)

@@ -2,14 +2,15 @@
 
 Context: a BLAS picks its code by the shape of the matrices and by a row's place in them, so the same row can
 have other bits when other graphs are in the batch. Decision: rows always go through the BLAS in tiles of one
-fixed height, the last one padded, and when a model is loaded each of its products is tested at every place of
-a tile before it is used. The fastest strategy that passes is taken. Price: some padding, and on AVX2 kernels
-a frame of columns that nobody reads, or blocks of 8 columns instead of whole rows.
+fixed height, and when a model is loaded each of its products is tested at every place of a tile before it is
+used. The fastest strategy that passes is taken. The last tile has as few rows as have the bits of a whole one, at
+every place too, and two tiles are multiplied at once where that has them. Price: some rows twice or padded, and on
+AVX2 kernels a frame of columns that nobody reads, or blocks of 8 columns instead of whole rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -19,19 +20,42 @@ from graphscore._arrays import Floats
 TILE: Final = 240
 """Rows of a tile: a multiple of what every x86 kernel of OpenBLAS takes at once."""
 
+TALL: Final = 2 * TILE
+"""Rows that are multiplied in one call where they have the same bits: the BLAS lays the matrix out anew in each."""
+
+STEPS: Final = (24, 48)
+"""The last tile has a multiple of so many rows, of the first of these where that has the same bits."""
+
+_NEAR: Final = 1 << 17
+"""Values that are changed at a time by steps that follow a product, about: 512 KiB."""
+
 BLOCK: Final = 8
 """Columns of a block. Narrower matrices are padded to it: a single column would take the gemv code."""
 
+_UNITS: Final = tuple(step for step in range(1, TILE) if np.gcd(step, TILE) == 1)
+
+_SHIFTS: Final = 17
+"""Every so many of the orders are tried in tiles of other heights."""
 
 _WIDE: Final = 24
 """Columns from which on a frame costs less than blocks."""
 
 
+Finish: TypeAlias = Callable[[Floats, slice], None]
+"""Changes some rows of a result in place, [n, C] and row-major; the slice is which they are.
+
+It may be given rows twice, with the values that they had the first time.
+"""
+
+
 class Product(Protocol):
     """Multiplies rows [N, k] with the matrix [k, n] it was made for."""
 
-    def __call__(self, rows: Floats, /) -> Floats:
-        """[N, k], row-major -> [N, n], row-major; a new array that belongs to the caller."""
+    def __call__(self, rows: Floats, finish: Finish | None = None, /) -> Floats:
+        """[N, k], row-major -> [N, n], row-major; a new array that belongs to the caller.
+
+        `finish` changes the rows of the result, some at a time, while they are near the processor; None: they stay.
+        """
 
 
 Strategy: TypeAlias = Callable[[Floats], Product]
@@ -43,39 +67,84 @@ class ProductError(RuntimeError):
 
 
 class _Tiled:
-    """Cuts rows into tiles; `_multiply` sees [tiles, TILE, k] and writes [tiles, TILE, padded n]."""
+    """Cuts rows into tiles; `_multiply` sees [height, k] and writes [height, padded n].
 
-    def __init__(self, matrix: Floats) -> None:
+    The last tile begins before the end of the one before it rather than to be padded: its rows have the same bits
+    in both.
+
+    Attributes:
+        step: the height of the last tile is a multiple of it; TILE unless a test allows another.
+        tall: rows that are multiplied in one call at most, TILE or TALL; likewise.
+    """
+
+    def __init__(self, matrix: Floats, before: int = 0) -> None:
+        """Make the product for a matrix between so many columns of zeros, and then up to a multiple of BLOCK."""
+        self.step = self.tall = TILE
         inner, self._columns = matrix.shape
-        self._padded = -(-self._columns // BLOCK) * BLOCK
+        self._inside = slice(before, before + self._columns)
+        self._padded = -(-(self._columns + 2 * before) // BLOCK) * BLOCK
         self._matrix = np.zeros((inner, self._padded), np.float32)
-        self._matrix[:, : self._columns] = matrix
+        self._matrix[:, self._inside] = matrix
 
-    def __call__(self, rows: Floats, /) -> Floats:
-        count, inner = rows.shape
-        tiles, rest = divmod(count, TILE)
-        out = np.empty((tiles + (rest > 0), TILE, self._padded), np.float32)
-        if tiles:
-            self._multiply(rows[: tiles * TILE].reshape(tiles, TILE, inner), out[:tiles])
-        if rest:
-            last = np.zeros((1, TILE, inner), np.float32)
-            last[0, :rest] = rows[tiles * TILE :]
-            self._multiply(last, out[tiles:])
-        result = out.reshape(-1, self._padded)[:count]
-        return result if self._columns == self._padded else np.ascontiguousarray(result[:, : self._columns])
+    def __call__(self, rows: Floats, finish: Finish | None = None, /) -> Floats:
+        out = np.empty((len(rows), self._columns), np.float32)
+        whole = self._padded == self._columns
+        height = min(self.tall, -(-len(rows) // self.step) * self.step)
+        room = np.empty((height, self._padded), np.float32) if not whole or len(rows) < height else out
+        for first, height in self._cuts(len(rows)):
+            target = out[first : first + height]
+            part = target if whole and len(target) == height else room[:height]
+            self._multiply(_padded(rows[first : first + height], height), part)
+            _finish(part[: len(target), self._inside], target, first, finish)
+        return out
 
-    def _multiply(self, tiles: Floats, out: Floats) -> None:
+    def _cuts(self, count: int) -> Iterator[tuple[int, int]]:
+        """Yield where tiles begin, and their heights."""
+        first = 0
+        for height in (self.tall, TILE):
+            while first + height <= count:
+                yield first, height
+                first += height
+        if first < count:
+            height = -(-(count - first) // self.step) * self.step
+            yield max(0, count - height), height
+
+    def _multiply(self, rows: Floats, out: Floats) -> None:
         raise NotImplementedError
+
+
+def _finish(part: Floats, target: Floats, first: int, finish: Finish | None) -> None:
+    """Write rows where they belong and finish them, as many at a time as stay near the processor.
+
+    They are copied before anything else: numpy is slower with rows that lie apart than with a copy of them.
+    """
+    moved = not np.may_share_memory(part, target)
+    rows = max(1, _NEAR // target.shape[1]) if finish is not None else len(target)
+    for at in range(0, len(target), rows):
+        made = target[at : at + rows]
+        if moved:
+            made[:] = part[at : at + rows]
+        if finish is not None:
+            finish(made, slice(first + at, first + at + len(made)))
+
+
+def _padded(rows: Floats, height: int) -> Floats:
+    """Return rows, and rows of zeros after them where they are fewer."""
+    if len(rows) == height:
+        return rows
+    result = np.zeros((height, rows.shape[1]), np.float32)
+    result[: len(rows)] = rows
+    return result
 
 
 class WholeWidth(_Tiled):
     """One BLAS call a tile. Place-invariant on AVX-512 kernels."""
 
-    def _multiply(self, tiles: Floats, out: Floats) -> None:
-        np.matmul(tiles, self._matrix, out=out)
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        np.matmul(rows, self._matrix, out=out)
 
 
-class Framed(_Tiled):
+class Framed(WholeWidth):
     """One BLAS call a tile, with 8 columns of zeros on both sides of the matrix.
 
     On AVX2 kernels only the first and the last 8 columns depend on a row's place; the others have the bits that
@@ -83,20 +152,7 @@ class Framed(_Tiled):
     """
 
     def __init__(self, matrix: Floats) -> None:
-        inner, self._inside = matrix.shape
-        framed = np.zeros((inner, self._inside + 2 * BLOCK), np.float32)
-        framed[:, BLOCK : BLOCK + self._inside] = matrix
-        super().__init__(framed)
-
-    def __call__(self, rows: Floats, /) -> Floats:
-        return np.ascontiguousarray(self.with_frame(rows)[:, BLOCK : BLOCK + self._inside])
-
-    def with_frame(self, rows: Floats) -> Floats:
-        """Return the product with the columns of the frame: the first BLOCK and the last ones."""
-        return super().__call__(rows)
-
-    def _multiply(self, tiles: Floats, out: Floats) -> None:
-        np.matmul(tiles, self._matrix, out=out)
+        super().__init__(matrix, BLOCK)
 
 
 class ColumnBlocks(_Tiled):
@@ -108,17 +164,16 @@ class ColumnBlocks(_Tiled):
         stacked = self._matrix.reshape(len(matrix), blocks, BLOCK).transpose(1, 0, 2)
         self._blocks = np.ascontiguousarray(stacked)
 
-    def _multiply(self, tiles: Floats, out: Floats) -> None:
-        blocked = out.reshape(len(out), TILE, len(self._blocks), BLOCK).transpose(0, 2, 1, 3)
-        np.matmul(tiles[:, None], self._blocks, out=blocked)
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        blocked = out.reshape(len(out), len(self._blocks), BLOCK).transpose(1, 0, 2)
+        np.matmul(rows, self._blocks, out=blocked)
 
 
 class Einsum(_Tiled):
     """Without BLAS: slow, for kernels on which no other strategy passes."""
 
-    def _multiply(self, tiles: Floats, out: Floats) -> None:
-        for tile, target in zip(tiles, out, strict=True):
-            np.einsum("ik,kj->ij", tile, self._matrix, out=target, optimize=False)
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        np.einsum("ik,kj->ij", rows, self._matrix, out=out, optimize=False)
 
 
 def framed(matrix: Floats) -> Product:
@@ -132,8 +187,14 @@ def parted(product: Product, widths: Sequence[int]) -> Callable[[Floats], tuple[
     columns = [slice(stop - width, stop) for stop, width in zip(stops, widths, strict=True)]
 
     def run(rows: Floats) -> tuple[Floats, ...]:
-        whole = product.with_frame(rows)[:, BLOCK:] if isinstance(product, Framed) else product(rows)
-        return tuple(np.ascontiguousarray(whole[:, part]) for part in columns)
+        results = tuple(np.empty((len(rows), width), np.float32) for width in widths)
+
+        def finish(rows: Floats, where: slice) -> None:
+            for result, column in zip(results, columns, strict=True):
+                result[where] = rows[:, column]
+
+        product(rows, finish)
+        return results
 
     return run
 
@@ -153,16 +214,8 @@ def place_invariant(product: Product, inner: int) -> bool:
     base = random.standard_normal((TILE, inner), np.float32)
     with np.errstate(all="ignore"):
         wanted = product(base)
-        steps = [step for step in range(1, TILE) if np.gcd(step, TILE) == 1]
         for shift in range(TILE):
-            # A unit of the ring times the place, plus the shift: an order, another one for every shift.
-            order = (np.arange(TILE) * steps[shift % len(steps)] + shift) % TILE
-            rows = base[order]
-            kept = np.ones(TILE, np.bool_)
-            if shift % 2:
-                kept = np.arange(TILE) % 3 == shift // 2 % 3
-                rows[~kept] = np.nan
-            if product(rows)[kept].tobytes() != wanted[order][kept].tobytes():
+            if not _same(product, base, wanted, shift, TILE):
                 return False
         for count in (1, 2, TILE - 1, TILE + 1, 2 * TILE, 2 * TILE + 17):
             order = np.arange(count) % TILE
@@ -171,25 +224,70 @@ def place_invariant(product: Product, inner: int) -> bool:
     return True
 
 
+def same_bits(product: Product, inner: int, heights: Sequence[int]) -> bool:
+    """Return whether tiles of these heights have the bytes of whole ones, at every place of them.
+
+    Args:
+        product: one that is place-invariant, with tiles of these heights.
+        inner: k of its matrix [k, n].
+        heights: rows that it multiplies in one call.
+    """
+    base = np.random.default_rng(1).standard_normal((TILE, inner), np.float32)
+    with np.errstate(all="ignore"):
+        wanted = product(base)
+        return all(
+            _same(product, base, wanted, shift, height - (shift % 4 if height < TILE else 0))
+            for height in heights
+            for shift in range(0, TILE, _SHIFTS)
+        )
+
+
+def _same(product: Product, base: Floats, wanted: Floats, shift: int, count: int) -> bool:
+    """Return whether some rows of a tile have the same bytes in another order, every second time beside NaN."""
+    # A unit of the ring times the place, plus the shift: an order, another one for every shift.
+    order = (np.arange(count) * _UNITS[shift % len(_UNITS)] + shift) % TILE
+    rows = base[order]
+    kept = np.ones(count, np.bool_)
+    if shift % 2:
+        kept = np.arange(count) % 3 == shift // 2 % 3
+        rows[~kept] = np.nan
+    return product(rows)[kept].tobytes() == wanted[order][kept].tobytes()
+
+
 class Chooser:
     """Makes products, each with the first strategy that passes the self-test for its shape."""
 
     def __init__(self, strategies: Sequence[Strategy] = STRATEGIES) -> None:
         self._strategies = strategies
         # What a BLAS does depends on the shape, not on the numbers: a model of equal layers is tested once.
-        self._chosen: dict[tuple[int, int], Strategy] = {}
+        self._chosen: dict[tuple[int, int], tuple[Strategy, int, int]] = {}
 
     def __call__(self, matrix: Floats) -> Product:
         """Return the product for a matrix [k, n]; ProductError if no strategy passes."""
         inner, columns = matrix.shape
         if (inner, columns) in self._chosen:
-            return self._chosen[inner, columns](matrix)
+            strategy, step, tall = self._chosen[inner, columns]
+            return _cut(strategy(matrix), step, tall)
         for strategy in self._strategies:
             product = strategy(matrix)
             if place_invariant(product, inner):
-                self._chosen[inner, columns] = strategy
-                return product
+                step, tall = _heights(product, inner)
+                self._chosen[inner, columns] = strategy, step, tall
+                return _cut(product, step, tall)
         raise ProductError(
             f"no dense product of {inner} x {columns} returns the same bits at every place with this BLAS;"
             " use another numpy build, or set OPENBLAS_CORETYPE to another kernel"
         )
+
+
+def _heights(product: Product, inner: int) -> tuple[int, int]:
+    """Return the step and the most rows of a call that have the bits of whole tiles."""
+    step = next((s for s in STEPS if same_bits(_cut(product, s, TILE), inner, range(s, TILE, s))), TILE)
+    return step, TALL if same_bits(_cut(product, step, TALL), inner, [TALL]) else TILE
+
+
+def _cut(product: Product, step: int, tall: int) -> Product:
+    """Return a product with tiles of these heights, if it is one that has tiles."""
+    if isinstance(product, _Tiled):
+        product.step, product.tall = step, tall
+    return product

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
 from graphscore._network import SLOTS, Network
-from graphscore._ops import Compiler, Function
+from graphscore._ops import Compiler, Finishing, Rowwise, Step
+from graphscore._products import Finish
 
 
 @dataclass(frozen=True)
 class _Call:
-    function: Function
+    function: Finishing
     slots: tuple[int, ...]
     copied: bool  # the function writes into its first value, which others need too
     result: int
     dropped: tuple[int, ...]
+    after: tuple[tuple[Rowwise, tuple[int, ...]], ...] = ()  # steps that make the rows, and their other values
 
 
 class Program:
@@ -41,7 +43,12 @@ class Program:
         self._steps = {
             place: network.steps[place] for place in (range(len(network.steps)) if places is None else places)
         }
-        self._functions = {place: placed.step.compile(compiler) for place, placed in self._steps.items()}
+        self._functions = {place: _function(placed.step, compiler) for place, placed in self._steps.items()}
+        self._rowwise = {
+            place: placed.step.rowwise(compiler)
+            for place, placed in self._steps.items()
+            if placed.step.rowwise is not None
+        }
         self._held = held
         self._calls = self._schedule(held)
         self._output = _output(network)
@@ -71,25 +78,56 @@ class Program:
 
     def _schedule(self, held: frozenset[int]) -> tuple[_Call, ...]:
         """Return the calls, after which there are the values of `held` and those that no step takes."""
-        last: dict[int, int] = {}
-        for place, placed in self._steps.items():
-            last.update(dict.fromkeys(placed.slots, place))
+        runs = self._runs(held)
+        takes = [[slot for at in run for slot in self._steps[at].slots if slot not in _results(run)] for run in runs]
+        last = {slot: index for index, slots in enumerate(takes) for slot in slots}
         columns = set(SLOTS.values()) - {SLOTS["x"]} | held  # what is derived from them is kept for later steps
         calls = []
-        for place, placed in self._steps.items():
-            first = placed.slots[0]
-            shared = last[first] > place or first in columns or first in placed.slots[1:]
-            dropped = {slot for slot in placed.slots if last[slot] == place} - held
+        for index, (run, slots) in enumerate(zip(runs, takes, strict=True)):
+            placed, first = self._steps[run[0]], slots[0]
+            shared = last[first] > index or first in columns or first in slots[1:]
             calls.append(
                 _Call(
-                    self._functions[place],
+                    self._functions[run[0]],
                     placed.slots,
                     placed.step.consumes and shared,
-                    len(SLOTS) + place,
-                    tuple(sorted(dropped)),
+                    len(SLOTS) + run[-1],
+                    tuple(sorted({slot for slot in slots if last[slot] == index} - held)),
+                    tuple((self._rowwise[at], self._steps[at].slots[1:]) for at in run[1:]),
                 )
             )
         return tuple(calls)
+
+    def _runs(self, held: frozenset[int]) -> list[list[int]]:
+        """Return the steps in order, each with those that make its rows: nothing else needs what is between them."""
+        users: dict[int, list[int]] = {}
+        for place, placed in self._steps.items():
+            for slot in placed.slots:
+                users.setdefault(slot, []).append(place)
+        runs: list[list[int]] = []
+        later = set(_results(self._steps))
+        for place, placed in self._steps.items():
+            if len(SLOTS) + place not in later:
+                continue
+            run = [place]
+            while placed.step.finishing is not None and len(SLOTS) + run[-1] not in held:
+                after = users.get(len(SLOTS) + run[-1], [])
+                if len(after) != 1 or not self._follows(run[-1], after[0], later):
+                    break
+                run += after
+            runs.append(run)
+            later -= set(_results(run))
+        return runs
+
+    def _follows(self, place: int, after: int, later: set[int]) -> bool:
+        """Return whether a step can make rows of the one at a place: of all that it takes, only that is not there."""
+        first, *others = self._steps[after].slots
+        return after in self._rowwise and first == len(SLOTS) + place and later.isdisjoint(others)
+
+
+def _results(places: Iterable[int]) -> list[int]:
+    """Return the numbers of the values of steps."""
+    return [len(SLOTS) + place for place in places]
 
 
 def _run(
@@ -101,10 +139,31 @@ def _run(
         taken = [values[slot] for slot in call.slots]
         if call.copied:
             taken[0] = taken[0].copy()
+        finish = _finish([(change, [values[slot] for slot in slots]) for change, slots in call.after])
         for slot in call.dropped:
             del values[slot]
-        values[call.result] = call.function(taken, graphs)
+        values[call.result] = call.function(taken, graphs, finish)
     return values
+
+
+def _function(step: Step, compiler: Compiler) -> Finishing:
+    """Return the function of a step, with the rows that it is to have only where the step can make them."""
+    if step.finishing is not None:
+        return step.finishing(compiler)
+    function = step.compile(compiler)
+    return lambda values, graphs, _: function(values, graphs)
+
+
+def _finish(after: Sequence[tuple[Rowwise, Sequence[Floats]]]) -> Finish | None:
+    """Return what changes rows by one step after the other; None where there is none."""
+    if not after:
+        return None
+
+    def finish(rows: Floats, where: slice) -> None:
+        for change, others in after:
+            change(rows, [other[where] for other in others])
+
+    return finish
 
 
 class Ensemble:

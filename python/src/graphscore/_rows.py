@@ -25,7 +25,6 @@ class Row:
     """One row [C] to be added to each of many rows, or compared with them."""
 
     def __init__(self, row: Floats) -> None:
-        self._row = row
         self._rows = -(-_BLOCK // len(row))
         self._block = np.tile(row, self._rows)
 
@@ -34,8 +33,8 @@ class Row:
         whole = len(rows) // self._rows
         blocks = rows[: whole * self._rows].reshape(whole, len(self._block), copy=False)
         function(blocks, self._block, out=blocks)
-        rest = rows[whole * self._rows :]
-        function(rest, self._row, out=rest)
+        rest = rows[whole * self._rows :].reshape(-1, copy=False)
+        function(rest, self._block[: len(rest)], out=rest)
 
 
 def scale(rows: Floats, factors: Floats) -> None:

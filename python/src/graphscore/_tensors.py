@@ -10,7 +10,7 @@ from typing import BinaryIO, Final, TypeAlias
 import numpy as np
 
 from graphscore._arrays import Floats
-from graphscore._config import ModelError, printable
+from graphscore._config import ModelError, printable, show
 from graphscore._header import DamagedError, Entry, read_header
 
 Shapes: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -52,12 +52,12 @@ class Tensors:
         self._used.setdefault(name, where)
         if entry.dtype != "F32":
             raise ModelError(
-                f"{self._path}: tensor {name!r} ({where}) is {printable(entry.dtype)}, only F32 is supported;"
+                f"{self._path}: tensor {show(name)} ({where}) is {printable(entry.dtype)}, only F32 is supported;"
                 " save the model after model.float()"
             )
         if len(entry.shape) != len(dimensions) or 0 in entry.shape:
             raise ModelError(
-                f"{self._path}: tensor {name!r} ({where}) has shape {list(entry.shape)},"
+                f"{self._path}: tensor {show(name)} ({where}) has shape {list(entry.shape)},"
                 f" expected [{', '.join(dimensions)}]"
             )
         return entry.shape
@@ -75,14 +75,14 @@ class Tensors:
             broken = value.size - int(np.isfinite(value).sum())
         except MemoryError:
             raise ModelError(
-                f"{self._path}: tensor {name!r} ({where}) has {entry.end - entry.begin} bytes,"
+                f"{self._path}: tensor {show(name)} ({where}) has {entry.end - entry.begin} bytes,"
                 " more than there is memory for"
             ) from None
         if value.size < count:
             raise DamagedError(self._path, f"it became shorter while tensor {printable(name)} was read")
         if broken:
             raise ModelError(
-                f"{self._path}: tensor {name!r} ({where}) has {broken} values that are not finite; train it again"
+                f"{self._path}: tensor {show(name)} ({where}) has {broken} values that are not finite; train it again"
             )
         value = value.reshape(entry.shape)
         value.flags.writeable = False
@@ -114,7 +114,7 @@ class Tensors:
         for name in ignored:
             self._entry(name, "ignored")
             if name in self._used:
-                raise ModelError(f"{self._path}: tensor {name!r} is in ignored, but {self._used[name]} uses it")
+                raise ModelError(f"{self._path}: tensor {show(name)} is in ignored, but {self._used[name]} uses it")
         unused = self._entries.keys() - self._used.keys() - set(ignored)
         unused = {name for name in unused if not _ends(name, _COUNTER)}
         if unused:
@@ -131,7 +131,7 @@ class Tensors:
     def _entry(self, name: str, where: str) -> Entry:
         if name not in self._entries:
             some = _listed(sorted(self._entries)) if self._entries else "no tensors"
-            raise ModelError(f"{self._path}: no tensor {name!r} ({where}); the file has {some}")
+            raise ModelError(f"{self._path}: no tensor {show(name)} ({where}); the file has {some}")
         return self._entries[name]
 
 

@@ -16,6 +16,7 @@ from graphs import Graph, alone
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent.parent / "data" / "pyg_vectors.json").read_text())
 
 
+@pytest.mark.fault("P5", "models and graphs with the scores that PyTorch Geometric computed", "to 1e-5")
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_equals_pytorch_geometric(case: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(case["config"]))

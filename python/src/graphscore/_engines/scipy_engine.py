@@ -71,7 +71,8 @@ class ScipyEngine:
     def score(self, batch: GraphBatch, embed: str = "") -> Scores:
         """Score a batch: [rows, K], where K is the number of the model's outputs.
 
-        Memory beyond the batch and its scores is that of one chunk of whole graphs.
+        Memory beyond the batch and its scores is that of one chunk of whole graphs, and of `without_reverse` for models
+        that read the reverses of edges.
 
         Args:
             batch: the graphs.

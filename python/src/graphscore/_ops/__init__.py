@@ -11,6 +11,8 @@ of a step of config.json and returns a Step, and an Operation that names the key
 - the Step that it returns has the kind and width of the value, and `compile(compiler)`, which asks the compiler for
   dense products and elementwise functions: `compiler.product(weight.T)`, `compiler.tested("exp", exp)`. Never
   `@` or a function of numpy that is not exact (exp, tanh, log ...) untested: their last bits depend on a row's place.
+- a step of which each element follows from those at its place may return `rowwise` too, and one that ends with a dense
+  product `finishing`: the rows of the second are then made by the first while they are near the processor.
 - what `compile` returns is called for each chunk of graphs as `run(values, graphs)`; `_step.Function` is its
   contract. Sums over edges, nodes and graphs are those of `graphs.derive(edges_of_nodes)` and its kin
   (`_segments.Segments`) or sparse products (`_graphs.Adjacency`): both add in the order of the input, and over many
@@ -50,14 +52,16 @@ from graphscore._ops import (
     transformer,
 )
 from graphscore._ops._spec import EDGE_WEIGHT, Scope, StepSpec, Value
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Finishing, Function, Operation, Rowwise, Step
 
 __all__ = [
     "EDGE_WEIGHT",
     "OPERATIONS",
     "Compiler",
+    "Finishing",
     "Function",
     "Operation",
+    "Rowwise",
     "Scope",
     "Step",
     "StepSpec",

@@ -10,6 +10,7 @@ import numpy as np
 from graphscore._arrays import Doubles, Floats
 from graphscore._graphs import Adjacency, Graphs, edges_of_nodes, unweighted
 from graphscore._ops._step import Compiler
+from graphscore._products import Finish, Product
 from graphscore._rows import Row, row_sums, scale
 from graphscore._segments import Segments
 
@@ -125,17 +126,26 @@ def propagation(aggr: Aggregation, width: int) -> int:
     return width if aggr == "max" else 0
 
 
-def linear(compiler: Compiler, weight: Floats, bias: Floats | None) -> Callable[[Floats], Floats]:
+def linear(compiler: Compiler, weight: Floats, bias: Floats | None) -> Product:
     """Return x W^T + b for a weight [out, in] and a bias [out]: a function [N, in] -> [N, out], a new array."""
-    product, row = compiler.product(weight.T), None if bias is None else Row(bias)
+    product = compiler.product(weight.T)
+    if bias is None:
+        return product
+    row = Row(bias)
+    return lambda rows, finish=None: product(rows, with_row(row, finish))
 
-    def run(rows: Floats) -> Floats:
-        result = product(rows)
-        if row is not None:
-            row.apply(np.add, result)
-        return result
 
-    return run
+def with_row(row: Row | None, finish: Finish | None) -> Finish | None:
+    """Return what adds a row, if any, to each of the rows before they are finished."""
+    if row is None:
+        return finish
+
+    def add(rows: Floats, where: slice) -> None:
+        row.apply(np.add, rows)
+        if finish is not None:
+            finish(rows, where)
+
+    return add
 
 
 def linears(compiler: Compiler, maps: Sequence[tuple[Floats, Floats | None]]) -> Callable[[Floats], tuple[Floats, ...]]:

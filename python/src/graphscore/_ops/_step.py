@@ -11,7 +11,7 @@ from graphscore._arrays import Floats
 from graphscore._batch import Level
 from graphscore._graphs import Graphs
 from graphscore._ops._spec import StepSpec
-from graphscore._products import Product
+from graphscore._products import Finish, Product
 
 Function: TypeAlias = Callable[[Sequence[Floats], Graphs], Floats]
 """The values that a step takes, in the order in which its reader asked for them, and the graphs -> its own value.
@@ -19,6 +19,16 @@ Function: TypeAlias = Callable[[Sequence[Floats], Graphs], Floats]
 Values are float32, row-major and aligned: a row a node [N, C], an edge [E, C] or a graph [G, C]. The result is a
 new array, or the first value where the step `consumes` it; no other argument may be changed. A graph's rows must not
 depend on other graphs, to the bit; G may be any number, and graphs without nodes and edges may be among them.
+"""
+
+
+Finishing: TypeAlias = Callable[[Sequence[Floats], Graphs, Finish | None], Floats]
+"""A function whose rows are made by a `Finish` while they are near the processor, or as they are for None."""
+
+Rowwise: TypeAlias = Callable[[Floats, Sequence[Floats]], None]
+"""Changes some rows of the first value of an elementwise step, [n, C] and row-major, to those of its result.
+
+It is given the same rows of the other values. The bits are those that the function of the step returns.
 """
 
 
@@ -45,6 +55,10 @@ class Step:
     """Columns of its value."""
     compile: Callable[[Compiler], Function]
     """Returns the function that computes it."""
+    finishing: Callable[[Compiler], Finishing] | None = None
+    """Returns the same function, where it can make its rows by those of steps that follow it."""
+    rowwise: Callable[[Compiler], Rowwise] | None = None
+    """Returns the same function for some rows at a time, where each element follows from those at its place."""
     consumes: bool = False
     """The function writes into its first value, which is then used up."""
     edge_width: int = 0
@@ -53,6 +67,16 @@ class Step:
     """Columns of its first value, which is one of the request, and how many categories, from 0, each may have."""
     paired: bool = False
     """It wants graphs in which every edge has a reverse with the same features."""
+
+
+def unfinished(compile_: Callable[[Compiler], Finishing]) -> Callable[[Compiler], Function]:
+    """Return what makes the same function, with its rows as they are."""
+
+    def plain(compiler: Compiler) -> Function:
+        function = compile_(compiler)
+        return lambda values, graphs: function(values, graphs, None)
+
+    return plain
 
 
 @dataclass(frozen=True)

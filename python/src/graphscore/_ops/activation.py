@@ -16,7 +16,7 @@ from graphscore._activations import Activation
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
 from graphscore._ops._spec import StepSpec
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Function, Operation, Rowwise, Step
 
 _One: TypeAlias = Callable[[Floats], Any]
 _Make: TypeAlias = Callable[..., _One]
@@ -167,7 +167,17 @@ def read(spec: StepSpec) -> Step:
 
         return run
 
-    return Step(value.kind, value.width, compile_, consumes=name in _IN_PLACE)
+    def rowwise(compiler: Compiler) -> Rowwise:
+        function = compiler.tested(_key(name, numbers), _float32(make(**numbers)))
+
+        def change(rows: Floats, _: Sequence[Floats]) -> None:
+            result = function(rows)
+            if result is not rows:
+                rows[:] = result
+
+        return change
+
+    return Step(value.kind, value.width, compile_, rowwise=rowwise, consumes=name in _IN_PLACE)
 
 
 def plain_function(name: str) -> tuple[str, Activation]:

@@ -16,7 +16,7 @@ import numpy as np
 from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
 from graphscore._ops._spec import StepSpec, Value
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Function, Operation, Rowwise, Step
 
 _PAIR: Final = 2
 
@@ -52,7 +52,15 @@ def _of_two(function: np.ufunc, first: Value, second: Value, spec: StepSpec) -> 
 
         return run
 
-    return Step(first.kind, width, compile_, consumes=first.width == width)
+    def rowwise(_: Compiler) -> Rowwise:
+        def change(rows: Floats, others: Sequence[Floats]) -> None:
+            function(rows, others[0], out=rows)
+
+        return change
+
+    if first.width < width:
+        return Step(first.kind, width, compile_)
+    return Step(first.kind, width, compile_, rowwise=rowwise, consumes=True)
 
 
 def _of_one(function: np.ufunc, value: Value, other: object, *, backwards: bool) -> Step:

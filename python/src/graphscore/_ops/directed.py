@@ -26,7 +26,8 @@ from graphscore._arrays import Floats, Indices
 from graphscore._graphs import Graphs, edges_of_nodes, reverses
 from graphscore._ops._aggregate import linear
 from graphscore._ops._spec import StepSpec
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Finishing, Function, Operation, Step, unfinished
+from graphscore._products import Finish
 from graphscore._sparse import csr_matvecs
 
 
@@ -36,18 +37,23 @@ def _read_linear(spec: StepSpec) -> Step:
     spec.bind("both", width + edge.width, "inputs[0] and edge_attr")
     weight, bias = spec.weight("weight", "out", "both"), spec.optional_weight("bias", "out")
 
-    def compile_(compiler: Compiler) -> Function:
+    def compile_(compiler: Compiler) -> Finishing:
         of_nodes = linear(compiler, np.ascontiguousarray(weight[:, :width]), bias)
         of_edges = compiler.product(np.ascontiguousarray(weight[:, width:]).T)
 
-        def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
-            result = of_edges(values[place])
-            _add_rows(result, of_nodes(values[0]), graphs.sources, 1)
-            return result
+        def run(values: Sequence[Floats], graphs: Graphs, finish: Finish | None) -> Floats:
+            nodes = of_nodes(values[0])
+
+            def add(rows: Floats, where: slice) -> None:
+                np.add(rows, np.take(nodes, graphs.sources[where], axis=0), out=rows)
+                if finish is not None:
+                    finish(rows, where)
+
+            return of_edges(values[place], add)
 
         return run
 
-    return Step("edge", len(weight), compile_, edge_width=len(weight))
+    return Step("edge", len(weight), unfinished(compile_), finishing=compile_, edge_width=len(weight))
 
 
 def _read_message(spec: StepSpec) -> Step:

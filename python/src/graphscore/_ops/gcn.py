@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from graphscore._arrays import Doubles, Floats
 from graphscore._graphs import Adjacency, Graphs, targets
-from graphscore._ops._aggregate import times
+from graphscore._ops._aggregate import times, with_row
 from graphscore._ops._spec import StepSpec
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Finishing, Operation, Step, unfinished
+from graphscore._products import Finish
 from graphscore._rows import Row, scale
 
 
@@ -50,27 +51,30 @@ def read(spec: StepSpec) -> Step:
     out_width, in_width = weight.shape
     weight_first = out_width <= in_width
 
-    def compile_(compiler: Compiler) -> Function:
+    def compile_(compiler: Compiler) -> Finishing:
         product, row = compiler.product(weight.T), None if bias is None else Row(bias)
         doubles = weight.astype(np.float64)
 
-        def run(values: Sequence[Floats], graphs: Graphs) -> Floats:
+        def run(values: Sequence[Floats], graphs: Graphs, finish: Finish | None) -> Floats:
             rows, weights = values[0], edge_weights.of(values, graphs)
             if weights is graphs.weights or weights is None:
                 matrix = graphs.derive(_derive, weights is not None, loops)
             else:
                 matrix = _matrix(graphs, weights, loops)
             sums = matrix.long_sums(rows) if len(matrix.adjacency.long) else None
+            last = with_row(row, finish)
+            if sums is None and not weight_first:
+                return product(matrix.propagate(rows), last)
             result = matrix.propagate(product(rows)) if weight_first else product(matrix.propagate(rows))
             if sums is not None:
                 result[matrix.adjacency.long] = times(sums, doubles)
-            if row is not None:
-                row.apply(np.add, result)
+            if last is not None:
+                last(result, slice(0, len(result)))
             return result
 
         return run
 
-    return Step("node", out_width, compile_, consumes=not weight_first)
+    return Step("node", out_width, unfinished(compile_), finishing=compile_, consumes=not weight_first)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,8 @@ from graphscore._arrays import Floats
 from graphscore._graphs import Graphs
 from graphscore._ops._aggregate import linear
 from graphscore._ops._spec import StepSpec
-from graphscore._ops._step import Compiler, Function, Operation, Step
+from graphscore._ops._step import Compiler, Finishing, Operation, Step, unfinished
+from graphscore._products import Finish
 
 
 def read(spec: StepSpec) -> Step:
@@ -22,15 +23,15 @@ def read(spec: StepSpec) -> Step:
     kind = spec.value(0).kind
     weight, bias = spec.weight("weight", "out", "in"), spec.optional_weight("bias", "out")
 
-    def compile_(compiler: Compiler) -> Function:
+    def compile_(compiler: Compiler) -> Finishing:
         map_ = linear(compiler, weight, bias)
 
-        def run(values: Sequence[Floats], _: Graphs) -> Floats:
-            return map_(values[0])
+        def run(values: Sequence[Floats], _: Graphs, finish: Finish | None) -> Floats:
+            return map_(values[0], finish)
 
         return run
 
-    return Step(kind, len(weight), compile_)
+    return Step(kind, len(weight), unfinished(compile_), finishing=compile_)
 
 
 OPERATION: Final = Operation(read, frozenset({"weight", "bias"}))

@@ -6,6 +6,7 @@ is larger than the file, and memory is bounded by what is read of it.
 
 from __future__ import annotations
 
+import stat
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from graphscore._config import printable
+from graphscore._config import one_line, printable
 from graphscore.export._error import ExportError
 
 _PICKLE_BYTES: Final = 4 << 20
@@ -40,7 +41,8 @@ class Archive:
             raise self.error("an entry occurs twice; the file is damaged, copy it again")
         pickles = [name for name in self._entries if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise self.error("it has no data.pkl, which torch.save writes; name a .pt or .ckpt file of chemprop")
+            found = f"{len(pickles)} times data.pkl, and torch.save writes one" if pickles else "no data.pkl"
+            raise self.error(f"it has {found}; name a .pt or .ckpt file of chemprop")
         self._root = pickles[0][: -len("data.pkl")]
 
     def error(self, what: str) -> ExportError:
@@ -85,7 +87,7 @@ class Archive:
             data = self._file.read(f"{self._root}{name}")
         except (*_BROKEN, OSError) as error:
             raise self.error(
-                f"entry {printable(name)} cannot be read ({error}); the file is damaged, copy it again"
+                f"entry {printable(name)} cannot be read ({one_line(error)}); the file is damaged, copy it again"
             ) from None
         except MemoryError:
             raise self.error(f"entry {printable(name)} has {size} bytes, more than there is memory for") from None
@@ -100,12 +102,15 @@ class Archive:
 def open_archive(path: Path) -> Iterator[Archive]:
     """Open a file of torch.save. Raises ExportError naming the file and what to do."""
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             raise ExportError(f"{path} is a folder; name the .pt or .ckpt files in it")
+        if not stat.S_ISREG(mode):
+            raise ExportError(f"{path} is no regular file: write it to a file first")
         size = _check_directory(path)
         file = zipfile.ZipFile(path)
     except _BROKEN as error:
-        raise ExportError(f"{path}: it is no zip archive of torch.save ({error}); copy it again") from None
+        raise ExportError(f"{path}: it is no zip archive of torch.save ({one_line(error)}); copy it again") from None
     except OSError as error:
         raise ExportError(f"{path}: {error.strerror or error}") from None
     with file:

@@ -42,6 +42,9 @@ def message_passing(steps: Steps, parameters: Parameters) -> tuple[str, Widths]:
     described = steps.columns(f"{_MODULE}.W_d") - hidden if parameters.get("d_vd") else 0
     if features < 1 or edges < 1 or described < 0:
         raise steps.checkpoint.error(f"the shapes of {_MODULE}.W_i, W_h and W_o do not fit each other")
+    for key, width in (("d_v", features), ("d_e", edges), ("d_h", hidden), ("d_vd", described)):
+        if isinstance(said := parameters.get(key), int) and said != width:
+            raise parameters.error(f"{key} is {said}, but W_i, W_h and W_o have shapes for {width}; export it again")
     if (features, edges) in _REACTIONS:
         raise steps.checkpoint.error(
             f"it takes {features} features an atom and {edges} a bond, which are those of reactions; only models of one"
