@@ -16,7 +16,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from suite import commands, layers, limits, machine, page, plot, rivals, speed, terminal
+from suite import (
+    admet,
+    chemistry,
+    commands,
+    conversion,
+    layers,
+    limits,
+    machine,
+    operations,
+    page,
+    plot,
+    rivals,
+    scale,
+    shards,
+    slurm,
+    speed,
+    terminal,
+    workers,
+)
 from suite.machine import ROOT
 from suite.processes import CommandError, adopt_orphans
 from suite.results import Row, Section
@@ -52,6 +70,11 @@ SECTIONS: dict[str, Measure] = {
     "limit": limits.limit,
     "read": limits.reading,
     "write": limits.writing,
+    "stored": operations.stored,
+    "operations": operations.each_operation,
+    "levels": operations.levels,
+    "cores": workers.cores,
+    "workers": workers.workers,
     "startup": speed.startup,
     "memory": speed.memory,
     "linear": speed.linear,
@@ -59,11 +82,21 @@ SECTIONS: dict[str, Measure] = {
     "plan": commands.plan,
     "check": commands.check,
     "backfill": commands.backfill,
+    "two-nodes": shards.two_nodes,
+    "slurm-nodes": slurm.two_nodes,
+    "many-files": scale.many_files,
+    "many-groups": scale.many_groups,
+    "chem-convert": conversion.alone,
 }
 RIVAL_SECTIONS: dict[str, Measure] = {
     **{f"rival-{r.name}": rival_section(r) for r in (*rivals.RIVALS, rivals.OLD_WAY)},
     **{f"layer-{layer.kind}": layer_section(layer) for layer in layers.LAYERS},
     "layer-memory": layers.memory,
+    "chem-admet": admet.admet,
+    "chem-admet-haswell": admet.haswell,
+    "chem-products": chemistry.products,
+    "chem-predict": conversion.predict,
+    "chem-features": conversion.features,
 }
 
 

@@ -1,15 +1,19 @@
-"""Where a worker's CPU time goes, in us a graph: ``engine.py [--widths 16,64,64,1] [--calls 1000]``.
+"""Where a worker's CPU time goes, in us a graph: ``engine.py [--widths 16,64,64,1] [--calls 1000] [--graphs 1750]``.
 
-One request of molecules, about 1 MiB, is scored again and again. First in this process, bytes -> bytes, by stage:
+One request of molecules, about 1 MiB (with 1,750 graphs somewhat above 2 MiB, near what runs send), is scored again
+and again. First in this process, bytes -> bytes, by stage:
 medians of CPU time, with the dense and the sparse products of the layers apart from the rest. "limit" is what the
 same layers cost in plain SciPy and BLAS from columns in memory (`limit.py`). Then by a worker process over its
-socket, three calls in flight: the CPU time of its threads, those that run Python and those of gRPC. Compare runs of
-one machine in turns only: a neighbour on the other core costs half as much again.
+socket, three calls in flight, with the columns in messages and in shared memory: the CPU time of its threads, those
+that run Python and those of gRPC. Compare runs of one machine in turns only: a neighbour on the other core costs half
+as much again.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
+import mmap
 import os
 import statistics
 import subprocess
@@ -31,20 +35,20 @@ from suite.workloads import write_model, write_molecules
 import graphscore
 from graphscore import _graphs, _malloc, _products
 from graphscore._proto import scoring_pb2
-from graphscore._serving import codec
+from graphscore._serving import codec, memory
 
 WARM_CALLS = 20
 IN_FLIGHT = 3
 
 
-def median(work: Callable[[], object], rounds: int) -> float:
+def median(work: Callable[[], object], rounds: int, graphs: int) -> float:
     """Median CPU time of this thread in us a graph."""
     spent = []
     for _ in range(rounds):
         begun = time.thread_time_ns()
         work()
         spent.append(time.thread_time_ns() - begun)
-    return statistics.median(spent) / 1e3 / GRAPHS
+    return statistics.median(spent) / 1e3 / graphs
 
 
 class Clock:
@@ -68,14 +72,14 @@ class Clock:
 @contextmanager
 def sparse_clock() -> Iterator[Clock]:
     """Time the sparse products."""
-    clock, original = Clock(), _graphs.Adjacency.__matmul__
-    _graphs.Adjacency.__matmul__ = clock.around(original)  # type: ignore[method-assign]
+    clock, original = Clock(), _graphs.Adjacency.singles
+    _graphs.Adjacency.singles = clock.around(original)  # type: ignore[method-assign]
     yield clock
-    _graphs.Adjacency.__matmul__ = original  # type: ignore[method-assign]
+    _graphs.Adjacency.singles = original  # type: ignore[method-assign]
 
 
 def products(model: graphscore.Model, batch: graphscore.GraphBatch, rounds: int) -> tuple[float, float]:
-    """CPU time of the dense and of the sparse products, us a graph."""
+    """CPU time of the dense products, with the steps that change their rows, and of the sparse ones, us a graph."""
     dense = Clock()
     strategies = [lambda matrix, make=make: dense.around(make(matrix)) for make in _products.STRATEGIES]
     engine = graphscore.Engine(model, strategies=strategies)
@@ -83,7 +87,7 @@ def products(model: graphscore.Model, batch: graphscore.GraphBatch, rounds: int)
         dense.nanos = 0
         for _ in range(rounds):
             engine.score(batch)
-    return dense.nanos / 1e3 / rounds / GRAPHS, sparse.nanos / 1e3 / rounds / GRAPHS
+    return dense.nanos / 1e3 / rounds / batch.graphs, sparse.nanos / 1e3 / rounds / batch.graphs
 
 
 def request_of(batch: graphscore.GraphBatch) -> bytes:
@@ -113,15 +117,16 @@ def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], ro
     read, scores = codec.decode_score_request(request)[0], engine.score(batch)
     forward = plain(widths)
     dense, sparse = products(model, read, rounds)
-    score = median(lambda: engine.score(read), rounds)
-    print(f"  decode and check   {median(lambda: codec.decode_score_request(request)[0], rounds):7.3f}")
+    score = median(lambda: engine.score(read), rounds, batch.graphs)
+    print(f"  decode and check   {median(lambda: codec.decode_score_request(request)[0], rounds, batch.graphs):7.3f}")
     print(f"  score              {score:7.3f}")
     print(f"    dense products   {dense:7.3f}")
     print(f"    sparse products  {sparse:7.3f}")
     print(f"    the rest         {score - dense - sparse:7.3f}")
-    print(f"  encode             {median(lambda: codec.encode_score_response(scores, model.digest, 0), rounds):7.3f}")
-    print(f"  bytes to bytes     {median(call, rounds):7.3f}")
-    print(f"  limit              {median(lambda: forward(batch), rounds):7.3f}")
+    encode = median(lambda: codec.encode_score_response(scores, model.digest, 0), rounds, batch.graphs)
+    print(f"  encode             {encode:7.3f}")
+    print(f"  bytes to bytes     {median(call, rounds, batch.graphs):7.3f}")
+    print(f"  limit              {median(lambda: forward(batch), rounds, batch.graphs):7.3f}")
 
 
 def thread_nanos(pid: int) -> tuple[int, int]:
@@ -136,49 +141,89 @@ def thread_nanos(pid: int) -> tuple[int, int]:
     return python, grpcs
 
 
-def over_a_socket(folder: Path, request: bytes, calls: int) -> None:
-    """Print what a worker spends, from socket to socket."""
+def slots_of(request: bytes) -> tuple[int, list[bytes]]:
+    """Return memory with the columns of a request in each of IN_FLIGHT slots, and the requests that name them."""
+    size = 2 * len(request) // mmap.PAGESIZE * mmap.PAGESIZE + mmap.PAGESIZE
+    descriptor = os.memfd_create("engine", os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, IN_FLIGHT * size)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    os.environ[memory.VARIABLE] = f"{memory.VERSION} {descriptor} {IN_FLIGHT} {size}"
+    view = mmap.mmap(descriptor, IN_FLIGHT * size)
+    requests = []
+    for slot in range(IN_FLIGHT):
+        whole, first, offset = scoring_pb2.ScoreRequest.FromString(request), slot * size, memory.HEADER_BYTES
+        whole.shared.slot, whole.shared.number = slot, slot + 1
+        view[first] = slot + 1
+        for field, column in whole.ListFields():
+            if isinstance(column, bytes):
+                view[first + offset : first + offset + len(column)] = column
+                whole.shared.columns.add(field=field.number, offset=offset, bytes=len(column))
+                whole.ClearField(field.name)
+                offset = (offset + len(column) + 63) // 64 * 64
+        whole.shared.scores.field, whole.shared.scores.offset, whole.shared.scores.bytes = 3, offset, 4 * whole.nodes
+        requests.append(whole.SerializeToString())
+    return descriptor, requests
+
+
+def over_a_socket(
+    folder: Path, name: str, requests: list[bytes], calls: int, *, graphs: int, descriptors: tuple[int, ...] = ()
+) -> None:
+    """Print what a worker of a model of one output spends, from socket to socket."""
     address = f"unix:{folder}/worker.sock"
     command = [sys.executable, "-m", "graphscore", "serve", "--model", str(folder), "--listen", address]
-    process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True, pass_fds=descriptors)
     assert process.stderr is not None
     process.stderr.readline()
     with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(IN_FLIGHT) as pool:
         score = channel.unary_unary(
             "/graphscore.v1.ScoringService/Score", request_serializer=bytes, response_deserializer=bytes
         )
-        list(pool.map(score, [request] * WARM_CALLS))
+        list(pool.map(score, requests * WARM_CALLS))
         before = thread_nanos(process.pid)
-        list(pool.map(score, [request] * calls))
+        list(pool.map(score, (requests * calls)[:calls]))
         after = thread_nanos(process.pid)
     process.terminate()
     process.communicate()
-    python, grpcs = ((b - a) / 1e3 / calls / GRAPHS for a, b in zip(before, after, strict=True))
-    print(f"  socket to socket   {python + grpcs:7.3f}")
-    print(f"    Python's threads {python:7.3f}")
-    print(f"    gRPC's threads   {grpcs:7.3f}")
+    python, grpcs = ((b - a) / 1e3 / calls / graphs for a, b in zip(before, after, strict=True))
+    print(f"  {name:<37} {python + grpcs:7.3f}")
+    print(f"    Python's threads {python:26.3f}")
+    print(f"    gRPC's threads {grpcs:28.3f}")
 
 
 def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", default="16,32,1", help="of the GCN's layers")
+    parser.add_argument("--graphs", type=int, default=GRAPHS, help="of the request")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--calls", type=int, default=500)
+    parser.add_argument("--turns", type=int, default=1, help="of calls with columns in messages, and in shared memory")
     args = parser.parse_args()
     widths = [int(width) for width in args.widths.split(",")]
     _malloc.keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "graphs").mkdir()
-        write_molecules(folder / "graphs", 8 * GRAPHS)
+        write_molecules(folder / "graphs", 8 * args.graphs)
         write_model(folder, widths)
-        batch = load(folder / "graphs", widths[0], 0, 8)[0]
+        batch = load(folder / "graphs", widths[0], 0, 8, args.graphs)[0]
         print(
             f"CPU us a graph, GCN {'-'.join(map(str, widths))}; {batch.graphs} graphs of {batch.nodes} nodes a request"
         )
         in_process(folder, batch, widths, args.rounds)
-        over_a_socket(folder, request_of(batch), args.calls)
+        request = request_of(batch)
+        for _ in range(args.turns):
+            over_a_socket(folder, "socket to socket, columns in messages", [request], args.calls, graphs=batch.graphs)
+            descriptor, requests = slots_of(request)
+            over_a_socket(
+                folder,
+                "socket to socket, shared memory",
+                requests,
+                args.calls,
+                graphs=batch.graphs,
+                descriptors=(descriptor,),
+            )
+            os.environ.pop(memory.VARIABLE)
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ AT_LEAST_SECONDS = 1
 GRAPHS = 700  # about a request of 1 MiB, of molecules
 
 
-def load(source: Path, width: int, share: int, of: int) -> list[graphscore.GraphBatch]:
-    """Columns as they come over the wire, edges grouped by target."""
+def load(source: Path, width: int, share: int, of: int, graphs: int = GRAPHS) -> list[graphscore.GraphBatch]:
+    """Columns as they come over the wire, edges grouped by target, so many graphs a batch."""
     loaded = []
     for f in files(source)[share::of]:
-        for b in batches(f, GRAPHS):
+        for b in batches(f, graphs):
             nptr, x, src, dst = unpack(b, width)
             order = np.argsort(dst, kind="stable")
             loaded.append(

@@ -19,9 +19,14 @@ BINARY = HERE.parents[1] / "bin" / "graphscore"
 
 def main(stubs: str, source: str, out: str, limit: str) -> int:
     """Start the server, score, stop the server."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with socket.socket() as held:  # bound and not listening: the server may listen there, nobody else is assigned it
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        return score(f"127.0.0.1:{held.getsockname()[1]}", stubs, source, out, limit)
+
+
+def score(address: str, stubs: str, source: str, out: str, limit: str) -> int:
+    """Serve at the address and score through it; returns the run's exit code."""
     command = [sys.executable, str(HERE / "rivals" / "naive" / "naive_server.py"), address, "dense"]
     path = os.pathsep.join([stubs, os.environ.get("PYTHONPATH", "")])
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": path})

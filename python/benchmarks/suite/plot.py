@@ -21,13 +21,17 @@ STYLE = """<style>
 </style>"""
 
 
+RIVALS = ("rival-", "layer-", "chem-")
+"""What the names of sections that compare with a rival begin with."""
+
+
 def shown(sections: Sequence[Section]) -> list[Row]:
     """The rows that say how many times faster graphscore is."""
-    speeds = [row for s in sections if s.name.startswith(("rival-", "layer-")) for row in s.rows]
+    speeds = [row for s in sections if s.name.startswith(RIVALS) for row in s.rows]
     speeds += [
         row
         for s in sections
-        if not s.name.startswith(("rival-", "layer-"))
+        if not s.name.startswith(RIVALS)
         for row in s.rows
         if row.what.endswith("script / graphscore, time")
     ]

@@ -17,6 +17,8 @@ from pathlib import Path
 SAMPLE_SECONDS = 0.05
 _PR_SET_CHILD_SUBREAPER = 36
 _LEAVING_SECONDS = 20
+WAITING: set[int] = set()
+"""Processes of this one that no command leaves behind: those of suite.waiting."""
 
 
 class CommandError(RuntimeError):
@@ -47,13 +49,20 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**os.environ, "OPENBLAS_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", **(extra or {})}
 
 
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has begun or adopted."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(child) for child in task.read_text().split()]
+    return found
+
+
 def family(pid: int) -> list[int]:
     """Return a process and all its descendants."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
+        found += children(parent)
     return found
 
 
@@ -72,15 +81,19 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-class _Watch:
-    """Looks at the memory of all descendants of this process until it is left."""
+class Watch:
+    """Looks at the memory of processes and their descendants until it is left; without `roots`, of all of this one's.
 
-    def __init__(self) -> None:
+    `peak` is the largest sum of PSS (proportional set size) that was seen, in bytes.
+    """
+
+    def __init__(self, roots: Sequence[int] = ()) -> None:
         self.peak = 0
+        self._roots = roots
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._look)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._thread.start()
         return self
 
@@ -92,7 +105,8 @@ class _Watch:
         me = os.getpid()
         while not self._done.wait(SAMPLE_SECONDS):
             with contextlib.suppress(OSError):
-                self.peak = max(self.peak, sum(pss(pid) for pid in family(me) if pid != me))
+                found = {pid for root in self._roots or [me] for pid in family(root)} - {me}
+                self.peak = max(self.peak, sum(map(pss, found)))
 
 
 def execute(
@@ -106,7 +120,7 @@ def execute(
 ) -> Finished:
     """Run commands side by side until all have ended. Raises CommandError with their output."""
     before, begun = cpu_seconds(), time.monotonic()
-    with _Watch() if watch else contextlib.nullcontext() as looked:
+    with Watch() if watch else contextlib.nullcontext() as looked:
         running = [
             subprocess.Popen(
                 ["taskset", "--cpu-list", ",".join(map(str, cores)), *command] if cores else command,
@@ -125,7 +139,7 @@ def execute(
         if process.returncode not in accept:
             ended = err.strip()[-2000:]
             raise CommandError(f"{' '.join(map(str, process.args))} exited with {process.returncode}: {ended}")  # type: ignore[arg-type]
-    peak = looked.peak if isinstance(looked, _Watch) else 0
+    peak = looked.peak if isinstance(looked, Watch) else 0
     return Finished([out for out, _ in outputs], seconds, cpu_seconds() - before, peak)
 
 
@@ -151,15 +165,12 @@ def _communicate(running: list[subprocess.Popen[str]], until: float) -> list[tup
 def bury_orphans() -> None:
     """Wait for adopted processes (see adopt_orphans), and end those that do not leave: daemons of the rivals."""
     until = time.monotonic() + _LEAVING_SECONDS
-    while True:
-        try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if pid:
-            continue
-        if time.monotonic() > until:
-            for left in family(os.getpid())[1:]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(left, signal.SIGKILL)
+    while orphans := [pid for pid in children(os.getpid()) if pid not in WAITING]:
+        for orphan in orphans:
+            if time.monotonic() > until:
+                for left in family(orphan):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(left, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(orphan, os.WNOHANG)
         time.sleep(0.02)

@@ -6,7 +6,7 @@ import json
 import shutil
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,10 +88,17 @@ class Setting:
         return folder
 
 
-def graphscore(source: Path, model: Path, out: Path, *options: str, watch: bool = False) -> Run:
-    """Score with graphscore and its default settings."""
+def graphscore(
+    source: Path,
+    model: Path,
+    out: Path,
+    *options: str,
+    watch: bool = False,
+    extra: Mapping[str, str] | None = None,
+) -> Run:
+    """Score with graphscore and its default settings, and further environment variables."""
     command = [str(BINARY), "run", "--input", str(source), "--model", str(model), "--output", str(out)]
-    done = execute([*command, "--json", "--quiet", *options], watch=watch)
+    done = execute([*command, "--json", "--quiet", *options], watch=watch, extra=extra)
     return recorded(done, json.loads(done.outputs[0]))
 
 

@@ -24,7 +24,7 @@ def show(section: Section) -> str:
         cpu = f"{statistics.median(side.cpu_seconds):.2f} s CPU" if side.cpu_seconds else ""
         peak = f"{side.peak_bytes / 1e6:,.0f} MB" if side.peak_bytes else ""
         startup = f"start-up {statistics.median(side.startup_seconds):.2f} s" if side.startup_seconds else ""
-        lines.append(f"  {side.name[:22]:<22}{rate:>19}{startup:>16}{cpu:>12}{peak:>9}".rstrip())
+        lines.append(f"  {side.name[:22]:<22}{rate:>18}{startup:>17}{cpu:>12}{peak:>9}".rstrip())
         shares = stage_shares(side)
         if shares:
             lines += textwrap.wrap(shares, WIDTH, initial_indent="    ", subsequent_indent="    ")
