@@ -121,21 +121,26 @@ test-faults: bin/graphscore ## fail each system call on an output, and kill ther
 	go test -tags faults -count=1 -timeout 30m ./cmd/internal/faults/...
 	@cat .cache/faults.txt
 
-# The packages with mutation targets, and the seeds: one that is the same each time, and a new one, which is printed.
+# The new seed of a commit: the first 8 digits of its hash, so that another run of the commit has the same. Without git it is
+# that of no commit, from /dev/urandom.
+NEW_SEED = $(shell hash=$$(git rev-parse HEAD 2>/dev/null | cut -c1-8); \
+             if [ -n "$$hash" ]; then echo $$((0x$$hash)); else od -An -N4 -tu4 /dev/urandom | tr -d ' '; fi)
+
+# The packages with mutation targets, and the seeds: one that is the same each time, and that of the commit, which is printed.
 FUZZED    = ./readers ./writers/part ./writers/record ./jobs ./jobs/run ./cmd/internal/cli
-FUZZ_SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+FUZZ_SEED ?= $(NEW_SEED)
 FUZZ_COUNT ?= 1000
-test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and from a new one (FUZZ_SEED=..., FUZZ_COUNT=...)
+test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and from that of the commit (FUZZ_SEED=..., FUZZ_COUNT=...)
 	@for seed in 1 $(FUZZ_SEED); do \
 	  echo "FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT)"; \
 	  FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT) go test -count=1 -run '^TestMutated' $(FUZZED) || exit; \
 	  (cd python && FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT) .venv/bin/python -m pytest -q tests/test_mutated.py) || exit; \
 	done
 
-# Schedules of faults: those of the seeds from 1, and some of a new one, which is printed; with SIM_SEED=... just those from it.
+# Schedules of faults: those of the seeds from 1, and some from that of the commit, which is printed; with SIM_SEED=... just those from it.
 SIM_COUNT ?= 1000
-SIM_NEW    = $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
-test-simulation: ## play 1,000 schedules of faults against whole runs, and 100 of a new seed (SIM_SEED=..., SIM_COUNT=...)
+SIM_NEW   ?= $(NEW_SEED)
+test-simulation: ## play 1,000 schedules of faults against whole runs, and 100 from the seed of the commit (SIM_SEED=..., SIM_COUNT=...)
 	@play() { echo "SIM_SEED=$$1 SIM_COUNT=$$2"; SIM_SEED=$$1 SIM_COUNT=$$2 go test -count=1 -run '^TestFaultSchedules$$' ./jobs/run; }; \
 	$(if $(SIM_SEED),play $(SIM_SEED) $(SIM_COUNT),play 1 $(SIM_COUNT) && play $(SIM_NEW) 100)
 
