@@ -25,12 +25,13 @@ import (
 type chunk struct {
 	encoding parquet.Encoding // of the block
 	raw      []byte
-	pages    []page
+	pages    []cutPage
 	dict     []byte // plain values of the dictionary, nil where there is none
 	entries  int
 }
 
-type page struct {
+// cutPage is a compressed page.
+type cutPage struct {
 	data      []byte
 	encoding  parquet.Encoding
 	rows, raw int
@@ -39,7 +40,7 @@ type page struct {
 // cut turns the block into a page.
 func (c *chunk) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
 	scratch = z.EncodeAll(c.raw, scratch[:0])
-	c.pages = append(c.pages, page{bytes.Clone(scratch), c.encoding, rows, len(c.raw)})
+	c.pages = append(c.pages, cutPage{bytes.Clone(scratch), c.encoding, rows, len(c.raw)})
 	c.raw = c.raw[:0]
 	return scratch
 }
@@ -85,7 +86,7 @@ func (c *chunk) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, grou
 
 // mixed reports whether plain pages lie beside those that have a dictionary.
 func (c *chunk) mixed() bool {
-	return c.dict != nil && slices.ContainsFunc(c.pages, func(p page) bool { return p.encoding == parquet.Encodings.Plain })
+	return c.dict != nil && slices.ContainsFunc(c.pages, func(p cutPage) bool { return p.encoding == parquet.Encodings.Plain })
 }
 
 // column is one column of a part.

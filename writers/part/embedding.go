@@ -6,12 +6,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 	"github.com/klauspost/compress/zstd"
@@ -136,15 +136,16 @@ type embeddingPages struct {
 	values []float32
 }
 
-func (c *embeddingPages) begin(pages file.PageReader, dictionary bool) error {
+func (c *embeddingPages) begin(chunk *io.SectionReader, dictionary bool) error {
 	if dictionary {
 		return errors.New("it has a dictionary")
 	}
-	return c.chunkPages.begin(pages, dictionary)
+	c.open(chunk)
+	return nil
 }
 
 func (c *embeddingPages) next() (int, error) {
-	data, n, _, err := c.data(parquet.Encodings.Plain)
+	data, n, _, err := c.data(encodingPlain)
 	if err != nil {
 		return 0, err
 	}

@@ -1,11 +1,20 @@
 package part
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime/metrics"
 	"strings"
 	"testing"
 
+	"github.com/klauspost/compress/zstd"
+
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/page"
 )
 
 // A packed number takes an eighth of a byte in a page and eight in memory, so a page of more than a block is refused
@@ -24,5 +33,71 @@ func TestPackedPageIsBounded(t *testing.T) {
 		if cap(c.ids.Ints) > 2*blockRows {
 			t.Errorf("%d numbers: room for %d", n, cap(c.ids.Ints))
 		}
+	}
+}
+
+// The frame of a page says how large its content is, up to 64 GiB in a byte of change. Nothing is allocated for that: a
+// process that reads the part would end.
+func TestFrameClaimsMuch(t *testing.T) { // alone, as it measures what is allocated
+	path := filepath.Join(t.TempDir(), "a.parquet")
+	good := makePart(t, graph.NodeLevel, 40, Sizes{})
+	frames := 0
+	for at := 4; at < len(good)-5; at++ {
+		if binary.LittleEndian.Uint32(good[at:]) != 0xFD2FB528 {
+			continue
+		}
+		frames++
+		bad := bytes.Clone(good)
+		bad[at+4] |= 0xc0 // the size of the content has eight bytes, which are those of the first block
+		must(t, os.WriteFile(path, bad, 0o666))
+		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(sample)
+		before := sample[0].Value.Uint64()
+		err := readBlocks(path)
+		metrics.Read(sample)
+		var damaged *DamagedError
+		if !errors.As(err, &damaged) || !strings.Contains(damaged.Reason, "row group 0: column ") {
+			t.Errorf("frame at %d: %v", at, err)
+		}
+		if took := sample[0].Value.Uint64() - before; took > 8<<20 {
+			t.Errorf("frame at %d: %d bytes allocated", at, took)
+		}
+	}
+	if frames < 3 {
+		t.Errorf("%d frames in a part", frames)
+	}
+}
+
+// A page header that claims more than the stored bytes can become is refused before there is room for it, and one that
+// claims what they become is read, however much that is.
+func TestPageClaims(t *testing.T) {
+	t.Parallel()
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedBestCompression))
+	must(t, err)
+	defer w.Close()
+	const size = 40 << 20
+	equal := w.EncodeAll(make([]byte, size), nil)
+	for name, c := range map[string]struct {
+		stored []byte
+		claim  int64
+		want   string
+	}{
+		"what they become":     {equal, size, ""},
+		"one more":             {equal, size + 1, "can become"},
+		"one less":             {equal, size - 1, "cannot be decompressed"},
+		"the most of a header": {equal, math.MaxInt32, "can become"},
+		"no frame":             {[]byte("0123456789"), math.MaxInt32, "cannot be decompressed"},
+		"half a frame":         {equal[:len(equal)/2], size, "cannot be decompressed"},
+	} {
+		var z inflater
+		h := &page.Header{Size: c.claim, Stored: int64(len(c.stored))}
+		body, err := z.inflate(h, bytes.NewReader(c.stored))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err == nil && int64(len(body)) != c.claim || cap(z.body) > size+1 {
+			t.Errorf("%s: %d bytes, room for %d", name, len(body), cap(z.body))
+		}
+		z.close()
 	}
 }

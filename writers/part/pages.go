@@ -6,56 +6,9 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
-
-	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/apache/arrow/go/v15/parquet/file"
 
 	"graphscore/pipeline/graph"
 )
-
-// chunkPages is the page reader of a column chunk.
-type chunkPages struct{ pages file.PageReader }
-
-func (c *chunkPages) begin(pages file.PageReader, _ bool) error {
-	c.pages = pages
-	return nil
-}
-
-// dictionary reads the page that a chunk with a dictionary begins with.
-func (c *chunkPages) dictionary(ids *graph.IDs, kind graph.IDKind) error {
-	if !c.pages.Next() {
-		if err := c.pages.Err(); err != nil {
-			return err
-		}
-		return errors.New("it has no dictionary")
-	}
-	page, is := c.pages.Page().(*file.DictionaryPage)
-	if !is {
-		return errors.New("it has no dictionary")
-	}
-	return plainIDs(ids, kind, page.Data(), int(page.NumValues()))
-}
-
-// data returns the values of the next page as they are stored, and their number. Its encoding must be one of those
-// given.
-func (c *chunkPages) data(encodings ...parquet.Encoding) ([]byte, int, parquet.Encoding, error) {
-	if !c.pages.Next() {
-		if err := c.pages.Err(); err != nil && err != io.EOF {
-			return nil, 0, 0, err
-		}
-		return nil, 0, 0, errors.New("it ends before its last row")
-	}
-	page, is := c.pages.Page().(*file.DataPageV1)
-	if !is {
-		return nil, 0, 0, fmt.Errorf("it has a page of type %s among its data", c.pages.Page().Type())
-	}
-	encoding := parquet.Encoding(page.Encoding())
-	if !slices.Contains(encodings, encoding) {
-		return nil, 0, 0, fmt.Errorf("its values are encoded as %s, not %s", encoding, encodings[0])
-	}
-	return page.Data(), int(page.NumValues()), encoding, nil
-}
 
 // scorePages reads a column of scores.
 type scorePages struct {
@@ -63,8 +16,13 @@ type scorePages struct {
 	values []float32
 }
 
+func (c *scorePages) begin(chunk *io.SectionReader, _ bool) error {
+	c.open(chunk)
+	return nil
+}
+
 func (c *scorePages) next() (int, error) {
-	data, n, _, err := c.data(parquet.Encodings.Plain)
+	data, n, _, err := c.data(encodingPlain)
 	if err != nil {
 		return 0, err
 	}
@@ -87,20 +45,20 @@ type nodePages struct {
 	ids    graph.IDs
 }
 
-func (c *nodePages) begin(pages file.PageReader, dictionary bool) error {
-	c.pages, c.packed = pages, dictionary
-	if !dictionary {
+func (c *nodePages) begin(chunk *io.SectionReader, dictionary bool) error {
+	c.open(chunk)
+	if c.packed = dictionary; !dictionary {
 		return nil
 	}
 	return c.dictionary(&c.dict, c.kind)
 }
 
 func (c *nodePages) next() (int, error) {
-	data, n, encoding, err := c.data(parquet.Encodings.Plain, parquet.Encodings.RLEDict)
+	data, n, encoding, err := c.data(encodingPlain, encodingDictionary)
 	switch {
 	case err != nil:
 		return 0, err
-	case encoding == parquet.Encodings.Plain:
+	case encoding == encodingPlain:
 		return n, plainIDs(&c.ids, c.kind, data, n)
 	case !c.packed || c.kind != graph.Int64:
 		return 0, errors.New("it has no dictionary")
@@ -189,15 +147,15 @@ type graphPages struct {
 	ends []int
 }
 
-func (c *graphPages) begin(pages file.PageReader, _ bool) error {
-	c.pages = pages
+func (c *graphPages) begin(chunk *io.SectionReader, _ bool) error {
+	c.open(chunk)
 	return c.dictionary(&c.dict, c.kind)
 }
 
 // next decodes runs as graphIDs.cut writes them: the width of an index, then for each run its length times two
 // and the index.
 func (c *graphPages) next() (int, error) {
-	data, n, _, err := c.data(parquet.Encodings.RLEDict)
+	data, n, _, err := c.data(encodingDictionary)
 	if err != nil {
 		return 0, err
 	}

@@ -10,10 +10,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/metadata"
 	"github.com/apache/arrow/go/v15/parquet/schema"
 
@@ -43,20 +41,23 @@ type Block struct {
 // Rows is the number of rows.
 func (b *Block) Rows() int { return b.Ends[len(b.Ends)-1] }
 
-// Reader reads the rows of a part back, block by block: it holds one page of every column and the
-// dictionaries of the graph and node ids of a row group. One goroutine uses it. Close frees the file.
+// Reader reads the rows of a part back, block by block: it holds one decoded page of every column and the dictionaries of the
+// graph and node ids of a row group, the page that is decoded, and reads some MiB ahead. One goroutine uses it. Close frees
+// the file and the memory.
 //
 // It reads what [Encoder] writes and nothing else. Errors are a *DamagedError or an *atomic.IOError, which name the part and
 // as far as it is known the row group and column, or one that wraps [ErrForeign]. After one there are no more
-// blocks. It takes any bytes: no file makes it panic, and none makes it allocate more than two pages of 2 GiB.
+// blocks. It takes any bytes: no file makes it panic. What a page claims is compared with what its stored bytes can become
+// before there is room for it: 128 KiB for each block of zstd in them, and so never more than 32,768 times what is stored, nor
+// 2 GiB; decoded it takes up to 8 times that, and the texts of graph ids 1 GiB.
 type Reader struct {
-	path    string
-	f       *source
-	size    int64
-	footer  *Footer
-	meta    *metadata.FileMetaData
-	parquet *file.Reader
-	outputs []string
+	path     string
+	f        *source
+	size     int64
+	footer   *Footer
+	meta     *metadata.FileMetaData
+	inflater inflater
+	outputs  []string
 
 	level     graph.Level
 	graphs    *graphPages
@@ -75,7 +76,7 @@ type Reader struct {
 // valuePages reads one column of a row group, page by page.
 type valuePages interface {
 	// begin starts the column chunk, which may have a dictionary.
-	begin(pages file.PageReader, dictionary bool) error
+	begin(chunk *io.SectionReader, dictionary bool) error
 	// next decodes one page and returns the number of its rows.
 	next() (int, error)
 }
@@ -87,22 +88,12 @@ type source struct {
 	failed error
 }
 
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.File.Read(p)
-	s.note(err)
-	return n, err
-}
-
 func (s *source) ReadAt(p []byte, at int64) (int, error) {
 	n, err := s.File.ReadAt(p, at)
-	s.note(err)
-	return n, err
-}
-
-func (s *source) note(err error) {
 	if s.failed == nil && err != nil && err != io.EOF {
 		s.failed = err
 	}
+	return n, err
 }
 
 // readWindow is what all columns of a part together read ahead from the file.
@@ -143,14 +134,7 @@ func (p *Reader) open() error {
 	if err := p.checkSchema(); err != nil {
 		return err
 	}
-	if err := p.checkGroups(); err != nil {
-		return err
-	}
-	props := parquet.NewReaderProperties(memory.NewGoAllocator())
-	props.BufferedStreamEnabled = true
-	props.BufferSize = max(readWindow/int64(len(p.pages)), 16<<10)
-	p.parquet, err = file.NewParquetReader(p.f, file.WithReadProps(props), file.WithMetadata(p.meta))
-	return err
+	return p.checkGroups()
 }
 
 // checkSchema makes the columns that the file has, if they are those of a part and as the settings in the footer say.
@@ -173,15 +157,16 @@ func (p *Reader) checkSchema() error {
 			return p.damaged("column %d is %s, but its settings speak of %s ids", i, columnText(sch, i), want)
 		}
 	}
-	p.graphs = &graphPages{kind: kinds[0]}
+	pages := chunkPages{inflater: &p.inflater, window: max(readWindow/sch.NumColumns(), 16<<10)}
+	p.graphs = &graphPages{chunkPages: pages, kind: kinds[0]}
 	p.pages = []valuePages{p.graphs}
 	for _, kind := range kinds[1:] {
-		c := &nodePages{kind: kind}
+		c := &nodePages{chunkPages: pages, kind: kind}
 		p.nodes, p.pages = append(p.nodes, c), append(p.pages, c)
 	}
 	width := p.footer.EmbeddingWidth
 	for i := len(ids); i < sch.NumColumns()-min(width, 1); i++ {
-		c := &scorePages{}
+		c := &scorePages{chunkPages: pages}
 		p.scores, p.pages, p.outputs = append(p.scores, c), append(p.pages, c), append(p.outputs, sch.Column(i).Name())
 	}
 	if len(s.Outputs) > 0 && !slices.Equal(s.Outputs, p.outputs) {
@@ -196,7 +181,7 @@ func (p *Reader) checkSchema() error {
 		return p.damaged("it has %s, but should have %s", columnCount(sch.NumColumns()), columnCount(want.NumColumns()))
 	}
 	if width > 0 {
-		p.embedding = &embeddingPages{width: width}
+		p.embedding = &embeddingPages{chunkPages: pages, width: width}
 	}
 	for i := range sch.NumColumns() {
 		if got, want := columnText(sch, i), columnText(want, i); got != want {
@@ -239,10 +224,7 @@ func (p *Reader) checkGroups() error {
 			if err != nil {
 				return err
 			}
-			start, length := chunk.DataPageOffset(), chunk.TotalCompressedSize()
-			if chunk.HasDictionaryPage() {
-				start = min(start, chunk.DictionaryPageOffset())
-			}
+			start, length := extent(chunk)
 			if start < 4 || length < 0 || length > p.size || start > p.size-length {
 				return p.damaged("column %s lies outside the file", p.column(c))
 			}
@@ -259,6 +241,15 @@ func (p *Reader) checkGroups() error {
 		return p.damaged("its row groups have %d rows, its footer speaks of %d %ss", rows, p.footer.RowsOut, p.level)
 	}
 	return nil
+}
+
+// extent is where a column chunk is in the file.
+func extent(chunk *metadata.ColumnChunkMetaData) (start, length int64) {
+	start = chunk.DataPageOffset()
+	if chunk.HasDictionaryPage() {
+		start = min(start, chunk.DictionaryPageOffset())
+	}
+	return start, chunk.TotalCompressedSize()
 }
 
 func (p *Reader) column(i int) string { return p.meta.Schema.ColumnRoot(i).Name() }
@@ -425,22 +416,18 @@ func (p *Reader) advance() error {
 
 // begin opens the row group.
 func (p *Reader) begin() error {
-	g := p.parquet.RowGroup(p.group)
 	meta := p.meta.RowGroup(p.group)
-	p.left = g.NumRows()
+	p.left = meta.NumRows()
 	if p.left == 0 {
 		return nil
 	}
 	for i, c := range p.pages {
-		pages, err := g.GetColumnPageReader(i)
-		if err != nil {
-			return err
-		}
 		chunk, err := meta.ColumnChunk(i)
 		if err != nil {
 			return err
 		}
-		if err := c.begin(pages, chunk.HasDictionaryPage()); err != nil {
+		start, length := extent(chunk)
+		if err := c.begin(io.NewSectionReader(p.f, start, length), chunk.HasDictionaryPage()); err != nil {
 			return p.damaged("column %s: %v", p.column(i), err)
 		}
 	}
@@ -454,6 +441,7 @@ func (p *Reader) Close() error {
 	}
 	err := p.f.Close()
 	p.f = nil
+	p.inflater.close()
 	if err != nil {
 		return &atomic.IOError{Op: "closing", Path: p.path, Err: err}
 	}

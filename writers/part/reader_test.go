@@ -2,6 +2,7 @@ package part
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -73,6 +74,24 @@ func TestReadFails(t *testing.T) {
 		var failed *atomic.IOError
 		if !errors.As(err, &failed) || failed.Path != path || IsPartError(err) {
 			t.Errorf("after %d blocks: %v", blocks, err)
+		}
+	}
+}
+
+// BenchmarkRead reads parts back: many small ones, as verify and diff do, and one of many blocks.
+func BenchmarkRead(b *testing.B) {
+	for _, level := range []graph.Level{graph.NodeLevel, graph.EdgeLevel, graph.GraphLevel} {
+		for _, graphs := range []int{40, 40_000} {
+			path := filepath.Join(b.TempDir(), "a.parquet")
+			content := makePart(b, level, graphs, Sizes{})
+			must(b, os.WriteFile(path, content, 0o666))
+			b.Run(fmt.Sprintf("%s/graphs=%d", level, graphs), func(b *testing.B) {
+				b.ReportAllocs()
+				b.SetBytes(int64(len(content)))
+				for b.Loop() {
+					must(b, readBlocks(path))
+				}
+			})
 		}
 	}
 }

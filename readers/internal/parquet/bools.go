@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/binary"
 
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
@@ -34,7 +35,7 @@ func (b *bools) reset(encoding int64, body []byte, limit int) error {
 
 // next returns the next n values, valid until the next call.
 func (b *bools) next(n int) ([]byte, error) {
-	b.scratch = room(b.scratch, n)
+	b.scratch = page.Room(b.scratch, int64(n))
 	if err := decode(&b.rleDecoder, b.scratch); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet/compress"
 	"github.com/klauspost/compress/zstd"
 
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
@@ -32,6 +33,26 @@ func codecName(c compress.Compression) (name string, readable bool) {
 		return "LZO", false
 	}
 	return "of an unknown kind", false
+}
+
+// most is the most bytes that a codec makes of src.
+func most(codec compress.Compression, src []byte) (int64, error) {
+	stored := int64(len(src))
+	switch codec {
+	case compress.Codecs.Snappy:
+		return page.MostSnappy(stored), nil
+	case compress.Codecs.Gzip:
+		return page.MostGzip(stored), nil
+	case compress.Codecs.Lz4, codecLZ4Raw:
+		return page.MostLZ4(stored), nil
+	case compress.Codecs.Zstd:
+		n, err := page.MostZstd(src)
+		if err != nil {
+			return 0, column.Damaged("a zstd page cannot be decompressed (%v)", err)
+		}
+		return n, nil
+	}
+	return page.MostBrotli(stored), nil
 }
 
 // decompress fills dst from src.

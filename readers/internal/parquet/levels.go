@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
@@ -103,26 +104,26 @@ func (l *chunkReader) page() error {
 	if err != nil {
 		return err
 	}
-	if h.kind == pageDictionary {
-		if h.encoding != encPlain && h.encoding != encPlainDictionary {
-			return cannotDecode(l.pages.name, h.encoding)
+	if h.Kind == page.Dictionary {
+		if h.Encoding != encPlain && h.Encoding != encPlainDictionary {
+			return cannotDecode(l.pages.name, h.Encoding)
 		}
-		return l.values.dictionary(body, int(h.values))
+		return l.values.dictionary(body, int(h.Values))
 	}
-	if h.values > l.chunk {
+	if h.Values > l.chunk {
 		return column.Damaged("column %s has more values than the file announces", l.pages.name)
 	}
-	l.chunk -= h.values
-	l.left = int(h.values)
-	if h.kind == pageV2 {
-		l.rep.reset(body[:h.repLength], width(l.maxRep))
-		l.def.reset(body[h.repLength:h.repLength+h.defLength], width(l.maxDef))
-		body = body[h.repLength+h.defLength:]
+	l.chunk -= h.Values
+	l.left = int(h.Values)
+	if h.Kind == page.V2 {
+		l.rep.reset(body[:h.RepLength], width(l.maxRep))
+		l.def.reset(body[h.RepLength:h.RepLength+h.DefLength], width(l.maxDef))
+		body = body[h.RepLength+h.DefLength:]
 	} else {
-		if body, err = l.levelsV1(&l.rep, l.maxRep, h.repEncoding, body); err != nil {
+		if body, err = l.levelsV1(&l.rep, l.maxRep, h.RepEncoding, body); err != nil {
 			return err
 		}
-		if body, err = l.levelsV1(&l.def, l.maxDef, h.defEncoding, body); err != nil {
+		if body, err = l.levelsV1(&l.def, l.maxDef, h.DefEncoding, body); err != nil {
 			return err
 		}
 	}
@@ -130,7 +131,7 @@ func (l *chunkReader) page() error {
 		return nil
 	}
 	l.texts = min(l.texts, max(1, piece*l.left/max(1, len(body)))) // one at a time where they are large
-	return l.values.page(h.encoding, body, l.left)
+	return l.values.page(h.Encoding, body, l.left)
 }
 
 func width(level uint8) uint { return uint(bits.Len8(level)) }

@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/page"
 	"graphscore/pipeline/thrift"
 	"graphscore/readers/internal/column"
 )
@@ -193,7 +194,7 @@ func (n *nested) drawList(t *rapid.T, rep uint32, width int, full bool) {
 }
 
 // pageHeader is one in thrift's compact protocol. struct 5 is that of a data page, 7 of a dictionary.
-func pageHeader(kind, inner byte, size int, fields ...int64) []byte {
+func pageHeader(kind page.Kind, inner byte, size int, fields ...int64) []byte {
 	i32 := func(b []byte, v int64) []byte { return binary.AppendVarint(append(b, 1<<4|thrift.I32), v) }
 	b := i32(i32(i32(nil, int64(kind)), int64(size)), int64(size))
 	b = append(b, (inner-3)<<4|thrift.Struct)
@@ -208,7 +209,7 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 	var out []byte
 	coded := rapid.Bool().Draw(t, "dictionary")
 	if coded {
-		out = append(out, pageHeader(pageDictionary, 7, 4*6, 6, encPlain)...)
+		out = append(out, pageHeader(page.Dictionary, 7, 4*6, 6, encPlain)...)
 		for v := range 6 {
 			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(float32(v)))
 		}
@@ -245,7 +246,7 @@ func chunkOf(t *rapid.T, n *nested) []byte {
 				body = binary.LittleEndian.AppendUint32(body, math.Float32bits(v))
 			}
 		}
-		out = append(append(out, pageHeader(pageV1, 5, len(body), int64(k), encoding, encRLE, encRLE)...), body...)
+		out = append(append(out, pageHeader(page.V1, 5, len(body), int64(k), encoding, encRLE, encRLE)...), body...)
 		values, at = values[present:], at+k
 	}
 	return out

@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/binary"
 
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
@@ -29,7 +30,7 @@ func (s *split) next(n int) ([]byte, bool) {
 	if n > s.left() {
 		return nil, false
 	}
-	s.scratch = room(s.scratch, n*s.width)
+	s.scratch = page.Room(s.scratch, int64(n*s.width))
 	s.fill(s.scratch, n)
 	return s.scratch, true
 }
