@@ -15,6 +15,7 @@ import (
 
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/page"
+	"graphscore/pipeline/thrift"
 )
 
 // A packed number takes an eighth of a byte in a page and eight in memory, so a page of more than a block is refused
@@ -36,6 +37,39 @@ func TestPackedPageIsBounded(t *testing.T) {
 	}
 }
 
+// allocated is how many bytes work allocates, and what runs beside it.
+func allocated(work func()) uint64 {
+	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	work()
+	metrics.Read(sample)
+	return sample[0].Value.Uint64() - before
+}
+
+// A list of a footer says how many elements it has. Nothing is allocated for more than it has bytes: the library takes eight
+// bytes for each at once.
+func TestFooterClaimsMuch(t *testing.T) { // alone, as it measures what is allocated
+	good := footerIn(makePart(t, graph.NodeLevel, 40, Sizes{}))
+	for _, list := range []byte{fieldGroups, fieldPairs} {
+		var c scanned
+		if !c.scan(good) {
+			t.Fatal("the footer of a part is none")
+		}
+		bad := append(bytes.Clone(c.before), (fieldRows-2)<<4|thrift.I64, 0)
+		bad = append(bad, (list-fieldRows)<<4|thrift.List, 0xf0|thrift.Struct)
+		bad = append(binary.AppendUvarint(bad, 100_000_000), c.after...)
+		took := allocated(func() {
+			if _, err := parseMeta(bad); !errors.Is(err, thrift.ErrShort) {
+				t.Errorf("field %d: %v", list, err)
+			}
+		})
+		if took > 1<<20 {
+			t.Errorf("field %d: %d bytes allocated", list, took)
+		}
+	}
+}
+
 // The frame of a page says how large its content is, up to 64 GiB in a byte of change. Nothing is allocated for that: a
 // process that reads the part would end.
 func TestFrameClaimsMuch(t *testing.T) { // alone, as it measures what is allocated
@@ -50,16 +84,13 @@ func TestFrameClaimsMuch(t *testing.T) { // alone, as it measures what is alloca
 		bad := bytes.Clone(good)
 		bad[at+4] |= 0xc0 // the size of the content has eight bytes, which are those of the first block
 		must(t, os.WriteFile(path, bad, 0o666))
-		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
-		metrics.Read(sample)
-		before := sample[0].Value.Uint64()
-		err := readBlocks(path)
-		metrics.Read(sample)
+		var err error
+		took := allocated(func() { err = readBlocks(path) })
 		var damaged *DamagedError
 		if !errors.As(err, &damaged) || !strings.Contains(damaged.Reason, "row group 0: column ") {
 			t.Errorf("frame at %d: %v", at, err)
 		}
-		if took := sample[0].Value.Uint64() - before; took > 8<<20 {
+		if took > 8<<20 {
 			t.Errorf("frame at %d: %d bytes allocated", at, took)
 		}
 	}

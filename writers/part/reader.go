@@ -128,7 +128,7 @@ func (p *Reader) open() error {
 	if err != nil {
 		return err
 	}
-	if p.meta, err = metadata.NewFileMetaData(footer, nil); err != nil {
+	if p.meta, err = parseMeta(footer); err != nil {
 		return err
 	}
 	if err := p.checkSchema(); err != nil {

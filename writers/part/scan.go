@@ -74,7 +74,7 @@ func (s *shapes) read(raw []byte, to *scanned) bool {
 	if plain && last != nil && bytes.Equal(last.before, to.before) && bytes.Equal(last.after, to.after) {
 		return true
 	}
-	meta, err := metadata.NewFileMetaData(raw, nil)
+	meta, err := parseMeta(raw)
 	if err != nil {
 		return false
 	}
@@ -86,6 +86,14 @@ func (s *shapes) read(raw []byte, to *scanned) bool {
 		to.pairs = append(to.pairs, pair{[]byte(kv.GetKey()), []byte(kv.GetValue())})
 	}
 	return true
+}
+
+// parseMeta is the footer as the library has it, which allocates what a length claims: all are compared with the footer before.
+func parseMeta(raw []byte) (*metadata.FileMetaData, error) {
+	if err := thrift.CheckFooter(raw); err != nil {
+		return nil, err
+	}
+	return metadata.NewFileMetaData(raw, nil)
 }
 
 // The fields of a footer that differ from part to part, side by side.

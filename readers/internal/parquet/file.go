@@ -140,7 +140,7 @@ func parseHead(raw []byte) (*head, error) {
 		}
 	}
 	raw = appendStruct(nil, fields)
-	if err := checkFooter(raw); err != nil {
+	if err := thrift.CheckFooter(raw); err != nil {
 		return nil, err
 	}
 	plain, unknown := known(raw)

@@ -57,7 +57,7 @@ func appendStruct(dst []byte, fields []rawField) []byte {
 
 // known returns a footer in which no element of the schema has a type that the library does not know, so that it can
 // parse it, and the names of such types by the place of their elements in the schema. A footer without them is
-// returned as it is. The footer must have passed checkFooter.
+// returned as it is. The footer must have passed thrift.CheckFooter.
 func known(footer []byte) (plain []byte, unknown map[int]string) {
 	c := &thrift.Reader{B: footer}
 	fields := rawFields(c)

@@ -1,39 +1,34 @@
-package parquet
+package thrift
 
-import (
-	"graphscore/pipeline/thrift"
-	"graphscore/readers/internal/column"
-)
-
-// checkFooter compares every length in a Parquet footer with its size and its schema with a depth, so that
-// the library can parse it without allocating what a forged length claims.
-func checkFooter(b []byte) error {
-	c := &thrift.Reader{B: b}
+// CheckFooter compares every length in a Parquet footer with its size and its schema with a depth, so that
+// a library can parse it without allocating what a forged length claims.
+func CheckFooter(b []byte) error {
+	c := &Reader{B: b}
 	deep := false
 	for id, typ := range c.Fields() {
-		if id == 2 && typ == thrift.List {
+		if id == 2 && typ == List {
 			deep = !completeSchema(c)
 			continue
 		}
 		c.Skip(typ)
 	}
 	if deep {
-		return thrift.ErrInvalid
+		return ErrInvalid
 	}
 	return c.Err
 }
 
 // completeSchema passes the list of schema elements over and says whether its tree is complete and not too deep.
-func completeSchema(c *thrift.Reader) bool {
+func completeSchema(c *Reader) bool {
 	n, typ := c.List()
-	if typ != thrift.Struct {
+	if typ != Struct {
 		return false
 	}
 	var open []int64 // children still to come, from the root down
 	for i := 0; i < n && c.Err == nil; i++ {
 		var children int64
 		for id, t := range c.Fields() {
-			if id == 5 && t == thrift.I32 {
+			if id == 5 && t == I32 {
 				children = c.Int()
 				continue
 			}
@@ -51,7 +46,7 @@ func completeSchema(c *thrift.Reader) bool {
 		for len(open) > 0 && open[len(open)-1] == 0 {
 			open = open[:len(open)-1]
 		}
-		if len(open) > column.MaxDepth {
+		if len(open) > maxDepth {
 			return false
 		}
 	}
