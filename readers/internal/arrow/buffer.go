@@ -2,6 +2,7 @@ package arrow
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -10,14 +11,16 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
 // bufferReader reads one buffer of a record batch from its beginning, decompressed.
 type bufferReader struct {
-	r    *bufio.Reader
-	zstd *zstd.Decoder
-	lz4  *lz4.Reader
+	r      *bufio.Reader
+	zstd   *zstd.Decoder // of one buffer after the other, in pieces
+	atOnce *zstd.Decoder // of whole buffers
+	lz4    *lz4.Reader
 
 	inflated counter // what came out of a compressed buffer
 	claims   bool    // it is compressed, and finish has not come yet
@@ -66,10 +69,10 @@ func (s *bufferReader) compressed(f io.ReaderAt, codec int, at, length int64) (i
 	if size == -1 { // not worth compressing
 		return length - 8, s.reset(section)
 	}
-	if size < 0 || size/most(codec) > length {
+	if size < 0 || size > most(codec, section.Size()) {
 		return 0, column.Damaged("a compressed buffer of %d bytes claims %d bytes", length, size)
 	}
-	r, err := s.decompressor(codec, section)
+	r, err := s.decompressor(codec, section, size)
 	if err != nil {
 		return 0, err
 	}
@@ -77,12 +80,12 @@ func (s *bufferReader) compressed(f io.ReaderAt, codec int, at, length int64) (i
 	return size, s.reset(io.LimitReader(&s.inflated, size+1))
 }
 
-// most is more bytes than a codec can make of one.
-func most(codec int) int64 {
+// most is the most bytes that a codec makes of so many.
+func most(codec int, stored int64) int64 {
 	if codec == codecLZ4 {
-		return 1 << 8
+		return page.MostLZ4(stored)
 	}
-	return 1 << 16
+	return page.ZstdRatio * stored
 }
 
 // finish reads what is left of the buffer, and compares what a compressed one held with what it claimed.
@@ -100,13 +103,28 @@ func (s *bufferReader) finish() error {
 	return nil
 }
 
-func (s *bufferReader) decompressor(codec int, r io.Reader) (io.Reader, error) {
+// decompressor reads what a buffer holds, which should be size bytes.
+func (s *bufferReader) decompressor(codec int, section *io.SectionReader, size int64) (io.Reader, error) {
 	if codec == codecLZ4 {
 		if s.lz4 == nil {
-			s.lz4 = lz4.NewReader(r)
+			s.lz4 = lz4.NewReader(section)
 		}
-		s.lz4.Reset(r)
+		s.lz4.Reset(section)
 		return s.lz4, nil
+	}
+	var head [zstd.HeaderMaxSize]byte
+	n, err := section.ReadAt(head[:], 0)
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	var frame zstd.Header
+	if err := frame.Decode(head[:n]); err == nil {
+		switch {
+		case frame.FrameContentSize > uint64(size):
+			return nil, column.Damaged("a compressed buffer claims %d bytes and holds another number", size)
+		case frame.WindowSize > uint64(size):
+			return s.whole(section, size)
+		}
 	}
 	if s.zstd == nil {
 		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(64<<20))
@@ -115,7 +133,33 @@ func (s *bufferReader) decompressor(codec int, r io.Reader) (io.Reader, error) {
 		}
 		s.zstd = d
 	}
-	return s.zstd, s.zstd.Reset(r)
+	return s.zstd, s.zstd.Reset(section)
+}
+
+// whole decompresses a buffer at once, which takes less memory than the window where that is larger than what it holds.
+func (s *bufferReader) whole(section *io.SectionReader, size int64) (io.Reader, error) {
+	raw := make([]byte, section.Size())
+	if _, err := section.ReadAt(raw, 0); err != nil && err != io.EOF {
+		return nil, err
+	}
+	most, err := page.MostZstd(raw)
+	if err != nil {
+		return nil, brokenBuffer(err)
+	}
+	if size > most {
+		return nil, column.Damaged("a compressed buffer of %d bytes claims %d bytes", section.Size(), size)
+	}
+	if s.atOnce == nil {
+		s.atOnce, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+		if err != nil {
+			return nil, err
+		}
+	}
+	content, err := s.atOnce.DecodeAll(raw, make([]byte, 0, size))
+	if err != nil {
+		return nil, brokenBuffer(err)
+	}
+	return bytes.NewReader(content), nil
 }
 
 func (s *bufferReader) reset(r io.Reader) error {
@@ -128,8 +172,10 @@ func (s *bufferReader) reset(r io.Reader) error {
 }
 
 func (s *bufferReader) close() {
-	if s.zstd != nil {
-		s.zstd.Close()
+	for _, d := range []*zstd.Decoder{s.zstd, s.atOnce} {
+		if d != nil {
+			d.Close()
+		}
 	}
 }
 
