@@ -127,7 +127,7 @@ NEW_SEED = $(shell hash=$$(git rev-parse HEAD 2>/dev/null | cut -c1-8); \
              if [ -n "$$hash" ]; then echo $$((0x$$hash)); else od -An -N4 -tu4 /dev/urandom | tr -d ' '; fi)
 
 # The packages with mutation targets, and the seeds: one that is the same each time, and that of the commit, which is printed.
-FUZZED    = ./readers ./writers/part ./writers/record ./jobs ./jobs/run ./cmd/internal/cli
+FUZZED    = ./readers ./pipeline/local ./writers/part ./writers/record ./jobs ./jobs/run ./cmd/internal/cli
 FUZZ_SEED ?= $(NEW_SEED)
 FUZZ_COUNT ?= 1000
 test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and from that of the commit (FUZZ_SEED=..., FUZZ_COUNT=...)

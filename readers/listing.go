@@ -236,14 +236,15 @@ func (p *Plan) pathOf(input int, rel string) string {
 // sameInput returns a *ChangedError where a listing is not that of what is read now.
 func (l *Listing) sameInput(now *Listing) error {
 	differ := func(what string, is, was any) error {
-		return &ChangedError{Reason: fmt.Sprintf("the plan is of another input: %s is %v, and it was planned with %v: make the plan again", what, is, was)}
+		text := func(v any) string { return column.Printable(fmt.Sprint(v)) }
+		return &ChangedError{Reason: fmt.Sprintf("the plan is of another input: %s is %s, and it was planned with %s: make the plan again", what, text(is), text(was))}
 	}
 	if len(now.Inputs) != len(l.Inputs) {
 		return differ("the number of inputs", len(now.Inputs), len(l.Inputs))
 	}
 	for i, in := range now.Inputs {
 		if in.Name != l.Inputs[i].Name || in.Path != l.Inputs[i].Path {
-			return differ("input", column.Printable(in.Path), column.Printable(l.Inputs[i].Path))
+			return differ("input", in.Path, l.Inputs[i].Path)
 		}
 	}
 	return cmp.Or(

@@ -17,7 +17,7 @@ import (
 )
 
 // prepared is a job over files with graphs of so many features each.
-func prepared(t *testing.T, widths ...int) *Input {
+func prepared(t testing.TB, widths ...int) *Input {
 	t.Helper()
 	dir := t.TempDir()
 	for i, width := range widths {

@@ -180,9 +180,11 @@ func ReadPlanFile(file string) (*PlanFile, error) {
 	}
 	var content []byte
 	if err == nil {
-		content, err = os.ReadFile(file)
+		content, err = readText(file)
 	}
 	switch {
+	case errors.Is(err, errNoText):
+		return nil, notOurs(file)
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, &PlanFileError{file, "does not exist: graphscore plan JOB --out FILE makes it"}
 	case err != nil:
@@ -200,11 +202,42 @@ func ReadPlanFile(file string) (*PlanFile, error) {
 	return unsealed(file, content)
 }
 
+// errNoText is that of a file with zeros in it, which no JSON has.
+var errNoText = errors.New("it is no text")
+
+// readText reads a file. One that is sparse takes space on no disk, and so must not take its size in memory: the file is searched
+// for zeros, a piece at a time, before there is room for all of it.
+func readText(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	piece := make([]byte, 256<<10)
+	for {
+		n, err := f.Read(piece)
+		if bytes.IndexByte(piece[:n], 0) >= 0 {
+			return nil, errNoText
+		}
+		if err == io.EOF {
+			return os.ReadFile(file)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+// notOurs is the error of a file that graphscore has not made.
+func notOurs(file string) error {
+	return &PlanFileError{file, "is not one of graphscore: graphscore plan JOB --out FILE makes one"}
+}
+
 // unsealed reads a plan file whose white space may differ, and says what is wrong with any other.
 func unsealed(file string, content []byte) (*PlanFile, error) {
 	var s sealed
 	if json.Unmarshal(content, &s) != nil || !strings.HasPrefix(s.Format, "graphscore-plan/") || len(s.Plan) == 0 {
-		return nil, &PlanFileError{file, "is not one of graphscore: graphscore plan JOB --out FILE makes one"}
+		return nil, notOurs(file)
 	}
 	var plain bytes.Buffer
 	if err := json.Compact(&plain, s.Plan); err != nil || s.Checksum != checksum(plain.Bytes()) {

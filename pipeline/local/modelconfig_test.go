@@ -17,7 +17,7 @@ const stepsConfig = `{"format": "graphscore/2", "name": "bonds", "level": "edge"
  "steps": [{"name": "h", "op": "linear", "inputs": ["x"], "weight": "lin.weight", "tables": ["t.0", "t.1"]}]}`
 
 // stepsFolder is a model of steps with so many files of weights of the same tensors.
-func stepsFolder(t *testing.T, config string, tensors ...string) string {
+func stepsFolder(t testing.TB, config string, tensors ...string) string {
 	t.Helper()
 	dir := t.TempDir()
 	weights := safetensors(header(tensors...), 4*len(tensors))

@@ -86,9 +86,9 @@ func Fuzz(f *testing.F, target *Target) {
 // check returns what is wrong with how the content is read.
 func (target *Target) check(t *testing.T, content []byte) (faults []string) {
 	t.Helper()
-	before := allocated()
-	err := target.Read(t, content)
-	if took, most := allocated()-before, uint64(target.Base)+uint64(target.Times)*uint64(len(content)); took > most {
+	var err error
+	took := Allocated(func() { err = target.Read(t, content) })
+	if most := uint64(target.Base) + uint64(target.Times)*uint64(len(content)); took > most {
 		faults = append(faults, fmt.Sprintf("%d bytes allocated for %d, at most %d are due", took, len(content), most))
 	}
 	if err == nil {
@@ -115,6 +115,13 @@ func Text(message string) string {
 		return fmt.Sprintf("a message of %d bytes: %q...", len(message), message[:200])
 	}
 	return ""
+}
+
+// Allocated is how many bytes of the heap a call takes in all, whether or not they are freed meanwhile. Nothing else may run.
+func Allocated(call func()) uint64 {
+	before := allocated()
+	call()
+	return allocated() - before
 }
 
 // allocated is how many bytes were ever allocated on the heap.

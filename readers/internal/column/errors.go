@@ -2,9 +2,8 @@ package column
 
 import (
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"graphscore/pipeline/display"
 )
 
 // FormatError is a fault in the contents of a file.
@@ -66,12 +65,12 @@ func Changed() error {
 	return Unsupported("run again when it is whole", "it was written to while this run read it")
 }
 
-// Printable keeps a hostile name from breaking a message into lines.
+// Printable keeps a hostile name from breaking a message into lines, and from commanding a terminal.
 func Printable(name string) string {
 	if len(name) > 300 {
 		name = name[:300] + "..."
 	}
-	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+	if name != display.Line(name) {
 		return fmt.Sprintf("%q", name)
 	}
 	return name
