@@ -1,13 +1,33 @@
 package thrift
 
-// CheckFooter compares every length in a Parquet footer with its size and its schema with a depth, so that
-// a library can parse it without allocating what a forged length claims.
+import "fmt"
+
+// maxElements is the most columns, and groups of columns, that a schema may have: the library takes a kilobyte for one, which
+// takes eight bytes in a file.
+const maxElements = 1 << 17
+
+// SchemaSizeError is that of a schema which is too large to be parsed.
+type SchemaSizeError struct {
+	Elements int // columns and groups of columns
+}
+
+func (e *SchemaSizeError) Error() string {
+	return fmt.Sprintf("it has %d columns and groups of columns, more than %d", e.Elements, maxElements)
+}
+
+// CheckFooter compares every length in a Parquet footer with its size and its schema with a depth and a number, so that
+// a library can parse it without allocating what a forged length claims. The error is a *SchemaSizeError for a schema that is
+// too large.
 func CheckFooter(b []byte) error {
 	c := &Reader{B: b}
 	deep := false
 	for id, typ := range c.Fields() {
 		if id == 2 && typ == List {
-			deep = !completeSchema(c)
+			n, of := c.List()
+			if n > maxElements {
+				return &SchemaSizeError{n}
+			}
+			deep = !completeSchema(c, n, of)
 			continue
 		}
 		c.Skip(typ)
@@ -18,9 +38,8 @@ func CheckFooter(b []byte) error {
 	return c.Err
 }
 
-// completeSchema passes the list of schema elements over and says whether its tree is complete and not too deep.
-func completeSchema(c *Reader) bool {
-	n, typ := c.List()
+// completeSchema passes a list of n schema elements over and says whether its tree is complete and not too deep.
+func completeSchema(c *Reader, n int, typ byte) bool {
 	if typ != Struct {
 		return false
 	}

@@ -73,7 +73,7 @@ func (a *columnReader) begin(b *recordBatch, at cursor) error {
 		if err := l.begin(a.file, b, &at); err != nil {
 			return err
 		}
-		if i == 0 && l.length < b.rows {
+		if i == 0 && l.length != b.rows {
 			return column.Damaged("a column has %d rows in a record batch of %d", l.length, b.rows)
 		}
 		if i > 0 {
@@ -85,7 +85,7 @@ func (a *columnReader) begin(b *recordBatch, at cursor) error {
 	}
 	if n := len(a.lists); n > 0 {
 		a.lists[n-1].children = a.leaf.length
-	} else if a.leaf.length < b.rows {
+	} else if a.leaf.length != b.rows {
 		return column.Damaged("a column has %d rows in a record batch of %d", a.leaf.length, b.rows)
 	}
 	return nil

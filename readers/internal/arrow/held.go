@@ -74,7 +74,7 @@ func (h *heldReader) begin(b *recordBatch, at cursor) error {
 	if err := h.load(&h.top, b, &at); err != nil {
 		return err
 	}
-	if h.top.length < b.rows {
+	if h.top.length != b.rows {
 		return column.Damaged("a column has %d rows in a record batch of %d", h.top.length, b.rows)
 	}
 	return nil

@@ -3,6 +3,7 @@ package parquet
 import (
 	"encoding/base64"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -87,7 +88,12 @@ func parse(raw []byte, size int64, known *Footers) (*footer, error) {
 	if f.head = known.head(before, after); f.head != nil {
 		return f, nil
 	}
-	if f.head, err = parseHead(raw); err != nil {
+	f.head, err = parseHead(raw)
+	var large *thrift.SchemaSizeError
+	if errors.As(err, &large) {
+		return nil, column.Unsupported("leave out columns that no model reads", "%v", large)
+	}
+	if err != nil {
 		return nil, column.Damaged("its footer cannot be parsed (%v)", err)
 	}
 	known.keepHead(f.head, before, after)
