@@ -79,7 +79,7 @@ func (c Config) WithDefaults() Config {
 		c.ConnectTimeout = 10 * time.Second
 	}
 	if c.Dial == nil {
-		c.Dial = dialAddress
+		c.Dial = vanished.dial
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

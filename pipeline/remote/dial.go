@@ -43,14 +43,6 @@ func transportCredentials(cfg Config) credentials.TransportCredentials {
 	return credentials.NewTLS(cfg.TLS)
 }
 
-func dialAddress(ctx context.Context, address string) (net.Conn, error) {
-	network := "tcp"
-	if path, unix := unixPath(address); unix {
-		network, address = "unix", path
-	}
-	return new(net.Dialer).DialContext(ctx, network, address)
-}
-
 func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 	addresses := manual.NewBuilderWithScheme("graphscore")
 	addresses.InitialState(resolver.State{Endpoints: endpoints(cfg)})
@@ -111,8 +103,8 @@ func balancing() string {
 	return fmt.Sprintf(`{"loadBalancingConfig": [{%q: {"choiceCount": 10}}]}`, leastrequest.Name)
 }
 
-// pings finds peers that are gone without closing the connection. A ping waits behind what is sent, on a slow link as long as
-// a call may: such a connection is not given up before.
+// pings finds servers that answer nothing though their kernel, or a proxy, does: [vanished] is for all others. A ping waits
+// behind what is sent, on a slow link as long as a call may: such a connection is not given up before.
 func pings(cfg Config) keepalive.ClientParameters {
 	return keepalive.ClientParameters{Time: TraitsOf(cfg.Protocol).pingEvery, Timeout: max(20*time.Second, cfg.Deadline)}
 }

@@ -20,6 +20,14 @@
 //   - UNKNOWN and INTERNAL may be retried: exceptions in a Python handler, proxies and cut streams all come as
 //     these. A graph that makes a server fail every time therefore ends the run with the server's own message
 //     once the retries are used up; quarantining it would also quarantine every graph of a broken server.
+//   - A scorer that vanishes with its host, or with the way there, is noticed by TCP, however long the deadline: the kernel
+//     probes from 10 s of silence on, and gives up after 30 s without a sign, with data on the way up to 10 s later. Pings
+//     of HTTP/2 are no way to that. Servers with gRPC's default rules, as those of the older protocol, cut off who pings
+//     more often than every five minutes while a call is computed: measured with a call of five minutes and a ping every
+//     20 s, grpcio 1.85 ends it after 100 s (GOAWAY, too_many_pings); they do not see probes of TCP. And on a slow link a
+//     ping waits behind what is sent. Price: what is away for longer than 30 s costs the calls under way, which are sent
+//     again; a proxy that holds connections to a host that is gone is found out at the deadline; systems other than Linux
+//     bound by rules of their own how long data may be on the way.
 //   - Proxies that the environment names (HTTPS_PROXY) are not used: scorers are near, and a proxy that breaks
 //     HTTP/2 looks like a dead server.
 //   - Messages of refused graphs hold no address, time or count of attempts: they land in the quarantine file,

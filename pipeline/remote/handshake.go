@@ -71,7 +71,7 @@ func (o *observer) closed(err error) {
 }
 
 func (o *observer) dial(ctx context.Context, address string) (net.Conn, error) {
-	conn, err := dialAddress(ctx, address)
+	conn, err := vanished.dial(ctx, address)
 	if err == nil {
 		o.mu.Lock()
 		o.dialed = true
@@ -197,7 +197,7 @@ func remedy(err error) string {
 func speaksTLS(ctx context.Context, address string) bool {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	raw, err := dialAddress(ctx, address)
+	raw, err := vanished.dial(ctx, address)
 	if err != nil {
 		return false
 	}

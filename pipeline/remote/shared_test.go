@@ -73,7 +73,7 @@ func (s *sharing) serve(t *testing.T) {
 	s.cfg = quick(remotetest.ServeUnix(t, newServer(s.served)))
 	s.cfg.Memory, s.cfg.Log = s.memory, slog.New(slog.NewTextHandler(&s.log, nil))
 	s.cfg.Dial = func(ctx context.Context, address string) (net.Conn, error) {
-		conn, err := dialAddress(ctx, address)
+		conn, err := vanished.dial(ctx, address)
 		if err != nil {
 			return nil, err
 		}

@@ -29,6 +29,9 @@ const sameBytes = "as undisturbed, the same bytes"
 // small requests, so that there are many, and a budget that a busy machine does not use up.
 const patient = "limits: {request_bytes: 20KiB, retry_budget: 10m}\n"
 
+// lasting is a deadline that no test waits for.
+const lasting = "limits: {request_bytes: 20KiB, deadline: 1h, retry_budget: 10m}\n"
+
 // Links that break, and slow ones. A run over them ends as an undisturbed one.
 func TestLinks(t *testing.T) {
 	t.Parallel()
@@ -43,6 +46,8 @@ func TestLinks(t *testing.T) {
 		{"12", "cut", "closed in the middle of an answer, on the first five connections", patient, &remotetest.Link{Broken: 5, After: 9000, Answers: true, End: remotetest.Cut}},
 		{"12", "black hole", "from the middle of a request on nothing passes, on the first connection",
 			"limits: {request_bytes: 20KiB, deadline: 10s, retry_budget: 10m}\n", &remotetest.Link{Broken: 1, After: 30000, End: remotetest.Silence}},
+		{"12", "vanished", "from the middle of a request on the kernel drops every packet (SO_ATTACH_FILTER), on the first connection, a deadline of an hour",
+			lasting, &remotetest.Link{Broken: 1, After: 30000, End: remotetest.Vanish}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -177,9 +182,7 @@ func TestConnectionsHaveAnAge(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := &counting{Listener: listener}
-	var g errgroup.Group
-	g.Go(func() error { return server.Serve(l) })
-	t.Cleanup(func() { server.Stop(); _ = g.Wait() })
+	remotetest.ServeListener(t, server, l)
 	c.run(exit.Partly, c.job(listener.Addr().String(), "limits: {request_bytes: 4KiB, retry_budget: 10m}\n"), "out")
 	faulttest.Report(t, faulttest.Row{Case: "14", How: "GOAWAY by a max_connection_age of 500 ms, calls of 100 ms",
 		Outcome: sameBytes, Times: int(l.accepted.Load()) - 1, Tally: c.whole("out")})

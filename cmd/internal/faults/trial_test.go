@@ -5,6 +5,7 @@ package faults
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -76,11 +77,15 @@ func (c *trial) rewrite(name string, from, count int, bad map[int]string) {
 	}
 }
 
-// job writes a job file over the input, for a server.
-func (c *trial) job(server, more string) string {
+// job writes a job file over the input, for a server or several.
+func (c *trial) job(server, more string, others ...string) string {
 	c.t.Helper()
 	path := c.path("job.yaml")
-	text := fmt.Sprintf("input: {path: in}\noutput: {path: out}\nserver: {addresses: [%q]}\n%s", server, more)
+	servers, err := json.Marshal(append([]string{server}, others...))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	text := fmt.Sprintf("input: {path: in}\noutput: {path: out}\nserver: {addresses: %s}\n%s", servers, more)
 	if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
 		c.t.Fatal(err)
 	}

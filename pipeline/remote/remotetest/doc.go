@@ -42,16 +42,22 @@ func ServeOn(t testing.TB, server *grpc.Server, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ServeListener(t, server, listener)
+	if unix {
+		return address
+	}
+	return listener.Addr().String()
+}
+
+// ServeListener runs a server on what listens until the test ends or the server is stopped.
+func ServeListener(t testing.TB, server *grpc.Server, listener net.Listener) {
+	t.Helper()
 	var group errgroup.Group
 	group.Go(func() error { return server.Serve(listener) })
 	t.Cleanup(func() {
 		server.Stop()
 		if err := group.Wait(); err != nil {
-			t.Errorf("serving on %s: %v", address, err)
+			t.Errorf("serving on %s: %v", listener.Addr(), err)
 		}
 	})
-	if unix {
-		return address
-	}
-	return listener.Addr().String()
 }

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Link is a link to a server over TCP, which may be slow, and whose first connections may break after some bytes.
+// Link is a link to a server over TCP, which may be slow, and whose first connections may break after some bytes. Once one
+// is broken, nothing passes over it any more, either way.
 type Link struct {
 	Rate    float64       // bytes a second towards the server that all connections share, 0 for any
 	Latency time.Duration // of each 4 KiB that go to the server
@@ -26,7 +27,8 @@ type Link struct {
 	to       string
 	breaks   atomic.Int64
 	mu       sync.Mutex
-	free     time.Time // the link is
+	free     time.Time               // the link is
+	open     map[*net.TCPConn]func() // break it
 }
 
 // Reset ends a connection by RST, both ways.
@@ -38,11 +40,20 @@ func Reset(in, out *net.TCPConn) {
 // Cut closes a connection, both ways.
 func Cut(in, out *net.TCPConn) { _, _ = in.Close(), out.Close() }
 
-// Silence leaves a connection open as a black hole: nothing passes any more.
+// Silence leaves a connection open as a black hole: what is sent is taken, and goes nowhere.
 func Silence(*net.TCPConn, *net.TCPConn) {}
 
 // Breaks is how many connections broke.
 func (l *Link) Breaks() int { return int(l.breaks.Load()) }
+
+// Break breaks all connections that there are.
+func (l *Link) Break() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, breaks := range l.open {
+		breaks()
+	}
+}
 
 // Through begins the link to an address, which ends with the test, and returns its own address.
 func (l *Link) Through(t *testing.T, to string) string {
@@ -51,7 +62,7 @@ func (l *Link) Through(t *testing.T, to string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.listener, l.to = listener, to
+	l.listener, l.to, l.open = listener, to, map[*net.TCPConn]func(){}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var g errgroup.Group
 	g.Go(func() error { return l.serve(ctx) })
@@ -75,7 +86,7 @@ func (l *Link) serve(ctx context.Context) error {
 }
 
 // carry copies both ways until one side ends.
-func (l *Link) carry(ctx context.Context, in *net.TCPConn, broken bool) error {
+func (l *Link) carry(ctx context.Context, in *net.TCPConn, breaking bool) error {
 	defer func() { _ = in.Close() }()
 	dialed, err := new(net.Dialer).DialContext(ctx, "tcp", l.to)
 	if err != nil {
@@ -85,16 +96,28 @@ func (l *Link) carry(ctx context.Context, in *net.TCPConn, broken bool) error {
 	defer func() { _ = out.Close() }()
 	stop := context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })
 	defer stop()
-	breaks := sync.OnceFunc(func() { l.breaks.Add(1); l.End(in, out) })
+	var broken atomic.Bool
+	breaks := sync.OnceFunc(func() { broken.Store(true); l.breaks.Add(1); l.End(in, out) })
+	l.mu.Lock()
+	l.open[in] = breaks
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.open, in)
+	}()
 	var g errgroup.Group
 	way := func(to, from *net.TCPConn, left int64, slow bool) {
 		g.Go(func() error {
-			defer func() { _ = to.CloseWrite() }()
-			return l.copy(to, from, left, slow, breaks)
+			err := l.copy(to, from, left, slow, &broken, breaks)
+			if !broken.Load() {
+				_ = to.CloseWrite()
+			}
+			return err
 		})
 	}
 	limit := func(is bool) int64 {
-		if broken && is {
+		if breaking && is {
 			return l.After
 		}
 		return 1 << 60
@@ -105,7 +128,7 @@ func (l *Link) carry(ctx context.Context, in *net.TCPConn, broken bool) error {
 }
 
 // copy copies so many bytes, breaks the connection then, and swallows what still comes.
-func (l *Link) copy(to io.Writer, from io.Reader, left int64, slow bool, breaks func()) error {
+func (l *Link) copy(to io.Writer, from io.Reader, left int64, slow bool, broken *atomic.Bool, breaks func()) error {
 	buffer := make([]byte, 4<<10)
 	for {
 		n, err := from.Read(buffer[:min(int64(len(buffer)), left)])
@@ -115,10 +138,12 @@ func (l *Link) copy(to io.Writer, from io.Reader, left int64, slow bool, breaks 
 		if slow {
 			time.Sleep(l.Latency + l.wait(n))
 		}
-		if _, err := to.Write(buffer[:n]); err != nil {
-			return err
+		if !broken.Load() {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return err
+			}
 		}
-		if left -= int64(n); left == 0 {
+		if left -= int64(n); left == 0 || broken.Load() {
 			breaks()
 			_, err := io.Copy(io.Discard, from)
 			return err
