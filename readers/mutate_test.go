@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/pipelinetest/mutation"
 	"graphscore/readers"
 )
@@ -77,10 +78,16 @@ func readMutated(t *testing.T, path string) error {
 }
 
 // TestMutatedParquet shows that no contents end the process, take much memory, or leave a row out in silence.
-func TestMutatedParquet(t *testing.T) { mutation.Run(t, anyFile(t, ".parquet")) }
+func TestMutatedParquet(t *testing.T) { reportMutated(t, "Parquet", anyFile(t, ".parquet")) }
 
 // TestMutatedArrow is the same of Arrow files and streams.
-func TestMutatedArrow(t *testing.T) { mutation.Run(t, anyFile(t, ".arrow", ".arrows")) }
+func TestMutatedArrow(t *testing.T) { reportMutated(t, "Arrow", anyFile(t, ".arrow", ".arrows")) }
+
+func reportMutated(t *testing.T, format string, target *mutation.Target) {
+	t.Helper()
+	faulttest.Report(t, faulttest.Row{Case: "15", How: "copies of files of all encodings of " + format + ", changed at random from a seed",
+		Outcome: "every row is read, or the file is refused with a known reason; memory bounded", Times: mutation.Run(t, target)})
+}
 
 func FuzzParquet(f *testing.F) { mutation.Fuzz(f, anyFile(f, ".parquet")) }
 func FuzzArrow(f *testing.F)   { mutation.Fuzz(f, anyFile(f, ".arrow", ".arrows")) }

@@ -30,7 +30,7 @@ type Graphs struct {
 	First    int64          // what edges call the first node
 	Arrow    bool           // the file is Arrow, not Parquet
 	Features string         // name of the column with the features
-	Bad      map[int]string // row -> what is wrong with it: nan, edge, width, count, null, twice, attr or type
+	Bad      map[int]string // row -> what is wrong with it: nan, inf, edge, negative, width, count, null, twice, attr or type; or what is unusual of it: empty, loop or again
 }
 
 // NewGraphs returns what most tests want: Parquet with two features a node, in the column node_feat, a thousand graphs
@@ -119,8 +119,11 @@ func (s seekless) Seek(int64, int) (int64, error) { return int64(s.Writer.(*byte
 func (g *Graphs) add(b *array.RecordBuilder, row int) {
 	number, nodes, width := g.From+int64(row), 2+row%3, g.Width
 	bad := g.Bad[row]
-	if bad == "width" {
+	switch bad {
+	case "width":
 		width++
+	case "empty":
+		nodes = 0
 	}
 	switch id := b.Field(0).(type) {
 	case *array.Int64Builder:
@@ -138,24 +141,7 @@ func (g *Graphs) add(b *array.RecordBuilder, row int) {
 			values.Append(g.feature(number, node, i, bad))
 		}
 	}
-	edges := b.Field(2).(*array.ListBuilder)
-	sides := edges.ValueBuilder().(*array.ListBuilder)
-	ends := sides.ValueBuilder().(*array.Int64Builder)
-	if bad == "null" {
-		edges.AppendNull()
-	} else {
-		edges.Append(true)
-		for side := range 2 {
-			sides.Append(true)
-			for node := range nodes {
-				end := g.First + int64((node+side)%nodes)
-				if bad == "edge" && node == 0 {
-					end = 99
-				}
-				ends.Append(end)
-			}
-		}
-	}
+	g.addIndex(b.Field(2).(*array.ListBuilder), nodes, bad)
 	if bad == "count" {
 		nodes++
 	}
@@ -188,6 +174,39 @@ func (g *Graphs) add(b *array.RecordBuilder, row int) {
 	}
 }
 
+// addIndex adds the edges of a ring.
+func (g *Graphs) addIndex(edges *array.ListBuilder, nodes int, bad string) {
+	sides := edges.ValueBuilder().(*array.ListBuilder)
+	ends := sides.ValueBuilder().(*array.Int64Builder)
+	if bad == "null" {
+		edges.AppendNull()
+		return
+	}
+	edges.Append(true)
+	for side := range 2 {
+		sides.Append(true)
+		for node := range nodes {
+			ends.Append(g.end(node, side, nodes, bad))
+		}
+		if bad == "again" { // the first edge
+			ends.Append(g.end(0, side, nodes, bad))
+		}
+	}
+}
+
+// end is where edge e of a ring begins, on side 0, or ends.
+func (g *Graphs) end(e, side, nodes int, bad string) int64 {
+	switch {
+	case bad == "edge" && e == 0:
+		return 99
+	case bad == "negative" && e == 0:
+		return -1
+	case bad == "loop" && e == 0:
+		return g.First
+	}
+	return g.First + int64((e+side)%nodes)
+}
+
 // addEdges adds what edges and graphs have beside their nodes; "attr" is an edge with a feature too many, "type" one
 // whose type is negative.
 func (g *Graphs) addEdges(features, types, graphs *array.ListBuilder, number int64, edges int, bad string) {
@@ -212,6 +231,8 @@ func (g *Graphs) feature(number int64, node, i int, bad string) float32 {
 	switch {
 	case bad == "nan" && node == 1 && i == 0:
 		return float32(math.NaN())
+	case bad == "inf" && node == 1 && i == 0:
+		return float32(math.Inf(-1))
 	case i == 0:
 		return float32(number)
 	case i == 1:

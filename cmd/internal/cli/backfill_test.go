@@ -171,43 +171,60 @@ func TestBackfillUntilNow(t *testing.T) {
 	}
 }
 
-// A clock that steps back costs nothing: every date is scored once, no time is negative, no record overwritten.
-func TestClockStepsBack(t *testing.T) {
+// A clock that steps costs nothing: every date is scored once, no time is negative, no record overwritten. Dates are those of
+// the calendar: a leap day is one, and so are the days on which the clocks of the timezone go forward and back.
+func TestClockSteps(t *testing.T) {
 	t.Parallel()
-	n := newNightly(t)
-	dates := []string{"2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"}
-	n.input(3, dates...)
-	var calls atomic.Int64
-	backwards := func() time.Time {
-		return time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC).Add(-time.Duration(calls.Add(1)) * time.Hour)
-	}
-	for _, want := range []struct {
-		outcome string
-		scored  int64
-	}{{record.DateScored, 12}, {record.DateDone, 0}} {
-		stdout, stderr, err := n.command(t.Context(), backwards,
-			"backfill", "--since", "2026-01-01", "--until", "2026-01-05", "--json")
-		if err != nil {
-			t.Fatalf("%v\n%s", err, stderr)
-		}
-		rec := n.record(stdout)
-		if rec.Seconds < 0 || rec.Counts.Scored != want.scored {
-			t.Errorf("%v seconds, %+v", rec.Seconds, rec.Counts)
-		}
-		for _, d := range rec.Dates {
-			if d.Outcome != want.outcome || d.Seconds < 0 {
-				t.Errorf("%+v, expected %s", d, want.outcome)
+	plain := []string{"2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04"}
+	for _, test := range []struct {
+		name, how string
+		step      time.Duration
+		dates     []string
+		until     string
+	}{
+		{"back", "a clock that steps back an hour at each look, twice over four dates", -time.Hour, plain, "2026-01-05"},
+		{"forward", "a clock that steps forward a day at each look, twice over four dates", 24 * time.Hour, plain, "2026-01-05"},
+		{"leap day", "a clock that steps back an hour at each look, over a leap day", -time.Hour, []string{"2028-02-28", "2028-02-29", "2028-03-01"}, "2028-03-02"},
+		{"summer time", "a clock that steps back an hour at each look, over the day of 23 hours of Europe/Berlin", -time.Hour, []string{"2026-03-28", "2026-03-29", "2026-03-30"}, "2026-03-31"},
+		{"winter time", "a clock that steps back an hour at each look, over the day of 25 hours of Europe/Berlin", -time.Hour, []string{"2026-10-24", "2026-10-25", "2026-10-26"}, "2026-10-27"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNightly(t)
+			n.input(3, test.dates...)
+			var looks atomic.Int64
+			stepping := func() time.Time {
+				return time.Date(2028, 6, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(looks.Add(1)) * test.step)
 			}
-		}
+			for _, want := range []struct {
+				outcome string
+				scored  int
+			}{{record.DateScored, 3 * len(test.dates)}, {record.DateDone, 0}} {
+				stdout, stderr, err := n.command(t.Context(), stepping, "backfill", "--since", test.dates[0], "--until", test.until, "--json")
+				if err != nil {
+					t.Fatalf("%v\n%s", err, stderr)
+				}
+				rec := n.record(stdout)
+				if rec.Seconds < 0 || rec.Counts.Scored != int64(want.scored) || len(rec.Dates) != len(test.dates) {
+					t.Errorf("%v seconds, %+v", rec.Seconds, rec.Counts)
+				}
+				for i, d := range rec.Dates {
+					if d.Date != test.dates[i] || d.Outcome != want.outcome || d.Seconds < 0 {
+						t.Errorf("%+v, expected %s of %s", d, want.outcome, test.dates[i])
+					}
+				}
+			}
+			n.count(2, "out/_runs/backfill-*.json")
+			n.count(len(test.dates), "out/dt=*/_runs/*.json")
+			got, err := jobtest.CountGraphs(filepath.Join(n.dir, "out"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			each := len(test.dates)
+			faulttest.Report(t, faulttest.Row{Case: "26", How: test.how, Outcome: "0, every date once, then nothing to do, a record each",
+				Times: int(looks.Load()), Tally: faulttest.Compare(got, map[string]int{"0": each, "1": each, "2": each})})
+		})
 	}
-	n.count(2, "out/_runs/backfill-*.json")
-	n.count(4, "out/dt=*/_runs/*.json")
-	got, err := jobtest.CountGraphs(filepath.Join(n.dir, "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	faulttest.Report(t, faulttest.Row{Case: "26", How: "a clock that steps back an hour at each look, twice over four dates",
-		Outcome: "0, every date once, then nothing to do, a record each", Times: int(calls.Load()), Tally: faulttest.Compare(got, map[string]int{"0": 4, "1": 4, "2": 4})})
 }
 
 func (n *nightly) record(stdout string) *record.Backfill {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"graphscore/pipeline/faulttest"
 )
@@ -47,6 +48,51 @@ func TestServerHangs(t *testing.T) {
 	whole(t, output, w.want)
 	faulttest.Report(t, faulttest.Row{Case: "9", How: "SIGSTOP of a server while it scores, SIGCONT after the end of the run",
 		Outcome: "69 at the retry budget, then 0, the same bytes", Times: 1, Tally: faulttest.Compare(graphsOf(t, output), w.graphs)})
+}
+
+// The process of a server is killed while it scores: a run goes on where it is there again, else it ends at its budget with 69
+// and is continued.
+func TestServerKilled(t *testing.T) {
+	t.Parallel()
+	w := longWork(t)
+	for _, test := range []struct {
+		number, how, outcome, budget string
+		code                         int
+	}{
+		{"7", "SIGKILL of the process of a server while it scores; another serves there after 3 s", "0, the same bytes", "10m", 0},
+		{"8", "SIGKILL of the process of a server while it scores, for good; then the run is continued with another", "69 at the retry budget, then 0, the same bytes", "3s", 69},
+	} {
+		t.Run(test.number, func(t *testing.T) {
+			folder, code, retries := t.TempDir(), -1, int64(0)
+			var output, address string
+			for i := range 10 { // a machine that is busy elsewhere may kill the server when the run is done
+				server := serveModel(t, w.model)
+				address, output = server.address, filepath.Join(folder, fmt.Sprint("out", i))
+				job := write(t, filepath.Join(folder, "job.yaml"), fmt.Sprintf(
+					"input: {path: %q}\nserver: {addresses: [%q]}\nlimits: {retry_budget: %s}\n", w.input, address, test.budget))
+				p := start(t, "run", job, "--output", output, "--json")
+				w.committed(t, output, 1)
+				server.stop()
+				if test.code == 0 {
+					time.Sleep(3 * time.Second)
+					defer serveModel(t, w.model, "--listen", address).stop()
+				}
+				o := p.wait()
+				if code, retries = o.code, o.record(t).Counts.Retries; retries > 0 {
+					break
+				}
+			}
+			if code != test.code || retries == 0 {
+				t.Fatalf("exit code %d after %d retries, expected %d", code, retries, test.code)
+			}
+			w.visible(t, output)
+			if test.code != 0 {
+				run(t, 0, "run", "--input", w.input, "--server", serveModel(t, w.model).address, "--output", output)
+			}
+			whole(t, output, w.want)
+			w.report(t, output, faulttest.Row{Case: test.number, How: test.how, Outcome: test.outcome, Times: 1})
+		})
+	}
 }
 
 // A worker whose memory passes limits.worker_memory is replaced once it has answered: no graph is lost, no byte differs.

@@ -4,8 +4,10 @@ package faults
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,15 +45,31 @@ func (c *trial) codes(output string) map[string]int {
 	return found
 }
 
+// scored is how many graphs the record of the only run into an output has.
+func (c *trial) scored(output string) int64 {
+	c.t.Helper()
+	names := must(filepath.Glob(c.path(output, "_runs", "*.json")))
+	if len(names) != 1 {
+		c.t.Fatalf("records %v", names)
+	}
+	var record struct{ Counts struct{ Scored int64 } }
+	if err := json.Unmarshal(must(os.ReadFile(names[0])), &record); err != nil {
+		c.t.Fatal(err)
+	}
+	return record.Counts.Scored
+}
+
 // Broken graphs go to quarantine, each with its code.
 func TestBrokenGraphs(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ number, bad, how, code string }{
 		{"17", "nan", "a feature that is NaN", "non_finite_feature"},
+		{"17", "inf", "a feature that is -Inf", "non_finite_feature"},
 		{"17", "null", "a column that is null", "null_value"},
 		{"17", "width", "features of another width", "feature_width"},
 		{"17", "count", "another number of nodes than of features", "node_count"},
 		{"18", "edge", "an edge that names no node", "edge_out_of_range"},
+		{"18", "negative", "an edge from and to node -1", "edge_out_of_range"},
 		{"19", "twice", "a node id that occurs twice", "duplicate_node_id"},
 	} {
 		t.Run(test.bad, func(t *testing.T) {
@@ -91,8 +109,11 @@ func TestUnusualGraphs(t *testing.T) {
 		if got := c.codes("out"); len(got) != 1 || got["too_large"] != 30 {
 			t.Errorf("quarantine has %v", got)
 		}
+		if err := has(must(read(c.path("out")))["_quarantine/a.parquet.jsonl"], " bytes in a message, the limit is 65280"); err != nil {
+			t.Error(err)
+		}
 		faulttest.Report(t, faulttest.Row{Case: "20", How: "graphs of 80 kB, a message limit of 64 KiB",
-			Outcome: "3, in quarantine as too_large", Times: 30, Tally: c.count("out")})
+			Outcome: "3, in quarantine as too_large, with both numbers", Times: 30, Tally: c.count("out")})
 	})
 	t.Run("same id", func(t *testing.T) {
 		t.Parallel()
@@ -130,6 +151,62 @@ func TestUnusualGraphs(t *testing.T) {
 	})
 }
 
+// Graphs that are unusual, and not broken: they are scored.
+func TestGraphsThatAreUnusual(t *testing.T) {
+	t.Parallel()
+	for bad, unusual := range map[string]struct{ how, outcome string }{
+		"loop":  {"an edge from a node to itself", "0, scored: a layer says what it means to it"},
+		"again": {"an edge that is given twice", "0, scored: it counts twice"},
+		"empty": {"graphs of no nodes", "0, counted as scored, no row"},
+	} {
+		t.Run(bad, func(t *testing.T) {
+			t.Parallel()
+			c, g, empty := plain(t), jobtest.NewGraphs(), 0
+			g.Bad = map[int]string{0: bad, 20: bad, 49: bad}
+			if err := g.WriteFile(c.path("in/a.parquet"), 50); err != nil {
+				t.Fatal(err)
+			}
+			row := faulttest.Row{Case: "18", How: unusual.how, Outcome: unusual.outcome, Times: 3}
+			if bad == "empty" {
+				row.Case, empty = "21", 3
+			}
+			for i := range 50 {
+				if bad != "empty" || g.Bad[i] == "" {
+					c.want[fmt.Sprint(i)] = 1
+				}
+			}
+			c.run(exit.Done, c.job(behaved(t), ""), "out")
+			if got := c.scored("out"); got != 50 || len(c.codes("out")) > 0 {
+				t.Errorf("%d graphs are scored, quarantine has %v", got, c.codes("out"))
+			}
+			row.Tally = c.count("out")
+			row.Graphs += empty // that have no row to be counted by: the record counts them
+			faulttest.Report(t, row)
+		})
+	}
+}
+
+// A graph that is larger than a message may be by default.
+func TestGiantGraph(t *testing.T) {
+	t.Parallel()
+	c, g := plain(t), jobtest.NewGraphs()
+	g.Width = 12_500_000 // of two nodes
+	if err := g.WriteFile(c.path("in/a.parquet"), 1); err != nil {
+		t.Fatal(err)
+	}
+	c.want["0"] = 1
+	n := remotetest.NewNative(g.Width, "score")
+	c.run(exit.Partly, c.job(remotetest.Serve(t, serving(n)), ""), "out")
+	if err := has(must(read(c.path("out")))["_quarantine/a.parquet.jsonl"], `"code":"too_large"`, "it takes 1000000", "the limit is 67"); err != nil {
+		t.Error(err)
+	}
+	if n.Calls() > 0 {
+		t.Error("it was sent")
+	}
+	faulttest.Report(t, faulttest.Row{Case: "20", How: "a graph of 100 MB, the default limit of 64 MiB",
+		Outcome: "3, in quarantine as too_large, with both numbers", Times: 1, Tally: c.count("out")})
+}
+
 // Damaged files among others: refused by name, the others are done. Mended, they are done as well.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
@@ -139,7 +216,13 @@ func TestDamagedFiles(t *testing.T) {
 		"no bytes":                 func([]byte) []byte { return nil },
 		"another format":           func([]byte) []byte { return []byte("This is a letter and no table.") },
 		"a footer that is no such": func(b []byte) []byte { copy(b[len(b)-200:], bytes.Repeat([]byte{0xff}, 150)); return b },
-		"zeros for pages":          func(b []byte) []byte { clear(b[100 : len(b)/2]); return b },
+		"the head of a page flipped": func(b []byte) []byte {
+			for i := 4; i < 24; i++ {
+				b[i] ^= 0xff
+			}
+			return b
+		},
+		"zeros for pages": func(b []byte) []byte { clear(b[100 : len(b)/2]); return b },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -278,6 +361,47 @@ func TestHostilePaths(t *testing.T) {
 	tally.Add(c.whole("out"))
 	faulttest.Report(t, faulttest.Row{Case: "27", How: "below the input: a link that leads out, one to itself, one to /dev/zero, a FIFO, a name with a newline",
 		Outcome: "3, each refused by name, the others done; without them the same bytes", Times: 5, Tally: tally})
+}
+
+// Paths in a job file and on the command line. Each is refused by name before any call; what is named outside is as before.
+func TestHostileNames(t *testing.T) {
+	t.Parallel()
+	c := plain(t)
+	c.write("in/a.parquet", 0, 5, nil)
+	c.write("secret/b.parquet", 0, 5, nil)
+	if err := syscall.Mkfifo(c.path("pipe.parquet"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	before, long := must(read(c.path("secret"))), strings.Repeat("y", 4096)
+	tests := []struct {
+		input, named string
+		code         int
+		flags        []string
+	}{
+		{`path: in, require: ../secret/b.parquet`, "../secret/b.parquet", exit.Config, nil},
+		{`path: in, require: ` + c.path("secret/b.parquet"), "secret/b.parquet", exit.Config, nil},
+		{`path: "in/*/../../../secret/*.parquet"`, "secret/*.parquet", exit.NotThere, nil},
+		{`path: ` + long, "yyyy", exit.Config, nil},
+		{`path: "in/a\nb.parquet"`, `a\nb.parquet`, exit.NotThere, nil},
+		{`path: "in/a\0b.parquet"`, `a\x00b.parquet`, exit.NotThere, nil},
+		{`path: /dev/zero`, "/dev/zero", exit.NoInput, nil},
+		{`path: pipe.parquet`, "pipe.parquet", exit.NoInput, nil},
+		{`path: "in/{date}"`, "../../secret", exit.Usage, []string{"--date", "../../secret"}},
+		{`path: "in/{date}"`, c.path("secret"), exit.Usage, []string{"--date", c.path("secret")}},
+		{`path: in`, "yyyy", exit.CannotCreate, []string{"--output", c.path(long)}},
+	}
+	for _, test := range tests {
+		c.put("job.yaml", fmt.Appendf(nil, "input: {%s}\nserver: {addresses: [\"127.0.0.1:1\"]}\n", test.input))
+		said, code := c.ends(c.path("job.yaml"), "out", test.flags...)
+		if err := has(strings.ReplaceAll(said, `\\`, `\`), test.named); err != nil || code != test.code {
+			t.Errorf("%s %v: exit code %d, expected %d: %v\n%s", test.input, test.flags, code, test.code, err, said)
+		}
+	}
+	if other := differences(must(read(c.path("secret"))), before); other != "" {
+		t.Errorf("touched: %s", other)
+	}
+	faulttest.Report(t, faulttest.Row{Case: "27", How: "in a job file and flags: `../` and absolute names where one of a folder is asked for, as a date, and in a glob; a name of 4 kB, with a newline, with a NUL; /dev/zero; a FIFO",
+		Outcome: "64, 65, 66, 73 or 78 before any call, each named, nothing outside touched", Times: len(tests)})
 }
 
 // What may not be created or read, as another user than root, whom modes do not stop.

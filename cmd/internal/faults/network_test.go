@@ -62,6 +62,22 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// A server that computes one call at a time, and each for long.
+func TestServerIsSlow(t *testing.T) {
+	t.Parallel()
+	c, n := newTrial(t).in(t), native()
+	var turn sync.Mutex
+	n.Before = func(context.Context, *scoringv1.ScoreRequest) error {
+		turn.Lock()
+		defer turn.Unlock()
+		time.Sleep(300 * time.Millisecond)
+		return nil
+	}
+	c.run(exit.Partly, c.job(remotetest.Serve(t, serving(n)), ""), "out")
+	faulttest.Report(t, faulttest.Row{Case: "10", How: "a server that takes one call at a time, and 300 ms for each, default limits",
+		Outcome: sameBytes, Times: n.Calls(), Tally: c.whole("out")})
+}
+
 // in is the trial for a test of its own: the same input, with outputs and job files of its own.
 func (c *trial) in(t *testing.T) *trial {
 	t.Helper()

@@ -3,18 +3,25 @@
 package faults
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/remote/remotetest"
+	gcnpb "graphscore/proto/gcn"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
@@ -56,6 +63,49 @@ func TestAnswersThatAreWrong(t *testing.T) {
 			c.run(exit.Partly, c.job(behaved(t), patient), "out")
 			faulttest.Report(t, faulttest.Row{Case: "11", How: test.how, Outcome: "76, the field named; with a right server then the same bytes",
 				Times: 1, Tally: c.whole("out")})
+		})
+	}
+}
+
+// Answers of the older protocol that are not those to the request: its scores have names, so that those that are missing, or
+// another node's, are seen.
+func TestNamesThatAreWrong(t *testing.T) {
+	t.Parallel()
+	c := newTrial(t)
+	plain := func() *remotetest.GCN {
+		return &remotetest.GCN{Layers: []remotetest.Layer{{Weight: [][]float64{{1, 1}}, Bias: []float64{0}}}}
+	}
+	serve := func(t *testing.T, s *remotetest.GCN) string {
+		t.Helper()
+		g := grpc.NewServer()
+		s.Register(g)
+		return remotetest.Serve(t, g)
+	}
+	flags := []string{"--protocol", "gcn", "--model-version", "1"}
+	for how, change := range map[string]func(first string, scores map[string]float32){
+		"gcn: no score of a node":             func(first string, scores map[string]float32) { delete(scores, first) },
+		"gcn: a score of a node too much":     func(_ string, scores map[string]float32) { scores["nobody"] = 1 },
+		"gcn: another id in the place of one": func(first string, scores map[string]float32) { scores["nobody"] = scores[first]; delete(scores, first) },
+	} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			c, bad := c.in(t), plain()
+			var calls atomic.Int64
+			bad.Change = func(data *gcnpb.GraphData, result *gcnpb.GCNResult) {
+				if calls.Add(1) >= 100 {
+					change(data.GetNodes()[0].GetId(), result.NodeScores)
+				}
+			}
+			said, code := c.ends(c.job(serve(t, bad), ""), "out", flags...)
+			if err := has(said, "node_scores"); err != nil || code != exit.Contract {
+				t.Errorf("exit code %d, %v", code, err)
+			}
+			if early := c.count("out"); early.Duplicated > 0 {
+				t.Errorf("%+v", early)
+			}
+			c.run(exit.Partly, c.job(serve(t, plain()), ""), "out", flags...)
+			faulttest.Report(t, faulttest.Row{Case: "11", How: how, Outcome: "76, the field named; with a right server then each graph once",
+				Times: 1, Tally: c.count("out")})
 		})
 	}
 }
@@ -114,6 +164,33 @@ func TestTwoRuns(t *testing.T) {
 	}
 	faulttest.Report(t, faulttest.Row{Case: "23", How: "a second run begins while the first scores",
 		Outcome: "75 at once, naming the other; the first as undisturbed, the same bytes", Times: 1, Tally: c.whole("out")})
+}
+
+// A run that is killed leaves its lock file: the next run takes it.
+func TestLockOfTheDead(t *testing.T) {
+	t.Parallel()
+	c, n := newTrial(t).in(t), native()
+	scoring := make(chan struct{}, 1000)
+	n.Before = func(ctx context.Context, _ *scoringv1.ScoreRequest) error {
+		scoring <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	cmd := exec.CommandContext(t.Context(), must(filepath.Abs(program)), "run", c.job(remotetest.Serve(t, serving(n)), lasting), "--output", c.path("out"))
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	<-scoring
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // a signal is what is expected
+	if _, err := os.Stat(c.path("out", "_lock")); err != nil {
+		t.Errorf("the killed run had no lock: %v", err)
+	}
+	c.run(exit.Partly, c.job(behaved(t), patient), "out")
+	faulttest.Report(t, faulttest.Row{Case: "23", How: "a run that holds the output is killed (SIGKILL), and leaves its lock file",
+		Outcome: "the next takes it: as undisturbed, the same bytes", Times: 1, Tally: c.whole("out")})
 }
 
 // Another model between two runs: refused with both digests, and nothing is touched.

@@ -44,9 +44,9 @@ type Target struct {
 }
 
 // Run reads mutations of the seeds: the same ones for the same FUZZ_SEED and FUZZ_COUNT. A mutation that fails is kept in
-// .cache/fuzz, and named with what makes it anew. The test must not run in parallel with others, as it measures what is
+// .cache/fuzz, and named with what makes it anew. It returns how many were read. The test must not run in parallel with others, as it measures what is
 // allocated.
-func Run(t *testing.T, target *Target) {
+func Run(t *testing.T, target *Target) int {
 	seed, count := Number(t, "FUZZ_SEED", 1), Number(t, "FUZZ_COUNT", 0)/max(target.Share, 1)
 	if count == 0 {
 		count = cmp.Or(target.Few, 60)
@@ -65,10 +65,11 @@ func Run(t *testing.T, target *Target) {
 			t.Errorf("mutation %d of seed %d, of %s: %s (%s)", i, seed, name, fault, keep(t.Name(), content))
 		}
 		if t.Failed() && i > 0 && len(said) > 0 {
-			return // the next ones have the same
+			return int(i) + 1 // the next ones have the same
 		}
 	}
 	fmt.Fprintf(os.Stdout, "mutations: %s seed %d count %d\n", t.Name(), seed, count)
+	return int(count)
 }
 
 // Fuzz is the same target for go test -fuzz, which brings its own mutations.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+import selectors
 import signal
 import struct
 import threading
@@ -175,6 +177,8 @@ PARTS = {
     "unknown groups": (SCORE, b"", b"\xfb\x07\xfc\x07", "wire type 3"),
     "unknown fields": (GET_MODEL, b"", b"\x78\x01", "65536"),
     "of health": (HEALTH, b"", b"\x78\x01", "65536"),
+    "nested groups": (SCORE, b"", b"\xfb\x07", "wire type 3"),
+    "nested groups in a graph": (PROCESS_GRAPH, b"", b"\xfb\x07", ""),
 }
 
 
@@ -194,6 +198,109 @@ def test_messages_of_tiny_parts_take_a_few_times_their_size(serve: Callable[...,
     assert said in details
     assert peak(server) - before < 16 * 8
     answers(server.address)
+
+
+@pytest.mark.fault(
+    "30",
+    "eight messages of tiny parts at once, each nearly as large as the limit",
+    "INVALID_ARGUMENT or RESOURCE_EXHAUSTED, memory within 24 times the limit, others are served",
+)
+@pytest.mark.parametrize("name", ["empty nodes", "fields"])
+def test_messages_of_tiny_parts_at_once(serve: Callable[..., Process], name: str) -> None:
+    server = serve("127.0.0.1:0", "--max-message-bytes", str(8 * MIB))
+    path, first, part, _ = PARTS[name]
+    before, data = peak(server), first + part * (7 * MIB // len(part))
+    codes: list[grpc.StatusCode] = []
+
+    def send() -> None:
+        with grpc.insecure_channel(server.address, options=[("grpc.use_local_subchannel_pool", 1)]) as channel:
+            codes.append(fails(channel, path, data)[0])
+
+    threads = [threading.Thread(target=send) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    answers(server.address)
+    for thread in threads:
+        thread.join()
+    assert len(codes) == 8
+    assert set(codes) <= {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert peak(server) - before < 24 * 8
+
+
+@pytest.mark.fault(
+    "30",
+    "messages of whose 2 GB no more than the length arrives",
+    "RESOURCE_EXHAUSTED, no memory is set apart, others are served",
+)
+def test_two_gigabytes_that_are_announced(lone: Process) -> None:
+    before = peak(lone)
+    with Connection(lone.address) as connection:
+        streams = {connection.call(path, message(b"", 2**31 - 1)) for path in (SCORE, PROCESS_GRAPH, GET_MODEL, HEALTH)}
+        ends = connection.ended(streams, SOON)
+    assert len(ends) == len(streams)
+    assert all(b"grpc-status\x018" in end.payload for end in ends.values())
+    assert peak(lone) - before < 64
+    answers(lone.address)
+
+
+@contextlib.contextmanager
+def many_connections(address: str, count: int, *, preface: bool) -> Iterator[list[Connection]]:
+    connections: list[Connection] = []
+    try:
+        connections.extend(Connection(address, preface=preface) for _ in range(count))
+        yield connections
+    finally:
+        for connection in connections:
+            connection.socket.close()
+
+
+def all_closed(connections: list[Connection]) -> None:
+    """Wait until the server has closed every connection."""
+    deadline, open_ones = time.monotonic() + SOON, len(connections)
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            connection.socket.settimeout(0)
+            selector.register(connection.socket, selectors.EVENT_READ)
+        while open_ones:
+            assert time.monotonic() < deadline, f"{open_ones} connections are open"
+            for key, _ in selector.select(1):
+                received = b""
+                with contextlib.suppress(ConnectionError):
+                    received = key.fileobj.recv(1 << 16)  # type: ignore[union-attr]
+                if not received:
+                    selector.unregister(key.fileobj)
+                    open_ones -= 1
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.fault("31", "1,000 silent connections and 1,000 that are idle HTTP/2", "others are served, all are closed")
+@pytest.mark.usefixtures("many_files")
+def test_a_thousand_silent_and_a_thousand_idle(started: Callable[..., str]) -> None:
+    address = started(idle_seconds=2.0)
+    with (
+        many_connections(address, 1000, preface=False) as silent,
+        many_connections(address, 1000, preface=True) as idle,
+    ):
+        answers(address)
+        all_closed(silent + idle)
+    answers(address)
+
+
+@pytest.mark.fault("31", "400 silent connections to a server that may open 256 files", "others are served, all are closed")
+@pytest.mark.usefixtures("many_files")
+def test_more_silent_connections_than_files(lone: Process) -> None:
+    resource.prlimit(lone.popen.pid, resource.RLIMIT_NOFILE, (256, 256))
+    with many_connections(lone.address, 400, preface=False) as silent:
+        answers(lone.address)
+        all_closed(silent)
+    answers(lone.address)
 
 
 @pytest.mark.fault("31", "large bodies that stop half way", "memory bounded, others are served")
