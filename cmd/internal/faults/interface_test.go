@@ -32,6 +32,11 @@ func TestServerVanishes(t *testing.T) {
 	gone, vanished := make(chan struct{}), make(chan struct{})
 	var once sync.Once
 	vanishing.Before = func(ctx context.Context, _ *scoringv1.ScoreRequest) error {
+		select {
+		case <-vanished: // over a new connection, where only the old ones lead nowhere
+			return nil
+		default:
+		}
 		once.Do(func() { close(gone) })
 		<-ctx.Done()
 		return ctx.Err()
@@ -41,7 +46,7 @@ func TestServerVanishes(t *testing.T) {
 	how := "the interface of the host of one of two servers goes down (ip link, in a network namespace) while it scores, a deadline of an hour"
 	if err != nil {
 		t.Logf("packets are dropped by a socket instead: %v", err)
-		how = "the kernel drops every packet (SO_ATTACH_FILTER) of one of two servers while it scores, a deadline of an hour"
+		how = "the kernel drops every packet (SO_ATTACH_FILTER) of the connections of one of two servers while it scores, a deadline of an hour"
 		link := &remotetest.Link{End: remotetest.Vanish}
 		w = &hosts{address: link.Through(t, remotetest.Serve(t, serving(vanishing))), down: func() error { link.Break(); return nil }}
 	} else {

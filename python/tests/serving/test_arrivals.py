@@ -293,7 +293,9 @@ def test_a_thousand_silent_and_a_thousand_idle(started: Callable[..., str]) -> N
     answers(address)
 
 
-@pytest.mark.fault("31", "400 silent connections to a server that may open 256 files", "others are served, all are closed")
+@pytest.mark.fault(
+    "31", "400 silent connections to a server that may open 256 files", "others are served, all are closed"
+)
 @pytest.mark.usefixtures("many_files")
 def test_more_silent_connections_than_files(lone: Process) -> None:
     resource.prlimit(lone.popen.pid, resource.RLIMIT_NOFILE, (256, 256))
