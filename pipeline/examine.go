@@ -14,13 +14,14 @@ import (
 func (t *trial) suspected(ctx context.Context, b *graph.Batch, f *failure) (*graph.Scores, error) {
 	t.cfg.Progress.Suspects.Add(1)
 	t.cfg.Log.WarnContext(ctx, "scoring again", "shard", shardName(ctx), "attempt", t.attempts, "alone", true, "graphs", b.Graphs(), "error", f.err)
-	t.first, t.pauses = time.Time{}, nil
+	t.first, t.pauses, t.fault = time.Time{}, nil, f.suspicion.Fault
 	return t.examine(ctx, b, true)
 }
 
-// confirmations is how often a graph must fail alone. A scorer that is full may be so because of others that it serves:
-// then a known good graph is as likely to be scored, and each of these times halves the odds that it was chance. They may
-// also leave no place for a large graph, and always one for a small: the times have to take as long as the budget.
+// confirmations is how often in a row a graph must fail alone, in the same way. A scorer that is full may be so because of
+// others that it serves: then a known good graph is as likely to be scored, and each of these times halves the odds that it
+// was chance. They may also leave no place for a large graph, and always one for a small: the times have to take as long as
+// the budget.
 func confirmations(last graph.Fault) int {
 	if last == graph.FaultPressure {
 		return 20
@@ -28,26 +29,56 @@ func confirmations(last graph.Fault) int {
 	return 2
 }
 
+// strikes are the failures of a suspect that say something of it.
+type strikes struct {
+	last  graph.Fault
+	alike int       // of the last fault, in a row
+	all   int       // of any
+	since time.Time // of the first
+}
+
+// confirms reports whether one more of the last fault would be enough. A graph that fails in another way each time is at
+// fault after twice as many.
+func (s *strikes) confirms(b *graph.Batch) bool {
+	need := confirmations(s.last)
+	return b.Graphs() == 1 && (s.alike+1 >= need || s.all+1 >= 2*need)
+}
+
+// add counts one, unless another call may have caused it, as it was not made apart: the next one then is.
+func (s *strikes) add(fault graph.Fault, apart bool, now time.Time) {
+	if fault != s.last {
+		s.last, s.alike = fault, 0
+	}
+	if apart || fault == graph.FaultRaised {
+		s.alike, s.all, s.since = s.alike+1, s.all+1, earliest(s.since, now)
+	}
+}
+
+// enough reports whether a graph alone is at fault.
+func (s *strikes) enough(now time.Time, budget time.Duration) bool {
+	need := confirmations(s.last)
+	return (s.alike >= need || s.all >= 2*need) && (s.last != graph.FaultPressure || now.Sub(s.since) >= budget)
+}
+
 // examine scores a suspect one call at a time, until every graph of it is scored or found to be at fault. whole says
 // that it is the batch that was sent, not a part of it.
 //
 // That the scorer is well matters where it decides something: before a batch is divided for the first time, and before a
 // graph is found to be at fault. So does what else is under way: a process that ends, is short of memory or gives no
-// answer may do so because of another call. The call that confirms such a fault is therefore made with no other under way.
+// answer may do so because of another call. Against a graph alone such a fault counts only where no other call was under
+// way, and two of them have to come in a row: whatever else ends a process, be it from outside, would have to meet both.
 func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph.Scores, error) {
 	halves := func(ctx context.Context, b *graph.Batch) (*graph.Scores, error) { return t.examine(ctx, b, false) }
-	var last graph.Fault
-	var since time.Time // of the first strike
-	for strikes := 0; ; {
-		confirms := b.Graphs() == 1 && strikes+1 >= confirmations(last)
-		decides, apart := whole && strikes == 0 || confirms, t.alone || confirms && last != graph.FaultRaised
+	for s := (strikes{last: t.fault}); ; {
+		confirms := s.confirms(b)
+		decides, apart := whole && s.all == 0 || confirms, t.alone || b.Graphs() == 1 && s.last != graph.FaultRaised
 		t.cfg.Progress.Retries.Add(1)
 		t.attempts++
-		s, f := t.suspect(ctx, b, t.deadline(b, confirms && last == graph.FaultHung), decides, apart)
+		scores, f := t.suspect(ctx, b, t.deadline(b, confirms && s.last == graph.FaultHung), decides, apart)
 		switch {
 		case f == nil:
 			t.first, t.unwell, t.pauses = time.Time{}, time.Time{}, nil
-			return s, nil
+			return scores, nil
 		case ctx.Err() != nil, f.verdict == final:
 			return nil, cmp.Or(ctx.Err(), f.err)
 		case f.verdict == refused:
@@ -63,25 +94,20 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 		case f.suspicion.Fault != graph.NoFault:
 			t.first = time.Time{}
 		}
-		if decides || f.asked || f.verdict == again {
-			found, err := t.well(ctx, b, f)
-			if err != nil {
-				return nil, err
-			}
-			if (decides || f.verdict == again) && !t.counts(b, f, found) {
-				continue
-			}
+		t.fault = f.suspicion.Fault
+		if counts, err := t.strikes(ctx, b, f, decides); err != nil {
+			return nil, err
+		} else if !counts {
+			continue
 		}
-		t.first, since, last = time.Time{}, earliest(since, t.now()), f.suspicion.Fault
-		if strikes++; strikes <= confirmations(last) {
+		if t.first = (time.Time{}); b.Graphs() > 1 {
+			return t.divide(ctx, b, f, halves)
+		}
+		s.add(t.fault, apart, t.now())
+		if s.all <= confirmations(s.last) {
 			t.pauses = nil // those of a scorer that is full grow from there on
 		}
-		switch {
-		case b.Graphs() > 1:
-			return t.divide(ctx, b, f, halves)
-		case strikes >= confirmations(last) && !apart && last != graph.FaultRaised:
-			strikes-- // another fault than before, perhaps of another call
-		case strikes >= confirmations(last) && (last != graph.FaultPressure || t.now().Sub(since) >= t.cfg.Budget):
+		if s.enough(t.now(), t.cfg.Budget) {
 			t.cfg.Log.WarnContext(ctx, "a graph is at fault", "shard", shardName(ctx), "graph", b.IDs.Value(0), "row", b.Rows[0], "code", f.code, "reason", f.message, "error", f.err)
 			return t.divide(ctx, b, f, halves)
 		}
@@ -89,6 +115,19 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 			return nil, err
 		}
 	}
+}
+
+// strikes reports whether the failure of a suspect says anything of it. It asks whether the scorer is well where that
+// decides, or is known not to be.
+func (t *trial) strikes(ctx context.Context, b *graph.Batch, f *failure, decides bool) (bool, error) {
+	if !decides && !f.asked && f.verdict != again {
+		return true, nil
+	}
+	found, err := t.well(ctx, b, f)
+	if err != nil || !decides && f.verdict != again {
+		return true, err
+	}
+	return t.counts(b, f, found), nil
 }
 
 // crowded reports whether a scorer that is full for a suspect is so for everything: calls of others were under way, or a

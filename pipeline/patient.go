@@ -75,8 +75,8 @@ func (elsewhere) Excuse(bool)                             {}
 //     [Pushback] says. At least one more attempt is made, however short the budget.
 //   - [Refusing]: the halves of the batch are scored instead, and so on, until the graphs that cause it are alone.
 //   - [Suspicious]: the batch is a suspect, and is examined. Its calls are made one at a time, see [Gate]. Where it
-//     fails again, its halves are scored, and so on, until the graphs at fault are alone. One that fails twice alone is
-//     at fault if a known good graph is scored after it.
+//     fails again, its halves are scored, and so on, until the graphs at fault are alone. One that fails twice in a row
+//     alone, with no other call under way unless it raises, is at fault if a known good graph is scored after it.
 //
 // A batch that is larger than what the gate lets through at present is scored in halves, and so on. A scorer that is full
 // is sent less and less, down to one graph: only then may that be a suspect.
@@ -178,6 +178,7 @@ type trial struct {
 	first    time.Time                   // of the failures that the budget counts, as of now; zero where there is none
 	unwell   time.Time                   // when a known good graph failed first, zero where it was scored since
 	alone    bool                        // nothing else may be under way
+	fault    graph.Fault                 // what the suspect failed with last
 	moves    int                         // times that another server was well, and not the one that failed
 	hurries  int                         // times that a graph had less time than it takes
 	busy     int                         // times that a scorer was not well for a while after a call that hung

@@ -25,22 +25,27 @@ type End struct {
 	Memory bool
 	// Hung: it was replaced, by Replace or because it was stopped or deadlocked.
 	Hung bool
-	// Freed: it was replaced so that the memory which it held for calls that had ended is free. What it scored then had no
-	// part in that.
+	// Freed: it was replaced so that the memory which it held for calls that had ended is free, or drained for the memory
+	// that it had taken. What it scored then had no part in that.
 	Freed bool
 }
 
-// endOf says how a process ended. hung and freed say why it was killed by us, and short whether the system has killed
-// for memory while it ran.
-func endOf(state *os.ProcessState, hung, freed, short bool) End {
+// sent is what we have sent a process so that it ends.
+type sent struct{ hung, freed, drained bool }
+
+// endOf says how a process ended. ours says what we did to it, and short whether the system has killed for memory while
+// it ran.
+func endOf(state *os.ProcessState, ours sent, short bool) End {
 	status, ok := state.Sys().(syscall.WaitStatus)
 	switch killed := ok && status.Signaled(); {
-	case killed && status.Signal() == syscall.SIGKILL && freed:
+	case killed && status.Signal() == syscall.SIGKILL && ours.freed:
 		return End{Text: "was replaced, as it held memory of earlier calls", Freed: true}
-	case killed && status.Signal() == syscall.SIGKILL && hung:
+	case killed && status.Signal() == syscall.SIGKILL && ours.hung:
 		return End{Text: "hung and was replaced", Hung: true}
 	case killed && status.Signal() == syscall.SIGKILL && short:
 		return End{Text: "was killed by the system for its memory", Memory: true}
+	case ours.drained && (state.ExitCode() == 0 || killed && status.Signal() == syscall.SIGTERM):
+		return End{Text: "was replaced, as it had taken too much memory", Freed: true}
 	case killed:
 		return End{Text: "was killed by " + signalName(status.Signal())}
 	case state.ExitCode() == exitMemory:

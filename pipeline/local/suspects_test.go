@@ -14,26 +14,32 @@ import (
 func TestEndOf(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
-		script             string
-		hung, freed, short bool
-		want               End
+		script string
+		ours   sent
+		short  bool
+		want   End
 	}{
 		{script: "exit 3", want: End{Text: "ended with status 3"}},
-		{script: "exit 3", hung: true, short: true, want: End{Text: "ended with status 3"}},
+		{script: "exit 3", ours: sent{hung: true}, short: true, want: End{Text: "ended with status 3"}},
 		{script: "exit 71", want: End{Text: "ran out of memory", Memory: true}},
 		{script: "kill -SEGV $$", short: true, want: End{Text: "was killed by SIGSEGV"}},
 		{script: "kill -ABRT $$", want: End{Text: "was killed by SIGABRT"}},
 		{script: "kill -KILL $$", want: End{Text: "was killed by SIGKILL"}},
 		{script: "kill -KILL $$", short: true, want: End{Text: "was killed by the system for its memory", Memory: true}},
-		{script: "kill -KILL $$", hung: true, short: true, want: End{Text: "hung and was replaced", Hung: true}},
-		{script: "kill -KILL $$", freed: true, short: true, want: End{Text: "was replaced, as it held memory of earlier calls", Freed: true}},
-		{script: "kill -SEGV $$", freed: true, want: End{Text: "was killed by SIGSEGV"}},
+		{script: "kill -KILL $$", ours: sent{hung: true}, short: true, want: End{Text: "hung and was replaced", Hung: true}},
+		{script: "kill -KILL $$", ours: sent{freed: true}, short: true, want: End{Text: "was replaced, as it held memory of earlier calls", Freed: true}},
+		{script: "kill -SEGV $$", ours: sent{freed: true}, want: End{Text: "was killed by SIGSEGV"}},
+		{script: "exit 0", ours: sent{drained: true}, want: End{Text: "was replaced, as it had taken too much memory", Freed: true}},
+		{script: "kill -TERM $$", ours: sent{drained: true}, want: End{Text: "was replaced, as it had taken too much memory", Freed: true}},
+		{script: "kill -SEGV $$", ours: sent{drained: true}, want: End{Text: "was killed by SIGSEGV"}},
+		{script: "kill -KILL $$", ours: sent{drained: true}, short: true, want: End{Text: "was killed by the system for its memory", Memory: true}},
+		{script: "exit 0", want: End{Text: "ended with status 0"}},
 		{script: "kill -40 $$", want: End{Text: "was killed by signal 40"}},
 	} {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", "ulimit -c 0; "+test.script)
 		_ = cmd.Run() // the state says how it ended
-		if got := endOf(cmd.ProcessState, test.hung, test.freed, test.short); got != test.want {
-			t.Errorf("%q, hung %v, freed %v, short %v: %+v, want %+v", test.script, test.hung, test.freed, test.short, got, test.want)
+		if got := endOf(cmd.ProcessState, test.ours, test.short); got != test.want {
+			t.Errorf("%q, %+v, short %v: %+v, want %+v", test.script, test.ours, test.short, got, test.want)
 		}
 	}
 }

@@ -116,7 +116,7 @@ func (w *worker) wait(p *process) *os.ProcessState {
 	served := err == nil
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p.end = endOf(p.cmd.ProcessState, p.hung, p.freed, oomKills() > p.oomKills)
+	p.end = endOf(p.cmd.ProcessState, sent{p.hung, p.freed, p.drained}, oomKills() > p.oomKills)
 	p.excused = served && (p.answered || p.excused || w.excused.Load() > 0) || p.drained
 	w.now, w.last = nil, p
 	close(p.done)
