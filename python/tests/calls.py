@@ -12,6 +12,7 @@ from graphscore._proto import scoring_pb2
 SCORE = "/graphscore.v1.ScoringService/Score"
 GET_MODEL = "/graphscore.v1.ScoringService/GetModel"
 PROCESS_GRAPH = "/GCNService/ProcessGraph"
+HEALTH = "/grpc.health.v1.Health/Check"
 
 
 def method(channel: grpc.Channel, name: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
@@ -19,9 +20,9 @@ def method(channel: grpc.Channel, name: str) -> grpc.UnaryUnaryMultiCallable[byt
     return channel.unary_unary(name, request_serializer=bytes, response_deserializer=bytes)
 
 
-def call(channel: grpc.Channel, name: str, data: bytes, **options: Any) -> bytes:
+def call(channel: grpc.Channel, name: str, data: bytes, *, deadline: float = 60, **options: Any) -> bytes:
     """The answer of one call."""
-    return method(channel, name)(data, timeout=60, **options)
+    return method(channel, name)(data, timeout=deadline, **options)
 
 
 def fails(channel: grpc.Channel, name: str, data: bytes, **options: Any) -> tuple[grpc.StatusCode, str]:

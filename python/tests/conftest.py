@@ -78,8 +78,14 @@ def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
     """Start servers as processes; what still runs at the end is killed."""
     running: list[subprocess.Popen[str]] = []
 
-    def start(listen: str, *arguments: str, model: Path = model_folder, pass_fds: tuple[int, ...] = ()) -> Process:
-        command = [sys.executable, "-m", "graphscore", "serve", "--model", str(model), "--listen", listen, *arguments]
+    def start(
+        listen: str,
+        *arguments: str,
+        model: Path = model_folder,
+        pass_fds: tuple[int, ...] = (),
+        program: tuple[str, ...] = ("-m", "graphscore"),
+    ) -> Process:
+        command = [sys.executable, *program, "serve", "--model", str(model), "--listen", listen, *arguments]
         command += ["--log-format", "text"] if "--log-format" not in arguments else []
         popen = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds)
         running.append(popen)

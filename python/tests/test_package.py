@@ -73,7 +73,7 @@ FLOORS = (
     ("_tables.scoring",),
     ("_library",),
     ("_serving", "_serving.options"),
-    ("_serving.arrivals", "_serving.memory", "_serving.wire"),
+    ("_serving.arrivals", "_serving.memory", "_serving.turns", "_serving.wire"),
     (
         "_serving.access",
         "_serving.address",

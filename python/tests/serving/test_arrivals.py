@@ -19,7 +19,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 import graphscore
-from calls import GET_MODEL, PROCESS_GRAPH, SCORE, call, fails
+from calls import GET_MODEL, HEALTH, PROCESS_GRAPH, SCORE, call, fails
 from graphscore._proto import gcn_pb2
 from graphscore._serving import arrivals as arrivals_module
 from graphscore._serving import codec, wire
@@ -29,7 +29,6 @@ from graphscore._serving.health import Health
 from http2 import END_HEADERS, HEADERS, PING, RST_STREAM, Connection, frame, half_sent, headers, message
 from processes import Process
 
-HEALTH = "/grpc.health.v1.Health/Check"
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 MIB = 1 << 20
 SOON = 60.0

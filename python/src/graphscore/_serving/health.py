@@ -7,6 +7,7 @@ a call that never ends. So requests are bytes here.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
@@ -18,6 +19,8 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2
 from graphscore._batch import BatchError
 from graphscore._serving import codec
 from graphscore._serving.arrivals import Arrivals
+
+_log = logging.getLogger(__name__)
 
 _WATCHING: Final = 1024
 """Watches of health that may be open."""
@@ -31,16 +34,16 @@ class Health:
         services: Sequence[str],
         asking: Arrivals,
         reflecting: Arrivals,
-        waits: Callable[[], float],
+        unserved: Callable[[], float],
         stuck_seconds: float,
     ) -> None:
         """Prepare. Calls of health arrive with `asking`, of reflection with `reflecting`.
 
-        Health is NOT_SERVING while scoring calls have waited, by `waits`, for longer than `stuck_seconds`:
-        never while one is computed, however long that takes.
+        Health is NOT_SERVING while no scoring call could be served, by `unserved`, for longer than `stuck_seconds`:
+        never while one is computed that somebody waits for, however long that takes.
         """
         self._names = ("", *services)
-        self._asking, self._waits, self._stuck_seconds = asking, waits, stuck_seconds
+        self._asking, self._unserved, self._stuck_seconds = asking, unserved, stuck_seconds
         self._health = health.HealthServicer()
         self._set(serving=True)
         listed = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -65,11 +68,20 @@ class Health:
         self._health.enter_graceful_shutdown()
 
     def look(self) -> None:
-        """Answer as the calls that wait demand. Due every now and then."""
-        serving = self._waits() < self._stuck_seconds
+        """Answer as the scoring calls demand. Due every tenth of a second."""
+        unserved = self._unserved()
+        serving = unserved < self._stuck_seconds
         if serving != self._serving and not self._draining:
             self._serving = serving
             self._set(serving=serving)
+            if serving:
+                _log.warning("health is SERVING again: scoring calls are served")
+            else:
+                _log.error(
+                    "health is NOT_SERVING: for %.0f s no scoring call could be served: all are received and no body"
+                    " arrives, or what is computed is awaited by nobody and does not end",
+                    unserved,
+                )
 
     def _set(self, *, serving: bool) -> None:
         response = health_pb2.HealthCheckResponse

@@ -49,7 +49,8 @@ class ServerOptions:
     idle_seconds: float = 60.0
     """After which a connection over TCP without a call is closed; clients connect again when they have a call."""
     stuck_seconds: float = 15.0
-    """Health is NOT_SERVING where scoring calls have waited for longer while none was computed; math.inf: never."""
+    """Health is NOT_SERVING where no scoring call could be served for longer: calls wait while none is computed, or all
+    `threads` compute what nobody waits for any more, past its deadline or cancelled. math.inf: never."""
 
     def check(self) -> None:
         """Raise OptionError for what cannot be. The address and the files are checked where they are read."""

@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from threading import Event, Semaphore, Thread
+from threading import Event, Thread
 from typing import Any, Final
 
 import grpc
@@ -20,6 +20,7 @@ from graphscore._serving.memory import Memory
 from graphscore._serving.options import ServerOptions
 from graphscore._serving.servicers import GCNServicer, ScoringServicer
 from graphscore._serving.traces import Traces
+from graphscore._serving.turns import Turns
 from graphscore._serving.versions import versions
 from graphscore._serving.wire import GraphLimit
 
@@ -86,9 +87,10 @@ class Server:
         self._pool = ThreadPoolExecutor(_REFUSING, thread_name_prefix="refusal")
         self._arrivals = _arrivals(options)
         self._scoring, self._gcn, self._asking, reflecting = self._arrivals
+        self._turns = Turns(options.threads)
         self._closed = Event()
         names = (codec.GCN_SERVICE, codec.SCORING_SERVICE)
-        self._health = Health(names, self._asking, reflecting, self._waits, options.stuck_seconds)
+        self._health = Health(names, self._asking, reflecting, self._unserved, options.stuck_seconds)
         self._server = grpc.server(
             self._pool,
             interceptors=access.interceptors(options),
@@ -161,9 +163,8 @@ class Server:
             memory=memory[0],
             no_memory=memory[1],
         )
-        turns = Semaphore(options.threads)
-        scoring = ScoringServicer(engine, info, turns)
-        gcn = GCNServicer(engine, turns, GraphLimit.of(options.max_message_bytes))
+        scoring = ScoringServicer(engine, info, self._turns)
+        gcn = GCNServicer(engine, self._turns, GraphLimit.of(options.max_message_bytes))
         services = {
             codec.SCORING_SERVICE: scoring.handlers(traces, self._scoring, self._asking),
             codec.GCN_SERVICE: gcn.handlers(traces, self._gcn),
@@ -188,8 +189,8 @@ class Server:
             if quiet == _QUIET_TICKS:
                 self._server.stop(0)
 
-    def _waits(self) -> float:
-        return max(self._scoring.waits(), self._gcn.waits())
+    def _unserved(self) -> float:
+        return max(self._scoring.waits(), self._gcn.waits(), self._turns.lost())
 
 
 def _arrivals(options: ServerOptions) -> tuple[Arrivals, Arrivals, Arrivals, Arrivals]:

@@ -18,6 +18,7 @@ from graphscore._serving.arrivals import Arrivals, Method
 from graphscore._serving.logs import labelled
 from graphscore._serving.memory import Slot, SlotError, UnmappedError
 from graphscore._serving.traces import Called, Traces
+from graphscore._serving.turns import GoneError, Turns
 from graphscore._serving.wire import SMALL, GraphLimit
 
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class ScoringServicer:
 
     engine: Engine
     info: codec.ModelInfo
-    turns: Semaphore
+    turns: Turns
 
     def score(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a batch."""
@@ -107,24 +108,24 @@ class GCNServicer:
     """GCNService of gcn.proto."""
 
     engine: Engine
-    turns: Semaphore
+    turns: Turns
     limit: GraphLimit
     large: Semaphore = field(default_factory=lambda: Semaphore(1))
     """Of large graphs, one is decoded and encoded at once, beside the turns: Score goes on meanwhile."""
 
-    def process_graph(self, request: bytes, _: grpc.ServicerContext) -> bytes:
+    def process_graph(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """Score one graph."""
         model = self.engine.model
         lacks = _lacks(model)
         if lacks:
             raise CallError(grpc.StatusCode.FAILED_PRECONDITION, f"model {model.name!r} {lacks}; use Score")
         if len(request) <= SMALL:
-            with self.turns:
+            with self.turns.take(context):
                 ids, batch = codec.decode_graph(request, model.in_features)
                 return codec.encode_gcn_result(ids, self.engine.score(batch).values)
         with self.large:
             ids, batch = codec.decode_large_graph(request, model.in_features, self.limit)
-            with self.turns:
+            with self.turns.take(context):
                 values = self.engine.score(batch).values
             return codec.encode_gcn_result(ids, values)
 
@@ -157,11 +158,11 @@ def _observed(service: str, name: str, method: Method, traces: Traces) -> Method
     return call
 
 
-def _in_turn(turns: Semaphore, method: Method) -> Method:
+def _in_turn(turns: Turns, method: Method) -> Method:
     """Limit the calls of a method that run at the same time to the number of turns."""
 
     def waiting(request: bytes, context: grpc.ServicerContext) -> bytes:
-        with turns:
+        with turns.take(context):
             return method(request, context)
 
     return waiting
@@ -175,6 +176,8 @@ def _guard(service: str, method: Method) -> Method:
             return method(request, context)
         except CallError as error:
             code, message = error.code, str(error)
+        except GoneError:
+            code, message = grpc.StatusCode.CANCELLED, "nobody waits for the call any more"
         except SlotError as error:
             _trail(context, _REASON, "slot")
             code, message = grpc.StatusCode.INVALID_ARGUMENT, str(error)
