@@ -80,11 +80,11 @@ func (s *Session) connect(ctx context.Context, cfg Config, workers int) (err err
 		}
 		s.Addresses = s.pool.Addresses()
 	}
-	secure, err := tlsConfig(job)
+	secure, err := tlsConfig(job, cfg.Log)
 	if err != nil {
 		return err
 	}
-	token, err := serverToken(job)
+	token, err := serverToken(job, cfg.Log)
 	if err != nil {
 		return err
 	}

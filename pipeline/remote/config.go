@@ -46,8 +46,8 @@ type Config struct {
 	// TLS secures the connections; nil sends everything in plain text. Names are checked against the host of
 	// each address unless TLS.ServerName is set.
 	TLS *tls.Config
-	// Token is sent with every call, over TLS only. Default: none.
-	Token Token
+	// Token returns what is sent with a call, over TLS only. Calls ask it side by side, and wait for it. Default: none.
+	Token func() Token
 	// Dial connects to an address, for calls. Default: as an address says.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Memory is what all servers map too: columns go through its slots where they fit, and Dial makes connections of its
@@ -103,7 +103,7 @@ func (c Config) Validate() error {
 	if c.MaxMessageBytes < 1<<10 || c.MaxMessageBytes > math.MaxInt32 {
 		return fmt.Errorf("message limit %d is out of range; use 1 KiB to 2 GiB less one byte", c.MaxMessageBytes)
 	}
-	if c.Token != "" && c.TLS == nil {
+	if c.Token != nil && c.TLS == nil {
 		return errors.New("a token is set without TLS; a token is sent over TLS only")
 	}
 	if c.Deadline < 0 || c.ConnectTimeout < 0 {

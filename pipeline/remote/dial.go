@@ -67,8 +67,8 @@ func dial(cfg Config, t transport) (*grpc.ClientConn, error) {
 			grpc.MaxCallRecvMsgSize(cfg.MaxMessageBytes),
 		),
 	}
-	if cfg.Token != "" {
-		options = append(options, grpc.WithPerRPCCredentials(cfg.Token))
+	if cfg.Token != nil {
+		options = append(options, grpc.WithPerRPCCredentials(bearer(cfg.Token)))
 	}
 	if cfg.Memory != nil {
 		options = append(options, grpc.WithStatsHandler(recipients{}))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"google.golang.org/grpc/credentials"
 )
@@ -19,8 +20,9 @@ import (
 type observer struct {
 	mu     sync.Mutex
 	dialed bool
-	asked  bool // the server asked for a client certificate
-	sent   bool // it was sent one
+	asked  bool      // the server asked for a client certificate
+	sent   bool      // it was sent one
+	ends   time.Time // when the one that was sent expires, zero where that is not known
 	tls    error
 }
 
@@ -30,18 +32,29 @@ func (o *observer) watched(cfg *tls.Config) *tls.Config {
 		return nil
 	}
 	cfg = cfg.Clone()
-	certificates := cfg.Certificates
-	cfg.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-		chosen := new(tls.Certificate) // none, as crypto/tls has it
-		for i := range certificates {
-			if request.SupportsCertificate(&certificates[i]) == nil {
-				chosen = &certificates[i]
-				break
+	choose := cfg.GetClientCertificate
+	if choose == nil {
+		certificates := cfg.Certificates
+		choose = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			for i := range certificates {
+				if request.SupportsCertificate(&certificates[i]) == nil {
+					return &certificates[i], nil
+				}
 			}
+			return new(tls.Certificate), nil // none, as crypto/tls has it
+		}
+	}
+	cfg.GetClientCertificate = func(request *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		chosen, err := choose(request)
+		if err != nil {
+			return nil, err
 		}
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		o.asked, o.sent = true, len(chosen.Certificate) > 0
+		if leaf := chosen.Leaf; leaf != nil {
+			o.ends = leaf.NotAfter
+		}
 		return chosen, nil
 	}
 	return cfg
@@ -49,9 +62,15 @@ func (o *observer) watched(cfg *tls.Config) *tls.Config {
 
 // clientRefusedError is a server that asked for a client certificate and closed the connection before its first byte.
 // gRPC's servers in C++ and Python refuse clients so: they send no alert.
-type clientRefusedError struct{ sent bool }
+type clientRefusedError struct {
+	sent    bool
+	expired time.Time // zero where it is not, or there is none
+}
 
 func (e *clientRefusedError) Error() string {
+	if !e.expired.IsZero() {
+		return "the server closed the connection on the client certificate that it was sent, which expired at " + e.expired.UTC().Format(time.RFC3339)
+	}
 	if e.sent {
 		return "the server closed the connection on the client certificate that it was sent"
 	}
@@ -66,7 +85,11 @@ func (o *observer) closed(err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.tls == nil && o.asked {
-		o.tls = &clientRefusedError{o.sent}
+		refused := &clientRefusedError{sent: o.sent}
+		if o.sent && !o.ends.IsZero() && time.Now().After(o.ends) {
+			refused.expired = o.ends
+		}
+		o.tls = refused
 	}
 }
 
@@ -176,6 +199,8 @@ func remedy(err error) string {
 	var client *clientRefusedError
 	text := err.Error()
 	switch {
+	case errors.As(err, &client) && !client.expired.IsZero():
+		return "renew the client certificate"
 	case errors.As(err, &client):
 		return "the server refuses the client: give a certificate that it accepts"
 	case errors.As(err, &record):

@@ -10,8 +10,6 @@ import (
 // Token is a bearer token. It prints as a placeholder, whatever the verb.
 type Token string
 
-var _ credentials.PerRPCCredentials = Token("")
-
 // Format prints no token.
 func (t Token) Format(s fmt.State, _ rune) {
 	if t != "" {
@@ -22,10 +20,15 @@ func (t Token) Format(s fmt.State, _ rune) {
 // MarshalText returns the placeholder, for logs in JSON.
 func (t Token) MarshalText() ([]byte, error) { return fmt.Append(nil, t), nil }
 
+// bearer sends with each call what a function returns then.
+type bearer func() Token
+
+var _ credentials.PerRPCCredentials = bearer(nil)
+
 // GetRequestMetadata is the header of a call.
-func (t Token) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + string(t)}, nil
+func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Bearer " + string(b())}, nil
 }
 
 // RequireTransportSecurity makes gRPC refuse to send the token over plain text.
-func (t Token) RequireTransportSecurity() bool { return true }
+func (b bearer) RequireTransportSecurity() bool { return true }

@@ -317,16 +317,20 @@ func serve(t *testing.T, env []string, args ...string) serving {
 		_ = read.Close()
 	}}
 	t.Cleanup(s.stop)
-	first := make([]byte, 4096)
-	n, err := read.Read(first)
-	if err != nil {
-		t.Fatalf("the server ended: %v", err)
+	var said, line string
+	for !strings.Contains(line, ":") { // a warning comes first
+		first := make([]byte, 4096)
+		n, err := read.Read(first)
+		if err != nil {
+			t.Fatalf("the server ended: %v, it says %q", err, said)
+		}
+		said += string(first[:n])
+		lines := strings.Split(strings.TrimSuffix(said, "\n"), "\n")
+		line = ""
+		if words := strings.Fields(lines[len(lines)-1]); strings.HasSuffix(said, "\n") && len(words) > 0 {
+			line = words[len(words)-1]
+		}
 	}
-	line, _, _ := strings.Cut(string(first[:n]), "\n")
-	words := strings.Fields(line)
-	if len(words) == 0 || !strings.Contains(words[len(words)-1], ":") {
-		t.Fatalf("the server says %q", first[:n])
-	}
-	s.address = words[len(words)-1]
+	s.address = line
 	return s
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,17 +62,17 @@ def test_files_are_read_anew_once_where_they_change(tmp_path: Path, caplog: pyte
     """Valid, broken, gone, valid: of all looks at once, one reports what is new."""
     path = tmp_path / "cert.pem"
 
-    def read() -> str:
-        if not path.exists() or path.read_text() == "broken":
+    def make(contents: Sequence[bytes], _: bool) -> str:
+        if contents[0] == b"broken":
             raise OptionError("it cannot be used")
-        return path.read_text()
+        return contents[0].decode()
 
     def looks() -> int:
         with ThreadPoolExecutor(8) as threads:
             return sum(threads.map(lambda _: files.refresh(), range(32)))
 
     path.write_text("first")
-    files = _Files((path,), read)
+    files = _Files({"cert": path}, make)
     assert looks() == 0
     for content, new, value in (
         ("second", 1, "second"),
@@ -86,7 +87,10 @@ def test_files_are_read_anew_once_where_they_change(tmp_path: Path, caplog: pyte
         assert looks() == new
         assert files.value == value
         assert looks() == 0
-    assert caplog.messages.count("what was read before stays in use: it cannot be used") == 2
+    assert caplog.messages == [
+        "what was read before stays in use: it cannot be used",
+        f"what was read before stays in use: cert: {path}: No such file or directory",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
+import math
 import os
 import re
 import ssl
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar, cast
@@ -23,53 +26,96 @@ _log = logging.getLogger(__name__)
 _LEAST_CHARACTERS: Final = 16
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
+_AGAIN_SECONDS: Final = 1.0
+
+_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?")
+_TIMES: Final = {9: "is not valid yet", 10: "has expired"}
+"""By the code of OpenSSL."""
 
 _T = TypeVar("_T")
 
 
 class _Files(Generic[_T]):
-    """What some files mean, read anew when one of them changes. Files that cannot be used later change nothing."""
+    """What some files mean, read anew when one of them changes. Files that cannot be used later change nothing.
 
-    def __init__(self, paths: tuple[Path, ...], read: Callable[[], _T]) -> None:
-        """Read them. Raises what `read` raises."""
-        self._paths, self._read, self._lock = paths, read, Lock()
-        self._seen = self._look()
-        self.value = read()
+    Files that were changed, or that cannot be used, are read once more a second later: of some changes no time tells,
+    and some are mended by time alone.
+    """
+
+    def __init__(self, paths: Mapping[str, Path], make: Callable[[Sequence[bytes], bool], _T]) -> None:
+        """Read files, by the option that names each. Raises OptionError.
+
+        `make` returns what the contents mean, or raises OptionError; its second argument is whether they are read anew.
+        """
+        self._paths, self._make, self._lock = paths, make, Lock()
+        self._said, self._again = "", math.inf
+        self._seen: list[tuple[int, ...] | None] | None = None
+        while self._seen != (seen := self._look()):
+            self._seen = seen
+            try:
+                contents = self._read()
+                self.value, self._digests = make(contents, False), _sums(contents)
+            except OptionError:
+                if seen == self._look():  # else they are being replaced
+                    raise
+        self._look_again()
 
     def refresh(self) -> bool:
         """Look at the files, and set `value` anew where one of them changed. Report whether this call set it."""
         with self._lock:
             seen = self._look()
-            if seen == self._seen:
+            if seen == self._seen and time.monotonic() < self._again:
                 return False
             self._seen = seen  # before they are read: what changes meanwhile is seen next time
+            self._look_again()
             try:
-                self.value = self._read()
+                contents = self._read()
+                new = (digests := _sums(contents)) != self._digests
+                if new:
+                    self.value, self._digests = self._make(contents, True), digests
             except OptionError as error:
-                _log.error("what was read before stays in use: %s", error)
+                if self._said != str(error):
+                    self._said = str(error)
+                    _log.error("what was read before stays in use: %s", error)
                 return False
-            _log.info("read anew: %s", ", ".join(map(str, self._paths)))
-            return True
+            if new or self._said:
+                _log.info("read anew: %s", ", ".join(map(str, self._paths.values())))
+            self._said = ""
+            if not new:
+                self._again = math.inf
+            return new
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
-        return [_identity(path) for path in self._paths]
+    def _look(self) -> list[tuple[int, ...] | None]:
+        return [_identity(path) for path in self._paths.values()]
+
+    def _look_again(self) -> None:
+        piped = any(seen and seen[0] != stat.S_IFREG for seen in self._seen or ())  # what can be read once
+        self._again = math.inf if piped else time.monotonic() + _AGAIN_SECONDS
+
+    def _read(self) -> list[bytes]:
+        return [_read(option, path) for option, path in self._paths.items()]
 
 
-def _identity(path: Path) -> tuple[int, int, int] | None:
+def _sums(contents: Sequence[bytes]) -> list[bytes]:
+    return [hashlib.sha256(content).digest() for content in contents]
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_size, found.st_mtime_ns
+    return stat.S_IFMT(found.st_mode), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def server_credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
     """Return the credentials of TLS, None without. Raises OptionError for files that cannot be used."""
     if options.tls_cert is None or options.tls_key is None:
         return None
-    cert, key, ca = options.tls_cert, options.tls_key, options.tls_client_ca
-    paths = (cert, key) if ca is None else (cert, key, ca)
-    files = _Files(paths, lambda: _certificates(cert, key, ca))
+    paths = {"tls_cert": options.tls_cert, "tls_key": options.tls_key}
+    if options.tls_client_ca is not None:
+        paths["tls_client_ca"] = options.tls_client_ca
+    files = _Files(paths, lambda contents, anew: _certificates(paths, contents, anew=anew))
 
     def fetch() -> grpc.ServerCertificateConfiguration | None:  # for each handshake
         # What is returned takes the place of what other handshakes, under way now, use: grpc has crashed over that
@@ -79,15 +125,33 @@ def server_credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
     return grpc.dynamic_ssl_server_credentials(
         files.value,
         cast("Callable[[], grpc.ServerCertificateConfiguration]", fetch),  # None is for no change, which its stubs lack
-        require_client_authentication=ca is not None,
+        require_client_authentication=options.tls_client_ca is not None,
     )
 
 
-def _certificates(cert: Path, key: Path, ca: Path | None) -> grpc.ServerCertificateConfiguration:
-    """Read and check the files: grpc does not report what is wrong with them."""
-    chain, private = _read("tls_cert", cert), _read("tls_key", key)
-    roots = None if ca is None else _read("tls_client_ca", ca)
+def _certificates(
+    paths: Mapping[str, Path], contents: Sequence[bytes], *, anew: bool
+) -> grpc.ServerCertificateConfiguration:
+    """Check the contents of the files: grpc does not report what is wrong with them.
+
+    A certificate and its key are two files, which cannot be replaced at once: what is returned belongs together.
+    Outside of its time a certificate is taken at the start, with a warning, and never in place of another.
+    """
+    context = _context(paths)
+    if [_read(option, path) for option, path in paths.items()] != list(contents):  # the context was made from the paths
+        raise OptionError(f"{', '.join(paths)}: a file changed while they were read")
+    chain, private, *roots = contents
+    if fault := _out_of_time(context, chain):
+        if anew:
+            raise OptionError(f"tls_cert: {paths['tls_cert']} {fault}")
+        _log.warning("tls_cert: %s %s: clients refuse it", paths["tls_cert"], fault)
+    return grpc.ssl_server_certificate_configuration([(private, chain)], root_certificates=roots[0] if roots else None)
+
+
+def _context(paths: Mapping[str, Path]) -> ssl.SSLContext:
+    """Return the context of a server with the certificate, of which is known that the key is its own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    cert, key, ca = paths["tls_cert"], paths["tls_key"], paths.get("tls_client_ca")
     try:
         context.load_cert_chain(cert, key, password=lambda: "")  # a key with a password is an error, not a question
     except (OSError, ValueError) as error:
@@ -100,7 +164,32 @@ def _certificates(cert: Path, key: Path, ca: Path | None) -> grpc.ServerCertific
             context.load_verify_locations(ca)
         except (OSError, ValueError) as error:
             raise OptionError(f"tls_client_ca: {ca} has no certificate in PEM ({error})") from None
-    return grpc.ssl_server_certificate_configuration([(private, chain)], root_certificates=roots)
+    return context
+
+
+def _out_of_time(server: ssl.SSLContext, chain: bytes) -> str:
+    """Return what the time says against a certificate, '' where nothing: by a handshake with a client that trusts it.
+
+    Python's ssl reads no certificate otherwise. Whatever else a client may have against it is not looked for.
+    """
+    client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    client.check_hostname = False
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try:
+        client.load_verify_locations(cadata="".join(_CERTIFICATE.findall(chain.decode("ascii", "ignore"))))
+        ends = (
+            client.wrap_bio(to_client, to_server),
+            server.wrap_bio(to_server, to_client, server_side=True),
+        )
+        for end in ends * 2:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        return _TIMES.get(error.verify_code, "")
+    except (OSError, ValueError):
+        return ""
+    return ""
 
 
 def _read(option: str, path: Path) -> bytes:
@@ -119,7 +208,7 @@ class Tokens(grpc.ServerInterceptor):
             digests = _from_environment()
             self._digests: Callable[[], tuple[bytes, ...]] = lambda: digests
             return
-        files = _Files((file,), lambda: _from_file(file))
+        files = _Files({"token_file": file}, lambda contents, _: _from_file(file, contents[0]))
 
         def current() -> tuple[bytes, ...]:
             files.refresh()
@@ -152,8 +241,8 @@ def _from_environment() -> tuple[bytes, ...]:
     return _digests(TOKENS_VARIABLE, os.environ.get(TOKENS_VARIABLE, "").split())
 
 
-def _from_file(path: Path) -> tuple[bytes, ...]:
-    lines = (line.strip() for line in _read("token_file", path).decode(errors="replace").splitlines())
+def _from_file(path: Path, content: bytes) -> tuple[bytes, ...]:
+    lines = (line.strip() for line in content.decode(errors="replace").splitlines())
     digests = _digests(f"token_file: {path}", [line for line in lines if line and not line.startswith("#")])
     _warn_of_others(path)
     return digests
