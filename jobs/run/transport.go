@@ -38,12 +38,16 @@ func sharedMemory(ctx context.Context, cfg Config, workers int) (*slots.Memory, 
 
 // sizeOf has two slots for every call under way, so that half of them can be held by calls that have ended, but not more
 // than twice the bytes in flight: more requests than these are never read. A slot has room for the columns of a request
-// and for their scores, each as large as a request may be.
+// and for their scores, each as large as a request may be. There are as many slots of giants, each for what a message may
+// hold; together they take no more than twice the bytes in flight, or one giant.
 func sizeOf(limits jobs.Limits, calls int) slots.Config {
 	const columns = 10 // with the places of the scores and of the embedding
-	request := min(int64(limits.RequestBytes), int64(limits.InFlightBytes))
-	return slots.Config{
-		Slots:     int(max(2, min(2*int64(calls), 2*int64(limits.InFlightBytes)/request))),
-		SlotBytes: slots.Need(request, request) + columns*slots.HeaderBytes,
+	room := func(request int64) int64 { return slots.Need(request, request) + columns*slots.HeaderBytes }
+	inFlight := int64(limits.InFlightBytes)
+	request := min(int64(limits.RequestBytes), inFlight)
+	cfg := slots.Config{Slots: int(max(2, min(2*int64(calls), 2*inFlight/request))), SlotBytes: room(request)}
+	if giant := room(int64(limits.MessageBytes)); giant > cfg.SlotBytes {
+		cfg.Giants, cfg.GiantBytes, cfg.GiantMemory = cfg.Slots, giant, max(2*inFlight, giant)
 	}
+	return cfg
 }

@@ -55,13 +55,18 @@ func molecules(tb testing.TB) (*graph.Batch, *wire) {
 		b.Add(row)
 	}
 	batch := b.Batch().Slice(800, 1600) // the second request of a batch: sources have to be counted from its first node
-	answer, err := proto.Marshal(&scoringv1.ScoreResponse{
+	return batch, &wire{answer: encoded(tb, &scoringv1.ScoreResponse{
 		Nodes: uint32(batch.Nodes()), Outputs: 1, Scores: make([]byte, 4*batch.Nodes()), ModelDigest: "digest", ModelNanos: 1,
-	})
+	})}
+}
+
+func encoded(tb testing.TB, m proto.Message) []byte {
+	tb.Helper()
+	data, err := proto.Marshal(m)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return batch, &wire{answer: answer}
+	return data
 }
 
 // score packs and unpacks one request many times.

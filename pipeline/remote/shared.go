@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/slots"
@@ -34,7 +35,7 @@ const (
 // parcel is a slot with the columns of a request.
 type parcel struct {
 	use               *slots.Use
-	scores, embedding []byte // their places
+	scores, embedding *scoringv1.SharedColumn // their places; no embedding is nil
 }
 
 // shareable are the columns of a request with the numbers of their fields.
@@ -66,25 +67,33 @@ func (n *Native) pack(b *graph.Batch, r *scoringv1.ScoreRequest) *parcel {
 		return nil
 	}
 	shared := &scoringv1.SharedColumns{Slot: uint32(use.Slot()), Number: use.Number(), Columns: make([]*scoringv1.SharedColumn, 0, len(columns))}
-	place := func(field uint32, size int64) (*scoringv1.SharedColumn, []byte) {
-		offset, bytes := use.Place(size)
-		return &scoringv1.SharedColumn{Field: field, Offset: uint64(offset), Bytes: uint64(size)}, bytes
-	}
 	for _, c := range columns {
 		if len(*c.column) == 0 {
 			continue
 		}
-		column, bytes := place(c.field, int64(len(*c.column)))
-		copy(bytes, *c.column)
-		shared.Columns, *c.column = append(shared.Columns, column), nil
+		offset, err := use.Put(*c.column)
+		if err != nil {
+			n.log.Debug("a giant goes to its worker inline", "reason", err)
+			use.End()
+			return nil
+		}
+		shared.Columns = append(shared.Columns, sharedColumn(c.field, offset, int64(len(*c.column))))
+	}
+	for _, c := range columns {
+		*c.column = nil
 	}
 	p := &parcel{use: use}
-	shared.Scores, p.scores = place(scoresField, rows*int64(n.outputs))
+	p.scores = sharedColumn(scoresField, use.Leave(rows*int64(n.outputs)), rows*int64(n.outputs))
 	if n.width > 0 {
-		shared.Embedding, p.embedding = place(embeddingField, rows*int64(n.width))
+		p.embedding = sharedColumn(embeddingField, use.Leave(rows*int64(n.width)), rows*int64(n.width))
 	}
+	shared.Scores, shared.Embedding = p.scores, p.embedding
 	r.Shared = shared
 	return p
+}
+
+func sharedColumn(field uint32, offset, bytes int64) *scoringv1.SharedColumn {
+	return &scoringv1.SharedColumn{Field: field, Offset: uint64(offset), Bytes: uint64(bytes)}
 }
 
 // end ends the use of the slot, where ctx is that of the caller.
@@ -107,8 +116,22 @@ func (p *parcel) unpack(r *scoringv1.ScoreResponse, c *call) *Error {
 			len(r.GetScores()), len(r.GetEmbedding()), p.use.Slot())
 	}
 	p.use.Answered(slots.HolderOf(c.peer.Addr))
-	r.Scores, r.Embedding = slices.Clone(p.scores), slices.Clone(p.embedding)
+	var err error
+	if r.Scores, err = p.take(p.scores); err == nil {
+		r.Embedding, err = p.take(p.embedding)
+	}
+	if err != nil {
+		return &Error{Kind: Unavailable, retry: true, Address: c.address(), Message: fmt.Sprintf("the scores in slot %d cannot be read: %v", p.use.Slot(), err)}
+	}
 	return nil
+}
+
+// take copies values out of the slot.
+func (p *parcel) take(place *scoringv1.SharedColumn) ([]byte, error) {
+	if place == nil {
+		return nil, nil
+	}
+	return p.use.Get(int64(place.GetOffset()), int64(place.GetBytes()))
 }
 
 // failed takes note of what the failure of a call says of the slot, and reports whether the same columns are to be sent
@@ -181,11 +204,21 @@ func (p *probe) lacks(m *slots.Memory) string {
 		return fmt.Sprintf("the worker at %s has not mapped it: %s", p.address, sentence(p.noMemory))
 	case has == nil:
 		return fmt.Sprintf("the worker at %s does not know it: the Python package that it runs is older than this graphscore", p.address)
-	case has.GetVersion() != slots.Version || int64(has.GetSlots()) != int64(m.Slots()) || has.GetSlotBytes() != uint64(m.SlotBytes()):
-		return fmt.Sprintf("the worker at %s has mapped version %d with %d slots of %d bytes, not version %d with %d of %d", p.address,
-			has.GetVersion(), has.GetSlots(), has.GetSlotBytes(), slots.Version, m.Slots(), m.SlotBytes())
+	case has.GetVersion() != slots.Version:
+		return fmt.Sprintf("the worker at %s has mapped version %d, not %d", p.address, has.GetVersion(), slots.Version)
+	case !proto.Equal(has, shares(m)):
+		return fmt.Sprintf("the worker at %s has mapped %d slots of %d bytes and %d of %d, not %d of %d and %d of %d", p.address,
+			has.GetSlots(), has.GetSlotBytes(), has.GetGiants(), has.GetGiantBytes(), m.Slots(), m.SlotBytes(), m.Giants(), m.GiantBytes())
 	}
 	return ""
+}
+
+// shares is the memory as GetModel describes it.
+func shares(m *slots.Memory) *scoringv1.SharedMemory {
+	return &scoringv1.SharedMemory{
+		Version: slots.Version, Slots: uint32(m.Slots()), SlotBytes: uint64(m.SlotBytes()),
+		Giants: uint32(m.Giants()), GiantBytes: uint64(m.GiantBytes()),
+	}
 }
 
 // recipients records every server that a call with a slot may reach. gRPC may make several attempts, each at another

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -40,7 +41,15 @@ type sharing struct {
 
 func share4(t *testing.T, outputs ...string) *sharing {
 	t.Helper()
-	m, err := slots.Create(slots.Config{Slots: 4, SlotBytes: 64 << 10})
+	return shareMemory(t, slots.Config{Slots: 4, SlotBytes: 64 << 10}, outputs...)
+}
+
+// giantsOnly has slots of giants for what takes more than 4 KiB.
+var giantsOnly = slots.Config{Slots: 1, SlotBytes: 4 << 10, Giants: 4, GiantBytes: 64 << 10, GiantMemory: 256 << 10}
+
+func shareMemory(t *testing.T, cfg slots.Config, outputs ...string) *sharing {
+	t.Helper()
+	m, err := slots.Create(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +119,41 @@ func TestSharedScores(t *testing.T) {
 		if got := s.shared.Load(); got != int64(calls) || s.log.Len() > 0 {
 			t.Errorf("%d of %d requests had their columns in a slot\n%s", got, calls, s.log.String())
 		}
+	}
+}
+
+// TestSharedGiants: what is larger than a slot goes through that of a giant, which has no memory afterwards, and what is larger
+// than that, or finds none, goes inline: with the same scores.
+func TestSharedGiants(t *testing.T) {
+	t.Parallel()
+	s := shareMemory(t, giantsOnly, "a", "b")
+	n := s.begin(t)
+	for _, test := range []struct {
+		graphs int
+		shared int64
+	}{{9, 1}, {90, 1}, {400, 1}, {900, 0}} {
+		before := s.shared.Load()
+		right(t, n, randomBatch(7, shape{graphs: test.graphs, width: 2, weighted: true}))
+		if got := s.shared.Load() - before; got != test.shared {
+			t.Errorf("%d graphs: %d calls with a slot, expected %d", test.graphs, got, test.shared)
+		}
+	}
+	info, err := s.memory.File().Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if held := info.Sys().(*syscall.Stat_t).Blocks * 512; held > s.memory.SlotBytes() {
+		t.Errorf("%d bytes are held where no giant is scored", held)
+	}
+	use := s.memory.Take(giantsOnly.GiantBytes)
+	defer use.End()
+	for range 3 {
+		defer s.memory.Take(giantsOnly.GiantBytes).End()
+	}
+	before := s.shared.Load()
+	right(t, n, randomBatch(7, shape{graphs: 90, width: 2}))
+	if s.shared.Load() != before || s.log.Len() > 0 {
+		t.Errorf("a call had a slot though none was free, or there is a warning\n%s", s.log.String())
 	}
 }
 
@@ -259,11 +303,12 @@ func TestSharedAnswersThatAreWrong(t *testing.T) {
 func TestSharedElsewhere(t *testing.T) {
 	t.Parallel()
 	for reason, change := range map[string]func(*scoringv1.GetModelResponse){
-		"is older than this graphscore":             func(m *scoringv1.GetModelResponse) { m.Memory = nil },
-		"has not mapped it: no room":                func(m *scoringv1.GetModelResponse) { m.Memory, m.NoMemory = nil, "no room" },
-		"version 2 with 4 slots":                    func(m *scoringv1.GetModelResponse) { m.Memory.Version = 2 },
-		"with 5 slots":                              func(m *scoringv1.GetModelResponse) { m.Memory.Slots = 5 },
-		"4 slots of 1 bytes, not version 1 with 4 ": func(m *scoringv1.GetModelResponse) { m.Memory.SlotBytes = 1 },
+		"is older than this graphscore":           func(m *scoringv1.GetModelResponse) { m.Memory = nil },
+		"has not mapped it: no room":              func(m *scoringv1.GetModelResponse) { m.Memory, m.NoMemory = nil, "no room" },
+		"version 1, not 2":                        func(m *scoringv1.GetModelResponse) { m.Memory.Version = 1 },
+		"5 slots of":                              func(m *scoringv1.GetModelResponse) { m.Memory.Slots = 5 },
+		"4 slots of 1 bytes and 0 of 0, not 4 of": func(m *scoringv1.GetModelResponse) { m.Memory.SlotBytes = 1 },
+		"and 3 of 0, not":                         func(m *scoringv1.GetModelResponse) { m.Memory.Giants = 3 },
 	} {
 		s := share4(t, "a")
 		change(s.served.Model)
@@ -323,7 +368,17 @@ func TestSharedRefused(t *testing.T) {
 // TestSharedStopped: a worker that is stopped past the deadline, and goes on later, writes where nobody reads.
 func TestSharedStopped(t *testing.T) {
 	t.Parallel()
-	s := share4(t, "a")
+	for name, cfg := range map[string]slots.Config{"slots": {Slots: 4, SlotBytes: 64 << 10}, "giants": giantsOnly} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sharedStopped(t, shareMemory(t, cfg, "a"), 5<<10, max(cfg.Slots, cfg.Giants))
+		})
+	}
+}
+
+// sharedStopped stops a worker that has one of so many slots that have room for so many bytes.
+func sharedStopped(t *testing.T, s *sharing, need int64, count int) {
+	t.Helper()
 	goOn := make(chan struct{})
 	late := sync.OnceFunc(func() { close(goOn) })
 	defer late()
@@ -346,19 +401,19 @@ func TestSharedStopped(t *testing.T) {
 		}
 	}
 	n := s.begin(t)
-	_, err := n.Score(Within(t.Context(), 300*time.Millisecond), randomBatch(1, shape{graphs: 5, width: 2}))
+	_, err := n.Score(Within(t.Context(), 300*time.Millisecond), randomBatch(1, shape{graphs: 90, width: 2}))
 	fails(t, err, Unavailable, "no answer within")
 	for seed := range uint64(20) {
 		if seed == 10 {
 			late()
 			<-done
 		}
-		right(t, n, randomBatch(seed, shape{graphs: 9, width: 2}))
+		right(t, n, randomBatch(seed, shape{graphs: 90, width: 2}))
 	}
 	s.holder.Gone() // the process has been waited for
 	used := map[int]bool{}
-	for range s.memory.Slots() {
-		use := s.memory.Take(100)
+	for range count {
+		use := s.memory.Take(need)
 		if use == nil {
 			t.Fatal("a slot is lost")
 		}

@@ -2,18 +2,22 @@ package slots
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net"
 	"slices"
 )
 
-// Use is a slot in the hands of one call. Its memory belongs to the goroutine of that call until End; the other methods
-// are safe for concurrent use.
+// Use is a slot in the hands of one call. Put, Leave and Get belong to the goroutine of that call, until End; the other
+// methods are safe for concurrent use.
 type Use struct {
 	memory *Memory
+	area   *area
 	slot   int
 	number uint64
-	bytes  []byte
-	at     int64
+	weight int64
+	bytes  []byte // nil where it is that of a giant, which is not mapped here
+	at     int64  // where the next column begins ...
+	end    int64  // ... and the slot ends
 
 	// What follows belongs to the lock of the memory.
 
@@ -21,6 +25,7 @@ type Use struct {
 	strays  int  // processes that nobody waits for: the slot is never free again
 	ended   bool // the call has
 	counted bool // among those that are held by calls that have ended
+	settled bool // nobody has it any more
 }
 
 // Slot is which one it is, from 0.
@@ -30,13 +35,47 @@ func (u *Use) Slot() int { return u.slot }
 func (u *Use) Number() uint64 { return u.number }
 
 // begin writes the number into the header.
-func (u *Use) begin() { binary.LittleEndian.PutUint64(u.bytes, u.number) }
+func (u *Use) begin() error {
+	if u.bytes != nil {
+		binary.LittleEndian.PutUint64(u.bytes, u.number)
+		return nil
+	}
+	_, err := u.memory.file.WriteAt(binary.LittleEndian.AppendUint64(nil, u.number), u.memory.offset(u.slot))
+	return err
+}
 
-// Place returns the next n bytes of the slot and where they begin in it. There must be room, as Need counted it.
-func (u *Use) Place(n int64) (offset int64, place []byte) {
+// Put copies a column into the slot, and returns where it begins there. There must be room, as Need counted it. After an
+// error, which only the slot of a giant has, the slot cannot be used.
+func (u *Use) Put(column []byte) (offset int64, err error) {
+	offset = u.Leave(int64(len(column)))
+	if u.bytes != nil {
+		copy(u.bytes[offset:], column)
+		return offset, nil
+	}
+	_, err = u.memory.file.WriteAt(column, u.memory.offset(u.slot)+offset)
+	return offset, err
+}
+
+// Leave leaves n bytes for what a process is to write, and returns where they begin in the slot. There must be room, as Need
+// counted it.
+func (u *Use) Leave(n int64) (offset int64) {
 	offset = u.at
 	u.at += aligned(n)
-	return offset, u.bytes[offset : offset+n : offset+n]
+	if offset+n > u.end {
+		panic(fmt.Sprintf("slots: %d bytes at %d are beyond the end of a slot of %d", n, offset, u.end))
+	}
+	return offset
+}
+
+// Get returns a copy of n bytes of the slot. An error, which only the slot of a giant has, is one of reading.
+func (u *Use) Get(offset, n int64) ([]byte, error) {
+	out := make([]byte, n)
+	if u.bytes != nil {
+		copy(out, u.bytes[offset:offset+n])
+		return out, nil
+	}
+	_, err := u.memory.file.ReadAt(out, u.memory.offset(u.slot)+offset)
+	return out, err
 }
 
 // Sent records that a process may have been sent the slot. nil is a process that nobody waits for: the slot is then never
@@ -55,7 +94,7 @@ func (u *Use) Sent(to *Holder) {
 // Answered records that a process has answered the call, and touches the slot no more.
 func (u *Use) Answered(by *Holder) {
 	u.memory.mu.Lock()
-	defer u.memory.mu.Unlock()
+	defer u.memory.unlock()
 	u.remove(by)
 	u.memory.settle(u)
 }
@@ -66,9 +105,9 @@ func (u *Use) remove(h *Holder) {
 }
 
 // End ends the call: its goroutine does not use the memory any more. The slot is free once no process has it. Where
-// half of the slots are held by calls that have ended, the processes that hold them are replaced. A second End does
-// nothing.
-func (u *Use) End() { u.memory.end(u, true) }
+// half of the slots are held by calls that have ended, the processes that hold them are replaced; those of giants not before
+// another is wanted. A second End does nothing.
+func (u *Use) End() { u.memory.end(u, u.area == &u.memory.small) }
 
 // Abandon is End where nobody waits for the call any more, as at the end of a run: no process is replaced for it, as it
 // was not given the time to answer. If the slots are wanted after all, Take replaces them.
@@ -83,16 +122,16 @@ func (m *Memory) end(u *Use, replacing bool) {
 // finish returns the holders to replace.
 func (m *Memory) finish(u *Use, replacing bool) []*Holder {
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.unlock()
 	if u.ended {
 		return nil
 	}
 	u.ended = true
 	m.inUse--
-	m.clear(u.slot)
+	m.clear(u)
 	if len(u.holders)+u.strays > 0 {
 		u.counted = true
-		m.ended++
+		u.area.ended += u.weight
 	}
 	m.settle(u)
 	if m.closed && m.inUse == 0 && m.data != nil {
@@ -101,7 +140,7 @@ func (m *Memory) finish(u *Use, replacing bool) []*Holder {
 	if !replacing {
 		return nil
 	}
-	return m.crowded()
+	return m.crowded(u.area)
 }
 
 // Holder is a process that has mapped the memory, or may. It is safe for concurrent use.
@@ -120,7 +159,7 @@ func (m *Memory) Join(replace func()) *Holder { return &Holder{memory: m, replac
 func (h *Holder) Gone() {
 	m := h.memory
 	m.mu.Lock()
-	defer m.mu.Unlock()
+	defer m.unlock()
 	h.gone = true
 	for i := range m.slots {
 		if u := m.slots[i].use; u != nil {

@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -252,7 +253,7 @@ func TestNoMemory(t *testing.T) {
 	for name, script := range map[string]string{
 		"closed":       "exec 4<&-; exec %s \"$@\"",
 		"older":        "unset GRAPHSCORE_MEMORY; exec %s \"$@\"",
-		"another size": "GRAPHSCORE_MEMORY=\"1 4 3 4096\" exec %s \"$@\"",
+		"another size": "GRAPHSCORE_MEMORY=\"2 4 3 4096 0 0\" exec %s \"$@\"",
 		"a wrapper":    "setsid --wait %s \"$@\"",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -283,5 +284,23 @@ func TestTransportThatCannotBe(t *testing.T) {
 		absolute(t, example+"/data"), absolute(t, example+"/model")))
 	if said := run(t, 78, "run", job, "--protocol", "gcn").sentence(t); !strings.Contains(said, "limits.transport is shared") {
 		t.Errorf("it says %q", said)
+	}
+}
+
+// TestGiantsByTransport: giants, which are larger than slots, have the same bytes however they go to the workers.
+func TestGiantsByTransport(t *testing.T) {
+	t.Parallel()
+	w := &work{input: absolute(t, root+"/readers/testdata/giants/giants.parquet"), model: absolute(t, example+"/model")}
+	var want map[string]string
+	for _, limits := range []string{"{transport: inline}", "{transport: shared}", "{transport: shared, in_flight_bytes: 1MB, request_bytes: 64KB}"} {
+		output := filepath.Join(t.TempDir(), "out")
+		run(t, 0, w.limited(t, limits).args(output)...)
+		got := sums(t, output)
+		if want == nil {
+			want = got
+		}
+		if len(got) == 0 || !maps.Equal(got, want) {
+			t.Errorf("limits %s: parts %v, not %v", limits, got, want)
+		}
 	}
 }

@@ -6,12 +6,16 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"graphscore/pipeline/slots"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
 // Described is the memory of n as GetModel describes it.
 func (n *Native) Described() *scoringv1.SharedMemory {
-	return &scoringv1.SharedMemory{Version: 1, Slots: uint32(n.Memory.Slots()), SlotBytes: uint64(n.Memory.SlotBytes())}
+	return &scoringv1.SharedMemory{
+		Version: slots.Version, Slots: uint32(n.Memory.Slots()), SlotBytes: uint64(n.Memory.SlotBytes()),
+		Giants: uint32(n.Memory.Giants()), GiantBytes: uint64(n.Memory.GiantBytes()),
+	}
 }
 
 // Unpacked returns a request with its columns inline.
@@ -57,5 +61,5 @@ func (n *Native) pack(r *scoringv1.ScoreRequest, response *scoringv1.ScoreRespon
 }
 
 func (n *Native) at(r *scoringv1.ScoreRequest, c *scoringv1.SharedColumn) int64 {
-	return int64(r.GetShared().GetSlot())*n.Memory.SlotBytes() + int64(c.GetOffset())
+	return n.Memory.Offset(int(r.GetShared().GetSlot())) + int64(c.GetOffset())
 }

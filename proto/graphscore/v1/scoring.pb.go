@@ -219,7 +219,7 @@ func (x *ScoreRequest) GetShared() *SharedColumns {
 // columns may be sent inline.
 type SharedColumns struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which slot, from 0.
+	// Which slot, from 0. Those of giants follow the others.
 	Slot uint32 `protobuf:"varint,1,opt,name=slot,proto3" json:"slot,omitempty"`
 	// The number of this use of the slot: no other use of any slot has it. Never 0.
 	Number uint64 `protobuf:"varint,2,opt,name=number,proto3" json:"number,omitempty"`
@@ -762,14 +762,18 @@ func (x *GetModelResponse) GetNoMemory() string {
 	return ""
 }
 
-// Memory that client and server both map, cut into slots of one size.
+// Memory that client and server share: slots of one size, which the server has mapped, and behind them, from the next
+// multiple of 64 KiB, slots for single large requests, of each of which it maps what a call needs, for that call.
 type SharedMemory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The version of what SharedColumns describes: 1.
+	// The version of what SharedColumns describes: 2.
 	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	Slots   uint32 `protobuf:"varint,2,opt,name=slots,proto3" json:"slots,omitempty"`
 	// The size of a slot, header included.
-	SlotBytes     uint64 `protobuf:"varint,3,opt,name=slot_bytes,json=slotBytes,proto3" json:"slot_bytes,omitempty"`
+	SlotBytes uint64 `protobuf:"varint,3,opt,name=slot_bytes,json=slotBytes,proto3" json:"slot_bytes,omitempty"`
+	// How many slots of giants there are, and their size, header included.
+	Giants        uint32 `protobuf:"varint,4,opt,name=giants,proto3" json:"giants,omitempty"`
+	GiantBytes    uint64 `protobuf:"varint,5,opt,name=giant_bytes,json=giantBytes,proto3" json:"giant_bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -821,6 +825,20 @@ func (x *SharedMemory) GetSlots() uint32 {
 func (x *SharedMemory) GetSlotBytes() uint64 {
 	if x != nil {
 		return x.SlotBytes
+	}
+	return 0
+}
+
+func (x *SharedMemory) GetGiants() uint32 {
+	if x != nil {
+		return x.Giants
+	}
+	return 0
+}
+
+func (x *SharedMemory) GetGiantBytes() uint64 {
+	if x != nil {
+		return x.GiantBytes
 	}
 	return 0
 }
@@ -1029,12 +1047,15 @@ const file_graphscore_v1_scoring_proto_rawDesc = "" +
 	"\tno_memory\x18\x0e \x01(\tR\bnoMemory\x1a;\n" +
 	"\rVersionsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"]\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x96\x01\n" +
 	"\fSharedMemory\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x14\n" +
 	"\x05slots\x18\x02 \x01(\rR\x05slots\x12\x1d\n" +
 	"\n" +
-	"slot_bytes\x18\x03 \x01(\x04R\tslotBytes\"K\n" +
+	"slot_bytes\x18\x03 \x01(\x04R\tslotBytes\x12\x16\n" +
+	"\x06giants\x18\x04 \x01(\rR\x06giants\x12\x1f\n" +
+	"\vgiant_bytes\x18\x05 \x01(\x04R\n" +
+	"giantBytes\"K\n" +
 	"\tModelStep\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05level\x18\x02 \x01(\tR\x05level\x12\x14\n" +

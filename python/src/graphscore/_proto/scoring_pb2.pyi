@@ -146,14 +146,18 @@ class GetModelResponse(_message.Message):
     def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., in_features: _Optional[int] = ..., outputs: _Optional[_Iterable[str]] = ..., max_message_bytes: _Optional[int] = ..., engine: _Optional[str] = ..., versions: _Optional[_Mapping[str, str]] = ..., blas: _Optional[str] = ..., level: _Optional[str] = ..., inputs: _Optional[_Iterable[_Union[ModelInput, _Mapping]]] = ..., steps: _Optional[_Iterable[_Union[ModelStep, _Mapping]]] = ..., no_steps: _Optional[str] = ..., memory: _Optional[_Union[SharedMemory, _Mapping]] = ..., no_memory: _Optional[str] = ...) -> None: ...
 
 class SharedMemory(_message.Message):
-    __slots__ = ("version", "slots", "slot_bytes")
+    __slots__ = ("version", "slots", "slot_bytes", "giants", "giant_bytes")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SLOTS_FIELD_NUMBER: _ClassVar[int]
     SLOT_BYTES_FIELD_NUMBER: _ClassVar[int]
+    GIANTS_FIELD_NUMBER: _ClassVar[int]
+    GIANT_BYTES_FIELD_NUMBER: _ClassVar[int]
     version: int
     slots: int
     slot_bytes: int
-    def __init__(self, version: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ...) -> None: ...
+    giants: int
+    giant_bytes: int
+    def __init__(self, version: _Optional[int] = ..., slots: _Optional[int] = ..., slot_bytes: _Optional[int] = ..., giants: _Optional[int] = ..., giant_bytes: _Optional[int] = ...) -> None: ...
 
 class ModelStep(_message.Message):
     __slots__ = ("name", "level", "width")

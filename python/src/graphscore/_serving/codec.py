@@ -75,8 +75,8 @@ class ModelInfo:
 def decode_score_request(data: bytes, memory: Memory | None = None) -> tuple[GraphBatch, str, Slot | None]:
     """Return the batch of a ScoreRequest, the step whose values are wanted, '' for none, and the slot of its columns.
 
-    Raises BatchError naming the field and both numbers, SlotError where the slot cannot be used, and UnmappedError
-    where there is none.
+    Raises BatchError naming the field and both numbers, SlotError where the slot cannot be used, SlotMemoryError where
+    there is no room for it, and UnmappedError where there is none.
 
     The batch shares the memory of `data` or of the slot; its features may lie at any address.
     """
@@ -258,7 +258,13 @@ def encode_get_model_response(info: ModelInfo) -> bytes:
         no_steps=info.no_steps,
         memory=None
         if memory is None
-        else scoring_pb2.SharedMemory(version=VERSION, slots=memory.slots, slot_bytes=memory.slot_bytes),
+        else scoring_pb2.SharedMemory(
+            version=VERSION,
+            slots=memory.slots,
+            slot_bytes=memory.slot_bytes,
+            giants=memory.giants.slots,
+            giant_bytes=memory.giants.slot_bytes,
+        ),
         no_memory=info.no_memory,
     ).SerializeToString()
 

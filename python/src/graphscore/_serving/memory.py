@@ -8,6 +8,7 @@ afterwards, so that only values of features, which may be anything, stay where t
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
@@ -22,10 +23,12 @@ from graphscore._arrays import Floats
 from graphscore._batch import BatchError
 
 VARIABLE: Final = "GRAPHSCORE_MEMORY"
-VERSION: Final = 1
+VERSION: Final = 2
 HEADER_BYTES: Final = 64
 
-_FIELDS: Final = 4
+_FIELDS: Final = 6
+_GRANULE: Final = 64 << 10
+"""The slots of giants begin at a multiple of it: it is one of the pages of any system."""
 _ALIGNMENT: Final = 4
 _NUMBER: Final = struct.Struct("<Q")
 _SEALS: Final = 0x0001 | 0x0002 | 0x0004
@@ -35,6 +38,15 @@ _GET_SEALS: Final = 1034
 
 class SlotError(BatchError):
     """A slot that cannot be used, whatever is in it; the message names the field and the numbers."""
+
+
+class SlotMemoryError(MemoryError):
+    """There is no room to map the slot of a giant, which is not used any more."""
+
+    def __init__(self, number: int) -> None:
+        """Take the number of the use."""
+        super().__init__()
+        self.number = number
 
 
 class UnmappedError(Exception):
@@ -52,17 +64,36 @@ class Extent:
     size: int
 
 
-class Memory:
-    """The mapped memory. Safe for use from several threads."""
+@dataclass(frozen=True)
+class Giants:
+    """The slots of giants, of which none is mapped before it is used."""
 
-    def __init__(self, mapping: mmap.mmap, slots: int, slot_bytes: int) -> None:
+    descriptor: int
+    """Of the memory; it stays open."""
+    begin: int
+    """Where the first one begins."""
+    slots: int = 0
+    slot_bytes: int = 0
+
+    def map(self, slot: int, size: int) -> memoryview:
+        """Return the first `size` bytes of a slot. They are mapped until nothing uses them. Raises OSError."""
+        return memoryview(mmap.mmap(self.descriptor, size, offset=self.begin + slot * self.slot_bytes))
+
+
+class Memory:
+    """The shared memory. Safe for use from several threads."""
+
+    def __init__(self, mapping: mmap.mmap, slots: int, slot_bytes: int, giants: Giants) -> None:
         """Take over a mapping of slots x slot_bytes bytes."""
         self.slots = slots
         self.slot_bytes = slot_bytes
+        self.giants = giants
         self._view = memoryview(mapping)
 
     def open(self, slot: int, number: int, columns: Sequence[Extent], places: Sequence[Extent]) -> Slot:
-        """Return a slot for one call. Raises SlotError where a number does not fit it.
+        """Return a slot for one call.
+
+        Raises SlotError where a number does not fit it, and SlotMemoryError where that of a giant cannot be mapped.
 
         Args:
             slot: which one, from 0.
@@ -70,24 +101,40 @@ class Memory:
             columns: what is read.
             places: what is written.
         """
-        if slot >= self.slots:
-            raise SlotError(f"slot: {slot}, but there are {self.slots}")
-        self._check((*columns, *places))
-        first = slot * self.slot_bytes
-        opened = Slot(slot, number, self._view[first : first + self.slot_bytes], places)
+        giant = slot - self.slots
+        if giant >= self.giants.slots:
+            raise SlotError(f"slot: {slot}, but there are {self.slots + self.giants.slots}")
+        end = _check((*columns, *places), self.slot_bytes if giant < 0 else self.giants.slot_bytes)
+        if giant < 0:
+            first = slot * self.slot_bytes
+            view = self._view[first : first + self.slot_bytes]
+        else:
+            view = self._map(giant, number, end)
+        opened = Slot(slot, number, view, places)
         opened.check()
         return opened
 
-    def _check(self, extents: Iterable[Extent]) -> None:
-        end, before = HEADER_BYTES, "the header"
-        for extent in sorted(extents, key=lambda extent: (extent.offset, extent.size)):
-            if extent.offset % _ALIGNMENT:
-                raise SlotError(f"{extent.name}: offset {extent.offset} is not a multiple of {_ALIGNMENT}")
-            if extent.offset < end:
-                raise SlotError(f"{extent.name}: offset {extent.offset} lies before the end of {before} at {end}")
-            end, before = extent.offset + extent.size, extent.name
-            if end > self.slot_bytes:
-                raise SlotError(f"{extent.name}: it ends at {end}, but a slot has {self.slot_bytes} bytes")
+    def _map(self, giant: int, number: int, size: int) -> memoryview:
+        try:
+            return self.giants.map(giant, size)
+        except OSError as error:
+            if error.errno == errno.ENOMEM:
+                raise SlotMemoryError(number) from None
+            raise SlotError(f"slot: it cannot be mapped: {error.strerror}") from None
+
+
+def _check(extents: Iterable[Extent], size: int) -> int:
+    """Return the end of the last of some extents of a slot of so many bytes. Raises SlotError."""
+    end, before = HEADER_BYTES, "the header"
+    for extent in sorted(extents, key=lambda extent: (extent.offset, extent.size)):
+        if extent.offset % _ALIGNMENT:
+            raise SlotError(f"{extent.name}: offset {extent.offset} is not a multiple of {_ALIGNMENT}")
+        if extent.offset < end:
+            raise SlotError(f"{extent.name}: offset {extent.offset} lies before the end of {before} at {end}")
+        end, before = extent.offset + extent.size, extent.name
+        if end > size:
+            raise SlotError(f"{extent.name}: it ends at {end}, but a slot has {size} bytes")
+    return end
 
 
 class Slot:
@@ -130,30 +177,32 @@ def inherited(environment: MutableMapping[str, str]) -> tuple[Memory | None, str
     """Map the memory that the environment describes, and take it out of there.
 
     Returns it, or None and why there is none: '' where none was given, or it is of a version that is not known here.
-    The descriptor is closed.
+    The descriptor is closed where there are no slots of giants, or no memory.
     """
     described = environment.pop(VARIABLE, "")
     numbers = described.split()
     if not described or numbers[:1] != [str(VERSION)]:
         return None, ""
     if len(numbers) != _FIELDS or not all(number.isascii() and number.isdigit() for number in numbers):
-        return None, f"{VARIABLE} is not version, descriptor, slots and size of a slot"
-    descriptor, slots, slot_bytes = map(int, numbers[1:])
+        return None, f"{VARIABLE} is not version, descriptor, slots and their size, slots of giants and their size"
+    descriptor, slots, slot_bytes, giants, giant_bytes = map(int, numbers[1:])
+    begin = -(-slots * slot_bytes // _GRANULE) * _GRANULE
     try:
-        return Memory(_map(descriptor, slots * slot_bytes), slots, slot_bytes), ""
+        mapping = _map(descriptor, slots * slot_bytes, begin + giants * giant_bytes)
     except (OSError, ValueError, OverflowError) as error:
-        return None, f"it cannot be mapped: {error.strerror if isinstance(error, OSError) else error}"
-
-
-def _map(descriptor: int, size: int) -> mmap.mmap:
-    try:
-        found = os.fstat(descriptor).st_size
-        seals = fcntl.fcntl(descriptor, _GET_SEALS)
-        if found != size or not size:
-            raise ValueError(f"it has {found} bytes instead of {size}")
-        if seals & _SEALS != _SEALS:
-            raise ValueError(f"it has the seals {seals:#x}, so that its size may change")
-        return mmap.mmap(descriptor, size)
-    finally:
-        with contextlib.suppress(OSError):  # it is not open, which is said above
+        with contextlib.suppress(OSError, OverflowError):  # it is not open, which is said below
             os.close(descriptor)
+        return None, f"it cannot be mapped: {error.strerror if isinstance(error, OSError) else error}"
+    if not giants:
+        os.close(descriptor)
+    return Memory(mapping, slots, slot_bytes, Giants(descriptor, begin, giants, giant_bytes)), ""
+
+
+def _map(descriptor: int, mapped: int, size: int) -> mmap.mmap:
+    found = os.fstat(descriptor).st_size
+    seals = fcntl.fcntl(descriptor, _GET_SEALS)
+    if found != size or not size:
+        raise ValueError(f"it has {found} bytes instead of {size}")
+    if seals & _SEALS != _SEALS:
+        raise ValueError(f"it has the seals {seals:#x}, so that its size may change")
+    return mmap.mmap(descriptor, mapped)

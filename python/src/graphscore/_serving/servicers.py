@@ -16,7 +16,7 @@ from graphscore._engines import Engine, ModelFacts
 from graphscore._serving import codec
 from graphscore._serving.arrivals import Arrivals, Method
 from graphscore._serving.logs import labelled
-from graphscore._serving.memory import Slot, SlotError, UnmappedError
+from graphscore._serving.memory import Slot, SlotError, SlotMemoryError, UnmappedError
 from graphscore._serving.traces import Called, Traces
 from graphscore._serving.turns import GoneError, Turns
 from graphscore._serving.wire import SMALL, GraphLimit
@@ -58,7 +58,11 @@ class ScoringServicer:
 
     def score(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """Score a batch."""
-        batch, embed, slot = codec.decode_score_request(request, self.info.memory)
+        try:
+            batch, embed, slot = codec.decode_score_request(request, self.info.memory)
+        except SlotMemoryError as error:
+            _trail(context, _SLOT, str(error.number))
+            raise
         if slot is None:
             return self._answer(batch, embed, None)
         try:
