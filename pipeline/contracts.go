@@ -25,6 +25,15 @@ type Recycler interface {
 	Recycle(b *graph.Batch)
 }
 
+// Announcing is implemented by sources that say when they read a graph that is large beside others.
+type Announcing interface {
+	// Announce has Next call begin before it takes the memory of such a graph, perhaps more than once. begin blocks until
+	// there is room; its error ends Next.
+	Announce(begin func() error)
+	// Announced reports whether there is such a graph that Next has not returned.
+	Announced() bool
+}
+
 // Scorer scores batches. It is safe for concurrent use.
 //
 // An error means that nothing was scored. Errors may have the methods of [Retryable], [Pushback], [Refusing] and

@@ -31,6 +31,7 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 	}
 	r := &runner{
 		cfg: &cfg, scorer: scorer,
+		giants:  semaphore.NewWeighted(max(1, cfg.InFlightBytes/min(cfg.MaxGraphBytes, cfg.InFlightBytes))),
 		reading: semaphore.NewWeighted(int64(cfg.ShardsAtOnce)),
 		bytes:   semaphore.NewWeighted(cfg.InFlightBytes),
 		calls:   semaphore.NewWeighted(int64(cfg.Calls)),
@@ -66,6 +67,7 @@ type runner struct {
 	reading *semaphore.Weighted // shards that are not yet read to the end
 	bytes   *semaphore.Weighted // bytes in flight
 	calls   *semaphore.Weighted // calls under way
+	giants  *semaphore.Weighted // giants that are read and not yet in flight: as many as may be in flight, or one
 }
 
 // sourceError marks an error that refuses a shard's input instead of ending the run.
@@ -170,6 +172,12 @@ func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *C
 
 // read cuts what the source yields and starts the scoring of every request.
 func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, queue chan<- *request) error {
+	giant := turn{of: r.giants}
+	defer giant.end()
+	announcing, announces := source.(Announcing)
+	if announces {
+		announcing.Announce(func() error { return giant.begin(ctx) })
+	}
 	for {
 		start := time.Now()
 		b, err := source.Next(ctx)
@@ -185,6 +193,34 @@ func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, que
 		if err := r.dispatch(ctx, g, b, queue); err != nil {
 			return err
 		}
+		if announces && !announcing.Announced() {
+			giant.end()
+		}
+	}
+}
+
+// turn is a place of a semaphore, or none. One goroutine uses it.
+type turn struct {
+	of   *semaphore.Weighted
+	have bool
+}
+
+// begin blocks until there is a place, or ctx has ended.
+func (t *turn) begin(ctx context.Context) error {
+	if t.have {
+		return nil
+	}
+	if err := t.of.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	t.have = true
+	return nil
+}
+
+func (t *turn) end() {
+	if t.have {
+		t.of.Release(1)
+		t.have = false
 	}
 }
 

@@ -5,6 +5,7 @@
 package readers_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -131,6 +132,53 @@ func giantArrow(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return path
+}
+
+// TestGiantsAreAnnounced: a source says of each giant that it reads one, and ends with the error of who was told.
+func TestGiantsAreAnnounced(t *testing.T) {
+	t.Parallel()
+	for name, path := range map[string]string{
+		"plain": "testdata/giants/giants.parquet", "dictionary": "testdata/giants/dictionary.parquet",
+		"packed": "testdata/giants/packed.parquet", "Arrow": giantArrow(t),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, err := readers.NewPlan(t.Context(), readers.Config{Inputs: []readers.Input{{Path: path}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			src, err := p.Open(t.Context(), &p.Shards[0], wanted(giantWidth))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer src.Close()
+			announced, found := false, 0
+			src.Announce(func() error { announced = true; return nil })
+			for b := range batches(t, src) {
+				if b.Nodes() >= giantNodes {
+					if found++; !announced {
+						t.Errorf("giant %d was not announced", found)
+					}
+				}
+				announced = src.Announced()
+			}
+			if found != giants || src.Announced() {
+				t.Errorf("%d giants were read, and another is announced: %v", found, src.Announced())
+			}
+			again, err := p.Open(t.Context(), &p.Shards[0], wanted(giantWidth))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer again.Close()
+			again.Announce(func() error { return context.Canceled })
+			for err == nil {
+				_, err = again.Next(t.Context())
+			}
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("it ends with %v", err)
+			}
+		})
+	}
 }
 
 func collected() (m runtime.MemStats) {

@@ -32,6 +32,10 @@ type shardReader interface {
 	// widths are the numbers of features of a node, of an edge and of a graph in the first graphs that have some, 0 before
 	// them.
 	widths() widths
+	// announce has block call begin before it takes the memory of a giant, which it or a later call returns.
+	announce(begin func() error)
+	// announced says whether there is such a giant that block has not returned.
+	announced() bool
 	// close closes the files. It is called once.
 	close() error
 }

@@ -2,6 +2,7 @@ package readers
 
 import (
 	"os"
+	"slices"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
@@ -69,6 +70,7 @@ type rowsShard struct {
 	at      int                                   // the group that is read
 	inGroup int64                                 // rows left of it
 	row     int64                                 // the next row of the file
+	large   bool                                  // a giant was announced, and is not taken
 }
 
 func (s *rowsShard) open(cfg Config, footers *parquet.Footers, in graph.Inputs) error {
@@ -118,6 +120,20 @@ func (s *rowsShard) group() int { return s.at }
 
 func (s *rowsShard) widths() widths { return s.rows.met }
 
+func (s *rowsShard) announce(begin func() error) {
+	for _, c := range s.columns {
+		c.Large = func() error {
+			if s.large {
+				return nil
+			}
+			s.large = true
+			return begin()
+		}
+	}
+}
+
+func (s *rowsShard) announced() bool { return s.large }
+
 func (s *rowsShard) close() error {
 	if s.in != nil {
 		s.in.Close()
@@ -166,6 +182,7 @@ func (s *rowsShard) block(limit int64, bytes int) (int64, error) {
 	for _, c := range s.columns {
 		c.Drop(want)
 	}
+	s.large = s.large && slices.ContainsFunc(s.columns, (*column.Column).Heavy)
 	n := int64(want)
 	s.row, s.inGroup = s.row+n, s.inGroup-n
 	if s.inGroup > 0 {

@@ -62,6 +62,12 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 	return s.builder.Batch(), nil
 }
 
+// Announce implements pipeline.Announcing.
+func (s *Source) Announce(begin func() error) { s.in.announce(begin) }
+
+// Announced implements pipeline.Announcing.
+func (s *Source) Announced() bool { return s.in.announced() }
+
 // Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
 func (s *Source) Recycle(b *graph.Batch) {
 	if b.CapBytes() <= 4*s.cfg.BatchBytes {

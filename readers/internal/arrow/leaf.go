@@ -192,7 +192,9 @@ func readNumbers[T float32 | int64](c *column.Column, s *bufferReader, to *colum
 			return err
 		}
 		if c != nil {
-			c.Expect(len(b)/to.Width, int64(left/to.Width), 1)
+			if err := c.Expect(len(b)/to.Width, int64(left/to.Width), 1); err != nil {
+				return err
+			}
 		}
 		to.Add(b)
 		left -= len(b)

@@ -19,6 +19,11 @@ type Column struct {
 	Field Field
 	Limit int // bytes that a row may take
 
+	// Large is called each time before a row takes the memory of a giant, where it is set. Its error ends Fill.
+	Large func() error
+	// Page is set by the filler: the memory of a page of which a part is decoded, where that is a page of one row.
+	Page int64
+
 	// Starts has the place of each row: in Inner for lists of lists, else in Values.
 	Starts []int32
 	// Inner has the place of each inner list in Values.
@@ -76,7 +81,7 @@ func featured(r graph.InputColumn) bool {
 func (c *Column) Begin(in Filler, rows int64) {
 	c.Starts, c.Inner, c.Flags = c.Starts[:0], c.Inner[:0], c.Flags[:0]
 	c.Values.drop(c.Values.Len())
-	c.in, c.want, c.Begun, c.Ended, c.Whole = in, rows, 0, false, false
+	c.in, c.want, c.Begun, c.Ended, c.Whole, c.Page = in, rows, 0, false, false, 0
 }
 
 // More starts another piece of values, which are added to those that the column holds.
@@ -126,8 +131,14 @@ func (c *Column) Fill(rows, bytes int) error {
 		if err := c.in.Fill(c); err != nil {
 			return err
 		}
-		if c.Complete() == 0 && c.Size() > c.Limit {
+		if c.Complete() > 0 {
+			continue
+		}
+		if c.Size() > c.Limit {
 			return c.TooLarge()
+		}
+		if err := c.Takes(int64(c.Size())); err != nil {
+			return err
 		}
 	}
 	if c.Ended && c.Begun != c.want {
@@ -196,13 +207,24 @@ const giant = 4 << 20
 // they may be kept.
 func (c *Column) Giant() bool { return c.Complete() > 0 && c.Values.bytes(c.end(0)) >= giant }
 
+// Heavy says whether memory of a giant is held, beside what is kept for the next rows.
+func (c *Column) Heavy() bool { return int64(c.Size())+c.Page >= giant }
+
+// Takes calls Large where so many bytes are about to be taken, and are those of a giant.
+func (c *Column) Takes(bytes int64) error {
+	if c.Large == nil || bytes < giant {
+		return nil
+	}
+	return c.Large()
+}
+
 // Expect makes room for k values that are added to the row that was begun last, where that row is large. The next rows
 // rows, this one included, have at most rest values more. Memory would be copied again and again if it grew with the
-// values alone; and little is reserved that the values read so far do not make likely, as rest may be forged.
-func (c *Column) Expect(k int, rest, rows int64) {
+// values alone; and little is reserved that the values read so far do not make likely, as rest may be forged. The error is that of Large.
+func (c *Column) Expect(k int, rest, rows int64) error {
 	row := c.Values.Len() - c.last()
 	if c.Values.room() >= k || c.Values.bytes(row) < giant/16 {
-		return
+		return nil
 	}
 	whole := int64(row) + rest
 	size := whole
@@ -217,7 +239,12 @@ func (c *Column) Expect(k int, rest, rows int64) {
 		}
 	}
 	const most = 64 // times what is there
-	c.Values.reserve(max(k, int(min(size, whole, most*int64(row)))-row))
+	more := max(k, int(min(size, whole, most*int64(row)))-row)
+	if err := c.Takes(int64(c.Values.bytes(row + more))); err != nil {
+		return err
+	}
+	c.Values.reserve(more)
+	return nil
 }
 
 // last is where the values of the row begin that was begun last.
@@ -234,6 +261,9 @@ func (c *Column) last() int {
 	}
 	return c.Values.Len()
 }
+
+// Rows is how many rows the group has.
+func (c *Column) Rows() int64 { return c.want }
 
 // Left is how many rows of the group are not complete.
 func (c *Column) Left() int64 { return c.want - c.Begun + 1 }

@@ -8,6 +8,7 @@ import (
 	"github.com/apache/arrow/go/v15/parquet"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
 )
 
@@ -157,6 +158,7 @@ func (p *File) newChunkReader(c *column.Column) *chunkReader {
 	col := p.footer.schema.Column(c.Field.Place)
 	l := &chunkReader{nesting: nestingOf(col)}
 	l.pages.name, l.pages.decompressor, l.pages.limit = c.Field.Name, &p.decompressor, p.limit
+	l.pages.takes = func(h *page.Header) error { return l.takes(c, h) }
 	fixed := -1
 	if col.PhysicalType() == parquet.Types.FixedLenByteArray {
 		fixed = col.TypeLength()

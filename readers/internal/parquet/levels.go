@@ -28,7 +28,8 @@ type chunkReader struct {
 	values decoder
 
 	texts      int   // how many texts the next piece has
-	chunk      int64 // values of the chunk still to come, missing ones included
+	whole      int64 // values of the chunk, missing ones included ...
+	chunk      int64 // ... and those still to come
 	left       int   // those of the page
 	rep, def   rleDecoder
 	reps       [piece]uint8
@@ -38,7 +39,7 @@ type chunkReader struct {
 
 // begin starts a column chunk of so many values.
 func (l *chunkReader) begin(values int64) {
-	l.chunk, l.left = values, 0
+	l.whole, l.chunk, l.left = values, values, 0
 	l.values.reset()
 }
 
@@ -60,7 +61,18 @@ func (l *chunkReader) Fill(c *column.Column) error {
 		return err
 	}
 	l.pages.free()
+	c.Page = 0
 	return nil
+}
+
+// takes says that a page of one row is about to be read. One that has at most twice the values of the mean row is taken for
+// such a page.
+func (l *chunkReader) takes(c *column.Column, h *page.Header) error {
+	if rows := c.Rows(); rows == 0 || h.Values > 2*(l.whole/rows) {
+		return nil
+	}
+	c.Page = max(h.Stored, h.Size)
+	return c.Takes(c.Page)
 }
 
 // next begins a piece of n values with their definition levels, or ends the column: then n is 0. full: every value
@@ -79,7 +91,9 @@ func (l *chunkReader) next(c *column.Column) (n int, full bool, err error) {
 	l.left -= n
 	c.Whole = l.maxRep == 0
 	if c.Texts == nil {
-		c.Expect(n, int64(n)+int64(l.left)+l.chunk, c.Left())
+		if err := c.Expect(n, int64(n)+int64(l.left)+l.chunk, c.Left()); err != nil {
+			return 0, false, err
+		}
 	}
 	full, err = l.present(n)
 	return n, full, err

@@ -39,6 +39,7 @@ type pages struct {
 	decompressor *decompressor
 	limit        int64
 	header       page.Header
+	takes        func(h *page.Header) error // is called before a page is read, where it is set
 	raw          []byte
 	body         []byte
 }
@@ -71,6 +72,11 @@ func (p *pages) next() (*page.Header, []byte, error) {
 		p.left -= int64(n)
 		if err := p.check(h); err != nil {
 			return nil, nil, err
+		}
+		if p.takes != nil {
+			if err := p.takes(h); err != nil {
+				return nil, nil, err
+			}
 		}
 		if p.raw, err = h.Contents(p.r, p.raw); err != nil {
 			return nil, nil, p.broken(err)
