@@ -401,7 +401,7 @@ func sharedStopped(t *testing.T, s *sharing, need int64, count int) {
 		}
 	}
 	n := s.begin(t)
-	_, err := n.Score(Within(t.Context(), 300*time.Millisecond), randomBatch(1, shape{graphs: 90, width: 2}))
+	_, err := n.Score(Within(t.Context(), 5*time.Second), randomBatch(1, shape{graphs: 90, width: 2}))
 	fails(t, err, Unavailable, "no answer within")
 	for seed := range uint64(20) {
 		if seed == 10 {

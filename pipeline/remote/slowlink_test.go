@@ -24,12 +24,12 @@ import (
 // is one graph.
 func TestSlowLink(t *testing.T) {
 	t.Parallel()
-	cfg := quick((&remotetest.Link{Rate: 400 << 10}).Through(t, remotetest.Serve(t, newServer(remotetest.NewNative(1, "score")))))
-	cfg.Deadline = 2 * time.Second
+	cfg := quick((&remotetest.Link{Rate: 100 << 10}).Through(t, remotetest.Serve(t, newServer(remotetest.NewNative(1, "score")))))
+	cfg.Deadline = 8 * time.Second
 	n := native(t, cfg)
 	progress := &pipeline.Progress{}
 	patient := pipeline.Patient(n, pipeline.Patience{
-		Budget: time.Minute, Deadline: cfg.Deadline, Within: Within, Gate: pipeline.NewRemoteGate(1, 1), Progress: progress,
+		Budget: 10 * time.Minute, Deadline: cfg.Deadline, Within: Within, Gate: pipeline.NewRemoteGate(1, 1), Progress: progress,
 	})
 	batches := []*graph.Batch{long(200, 100), long(1, 30000), long(200, 100)}
 	sink := &pipelinetest.Sink{}

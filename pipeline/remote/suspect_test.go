@@ -203,9 +203,9 @@ func TestWithin(t *testing.T) {
 	}
 	cfg := quick(remotetest.Serve(t, newServer(served)))
 	n := native(t, cfg)
-	_, err := n.Score(Within(t.Context(), time.Second), line(2)) // it reaches the server within this time
-	e := fails(t, err, Unavailable, "no answer within 1s")
-	if s := e.Suspicion(); s.Fault != graph.FaultHung || s.Message != "no answer within 1s" || s.Address != cfg.Addresses[0] {
+	_, err := n.Score(Within(t.Context(), 5*time.Second), line(2)) // it reaches the server within this time
+	e := fails(t, err, Unavailable, "no answer within 5s")
+	if s := e.Suspicion(); s.Fault != graph.FaultHung || s.Message != "no answer within 5s" || s.Address != cfg.Addresses[0] {
 		t.Errorf("%+v", s)
 	}
 	cfg.Deadline = time.Millisecond
@@ -296,7 +296,7 @@ func findsTheGraph(t *testing.T, cfg Config, failed graph.Failure, bad int) {
 	protocol := cfg.Protocol
 	scorer := New(dialed(t, cfg), cfg, &graph.Model{InFeatures: 1, Outputs: []string{"score"}, Digest: remotetest.Digest})
 	patient := pipeline.Patient(scorer, pipeline.Patience{
-		Within: Within, Budget: 100 * time.Millisecond, Pause: time.Millisecond, MaxPause: 5 * time.Millisecond,
+		Within: Within, Budget: 5 * time.Second, Pause: time.Millisecond, MaxPause: 5 * time.Millisecond,
 	})
 	b := line(2, 1, 3, bad, 2, 4, 1)
 	step := b.Graphs()
