@@ -15,13 +15,13 @@ func TestServes(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "s")
 	cmd := exec.CommandContext(t.Context(), "python3", "-c", //nolint:gosec // the path is the test's
-		"import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(60)", path)
+		"import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(600)", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := net.Dial("unix", path)
-	for end := time.Now().Add(30 * time.Second); err != nil && time.Now().Before(end); conn, err = net.Dial("unix", path) {
+	for end := time.Now().Add(2 * time.Minute); err != nil && time.Now().Before(end); conn, err = net.Dial("unix", path) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	if err != nil {

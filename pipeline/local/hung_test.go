@@ -23,7 +23,7 @@ func TestHungWorkers(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			cfg := fake(t, "serve")
-			cfg.HungAfter = time.Second
+			cfg.HungAfter = 5 * time.Second
 			p := start(t, cfg)
 			before := pids(p)
 			kill(t, p, 0, test.signal)
