@@ -20,7 +20,8 @@ type Config struct {
 	Workers int
 	// MaxMessageBytes is the largest message that workers take. Default: theirs.
 	MaxMessageBytes int
-	// StartTimeout bounds how long Start waits until all workers are ready. Default: 30 s.
+	// StartTimeout bounds how long Start waits until all workers are ready. Default: 2 min, as the
+	// interpreter of a busy machine, or of a file system of a network, may take most of one.
 	StartTimeout time.Duration
 	// StopGrace is how long Close waits for workers to leave before it kills them. Default: 5 s.
 	StopGrace time.Duration
@@ -49,7 +50,7 @@ func (c Config) WithDefaults() Config {
 		c.Workers = runtime.GOMAXPROCS(0)
 	}
 	if c.StartTimeout == 0 {
-		c.StartTimeout = 30 * time.Second
+		c.StartTimeout = 2 * time.Minute
 	}
 	if c.StopGrace == 0 {
 		c.StopGrace = 5 * time.Second

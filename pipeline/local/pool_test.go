@@ -243,7 +243,7 @@ func TestStartFails(t *testing.T) {
 			t.Parallel()
 			lines := new(log)
 			cfg := fake(t, test.mode)
-			cfg.StartTimeout = 30 * time.Second
+			cfg.StartTimeout = 2 * time.Minute
 			if test.mode == "silent" {
 				cfg.StartTimeout = 200 * time.Millisecond
 			}

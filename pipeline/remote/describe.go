@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	attemptTimeout = 2 * time.Second        // one question to one server
-	attemptPause   = 50 * time.Millisecond  // between two rounds of questions
-	stragglerGrace = 500 * time.Millisecond // how long others are waited for once one server has answered
+	attemptTimeout = 2 * time.Second       // one question to one server
+	attemptPause   = 50 * time.Millisecond // between two rounds of questions
+	stragglerGrace = 2 * time.Second       // how long others are waited for once one server has answered
 )
 
 // Describe is the preflight. It blocks until servers answer, at most Config.ConnectTimeout: it asks every address
