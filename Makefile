@@ -97,24 +97,24 @@ verify-output: build ## check the output of JOB=... against its input, and score
 test: test-go test-python test-e2e ## run every test that needs nothing but Go, Python and make
 
 test-go: ## run the Go tests
-	go test -shuffle=on ./...
+	go test -shuffle=on -timeout 30m ./...
 
 test-python: $(VENV)/.test ## run the Python tests
 	cd python && .venv/bin/python -m pytest -q
 
 test-e2e: build $(VENV)/.test ## run the tests of the built binary with real workers
-	go test -tags e2e -count=1 ./cmd/internal/e2e/...
+	go test -tags e2e -count=1 -timeout 30m ./cmd/internal/e2e/...
 	go test -tags e2e -count=1 -run TestMatrix ./readers
 
 test-browser: ## open reports in a real Chromium (needs chromium; pictures in .cache/screenshots)
-	go test -tags browser -count=1 ./pipeline/report
+	go test -tags browser -count=1 -timeout 30m ./pipeline/report
 
 test-deploy: build ## try jobs/deploy with the real cron, systemd, logrotate, promtool and parallel (needs root)
-	go test -tags deploy -count=1 ./jobs/deploy
+	go test -tags deploy -count=1 -timeout 30m ./jobs/deploy
 	go -C jobs/deploy/apis test -count=1 ./...
 
 test-slurm: build ## try submit on a real Slurm of two nodes, started for it (needs root, Debian's slurmctld, slurmd, slurm-client, munge)
-	go test -tags slurm -count=1 ./cmd/internal/cluster
+	go test -tags slurm -count=1 -timeout 30m ./cmd/internal/cluster
 
 test-faults: bin/graphscore ## fail each system call on an output, and kill there (needs ptrace, linux/amd64)
 	@rm -f .cache/faults.txt
@@ -133,7 +133,7 @@ FUZZ_COUNT ?= 1000
 test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and from that of the commit (FUZZ_SEED=..., FUZZ_COUNT=...)
 	@for seed in 1 $(FUZZ_SEED); do \
 	  echo "FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT)"; \
-	  FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT) go test -count=1 -run '^TestMutated' $(FUZZED) || exit; \
+	  FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT) go test -count=1 -timeout 30m -run '^TestMutated' $(FUZZED) || exit; \
 	  (cd python && FUZZ_SEED=$$seed FUZZ_COUNT=$(FUZZ_COUNT) .venv/bin/python -m pytest -q tests/test_mutated.py) || exit; \
 	done
 
@@ -141,7 +141,7 @@ test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and fro
 SIM_COUNT ?= 1000
 SIM_NEW   ?= $(NEW_SEED)
 test-simulation: ## play 1,000 schedules of faults against whole runs, and 100 from the seed of the commit (SIM_SEED=..., SIM_COUNT=...)
-	@play() { echo "SIM_SEED=$$1 SIM_COUNT=$$2"; SIM_SEED=$$1 SIM_COUNT=$$2 go test -count=1 -run '^TestFaultSchedules$$' ./jobs/run; }; \
+	@play() { echo "SIM_SEED=$$1 SIM_COUNT=$$2"; SIM_SEED=$$1 SIM_COUNT=$$2 go test -count=1 -timeout 30m -run '^TestFaultSchedules$$' ./jobs/run; }; \
 	$(if $(SIM_SEED),play $(SIM_SEED) $(SIM_COUNT),play 1 $(SIM_COUNT) && play $(SIM_NEW) 100)
 
 test-data: build $(VENV)/.test ## run the tests on the large collections of DATA=... (default ../shared/data)
@@ -156,7 +156,7 @@ test-admet: build $(VENV)/.test ## compare ADMET-AI's models with its own predic
 
 docs-check: build $(VENV)/.test ## check the links, commands and examples of every Markdown file
 	@mkdir -p .cache
-	@go test -tags docs -count=1 -v ./cmd/internal/docs >.cache/docs-check.log || { cat .cache/docs-check.log; exit 1; }
+	@go test -tags docs -count=1 -timeout 30m -v ./cmd/internal/docs >.cache/docs-check.log || { cat .cache/docs-check.log; exit 1; }
 	@sed -nE 's/^ok/docs-check: ok/p; s/^ +[a-z_]+\.go:[0-9]+: (.*( not run|links).*)/  \1/p' .cache/docs-check.log
 
 reliability: ## run the tests that inject faults, and write .github/RELIABILITY.md from what they report

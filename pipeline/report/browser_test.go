@@ -43,7 +43,7 @@ func TestPageInChromium(t *testing.T) {
 		fmt.Fprint(w, pages[strings.TrimPrefix(r.URL.Path, "/")])
 	}))
 	t.Cleanup(server.Close)
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.ExecPath(chromium(t)))
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.WSURLReadTimeout(5*time.Minute), chromedp.NoSandbox, chromedp.ExecPath(chromium(t)))
 	allocator, stop := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(stop)
 	browser, closeBrowser := chromedp.NewContext(allocator)
@@ -166,7 +166,7 @@ const look = `(() => {
 func (v view) check(t *testing.T, browser context.Context) {
 	tab, closeTab := chromedp.NewContext(browser)
 	defer closeTab()
-	tab, cancel := context.WithTimeout(tab, time.Minute)
+	tab, cancel := context.WithTimeout(tab, 5*time.Minute)
 	defer cancel()
 	said := &complaints{}
 	must(t, chromedp.Listen(tab, func(event any) { said.hear(v.url, event) }))

@@ -20,8 +20,8 @@ import (
 // anywhere is the top of a checkout in what pages show.
 const anywhere = "/path/to/graphscore"
 
-// patience is for all blocks of one page.
-const patience = 90 * time.Second
+// patience is for all blocks of one page. It ends those that hang.
+const patience = 10 * time.Minute
 
 // TestCommands: the blocks of every page run, in order, and print what the page says that they print.
 func TestCommands(t *testing.T) {

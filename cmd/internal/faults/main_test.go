@@ -59,7 +59,7 @@ type outcome struct {
 func never(inject.Call) inject.Fault { return inject.Fault{} }
 
 // longest is how long a command may take: one that hangs is killed, and fails the test.
-const longest = time.Minute
+const longest = 10 * time.Minute
 
 // graphscore runs a command. on is asked about every call on the folder.
 func graphscore(ctx context.Context, folder string, on func(inject.Call) inject.Fault, args ...string) (o outcome, err error) {
