@@ -19,7 +19,7 @@ func TestServerHangs(t *testing.T) {
 	w := longWork(t)
 	server := serveModel(t, w.model)
 	job := write(t, filepath.Join(t.TempDir(), "job.yaml"), fmt.Sprintf(
-		"input: {path: %q}\nserver: {addresses: [%q]}\nlimits: {deadline: 1s, retry_budget: 3s}\n", w.input, server.address))
+		"input: {path: %q}\nserver: {addresses: [%q]}\nlimits: {deadline: 3s, retry_budget: 10s}\n", w.input, server.address))
 	signal := func(s syscall.Signal) {
 		if err := syscall.Kill(server.pid, s); err != nil {
 			t.Fatal(err)

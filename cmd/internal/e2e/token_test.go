@@ -63,7 +63,7 @@ func TestTokenIsNowhere(t *testing.T) {
 	address, log := logging(t, "--model", absolute(t, example+"/model"), "--tls-cert", at("server.pem"), "--tls-key", at("server.key"), "--token-file", at("tokens"))
 	output := at("out")
 	job := func(name, token string) string {
-		return write(t, at(name), fmt.Sprintf("input: {path: %q}\noutput: {path: %q}\nserver: {addresses: [%q], tls: {ca: ca.pem}%s}\nlimits: {retry_budget: 2s}\n",
+		return write(t, at(name), fmt.Sprintf("input: {path: %q}\noutput: {path: %q}\nserver: {addresses: [%q], tls: {ca: ca.pem}%s}\nlimits: {retry_budget: 1m}\n",
 			absolute(t, example+"/data/held-back.parquet"), output, address, token))
 	}
 	file, wrong, environment := job("file.yaml", ", token_file: token"), job("wrong.yaml", ", token_file: wrong"), job("environment.yaml", "")

@@ -131,7 +131,7 @@ func TestServersThatGo(t *testing.T) {
 		t.Parallel()
 		c, address := c.in(t), remotetest.Reserved(t)
 		gone(t, address, 5)
-		said := c.run(exit.NoScorer, c.job(address, "limits: {request_bytes: 20KiB, retry_budget: 2s}\n"), "out")
+		said := c.run(exit.NoScorer, c.job(address, "limits: {request_bytes: 20KiB, retry_budget: 10s}\n"), "out")
 		if err := has(said, address); err != nil {
 			t.Error(err)
 		}
