@@ -31,7 +31,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU
 SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0
 ReturnToService=2
-SlurmdTimeout=5
+SlurmdTimeout=20
 MpiDefault=none
 SwitchType=switch/none
 MailProg=/bin/true
@@ -50,10 +50,10 @@ daemon() { # NAME COMMAND...
 }
 daemon munged /usr/sbin/munged --foreground --force --key-file="$dir/munge.key" --socket="$dir/munge.sock" \
   --pid-file="$dir/munged.pid" --log-file="$dir/log/munged.log" --seed-file="$dir/munged.seed"
-for _ in $(seq 100); do [ -S "$dir/munge.sock" ] && break; sleep 0.1; done
+for _ in $(seq 1200); do [ -S "$dir/munge.sock" ] && break; sleep 0.1; done
 daemon ctld /usr/sbin/slurmctld -D -c
 for node in n1 n2; do daemon $node /usr/sbin/slurmd -D -N $node; done
-for _ in $(seq 300); do
+for _ in $(seq 1200); do
   [ "$(sinfo -h -N -t idle -o %n 2>/dev/null | wc -l)" = 2 ] && exit 0
   sleep 0.1
 done
