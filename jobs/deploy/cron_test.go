@@ -49,14 +49,14 @@ func TestCron(t *testing.T) {
 	t.Parallel()
 	need(t, map[string]string{"cron": "cron", "ip": "iproute2"})
 	m := newMachine(t)
-	due := time.Now().UTC().Add(20 * time.Second).Truncate(time.Minute).Add(time.Minute)
+	due := time.Now().UTC().Add(40 * time.Second).Truncate(time.Minute).Add(time.Minute)
 	crontab := read(t, "crontab")
 	_, night, _ := strings.Cut(crontab, "\n17 4 * * * graphscore ")
 	night, _, _ = strings.Cut(night, "\n")
 	for job := range nights {
 		command := strings.ReplaceAll(night, "molecules", job)
 		if job == "patient" {
-			command = "timeout --preserve-status 5 " + command
+			command = "timeout --preserve-status 30 " + command
 		}
 		crontab += fmt.Sprintf("%d %d * * * graphscore GRAPHSCORE_PING_URL=http://127.0.0.1:8080/%s %s\n", due.Minute(), due.Hour(), job, command)
 	}
@@ -66,7 +66,7 @@ func TestCron(t *testing.T) {
 	m.must(os.Chmod(m.path("root/usr/sbin/sendmail"), 0o755))
 
 	checked := func() bool { return strings.Contains(m.read("log/molecules.log"), `"found_wrong":0`) }
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	var g errgroup.Group
 	g.Go(func() error {

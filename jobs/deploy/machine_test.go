@@ -161,7 +161,7 @@ func (m *machine) forget(name string) {
 		}))
 		for _, folder := range slices.Backward(folders) {
 			err := os.Remove(folder)
-			for end := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(end); err = os.Remove(folder) {
+			for end := time.Now().Add(time.Minute); err != nil && time.Now().Before(end); err = os.Remove(folder) {
 				time.Sleep(10 * time.Millisecond)
 			}
 			m.must(err)

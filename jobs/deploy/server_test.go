@@ -25,7 +25,7 @@ import (
 	"graphscore/pipeline/remote/remotetest"
 )
 
-const prometheusConfig = `global: {scrape_interval: 200ms, scrape_timeout: 200ms, evaluation_interval: 200ms}
+const prometheusConfig = `global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}
 rule_files: [%s]
 scrape_configs:
   - job_name: pushgateway

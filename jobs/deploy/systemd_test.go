@@ -60,7 +60,7 @@ ExecStart=/bin/sh /opt/graphscore/jobs/deploy/testdata/systemd.sh
 StandardOutput=file:/var/log/graphscore/said
 StandardError=inherit
 `)
-	ctx, stop := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, stop := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer stop()
 	console, code := m.run(ctx, "/lib/systemd/systemd", "--system", "--unit=up.service", "--log-target=journal")
 	want := read(t, "testdata/systemd.golden")

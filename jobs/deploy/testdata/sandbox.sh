@@ -17,7 +17,7 @@ if [ "$1" != inside ]; then
     fi
   done
   # Whatever ends who started this, it ends as well.
-  exec timeout --signal=KILL 300 setpriv --pdeathsig KILL \
+  exec timeout --signal=KILL 900 setpriv --pdeathsig KILL \
     unshare --mount --pid --fork --kill-child --net --uts --ipc --cgroup --propagation private sh "$0" inside "$@"
 fi
 repo=$2 world=$3

@@ -28,6 +28,7 @@ errors() {
 
 /opt/python/bin/python3 /opt/graphscore/jobs/deploy/testdata/monitor.py >/var/log/graphscore/pings &
 before=0
+until grep -q ':1F90 00000000:0000 0A ' /proc/net/tcp; do sleep 0.1; done # it listens at port 8080
 
 echo "== the timer, on a machine that was off last night"
 mkdir -p /var/lib/systemd/timers
