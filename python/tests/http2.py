@@ -15,11 +15,13 @@ from typing import Final, Self
 
 DATA: Final = 0
 HEADERS: Final = 1
+PRIORITY: Final = 2
 RST_STREAM: Final = 3
 SETTINGS: Final = 4
 PING: Final = 6
 GOAWAY: Final = 7
 WINDOW_UPDATE: Final = 8
+CONTINUATION: Final = 9
 
 END_STREAM: Final = 1
 ACK: Final = 1
@@ -43,7 +45,7 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
-def headers(path: str) -> bytes:
+def headers(path: str, *more: tuple[str, str]) -> bytes:
     """The headers of a call, encoded."""
     fields = (
         (":method", "POST"),
@@ -52,10 +54,20 @@ def headers(path: str) -> bytes:
         (":authority", "x"),
         ("te", "trailers"),
         ("content-type", "application/grpc"),
+        *more,
     )
-    return b"".join(
-        b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode() for name, value in fields
-    )
+    return b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+
+
+def _text(text: str) -> bytes:
+    """A string with its length in seven bits and more."""
+    size, data = len(text), text.encode()
+    if size < 127:
+        return bytes([size]) + data
+    length, rest = b"\x7f", size - 127
+    while rest > 127:
+        length, rest = length + bytes([rest % 128 + 128]), rest // 128
+    return length + bytes([rest]) + data
 
 
 def message(data: bytes, size: int | None = None) -> bytes:
@@ -87,10 +99,21 @@ class Connection:
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
-    def call(self, path: str, data: bytes = b"", *, end: bool = False) -> int:
-        """Begin a call with the first bytes of its body; return its stream."""
+    def call(self, path: str, data: bytes = b"", *more: tuple[str, str], end: bool = False) -> int:
+        """Begin a call with the first bytes of its body, and more headers; return its stream."""
         self._stream += 2
-        block = frame(HEADERS, END_HEADERS | (END_STREAM if end and not data else 0), self._stream, headers(path))
+        begin_flags = END_STREAM if end and not data else 0
+        fields = headers(path, *more)
+        pieces = [fields[at : at + _LARGEST_FRAME] for at in range(0, len(fields), _LARGEST_FRAME)]
+        block = b"".join(
+            frame(
+                CONTINUATION if number else HEADERS,
+                (0 if number else begin_flags) | (END_HEADERS if piece is pieces[-1] else 0),
+                self._stream,
+                piece,
+            )
+            for number, piece in enumerate(pieces)
+        )
         for begin in range(0, len(data), _LARGEST_FRAME):
             piece = data[begin : begin + _LARGEST_FRAME]
             last = END_STREAM if end and begin + len(piece) == len(data) else 0
@@ -115,7 +138,7 @@ class Connection:
                 return
             self._unread += received
 
-    def push(self, stream: int, data: bytes, seconds: float) -> bool:
+    def push(self, stream: int, data: bytes, seconds: float, *, end: bool = False) -> bool:
         """Send data as fast as the server takes it; return whether all of it was sent before the call was ended."""
         sent, window = 0, {0: 65535, stream: 65535}
         try:
@@ -130,7 +153,8 @@ class Connection:
                 elif got.kind == PING and not got.flags & ACK:
                     self.send(frame(PING, ACK, 0, got.payload))
                 while (size := min(*window.values(), _LARGEST_FRAME, len(data) - sent)) > 0:
-                    self.send(frame(DATA, 0, stream, data[sent : sent + size]))
+                    last = END_STREAM if end and sent + size == len(data) else 0
+                    self.send(frame(DATA, last, stream, data[sent : sent + size]))
                     sent += size
                     window = {key: value - size for key, value in window.items()}
                 if sent == len(data):

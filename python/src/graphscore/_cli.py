@@ -37,6 +37,8 @@ _GRACE_SECONDS: Final = 10.0
 _WORKER_GRACE_SECONDS: Final = 600.0
 _STACK_BYTES: Final = 2 << 20
 """Of a thread: each open call has one, and the usual 8 MiB are what an address space may be short of."""
+_ARENAS: Final = 8
+"""Of the C library, for a server that others than its user can connect to."""
 _LAST_SECONDS: Final = 4.0
 """After the grace: for calls that were ended, and for the spans that are not sent yet."""
 
@@ -144,7 +146,8 @@ def _serve(options: argparse.Namespace) -> int:
         os.environ[name] = "1"
     # grpc's own lines on stderr repeat what is logged here. A user may set it to see them.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    _malloc.keep_freed_memory()
+    private = options.lifeline_fd is not None or socket_path(options.listen) is not None
+    _malloc.keep_freed_memory(1 if private else _ARENAS)
     _allow_connections()
     from graphscore._serving.traces import Traces  # noqa: PLC0415
 

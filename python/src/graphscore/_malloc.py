@@ -4,7 +4,9 @@ Context: the arrays of a chunk are a few hundred KiB to 2 MiB. glibc returns suc
 they are freed and faults them in again for the next chunk: half of the time of a small model. It also keeps an
 arena for each thread, so that every call uses other memory than the last one left in the caches. Decision:
 keep some MiB, in one arena for all threads. Price: that memory is occupied while the server is idle, and threads
-wait for each other for the moment an allocation takes. Other C libraries are left alone.
+wait for each other for the moment an allocation takes. Where strangers connect, that moment is long: under a flood of
+frames gRPC starts some 60 threads, which wait for one arena until calls of others take 20 s and more. So a server that
+listens on a port has several arenas. Other C libraries are left alone.
 """
 
 from __future__ import annotations
@@ -22,11 +24,11 @@ _KEPT: Final = 12 << 20
 _BLOCK: Final = 4 << 20
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep up to 12 MiB, in blocks below 4 MiB."""
+def keep_freed_memory(arenas: int = 1) -> None:
+    """Let the C library keep up to 12 MiB, in blocks below 4 MiB, in so many arenas."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
+        mallopt(_M_ARENA_MAX, arenas)
         mallopt(_M_TRIM_THRESHOLD, _KEPT)
         mallopt(_M_MMAP_THRESHOLD, _BLOCK)
 

@@ -10,7 +10,6 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -19,7 +18,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 import graphscore
-from calls import GET_MODEL, HEALTH, PROCESS_GRAPH, SCORE, call, fails
+from calls import GET_MODEL, HEALTH, PROCESS_GRAPH, SCORE, fails
 from graphscore._proto import gcn_pb2
 from graphscore._serving import arrivals as arrivals_module
 from graphscore._serving import codec, wire
@@ -28,41 +27,9 @@ from graphscore._serving.arrivals import Arrivals, Limits
 from graphscore._serving.health import Health
 from http2 import END_HEADERS, HEADERS, PING, RST_STREAM, Connection, frame, half_sent, headers, message
 from processes import Process
+from serving_others import REFLECTION, SOON, answers, peak, until
 
-REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 MIB = 1 << 20
-SOON = 60.0
-"""Seconds in which what is due must happen; on a quiet machine it takes one or two."""
-
-
-def peak(process: Process) -> int:
-    """The largest resident size of a server so far, in MiB."""
-    status = Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
-
-
-def until(wanted: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not wanted():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def answers(address: str, *names: str) -> None:
-    """Every method answers a new client; where the server is full that may take another attempt."""
-
-    def answered(name: str) -> bool:
-        options = [("grpc.use_local_subchannel_pool", 1)]
-        with grpc.insecure_channel(address, options=options) as channel:
-            try:
-                call(channel, name, b"")
-            except grpc.RpcError as error:
-                assert error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED, error.details()  # noqa: PT017
-                return False
-        return True
-
-    for name in names or (HEALTH, GET_MODEL, SCORE, PROCESS_GRAPH):
-        until(lambda name=name: answered(name))  # type: ignore[misc]
 
 
 @pytest.fixture
@@ -352,8 +319,8 @@ def test_calls_that_wait_while_none_is_computed_are_stuck(monkeypatch: pytest.Mo
 
 def test_health_follows_the_calls_that_wait() -> None:
     waits, limits = [0.0], Limits(9, 1, 3600, 0.5, 1000, 100)
-    asking, reflecting = Arrivals("ask", limits), Arrivals("reflection", limits)
-    health = Health(("named",), asking, reflecting, lambda: waits[0], 15)
+    arrivals = (Arrivals("ask", limits), Arrivals("watch", limits), Arrivals("reflection", limits))
+    health = Health(("named",), arrivals, lambda: waits[0], 15)
 
     def status() -> int:
         return health_pb2.HealthCheckResponse.FromString(health._check(b"", None)).status  # type: ignore[arg-type]
@@ -362,15 +329,15 @@ def test_health_follows_the_calls_that_wait() -> None:
     for waits[0], wanted in ((0.0, serving.SERVING), (16.0, serving.NOT_SERVING), (0.0, serving.SERVING)):
         health.look()
         assert status() == wanted
-    asking.close()
-    reflecting.close()
+    for each in arrivals:
+        each.close()
 
 
 def test_where_no_further_thread_starts_calls_wait_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
-    pool, first, second = arrivals_module._Threads(4), threading.Event(), threading.Event()
+    pool, first, second = arrivals_module.Threads(4), threading.Event(), threading.Event()
     pool.submit(first.wait, SOON)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", refuse)
@@ -409,7 +376,7 @@ def test_memory_that_is_full_ends_the_oldest_bodies() -> None:
 
 
 def test_a_slow_body_has_an_hour() -> None:
-    arrivals, _, _, _ = server_module._arrivals(graphscore.ServerOptions())
+    arrivals, *_ = server_module._arrivals(graphscore.ServerOptions())
     call = arrivals._enter(None)  # type: ignore[arg-type]
     assert arrivals._look(call.began + 3599) == []
     ((ended, code, _),) = arrivals._look(call.began + 3601)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -20,6 +19,7 @@ from graphs import batch, random_graph
 from graphscore._proto import gcn_pb2, scoring_pb2
 from graphscore._serving import codec
 from processes import Process
+from serving_others import peak
 
 COUNTS = st.sampled_from([0, 1, 2, 3, 7, 2**31 - 1, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
 COLUMNS = st.binary(max_size=64) | st.lists(st.integers(0, 4), max_size=12).map(
@@ -92,12 +92,6 @@ def test_ids_that_are_not_utf8(channel: grpc.Channel) -> None:
     assert fails(channel, PROCESS_GRAPH, data.replace(b"abcd", b"\xff\xfe\xfd\xfc"))[0] == (
         grpc.StatusCode.INVALID_ARGUMENT
     )
-
-
-def peak(process: Process) -> int:
-    """The largest resident size of a server so far, in MiB."""
-    status = Path(f"/proc/{process.popen.pid}/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) // 1024
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Which calls are received now: admission before a body is read, and the end of calls whose body does not arrive.
+"""Which calls are received now: admission before a body is read, and the end of calls that their clients hold up.
 
 Context: gRPC for Python starts a thread for a call when its headers are there, and the thread waits for the body. A
 pool of a few threads is full after a few calls whose body never comes. Decision: each open call has a thread, but a
@@ -24,13 +24,17 @@ import grpc
 
 from graphscore import _malloc
 
-_SPARE: Final = 16
-"""Threads that refuse calls."""
+_SPARE: Final = 4
+"""Threads that refuse calls. Few: all threads that can run take turns with those that answer others."""
+
+_UNTAKEN: Final = 256
+"""Calls that wait for a thread, most of them to be refused; beyond it the one that gRPC has for all calls refuses them.
+A flood that waits would keep the threads busy, and health waits for the interpreter behind them."""
 
 _T = TypeVar("_T")
 
 Method: TypeAlias = Callable[[bytes, grpc.ServicerContext], bytes]
-Stream: TypeAlias = Callable[[bytes, grpc.ServicerContext, Callable[[Any], None]], None]
+Stream: TypeAlias = Callable[[bytes, grpc.ServicerContext], Iterator[bytes]]
 Conversation: TypeAlias = Callable[[Iterator[bytes], grpc.ServicerContext], Iterator[bytes]]
 
 
@@ -39,15 +43,16 @@ class Limits:
     """What calls may take."""
 
     calls: int
-    """Open at once; a further one takes the place of the oldest whose body is slow, or is refused."""
+    """Open at once; a further one takes the place of the oldest whose body or client is slow, or is refused."""
     bodies: int
     """Received or computed at once; more wait, unread."""
     body_seconds: float
-    """In which a body must arrive."""
+    """In which a body must arrive, and an answer be taken."""
     slow_seconds: float
-    """After which a body that is not complete takes the turn of no other call, and its place may be taken."""
+    """After which a body that is not complete takes the turn of no other call, and its place may be taken, as may that
+    of an answer that is not taken."""
     memory_bytes: int
-    """That the process may take while bodies are received, beyond what it took before the first call."""
+    """That the process may take while bodies are received and answers sent, beyond what it took at its start."""
     message_bytes: int
     """Of the largest body. Where all that arrive cannot have taken `memory_bytes`, none is ended for it."""
 
@@ -58,21 +63,36 @@ class _Call:
     def __init__(self, context: grpc.ServicerContext) -> None:
         self.context = context
         self.turn = threading.Event()
-        self.began = 0.0
+        self.began = 0.0  # to be received, and then to be answered
+        self.answer: int | None = None  # bytes, once it is computed
+
+    def fault(self) -> str:
+        """Return what the client of the call leaves undone."""
+        return "the answer was not taken" if self.answer is not None else "the body did not arrive"
 
     def end(self, code: grpc.StatusCode, message: str) -> None:
-        """End the call though its thread waits for its body."""
-        event = getattr(self.context, "_rpc_event", None)  # gRPC's own call: only it can send a status from here
-        try:
-            event.call.cancel(code.value[0], message)  # type: ignore[union-attr]
-        except (AttributeError, TypeError, ValueError):
+        """End the call though its thread waits for its body, or its answer to be taken."""
+        if not _end(getattr(self.context, "_rpc_event", None), code, message):
             self.context.cancel()  # a version of gRPC without it: the client sees CANCELLED
 
 
-class _Threads(ThreadPoolExecutor):
-    """As many threads as there may be; where the system has no further one, calls wait for one of them."""
+def _end(event: object, code: grpc.StatusCode, message: str) -> bool:
+    """End the call of an event of gRPC, the only one that can send a status from any thread. Return whether it did."""
+    try:
+        event.call.cancel(code.value[0], message)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
+class Threads(ThreadPoolExecutor):
+    """As many threads as there may be; where the system has no further one, some calls wait for one of them."""
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> Future[_T]:
+        if self._work_queue.qsize() >= _UNTAKEN:
+            for argument in args:  # one is gRPC's event of the call
+                if _end(argument, grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls are open"):
+                    return Future()  # no one waits for its end
         try:
             return super().submit(fn, *args, **kwargs)
         except RuntimeError as error:
@@ -84,9 +104,14 @@ class _Threads(ThreadPoolExecutor):
 class Arrivals:
     """The calls of some methods that are open, and their threads. Safe for use from several threads."""
 
-    def __init__(self, name: str, limits: Limits, in_use: Callable[[], int | None] = _malloc.in_use) -> None:
-        """Prepare; `in_use` returns the bytes that the process has allocated, None where that is unknown."""
-        self._pool = _Threads(limits.calls + _SPARE, thread_name_prefix=name)
+    def __init__(
+        self, name: str, limits: Limits, in_use: Callable[[], int | None] = _malloc.in_use, *, streams: int = 0
+    ) -> None:
+        """Prepare; `in_use` returns the bytes that the process has allocated, None where that is unknown.
+
+        `streams` is how many methods that send a stream may go on at once: each has a thread.
+        """
+        self._pool = Threads(limits.calls + streams + _SPARE, thread_name_prefix=name)
         self._limits, self._in_use = limits, in_use
         self._before = in_use() or 0
         self._lock = threading.Lock()
@@ -94,6 +119,8 @@ class Arrivals:
         self._fresh: dict[_Call, None] = {}
         self._slow: dict[_Call, None] = {}
         self._complete = 0
+        self._answered: dict[_Call, None] = {}
+        self._unsent = 0
         self._turns = limits.bodies
         self._moved = 0.0
         self._draining = False
@@ -113,26 +140,27 @@ class Arrivals:
                 self._leave(arriving, complete=False)
                 raise
             try:
-                return method(request, context)
+                answer = method(request, context)
+                self._answer(arriving, len(answer))
             finally:
                 self._leave(arriving, complete=True)
+            return answer
 
         return grpc.stream_unary_rpc_method_handler(self._on_own_threads(call))
 
     def stream(self, method: Stream) -> grpc.RpcMethodHandler[Any, Any]:
-        """Return a method of one request and a stream of responses, which it sends itself, for gRPC."""
+        """Return a method of one request and a stream of responses for gRPC: no arrival once its request is there."""
 
-        def call(requests: Iterator[bytes], context: grpc.ServicerContext, send: Callable[[Any], None]) -> None:
-            arriving = self._enter(context)
-            complete = False
+        def call(requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+            arriving, complete = self._enter(context), False
             try:
                 request = self._read(arriving, requests, context)
                 complete = True
-                method(request, context, send)
             finally:
                 self._leave(arriving, complete=complete)
+            yield from method(request, context)
 
-        return grpc.stream_stream_rpc_method_handler(self._on_own_threads(call, experimental_non_blocking=True))
+        return grpc.stream_stream_rpc_method_handler(self._on_own_threads(call))
 
     def conversation(self, method: Conversation) -> grpc.RpcMethodHandler[Any, Any]:
         """Return a method of two streams for gRPC. All of it has the time of one body."""
@@ -146,8 +174,8 @@ class Arrivals:
 
         return grpc.stream_stream_rpc_method_handler(self._on_own_threads(call))
 
-    def _on_own_threads(self, behavior: Callable[..., Any], **attributes: object) -> Callable[..., Any]:
-        behavior.__dict__.update(attributes, experimental_thread_pool=self._pool)
+    def _on_own_threads(self, behavior: Callable[..., Any]) -> Callable[..., Any]:
+        behavior.__dict__["experimental_thread_pool"] = self._pool
         return behavior
 
     def waits(self) -> float:
@@ -157,7 +185,7 @@ class Arrivals:
 
     def look(self) -> None:
         """End the calls whose body does not arrive, and let others begin. Due every tenth of a second."""
-        if self._waiting or self._fresh or self._slow:
+        if self._waiting or self._fresh or self._slow or self._answered:
             for call, code, message in self._look(time.monotonic()):
                 call.end(code, message)
 
@@ -179,14 +207,14 @@ class Arrivals:
         call, oldest = _Call(context), None
         with self._lock:
             if self._count() >= self._limits.calls:
-                oldest = next(iter(self._slow or self._fresh), None)
+                oldest = next(iter(self._slow or self._answered or self._fresh), None)
                 if oldest is None or oldest.began > time.monotonic() - self._limits.slow_seconds:
                     context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many calls are open")
                 self._forget(oldest)
             self._waiting.append(call)
             self._admit()
         if oldest is not None:
-            oldest.end(grpc.StatusCode.RESOURCE_EXHAUSTED, "the body did not arrive, and its place was needed")
+            oldest.end(grpc.StatusCode.RESOURCE_EXHAUSTED, f"{oldest.fault()}, and its place was needed")
         # Where the client cancels the call, reading ends at once.
         if not call.turn.is_set() and context.add_callback(call.turn.set):
             call.turn.wait()
@@ -201,6 +229,20 @@ class Arrivals:
             self._complete += 1
         return request
 
+    def _answer(self, call: _Call, size: int) -> None:
+        """Count an answer until its client has it."""
+        with self._lock:
+            call.began, call.answer = time.monotonic(), size
+            self._answered[call] = None
+            self._unsent += size
+
+        def taken() -> None:
+            with self._lock:
+                self._forget(call)
+
+        if not call.context.add_callback(taken):
+            taken()
+
     def _leave(self, call: _Call, *, complete: bool) -> None:
         with self._lock:
             if complete:
@@ -214,13 +256,16 @@ class Arrivals:
         return bool(self._waiting) and not self._complete
 
     def _count(self) -> int:
-        return len(self._waiting) + len(self._fresh) + len(self._slow) + self._complete
+        return len(self._waiting) + len(self._fresh) + len(self._slow) + len(self._answered) + self._complete
 
     def _forget(self, call: _Call) -> None:
         if call in self._fresh:
             del self._fresh[call]
         elif call in self._slow:
             del self._slow[call]
+        elif call in self._answered:
+            del self._answered[call]
+            self._unsent -= call.answer or 0
         elif not call.began:
             self._waiting.remove(call)
 
@@ -245,13 +290,16 @@ class Arrivals:
             if self._draining:
                 ended = [(call, grpc.StatusCode.UNAVAILABLE, "the server is ending") for call in self._slow]
                 self._slow.clear()
-            while self._slow and (call := next(iter(self._slow))).began < now - self._limits.body_seconds:
-                del self._slow[call]
-                message = f"the body did not arrive within {self._limits.body_seconds:g} s"
-                ended.append((call, grpc.StatusCode.UNAVAILABLE, message))
+            for calls in (self._slow, self._answered):
+                while calls and (call := next(iter(calls))).began < now - self._limits.body_seconds:
+                    self._forget(call)
+                    message = f"{call.fault()} within {self._limits.body_seconds:g} s"
+                    ended.append((call, grpc.StatusCode.UNAVAILABLE, message))
             if full:
-                message = "the body did not arrive, and its memory was needed"
-                ended += [(call, grpc.StatusCode.RESOURCE_EXHAUSTED, message) for call in self._largest_share()]
+                ended += [
+                    (call, grpc.StatusCode.RESOURCE_EXHAUSTED, f"{call.fault()}, and its memory was needed")
+                    for call in self._largest_share(now - self._limits.slow_seconds)
+                ]
             # Nothing is computed, and nothing else is read: bodies that do not arrive have all turns.
             idle = self._waiting and not self._complete and not full
             grown = min(2 * max(self._turns, len(self._fresh)), self._limits.calls)
@@ -259,19 +307,25 @@ class Arrivals:
             self._admit()
             return ended
 
-    def _largest_share(self) -> list[_Call]:
-        """Take out the older half of the bodies that are received. The lock is held."""
-        arriving = [*self._slow, *self._fresh]
-        chosen = arriving[: (len(arriving) + 1) // 2] if len(arriving) > 1 else []
+    def _largest_share(self, before: float) -> list[_Call]:
+        """Take out the older half of what takes the most memory: answers from before a time, or what is received.
+
+        The lock is held.
+        """
+        chosen = [call for call in self._answered if call.began < before]
+        if not chosen or 2 * self._unsent < self._limits.memory_bytes:
+            arriving = [*self._slow, *self._fresh]
+            chosen = arriving if len(arriving) > 1 else []
+        chosen = chosen[: (len(chosen) + 1) // 2]
         for call in chosen:
-            self._slow.pop(call, None)
-            self._fresh.pop(call, None)
+            self._forget(call)
         return chosen
 
     def _memory_is_full(self) -> bool:
-        if (len(self._fresh) + len(self._slow)) * self._limits.message_bytes <= self._limits.memory_bytes:
+        arriving = len(self._fresh) + len(self._slow)
+        if arriving * self._limits.message_bytes + self._unsent <= self._limits.memory_bytes:
             return False
         used = self._in_use()
         if used is None:  # then bodies that are slow are as many as those that are not
-            return len(self._slow) > self._limits.bodies
+            return len(self._slow) > self._limits.bodies or self._unsent > self._limits.memory_bytes
         return used > self._before + self._limits.memory_bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event, Thread
@@ -14,8 +13,8 @@ import grpc
 
 from graphscore._engines import Engine
 from graphscore._serving import access, address, codec
-from graphscore._serving.arrivals import Arrivals, Limits
-from graphscore._serving.health import Health
+from graphscore._serving.arrivals import Arrivals, Limits, Threads
+from graphscore._serving.health import WATCHES, Health
 from graphscore._serving.memory import Memory
 from graphscore._serving.options import ServerOptions
 from graphscore._serving.servicers import GCNServicer, ScoringServicer
@@ -33,7 +32,10 @@ _REFUSING: Final = 4
 _ASKING: Final = 256
 """Calls of health and GetModel that may be open at once."""
 
-_REFLECTING: Final = 16
+_WATCHING: Final = 8
+"""Requests to watch health that are received at once; once received, a watch is none of them."""
+
+_REFLECTING: Final = 4
 _TALK_SECONDS: Final = 30.0
 """Conversations with reflection at once, and how long they last; a further one takes the place of the oldest."""
 
@@ -58,11 +60,14 @@ _TICK: Final = 0.1
 _QUIET_TICKS: Final = 3
 """Seconds between two looks at the calls that are open when the server ends, and in how many there must be none."""
 
-_PENDING: Final = 20_000
-"""Calls of a method that gRPC has received and Python has not."""
+_PENDING: Final = 4096
+"""Calls of a method that gRPC has received and Python has not. Each takes some 20 KB, and its metadata."""
 
 _STREAMS: Final = 2048
 """Calls of one connection."""
+
+_METADATA: Final = 8192
+"""Bytes of the metadata of a call."""
 
 
 class ServeError(Exception):
@@ -84,13 +89,13 @@ class Server:
         options.check()
         self.address = address.parse(options.listen, remote=options.insecure or options.tls_cert is not None)
         self._credentials = access.server_credentials(options)
-        self._pool = ThreadPoolExecutor(_REFUSING, thread_name_prefix="refusal")
+        self._pool = Threads(_REFUSING, thread_name_prefix="refusal")
         self._arrivals = _arrivals(options)
-        self._scoring, self._gcn, self._asking, reflecting = self._arrivals
+        self._scoring, self._gcn, self._asking, watching, reflecting = self._arrivals
         self._turns = Turns(options.threads)
         self._closed = Event()
         names = (codec.GCN_SERVICE, codec.SCORING_SERVICE)
-        self._health = Health(names, self._asking, reflecting, self._unserved, options.stuck_seconds)
+        self._health = Health(names, (self._asking, watching, reflecting), self._unserved, options.stuck_seconds)
         self._server = grpc.server(
             self._pool,
             interceptors=access.interceptors(options),
@@ -182,9 +187,12 @@ class Server:
                 self._health.look()
 
     def _end_calls(self, stopped: Event, grace: float) -> None:
-        """Wait until the server has stopped, or only connections without calls keep it from that."""
+        """Wait until the server has stopped, or only connections without calls keep it from that.
+
+        They are closed, but for those that take nothing: their clients hold up no end.
+        """
         last, quiet = time.monotonic() + grace + _LAST_SECONDS, 0
-        while not stopped.wait(_TICK) and time.monotonic() < last:
+        while not stopped.wait(_TICK) and time.monotonic() < last and quiet * _TICK < _LAST_SECONDS:
             quiet = 0 if any(arrivals.busy() for arrivals in self._arrivals) else quiet + 1
             if quiet == _QUIET_TICKS:
                 self._server.stop(0)
@@ -193,18 +201,20 @@ class Server:
         return max(self._scoring.waits(), self._gcn.waits(), self._turns.lost())
 
 
-def _arrivals(options: ServerOptions) -> tuple[Arrivals, Arrivals, Arrivals, Arrivals]:
-    """Return where calls of Score, of ProcessGraph, of health and GetModel, and of reflection arrive."""
+def _arrivals(options: ServerOptions) -> tuple[Arrivals, Arrivals, Arrivals, Arrivals, Arrivals]:
+    """Return where calls of Score, ProcessGraph, health and GetModel, watches of health, and reflection arrive."""
     largest = options.max_message_bytes
     memory = max(_ARRIVING * largest, _LEAST_MEMORY)
     calls, body = options.concurrent_calls, options.body_seconds
     bodies = min(options.threads + _RECEIVING, calls)
     scoring = Limits(calls, bodies, body, 0.5, memory, largest)
     asking = Limits(_ASKING, _ASKING, min(body, 5.0), 0.0, memory, largest)
+    watching = Limits(_WATCHING, _WATCHING, min(body, 5.0), 0.0, memory, largest)
     reflecting = Limits(_REFLECTING, _REFLECTING, min(body, _TALK_SECONDS), 0.0, memory, largest)
+    watch = Arrivals("watch", watching, streams=WATCHES)
     named = {"score": scoring, "graph": scoring, "ask": asking, "reflection": reflecting}
     score, graph, ask, reflection = (Arrivals(name, limits) for name, limits in named.items())
-    return score, graph, ask, reflection
+    return score, graph, ask, watch, reflection
 
 
 def channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
@@ -221,6 +231,8 @@ def channel_options(options: ServerOptions) -> list[tuple[str, Any]]:
         # are taken back at once or others. Such calls are cheap to pass over.
         ("grpc.server.max_pending_requests", _PENDING),
         ("grpc.server.max_pending_requests_hard_limit", 2 * _PENDING),
+        ("grpc.max_metadata_size", _METADATA),
+        ("grpc.absolute_max_metadata_size", _METADATA),
         # Clients may ping every 10 s, also between calls; by default they are cut off as a flood.
         ("grpc.http2.min_ping_interval_without_data_ms", 5000),
         ("grpc.keepalive_permit_without_calls", 1),
