@@ -69,6 +69,7 @@ type simProcess struct {
 	finish  bool
 	workers int
 	slots   int // 0: columns go inline
+	defect  simDefect
 	dice    *simDice
 
 	begins time.Duration // after the others
@@ -92,6 +93,7 @@ type simProcess struct {
 	reads  int
 	broken string // file of which every read fails
 	hits   []string
+	reused []string     // slots that were used again while a worker had them
 	said   bytes.Buffer // its log
 }
 
@@ -240,7 +242,7 @@ type simLender struct {
 func (l *simLender) Borrow(context.Context) (*Session, error) {
 	p := l.process
 	var err error
-	if l.pool, err = newSimPool(p.world, p.dice, l.cfg.Log, p.workers, p.slots); err != nil {
+	if l.pool, err = newSimPool(p, l.cfg.Log); err != nil {
 		return nil, err
 	}
 	s, err := l.pool.session(l.cfg)
@@ -255,6 +257,9 @@ func (l *simLender) Return(s *Session) error { return l.pool.close(s) }
 // fault says what is wrong with how a process ended, where others were at work on the output or none was, and tree is what
 // it left.
 func (p *simProcess) fault(rivals bool, tree *simTree) string {
+	if len(p.reused) > 0 {
+		return p.reused[0]
+	}
 	if p.died {
 		return ""
 	}
@@ -278,7 +283,7 @@ func (p *simProcess) fault(rivals bool, tree *simTree) string {
 	}
 	for code, may := range map[int]bool{
 		exit.Locked: rivals, exit.IO: disk || source, exit.Partly: source, exit.NoInput: source,
-		exit.Terminated: p.stop > 0, exit.NoScorer: p.dice.hit(simGone), exit.Contract: p.dice.hit(simContract),
+		exit.Terminated: p.stop > 0, exit.NoScorer: p.dice.hit(simGone), exit.Contract: p.dice.hit(simContract, simMixed),
 	} {
 		if may {
 			allowed = append(allowed, code)
@@ -318,11 +323,12 @@ func (p *simProcess) complete(tree *simTree) string {
 // befall draws what befalls a process.
 func (p *simProcess) befall(r *rand.Rand, seed uint64) {
 	p.begins = time.Duration(r.IntN(300)) * time.Millisecond
-	p.dice = &simDice{seed: seed, sent: map[int64]int{}, hurt: map[int64]int{}, hits: map[simFault]int{}}
+	p.dice = newSimDice(seed)
 	if r.IntN(3) > 0 {
 		p.dice.odds = []int{5, 20, 60}[r.IntN(3)]
 		usual := []simFault{
-			simSlow, simLate, simFull, simBusy, simUnavailable, simReset, simRaise, simDie, simDieAfter, simDie, simLate, simGone, simContract,
+			simSlow, simLate, simFull, simBusy, simUnavailable, simReset, simStop, simDrain, simRaise, simDie, simLate, simDie, simReset,
+			simStop, simLate, simGone, simContract, simMixed,
 		}
 		for range 1 + r.IntN(4) {
 			p.dice.kinds = append(p.dice.kinds, usual[r.IntN(len(usual))])

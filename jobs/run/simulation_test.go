@@ -45,8 +45,9 @@ func TestFaultSchedules(t *testing.T) {
 			for i := lane; i < count && !t.Failed(); i += lanes {
 				s := newSimSchedule(seed+i, worlds, base)
 				synctest.Test(t, s.play)
-				if t.Failed() {
-					t.Errorf("repeat it with: make test-simulation SIM_SEED=%d SIM_COUNT=1", s.seed)
+				if s.fault != "" {
+					t.Errorf("seed %d, world %q, %d shards: %s\n%s\nrepeat it with: make test-simulation SIM_SEED=%d SIM_COUNT=1",
+						s.seed, s.world.name, s.beside, s.fault, strings.Join(s.log, "\n"), s.seed)
 				}
 				simMust(t, os.RemoveAll(s.out))
 				graphs.Add(s.world.rows)
@@ -64,7 +65,9 @@ type simSchedule struct {
 	beside  int // shards that fill it, 0 for a run alone
 	workers int
 	slots   int
+	defect  simDefect
 	log     []string
+	fault   string // what is wrong
 }
 
 func newSimSchedule(seed uint64, worlds []*simWorld, base string) *simSchedule {
@@ -75,12 +78,8 @@ func newSimSchedule(seed uint64, worlds []*simWorld, base string) *simSchedule {
 	}
 }
 
+// play plays it until something is wrong.
 func (s *simSchedule) play(t *testing.T) {
-	defer func() {
-		if t.Failed() {
-			t.Logf("seed %d, world %q, %d shards:\n%s", s.seed, s.world.name, s.beside, strings.Join(s.log, "\n"))
-		}
-	}()
 	for range 1 + s.r.IntN(3) {
 		s.attempt(t, true)
 	}
@@ -90,25 +89,28 @@ func (s *simSchedule) play(t *testing.T) {
 		last.finish = true
 		s.together(t, []*simProcess{last})
 	}
+	if s.fault != "" {
+		return
+	}
 	tree, fault := simOutput(s.out)
 	if fault == "" {
 		fault = s.world.differs(&tree, true)
 	}
 	switch {
 	case fault != "":
-		t.Error(fault)
+		s.fault = fault
 	case tree.succeeded != s.world.succeeds():
-		t.Errorf("_SUCCESS is there: %v", tree.succeeded)
+		s.fault = fmt.Sprintf("_SUCCESS is there: %v", tree.succeeded)
 	case len(tree.temps) > 0:
-		t.Errorf("temporary files are left: %v", tree.temps)
+		s.fault = fmt.Sprintf("temporary files are left: %v", tree.temps)
 	case len(tree.tasks) > 0 && s.world.succeeds():
-		t.Errorf("records of shards are left: %v", tree.tasks)
+		s.fault = fmt.Sprintf("records of shards are left: %v", tree.tasks)
 	}
 }
 
 // process is one that nothing befalls.
 func (s *simSchedule) process() *simProcess {
-	return &simProcess{world: s.world, out: s.out, workers: s.workers, slots: s.slots}
+	return &simProcess{world: s.world, out: s.out, workers: s.workers, slots: s.slots, defect: s.defect}
 }
 
 // attempt runs the processes of an attempt side by side.
@@ -141,6 +143,9 @@ func (s *simSchedule) attempt(t *testing.T, disturbed bool) {
 // together runs processes on one machine, and looks at what they leave.
 func (s *simSchedule) together(t *testing.T, list []*simProcess) {
 	t.Helper()
+	if s.fault != "" {
+		return
+	}
 	if err := os.MkdirAll(s.out, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -177,10 +182,9 @@ func (s *simSchedule) together(t *testing.T, list []*simProcess) {
 			fault = p.String() + ": nothing befell it"
 		}
 	}
-	if fault != "" {
-		t.Error(fault)
+	if s.fault = fault; fault != "" {
 		for _, p := range list {
-			t.Logf("the log of %v\n%s", p, p.said.String())
+			s.log = append(s.log, fmt.Sprintf("the log of %v\n%s", p, p.said.String()))
 		}
 	}
 }

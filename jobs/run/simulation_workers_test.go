@@ -2,30 +2,22 @@ package run
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/test/bufconn"
 
 	"graphscore/pipeline"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/remote"
-	"graphscore/pipeline/remote/remotetest"
 	"graphscore/pipeline/slots"
-	scoringv1 "graphscore/proto/graphscore/v1"
 )
 
 const (
@@ -36,53 +28,62 @@ const (
 // simPool is the workers of one process, each a server of its own over connections in memory. It is what the pipeline asks
 // of workers, and lends the session over them.
 type simPool struct {
-	world  *simWorld
-	dice   *simDice
-	log    *slog.Logger
-	memory *slots.Memory // nil where columns go inline
-	at     map[string]*simWorker
-	ending chan struct{}
-	g      errgroup.Group
+	process *simProcess
+	log     *slog.Logger
+	memory  *slots.Memory // nil where columns go inline
+	at      map[string]*simWorker
+	ending  chan struct{}
+	g       errgroup.Group
 }
 
 // simWorker is the place of a worker: one process after the other.
 type simWorker struct {
 	address string
+	index   int
 
 	mu       sync.Mutex
+	lives    int
 	now      *simLife // nil while there is none
 	last     *simLife
 	answered time.Time
 	pause    time.Duration // until the next one begins
 }
 
-// simLife is one process of a worker.
+// simLife is one process of a worker. Once something has killed it its connections are cut, and it goes on with what it
+// has for a while: until it is waited for, nobody may count on its death.
 type simLife struct {
 	began    time.Time
+	number   int           // of that worker, from 1
+	throes   time.Duration // how long it goes on
 	listener *bufconn.Listener
 	holder   *slots.Holder
+	draining chan struct{} // it takes no further calls
 	killed   chan struct{} // something has ended it
+	dead     chan struct{} // it touches nothing any more
 	done     chan struct{} // it has been waited for
 
-	mu    sync.Mutex
-	how   string
-	fault graph.Fault
-	conns []net.Conn // of the client
+	mu      sync.Mutex
+	drained bool
+	stopped time.Time // it does nothing before
+	dies    time.Time // once it is killed
+	how     string
+	fault   graph.Fault
+	conns   []net.Conn // of the client
 }
 
 var _ pipeline.Workers = (*simPool)(nil)
 
-// newSimPool starts so many workers, which share so many slots.
-func newSimPool(w *simWorld, dice *simDice, log *slog.Logger, workers, count int) (*simPool, error) {
-	p := &simPool{world: w, dice: dice, log: log, at: map[string]*simWorker{}, ending: make(chan struct{})}
-	if count > 0 {
+// newSimPool starts the workers of a process, which share its slots.
+func newSimPool(process *simProcess, log *slog.Logger) (*simPool, error) {
+	p := &simPool{process: process, log: log, at: map[string]*simWorker{}, ending: make(chan struct{})}
+	if process.slots > 0 {
 		var err error
-		if p.memory, err = slots.Create(slots.Config{Slots: count, SlotBytes: 4096}); err != nil {
+		if p.memory, err = slots.Create(slots.Config{Slots: process.slots, SlotBytes: 4096}); err != nil {
 			return nil, err
 		}
 	}
-	for i := range workers {
-		worker := &simWorker{address: fmt.Sprintf("unix:/worker%d", i)}
+	for i := range process.workers {
+		worker := &simWorker{address: fmt.Sprintf("unix:/worker%d", i), index: i}
 		p.at[worker.address] = worker
 		life := p.begin(worker)
 		p.g.Go(func() error { return p.watch(worker, life) })
@@ -103,7 +104,7 @@ func (p *simPool) session(cfg Config) (*Session, error) {
 	if s.conn, err = remote.Dial(s.cfg); err != nil {
 		return nil, err
 	}
-	s.Model, s.MessageBytes = *p.world.served, int64(s.cfg.MaxMessageBytes)
+	s.Model, s.MessageBytes = *p.process.world.served, int64(s.cfg.MaxMessageBytes)
 	return s, nil
 }
 
@@ -123,12 +124,16 @@ func (p *simPool) close(s *Session) error {
 
 // begin starts a process of a worker.
 func (p *simPool) begin(w *simWorker) *simLife {
-	l := &simLife{began: time.Now(), listener: bufconn.Listen(16 << 10), killed: make(chan struct{}), done: make(chan struct{})}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lives++
+	l := &simLife{
+		began: time.Now(), number: w.lives, throes: p.process.dice.throes(w.index, w.lives), listener: bufconn.Listen(16 << 10),
+		draining: make(chan struct{}), killed: make(chan struct{}), dead: make(chan struct{}), done: make(chan struct{}),
+	}
 	if p.memory != nil {
 		l.holder = p.memory.Join(func() { l.end("was replaced, as it held memory of earlier calls", graph.NoFault) })
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
 	w.now = l
 	return l
 }
@@ -136,35 +141,18 @@ func (p *simPool) begin(w *simWorker) *simLife {
 // watch serves as one process after the other, until the pool ends.
 func (p *simPool) watch(w *simWorker, l *simLife) error {
 	for {
-		server := grpc.NewServer(grpc.WaitForHandlers(true))
-		p.server(w, l).Register(server)
-		var g errgroup.Group
-		g.Go(func() error {
-			if err := server.Serve(l.listener); !errors.Is(err, grpc.ErrServerStopped) { // it may end before it begins
-				return err
-			}
-			return nil
-		})
-		select {
-		case <-l.killed:
-		case <-p.ending:
-			l.end("was ended", graph.FaultCrashed)
-		}
-		w.mu.Lock()
-		w.now, w.last = nil, l
-		w.mu.Unlock()
-		server.Stop()
-		if err := g.Wait(); err != nil {
+		if err := p.live(w, l); err != nil {
 			return err
 		}
 		if l.holder != nil {
 			l.holder.Gone()
 		}
-		close(l.done)
 		w.mu.Lock()
+		w.now, w.last = nil, l
 		pause := w.pause + 100*time.Millisecond
 		w.pause = 0
 		w.mu.Unlock()
+		close(l.done)
 		select {
 		case <-p.ending:
 			return nil
@@ -174,148 +162,102 @@ func (p *simPool) watch(w *simWorker, l *simLife) error {
 	}
 }
 
+// live serves as one process, until that touches nothing any more.
+func (p *simPool) live(w *simWorker, l *simLife) error {
+	server := grpc.NewServer(grpc.WaitForHandlers(true))
+	p.server(w, l).Register(server)
+	var g errgroup.Group
+	g.Go(func() error {
+		if err := server.Serve(l.listener); !errors.Is(err, grpc.ErrServerStopped) { // it may end before it begins
+			return err
+		}
+		return nil
+	})
+	draining := l.draining
+	for alive := true; alive; {
+		select {
+		case <-l.killed:
+			alive = false
+		case <-p.ending:
+			l.throes, alive = 0, false
+			l.end("was ended", graph.FaultCrashed)
+		case <-draining:
+			draining = nil
+			g.Go(func() error {
+				server.GracefulStop()
+				l.end("was replaced, as it had taken too much memory", graph.NoFault)
+				return nil
+			})
+		}
+	}
+	l.reset()
+	p.process.defect.killed(l)
+	time.Sleep(l.throes)
+	close(l.dead)
+	server.Stop()
+	return g.Wait()
+}
+
 // end ends a process, which does not touch its slots any more once it is waited for.
 func (l *simLife) end(how string, fault graph.Fault) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.how == "" {
-		l.how, l.fault = how, fault
+		l.how, l.fault, l.dies = how, fault, time.Now().Add(l.throes)
 		close(l.killed)
 	}
 }
 
-// server is what a process answers.
-func (p *simPool) server(w *simWorker, l *simLife) *remotetest.Native {
-	n := remotetest.NewNative(2, "score")
-	n.Model.Digest, n.Memory = p.world.served.Digest, p.memory
-	if p.memory != nil {
-		n.Model.Memory = n.Described()
-	}
-	var mu sync.Mutex
-	after := map[any]func(*scoringv1.ScoreResponse){} // what becomes of a request once it is scored
-	n.Before = func(ctx context.Context, r *scoringv1.ScoreRequest) error {
-		fault, takes, err := p.decide(w, n, r)
-		if err != nil {
-			return err
-		}
-		select {
-		case <-time.After(takes):
-		case <-l.killed:
-			return l.silent(ctx)
-		}
-		later := func(change func(*scoringv1.ScoreResponse)) {
-			mu.Lock()
-			defer mu.Unlock()
-			after[simUse(r)] = change
-		}
-		switch fault {
-		case simContract:
-			later(func(answer *scoringv1.ScoreResponse) { answer.ModelDigest = "sha256:other" })
-		case simDieAfter:
-			later(func(*scoringv1.ScoreResponse) {
-				l.end("was killed by SIGKILL", graph.FaultCrashed)
-				_ = l.silent(ctx)
-			})
-		case simFull, simBusy, simUnavailable, simRaise:
-			return refuse(ctx, r, fault)
-		default:
-			return p.fail(ctx, l, fault)
-		}
-		return nil
-	}
-	n.Change = func(r *scoringv1.ScoreRequest, answer *scoringv1.ScoreResponse) {
-		mu.Lock()
-		change := after[simUse(r)]
-		delete(after, simUse(r))
-		mu.Unlock()
-		if change != nil {
-			change(answer)
-		}
-	}
-	return n
-}
-
-// simUse is the same for a request whether its columns were taken out of their slot or not.
-func simUse(r *scoringv1.ScoreRequest) any {
-	if r.GetShared() != nil {
-		return r.GetShared().GetNumber()
-	}
-	return r
-}
-
-// silent is a process that has ended: nobody hears of the error.
-func (l *simLife) silent(ctx context.Context) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-// decide says what becomes of a request: what its poison does, else what the dice say.
-func (p *simPool) decide(w *simWorker, n *remotetest.Native, r *scoringv1.ScoreRequest) (simFault, time.Duration, error) {
-	whole, err := n.Unpacked(r)
-	if err != nil {
-		return simNone, 0, err
-	}
-	var numbers []int64
-	node := 0
-	for g := range int(whole.GetGraphs()) {
-		bits := binary.LittleEndian.Uint32(whole.GetFeatures()[8*node:])
-		numbers = append(numbers, int64(math.Float32frombits(bits)))
-		node += int(binary.LittleEndian.Uint32(whole.GetNodeCounts()[4*g:]))
-	}
-	fault, takes := p.dice.of(numbers)
-	for _, number := range numbers {
-		if poison := p.world.poison[number]; poison != simNone {
-			fault, takes = poison, time.Millisecond
-		}
-	}
-	p.log.Debug("a worker has a call", "worker", w.address, "graphs", numbers, "fault", fault, "takes", takes, "slot", r.GetShared().GetNumber())
-	return fault, takes, nil
-}
-
-// refuse is how a worker that lives answers a call that it does not score. It touches the slot no more.
-func refuse(ctx context.Context, r *scoringv1.ScoreRequest, fault simFault) error {
-	trailer := metadata.MD{}
-	if r.GetShared() != nil {
-		trailer.Set("graphscore-slot", strconv.FormatUint(r.GetShared().GetNumber(), 10))
-	}
-	if fault == simBusy {
-		trailer.Set("grpc-retry-pushback-ms", "700")
-	}
-	if err := grpc.SetTrailer(ctx, trailer); err != nil {
-		return err
-	}
-	switch fault {
-	case simUnavailable:
-		return status.Error(codes.Unavailable, "restarting")
-	case simRaise:
-		return status.Error(codes.Unknown, "the server failed: ValueError")
-	default:
-		return status.Error(codes.ResourceExhausted, "the queue is full")
+// drain has a process end once it has answered its calls.
+func (l *simLife) drain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.drained && l.how == "" {
+		l.drained = true
+		close(l.draining)
 	}
 }
 
-// fail is the end of a call before it is scored, nil where it goes on.
-func (p *simPool) fail(ctx context.Context, l *simLife, fault simFault) error {
-	switch fault {
-	case simReset:
-		l.reset()
-		return l.silent(ctx)
-	case simGone:
-		for _, other := range p.at {
-			other.mu.Lock()
-			other.pause = 10 * simBudget
-			life := other.now
-			other.mu.Unlock()
-			if life != nil {
-				life.end("was killed by SIGKILL", graph.FaultCrashed)
+// stop stops a process for so long.
+func (l *simLife) stop(d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = time.Now().Add(d)
+}
+
+// pass lets so much time pass in a process, and more while it is stopped. It reports whether it is not dead then: one that
+// was killed hurries.
+func (l *simLife) pass(d time.Duration) bool {
+	for end := time.Now().Add(d); ; {
+		l.mu.Lock()
+		left, stopped, dying := time.Until(end), time.Until(l.stopped), time.Until(l.dies)
+		killed := l.how != ""
+		l.mu.Unlock()
+		switch {
+		case killed && stopped > 0:
+			<-l.dead
+			return false
+		case killed:
+			left = min(left, dying/2)
+		}
+		if left = max(left, stopped); left <= 0 {
+			select {
+			case <-l.dead:
+				return false
+			default:
+				return true
 			}
 		}
-		return l.silent(ctx)
-	case simDie:
-		l.end("was killed by SIGSEGV", graph.FaultCrashed)
-		return l.silent(ctx)
+		hurried := l.killed
+		if killed {
+			hurried, end = nil, time.Now()
+		}
+		select {
+		case <-time.After(left):
+		case <-hurried:
+		case <-l.dead:
+		}
 	}
-	return nil
 }
 
 // reset cuts the connections to a process.
@@ -333,7 +275,7 @@ func (p *simPool) dial(ctx context.Context, address string) (net.Conn, error) {
 	w.mu.Lock()
 	l := w.now
 	w.mu.Unlock()
-	if l == nil {
+	if l == nil || l.refuses() {
 		return nil, errors.New("connection refused")
 	}
 	conn, err := l.listener.DialContext(ctx)
@@ -347,7 +289,14 @@ func (p *simPool) dial(ctx context.Context, address string) (net.Conn, error) {
 	if l.holder == nil {
 		return conn, nil
 	}
-	return l.holder.Conn(conn), nil
+	return p.process.defect.holder(p, l).Conn(conn), nil
+}
+
+// refuses reports whether a process takes no further connection.
+func (l *simLife) refuses() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.drained || l.how != ""
 }
 
 // simConn is a connection that has the address of its worker.

@@ -29,8 +29,11 @@ type Native struct {
 	// Before runs first in each call of Score: an error, or a context that ends, is the answer.
 	Before func(ctx context.Context, request *scoringv1.ScoreRequest) error
 	// Memory is that of the client, for requests whose columns lie in a slot. Columns are read after Before, and scores are
-	// written before Change, whatever the header of the slot says by then: as by a worker that was stopped meanwhile.
+	// written between Scored and Change, whatever the header of the slot says by then: as by a worker that was stopped
+	// meanwhile.
 	Memory *slots.Memory
+	// Scored runs once the scores are computed, before they are written: an error is the answer.
+	Scored func(ctx context.Context, request *scoringv1.ScoreRequest) error
 	// Change misrepresents a right answer.
 	Change func(request *scoringv1.ScoreRequest, response *scoringv1.ScoreResponse)
 
@@ -64,16 +67,21 @@ func (n *Native) Score(ctx context.Context, r *scoringv1.ScoreRequest) (*scoring
 			return nil, err
 		}
 	}
-	r, err := n.Unpacked(r)
+	whole, err := n.Unpacked(r)
 	if err != nil {
 		return nil, err
 	}
-	if err := n.check(r); err != nil {
+	if err := n.check(whole); err != nil {
 		return nil, err
 	}
-	response, err := n.score(r)
+	response, err := n.score(whole)
 	if err != nil {
 		return nil, err
+	}
+	if n.Scored != nil {
+		if err := n.Scored(ctx, r); err != nil {
+			return nil, err
+		}
 	}
 	if err := n.pack(r, response); err != nil {
 		return nil, err
