@@ -116,7 +116,19 @@ def tensors_in_numbers(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(raw(header.encode(), 240_000))
 
 
+def brackets(folder: Path) -> None:
+    """100 MB of a config.json."""
+    (folder / "config.json").write_bytes(b"[" * (100 << 20))
+
+
+def objects(folder: Path) -> None:
+    """As much of a config.json as is read, one object in another."""
+    (folder / "config.json").write_bytes(b'{"a":' * 200_000)
+
+
 HUGE = {
+    brackets: "config.json is larger than 1048576 bytes",
+    objects: "config.json is not JSON: its values are nested too deep",
     million: "more than 4194304; no model has so many tensors",
     terabyte: "bytes, the file has 1099511627776; save it again",
     terabyte_of_zeros: "its header is not JSON",

@@ -46,8 +46,8 @@ def imports(path: Path) -> set[str]:
 
 
 FLOORS = (
-    ("_version", "_arrays", "_exit_codes", "_malloc", "_sparse", "_terminal", "_proto"),
-    ("_sums",),
+    ("_version", "_arrays", "_exit_codes", "_malloc", "_sparse", "_proto"),
+    ("_sums", "_terminal"),
     ("_batch", "_config", "_products", "_rows", "_segments"),
     ("_activations", "_graphs", "_header"),
     ("_tensors",),

@@ -25,10 +25,12 @@ from graphscore._exit_codes import BUG, MEMORY, NO_INPUT, UNAVAILABLE, USAGE
 from graphscore._serving import lifeline, logs
 from graphscore._serving.address import socket_path
 from graphscore._serving.options import TOKENS_VARIABLE, OptionError, ServerOptions
-from graphscore._terminal import line
+from graphscore._terminal import answer, ensure, line, tell
 from graphscore._version import __version__
 
 if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
     from graphscore._serving.server import Server
     from graphscore._serving.traces import Traces
 
@@ -47,9 +49,10 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    ensure()
     options = _parser().parse_args(arguments)
     if options.command == "version":
-        sys.stdout.write(f"graphscore {__version__}\n")
+        answer(f"graphscore {__version__}\n")
         return 0
     if options.command == "export":
         return _exporting.run(options)
@@ -60,6 +63,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        (answer if file is sys.stdout else tell)(message)
+
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, line(f"{_PROGRAM}: error: {message} (see {_PROGRAM} --help)"))
 

@@ -162,14 +162,17 @@ def parse(path: Path, data: bytes) -> Section:
     """Return the content of config.json. Raises ModelError, also for a key that occurs twice in one object."""
     try:
         config = decode(data)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise ModelError(f"{path} is not JSON: {one_line(error)}") from None
     return Section(path, "", config)
 
 
 def decode(data: bytes | str) -> object:
-    """Return parsed JSON. Raises ValueError, also for a key that occurs twice in one object, and RecursionError."""
-    return json.loads(data, object_pairs_hook=_object, parse_constant=_constant)
+    """Return parsed JSON. Raises ValueError, also for a key that occurs twice in one object."""
+    try:
+        return json.loads(data, object_pairs_hook=_object, parse_constant=_constant)
+    except RecursionError:
+        raise ValueError("its values are nested too deep") from None
 
 
 def printable(name: str) -> str:

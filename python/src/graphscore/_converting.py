@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from graphscore._exit_codes import INTERRUPTED, PARTLY, TERMINATED
-from graphscore._terminal import line
+from graphscore._terminal import answer, line, tell
 
 if TYPE_CHECKING:
     from graphscore.convert import Settings
@@ -89,10 +88,10 @@ def run(options: argparse.Namespace) -> int:
         processes = cpus() if options.processes is None else options.processes
         totals = convert.smiles(options.files, options.out, _settings(options), processes=processes, redo=options.redo)
     except convert.ConvertError as error:
-        sys.stderr.write(line(f"graphscore: {error}"))
+        tell(line(f"graphscore: {error}"))
         return error.code
     except KeyboardInterrupt:
-        sys.stderr.write("graphscore: interrupted; the same command goes on from here\n")
+        tell("graphscore: interrupted; the same command goes on from here\n")
         return INTERRUPTED
     _report(totals, options.out)
     return PARTLY if totals.rejected else 0
@@ -100,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _terminated(number: int, frame: FrameType | None) -> NoReturn:
     del number, frame
-    sys.stderr.write("graphscore: ended by SIGTERM; the same command goes on from here\n")
+    tell("graphscore: ended by SIGTERM; the same command goes on from here\n")
     raise SystemExit(TERMINATED)
 
 
@@ -132,4 +131,4 @@ def _report(totals: Totals, out: Path) -> None:
     if totals.repeated:
         among = "" if totals.all_ids else " of the first rows"
         lines.append(f"{totals.repeated:,} rows{among} have the graph_id of an earlier row; none is left out for that")
-    sys.stdout.writelines(map(line, lines))
+    answer("".join(map(line, lines)))

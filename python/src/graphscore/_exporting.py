@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any, Final
 
 from graphscore._exit_codes import NO_INPUT, USAGE
-from graphscore._terminal import line
+from graphscore._terminal import answer, line, tell
 
 _SHOWN: Final = 8
 
@@ -38,16 +37,16 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
     if options.std and len(options.models) == 1:
-        sys.stderr.write("graphscore: --std is the deviation of two or more models, and there is one\n")
+        tell("graphscore: --std is the deviation of two or more models, and there is one\n")
         return USAGE
     from graphscore.export import ExportError, from_chemprop  # noqa: PLC0415 - numpy takes its time
 
     try:
         outputs = from_chemprop(options.models, options.out, std=options.std, name=options.name)
     except ExportError as error:
-        sys.stderr.write(line(f"graphscore: {error}"))
+        tell(line(f"graphscore: {error}"))
         return NO_INPUT
     shown = ", ".join(outputs[:_SHOWN]) + (f", ... ({len(outputs)} in all)" if len(outputs) > _SHOWN else "")
     count = f"{len(options.models)} models" if len(options.models) > 1 else "1 model"
-    sys.stdout.write(line(f"wrote {options.out} from {count}; outputs: {shown}"))
+    answer(line(f"wrote {options.out} from {count}; outputs: {shown}"))
     return 0

@@ -67,7 +67,7 @@ def read_header(path: Path, file: BinaryIO) -> dict[str, Entry]:
         )
     try:
         parsed = decode(file.read(length).decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise DamagedError(path, f"its header is not JSON: {one_line(error)}") from None
     if not isinstance(parsed, dict):
         raise DamagedError(path, "its header is not a JSON object")

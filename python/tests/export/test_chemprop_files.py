@@ -186,6 +186,17 @@ def test_zeros_that_are_compressed_are_refused(tmp_path: Path) -> None:
     assert said.startswith("entry byteorder is compressed; torch.save stores entries as they are")
 
 
+def test_entries_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
+    """Each of 20,000 entries of the directory is the same megabyte of the file."""
+    data = zipped({"x/data.pkl": pickle.dumps({}, 2), "x/data/0": bytes(1 << 20)})
+    at = data.rindex(b"PK\x01\x02")
+    end = data.rindex(b"PK\x05\x06")
+    begin = data.index(b"PK\x01\x02")
+    directory = data[begin:end] + data[at:end] * 20_000
+    tail = struct.pack("<4sHHHHLLH", b"PK\x05\x06", 0, 0, 20_002, 20_002, len(directory), begin, 0)
+    assert refused(tmp_path, data[:begin] + directory + tail)
+
+
 @pytest.mark.parametrize("claimed", [0, 3 << 30, 0xFFFFFFFF])
 def test_sizes_that_the_directory_claims_are_not_believed(claimed: int, tmp_path: Path) -> None:
     """The directory says 3 GB of a stored entry that has a few bytes."""

@@ -116,6 +116,11 @@ def test_tokens_that_are_sent(sent: str | bytes, accepted: bool, monkeypatch: py
     assert TOKEN not in repr(vars(tokens))
 
 
+def test_a_device_is_not_read_to_its_end() -> None:
+    with pytest.raises(OptionError, match="token_file: /dev/zero has more than 1048576 bytes"):
+        Tokens(Path("/dev/zero"))
+
+
 @pytest.mark.parametrize("text", ["", "short", f"{TOKEN} and blanks", f"{TOKEN}é", f"# {TOKEN}"])
 def test_token_files_that_cannot_be_used_show_no_token(text: str, tmp_path: Path) -> None:
     file = tmp_path / "tokens"

@@ -24,6 +24,7 @@ from graphscore._serving.options import TOKENS_VARIABLE, OptionError, ServerOpti
 _log = logging.getLogger(__name__)
 
 _LEAST_CHARACTERS: Final = 16
+_MOST_BYTES: Final = 1 << 20
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 _AGAIN_SECONDS: Final = 1.0
@@ -194,9 +195,15 @@ def _out_of_time(server: ssl.SSLContext, chain: bytes) -> str:
 
 def _read(option: str, path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # of a device it is never all
     except OSError as error:
         raise OptionError(f"{option}: {path}: {error.strerror}") from None
+    if len(content) > _MOST_BYTES:
+        raise OptionError(
+            f"{option}: {path} has more than {_MOST_BYTES} bytes; name a file of certificates, keys or tokens"
+        )
+    return content
 
 
 class Tokens(grpc.ServerInterceptor):
