@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -136,7 +137,7 @@ func reworked(t *testing.T, codec compress.Compression, more []byte, change func
 	}
 	defer r.Close()
 	footer := int(binary.LittleEndian.Uint32(good[len(good)-8:]))
-	data := append(good[:len(good)-8-footer:len(good)-8-footer], more...)
+	data := slices.Concat(good[:len(good)-8-footer], more)
 	meta := r.MetaData()
 	change(meta, int64(len(data)-len(more)))
 	var b bytes.Buffer
