@@ -131,12 +131,18 @@ func Paragraph(prefix, text string) string {
 	return prefix + strings.Join(Lines(text, utf8.RuneCountInString(prefix), len(indent)), "\n"+indent) + "\n"
 }
 
-// JSON writes v as indented JSON with a newline at its end. It does not escape <, > and &: no page embeds it.
+// JSON writes v as indented JSON with a newline at its end. It does not escape <, > and &: no page embeds it. What a terminal
+// could take as a command is escaped, as [Harmless] does.
 func JSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b strings.Builder
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, Harmless(b.String()))
+	return err
 }
 
 // CompactJSON returns v as JSON on one line, without a newline and without escaping <, > and &.
@@ -189,7 +195,10 @@ var user = regexp.MustCompile(`://[^/@\s]*@`)
 // newline and tab, marks that turn the direction of writing, and bytes that are not UTF-8.
 func Harmless(text string) string {
 	harmless := func(r rune) bool {
-		return r == '\n' || r == '\t' || !unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+		return r == '\n' || r == '\t' || r >= ' ' && r < '\x7f' || !unicode.In(r, unicode.Cc, unicode.Bidi_Control, unicode.Zl, unicode.Zp)
+	}
+	if utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return !harmless(r) }) {
+		return text
 	}
 	var b strings.Builder
 	for i, r := range text {

@@ -1,6 +1,7 @@
 package display
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -78,6 +79,23 @@ func TestJSON(t *testing.T) {
 	}
 	if want := "{\n  \"path\": \"<a&b>\"\n}\n"; b.String() != want {
 		t.Errorf("%q, want %q", b.String(), want)
+	}
+}
+
+// TestHarmless: what a terminal could take as a command is escaped, and JSON stays what it says.
+func TestHarmless(t *testing.T) {
+	t.Parallel()
+	const hostile = "ä\x1b\a\r\x7f\u009b\u061c\u202e\u2028\u2066 \n\t"
+	if got, want := Harmless(hostile+"\xff"), "ä"+`\x1b\a\r\u007f\u009b\u061c\u202e\u2028\u2066`+" \n\t"+`\xff`; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	var b strings.Builder
+	if err := JSON(&b, hostile); err != nil || b.String() != Harmless(b.String()) {
+		t.Errorf("%q, %v", b.String(), err)
+	}
+	var back string
+	if err := json.Unmarshal([]byte(b.String()), &back); err != nil || back != hostile {
+		t.Errorf("%q, %v", back, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,6 +59,40 @@ func anyWeights(t testing.TB) *mutation.Target {
 	return anyModel(t, stepsFolder(t, stepsConfig, all...), "two.safetensors", map[string][]byte{
 		"plain": []byte(safetensors(header(all...), 4*len(all))), "types": []byte(safetensors(metadata, 28)),
 	})
+}
+
+// TestHostileModels: a model folder that asks for more memory than its size justifies is refused by name.
+func TestHostileModels(t *testing.T) { // not parallel: it measures what is allocated
+	const million = 1_000_000
+	names := make([]string, million)
+	for i := range names {
+		names[i] = "t" + strconv.Itoa(i)
+	}
+	good := safetensors(header("lin.weight", "t.0", "t.1", "scaler"), 16)
+	for name, test := range map[string]struct{ config, weights, want string }{
+		"100 MB of brackets":         {strings.Repeat("[", 100<<20), good, "config.json cannot be read: it is larger than 1 MiB"},
+		"1 MB of brackets":           {strings.Repeat("[", maxConfig), good, "config.json: it does not say what a model is"},
+		"objects in objects":         {strings.Repeat(`{"a":`, maxConfig/5), good, "config.json: it does not say what a model is"},
+		"a million tensor names":     {stepsConfig, safetensors(header(names...), 4*million), "no model has so many tensors"},
+		"100 MB of brackets, header": {stepsConfig, safetensors(strings.Repeat("[", 100<<20), 0), "no model has so many tensors"},
+		"4 MB of brackets, header":   {stepsConfig, safetensors(strings.Repeat("[", maxHeader), 0), "its header is not JSON"},
+		"a name of 4 MB":             {stepsConfig, safetensors(header(strings.Repeat("n", maxHeader-60)), 4), "no tensor 'scaler' (ignored); the file has \"nnn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := stepsFolder(t, test.config)
+			if err := os.WriteFile(filepath.Join(dir, "one.safetensors"), []byte(test.weights), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var err error
+			took := mutation.Allocated(func() { _, err = ReadModel(dir) })
+			if err == nil || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 1000 {
+				t.Errorf("error %.300v, want %q", err, test.want)
+			}
+			if most := uint64(64 << 20); took > most {
+				t.Errorf("%d bytes allocated, at most %d are due", took, most)
+			}
+		})
+	}
 }
 
 // TestMutatedConfigs shows that no config.json ends the process, takes much memory, or is refused without its folder's name.

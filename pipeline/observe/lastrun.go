@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 )
 
@@ -17,9 +18,14 @@ type Job struct {
 	File, Output string
 }
 
-// same reports whether two are one job: its file may be edited, or moved.
+// same reports whether two are one job: its file may be edited, or moved. Labels have texts as [display.Line] returns them.
 func (j Job) same(o Job) bool {
+	j, o = j.harmless(), o.harmless()
 	return j.Name == o.Name && (j.File != "" && j.File == o.File || j.Output == o.Output)
+}
+
+func (j Job) harmless() Job {
+	return Job{Name: display.Line(j.Name), File: display.Line(j.File), Output: display.Line(j.Output)}
 }
 
 // LastRun is what the metrics say of a command that is over.
@@ -102,7 +108,7 @@ func (l *LastRun) gather(to prometheus.Registerer, before standing) error {
 		g.set(n.turnedAt, "When a command ended with 75 last.", ended)
 		return g.err
 	}
-	g.label(n.info, "Whose figures these are.", prometheus.Labels{"file": l.Job.File, "output": l.Job.Output})
+	g.label(n.info, "Whose figures these are.", prometheus.Labels{"file": display.Line(l.Job.File), "output": display.Line(l.Job.Output)})
 	g.set(n.last+"timestamp_seconds", "When the last run ended.", ended)
 	if l.Success {
 		g.set(n.success, "When the last run ended that exited with 0 or 3, and scored something or found it done.", ended)

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"golang.org/x/sync/errgroup"
+
+	"graphscore/pipeline/display"
 )
 
 func lastRun() *LastRun {
@@ -206,6 +208,28 @@ func TestTextfileOfAnother(t *testing.T) {
 }
 
 // A file that is empty or no metrics is replaced, which is said with its name, once.
+// TestTextfileIsHarmless: no name of a job commands a terminal that shows the file, and its figures are found again.
+func TestTextfileIsHarmless(t *testing.T) {
+	t.Parallel()
+	path, l := filepath.Join(t.TempDir(), "a.prom"), lastRun()
+	l.Job = Job{Name: "night\x1b[31m\u202e", File: "/a\a\r.yaml", Output: "/out\u009b2J\x7f"}
+	for range 2 {
+		if err := WriteTextfile(t.Context(), path, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	content, err := os.ReadFile(path)
+	if text := string(content); err != nil || text != display.Harmless(text) || !strings.Contains(text, `job="night\\x1b[31m\\u202e"`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	other := *l
+	other.Job = Job{Name: "night\x1b[31m", File: "/b.yaml", Output: "/elsewhere"}
+	var refused *NotOursError
+	if err := WriteTextfile(t.Context(), path, &other); !errors.As(err, &refused) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestTextfileLost(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{

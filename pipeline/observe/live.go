@@ -4,6 +4,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/display"
 )
 
 // Live is what metrics say of a run while it goes on, a backfill as the sum over its dates.
@@ -22,7 +23,7 @@ type live struct {
 
 func newLive(job string, read func() Live) *live {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("graphscore_"+name, help, labels, prometheus.Labels{"job": job})
+		return prometheus.NewDesc("graphscore_"+name, help, labels, prometheus.Labels{"job": display.Line(job)})
 	}
 	return &live{
 		read:     read,

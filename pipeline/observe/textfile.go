@@ -67,7 +67,7 @@ func WriteTextfile(ctx context.Context, path string, l *LastRun) error {
 		return err
 	}
 	registry := prometheus.NewRegistry()
-	if err := l.gather(prometheus.WrapRegistererWith(prometheus.Labels{"job": l.Job.Name}, registry), before); err != nil {
+	if err := l.gather(prometheus.WrapRegistererWith(prometheus.Labels{"job": display.Line(l.Job.Name)}, registry), before); err != nil {
 		return fmt.Errorf("collecting metrics: %w", err)
 	}
 	if err := prometheus.WriteToTextfile(path, l.with(before, registry)); err != nil {
@@ -108,7 +108,7 @@ func (l *LastRun) with(before standing, now prometheus.Gatherer) prometheus.Gath
 		for name, family := range before {
 			named := slices.ContainsFunc(families, func(f *dto.MetricFamily) bool { return f.GetName() == name })
 			if !named && l.outlives(name) {
-				families = append(families, of(family, l.Job.Name))
+				families = append(families, l.of(family))
 			}
 		}
 		slices.SortFunc(families, func(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) })
@@ -116,11 +116,11 @@ func (l *LastRun) with(before standing, now prometheus.Gatherer) prometheus.Gath
 	})
 }
 
-// of is a family of the metrics of one job.
-func of(family *dto.MetricFamily, job string) *dto.MetricFamily {
+// of is a family of the metrics of the job.
+func (l *LastRun) of(family *dto.MetricFamily) *dto.MetricFamily {
 	ours := &dto.MetricFamily{Name: family.Name, Help: family.Help, Type: family.Type}
 	for _, m := range family.GetMetric() {
-		if labelsOf(m)["job"] == job {
+		if labelsOf(m)["job"] == display.Line(l.Job.Name) {
 			ours.Metric = append(ours.Metric, m)
 		}
 	}

@@ -68,7 +68,7 @@ func writePage(w io.Writer, content any, other string) error {
 	if err := t.Execute(&b, content); err != nil {
 		return fmt.Errorf("writing the page of a report: %w", err)
 	}
-	_, err = w.Write(b.Bytes())
+	_, err = io.WriteString(w, display.Harmless(b.String())) // a page is looked at in a terminal, too
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,6 +90,22 @@ func TestPageIsInert(t *testing.T) {
 		return h != "http://www.w3.org/2000/svg" && h != "http://www.w3.org/1999/xlink"
 	}) {
 		t.Errorf("the page names %q", hosts)
+	}
+}
+
+// TestPageIsHarmless: no name of a folder, a job, an output or a file in a page, in JSON or in text commands a terminal.
+func TestPageIsHarmless(t *testing.T) {
+	t.Parallel()
+	const hostile = "a\x1b[31m\a\r\x7f\u009b2J\u202e\u2028b"
+	r := build(t, Config{Path: example(t)})
+	r.Output, r.Name = hostile, hostile
+	r.Scores[0].Output = hostile
+	for name, write := range map[string]func(io.Writer) error{"html": r.WriteHTML, "json": r.WriteJSON, "text": r.WriteText} {
+		var b strings.Builder
+		must(t, write(&b))
+		if text := b.String(); text != display.Harmless(text) || !strings.Contains(text, `\u202e`) {
+			t.Errorf("%s commands a terminal, or has no name", name)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 	"graphscore/writers/atomic"
 )
@@ -45,12 +46,12 @@ type quarantined struct {
 	Edges    int64      `json:"edges"`
 }
 
-// QuarantineLine encodes a rejected graph of an input, with the newline.
+// QuarantineLine encodes a rejected graph of an input, with the newline. No id in it commands a terminal that shows the file.
 func QuarantineLine(input string, r graph.Rejection) []byte {
-	return append(plainJSON(quarantined{
+	return []byte(display.Harmless(string(plainJSON(quarantined{
 		GraphID: r.GraphID, File: input, RowGroup: r.RowGroup, Row: r.Row,
 		Code: r.Code, Message: r.Message, Nodes: r.Nodes, Edges: r.Edges,
-	}), '\n')
+	}))) + "\n")
 }
 
 // QuarantineReader reads the quarantine file of a part back, line by line. One goroutine uses it. A part without

@@ -1,13 +1,26 @@
 package part
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/graph"
 )
+
+// An id commands no terminal that shows the file, and is read back as it was.
+func TestQuarantineLineIsHarmless(t *testing.T) {
+	t.Parallel()
+	const id = "a\x1b[31m\a\r\x7f\u009b2J\u202eb"
+	line := QuarantineLine("a", graph.Rejection{GraphID: id, Code: graph.TooLarge})
+	var back quarantined
+	if err := json.Unmarshal(line, &back); err != nil || back.GraphID != id || string(line) != display.Harmless(string(line)) {
+		t.Errorf("%q, %v", line, err)
+	}
+}
 
 func TestQuarantineReaderBroken(t *testing.T) {
 	t.Parallel()

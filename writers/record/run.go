@@ -317,7 +317,7 @@ func encode(w io.Writer, without any, shards []Shard) error {
 			return err
 		}
 		one.Truncate(one.Len() - len("\n"))
-		if _, err := w.Write(one.Bytes()); err != nil {
+		if _, err := io.WriteString(w, display.Harmless(one.String())); err != nil {
 			return err
 		}
 	}
