@@ -4,14 +4,59 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"graphscore/jobs/jobtest"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/pipelinetest/mutation"
 )
+
+// full is a stream on a device without space.
+type full struct{}
+
+// Write implements io.Writer.
+func (full) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}
+}
+
+// A command whose result cannot be written ends with an error, whatever prints it.
+func TestResultsThatNobodyGets(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := jobtest.NewGraphs().WriteFile(filepath.Join(dir, "in", "a.parquet"), 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--help"}, {"run", "--help"}, {"version"}, {"inspect", filepath.Join(dir, "in")}, {"inspect", filepath.Join(dir, "in"), "--json"}, {"completion", "bash"},
+	} {
+		var errs bytes.Buffer
+		if code := newEnv(args, full{}, &errs).main(); code != exit.IO || !strings.Contains(errs.String(), "no space left on device") {
+			t.Errorf("%q ends with %d: %s", args, code, &errs)
+		}
+	}
+}
+
+// An argument that is empty, as of "$UNSET" in a script, is wrong usage of every command.
+func TestEmptyArguments(t *testing.T) {
+	t.Parallel()
+	for _, command := range []string{
+		"backfill", "diff", "doctor", "finish", "inspect", "plan", "quarantine", "report", "run", "status", "submit", "validate", "verify",
+	} {
+		var out, errs bytes.Buffer
+		args := []string{command, ""}
+		if command == "diff" {
+			args = append(args, "out")
+		}
+		if code := newEnv(args, &out, &errs).main(); code != exit.Usage {
+			t.Errorf("%s ends with %d: %s", command, code, &errs)
+		}
+	}
+}
 
 // Whatever a file is called, and whatever is in it: no command prints what a terminal could take as a command, and what is
 // JSON stays so, with the name in it.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -50,7 +51,8 @@ func newEnv(args []string, stdout, stderr io.Writer) *env {
 func (e *env) main() int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
-	e.stdout, e.stderr = harmless{dropUnread(ctx, e.stdout)}, harmless{dropUnread(ctx, e.stderr)}
+	var unwritten error
+	e.stdout, e.stderr = harmless{dropUnread(ctx, e.stdout), &unwritten}, harmless{to: dropUnread(ctx, e.stderr)}
 	root := e.root()
 	root.SetArgs(e.args)
 	err := run.Stopped(ctx, root.ExecuteContext(ctx))
@@ -59,6 +61,9 @@ func (e *env) main() int {
 	}
 	if err != nil || e.log != nil { // else help was asked for
 		err = e.answered(ctx, err)
+	}
+	if err == nil {
+		err = unwritten // a result that nobody got
 	}
 	if e.limiter != nil {
 		_ = e.limiter.Flush(context.WithoutCancel(ctx)) // a log that cannot be written stops nothing
@@ -77,7 +82,15 @@ func (e *env) root() *cobra.Command {
 			"graph convolutional network in Python workers, and writes the scores to Parquet.",
 		Example:       "  graphscore run job.yaml\n  graphscore run --input graphs/ --model model/ --output scores/\n  graphscore inspect graphs/",
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return e.openLog() },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := e.openLog(); err != nil {
+				return err
+			}
+			if slices.Contains(args, "") && cmd.Name() != cobra.ShellCompRequestCmd { // which completes an empty word
+				return usagef("an argument of %s is empty, as of a variable that is not set: see %[1]s --help", cmd.CommandPath())
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 0:
