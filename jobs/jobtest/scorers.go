@@ -151,8 +151,8 @@ func misbehave(n *remotetest.Native, fault string) error {
 		}
 	case "hang":
 		n.Before = func(ctx context.Context, _ *scoringv1.ScoreRequest) error { <-ctx.Done(); return ctx.Err() }
-	case "slow": // long enough for a bar to move
-		n.Before = func(context.Context, *scoringv1.ScoreRequest) error { time.Sleep(time.Second); return nil }
+	case "slow": // long enough for a bar to move, on a busy machine too
+		n.Before = func(context.Context, *scoringv1.ScoreRequest) error { time.Sleep(3 * time.Second); return nil }
 	case "full":
 		n.Before = func(context.Context, *scoringv1.ScoreRequest) error {
 			return status.Error(codes.ResourceExhausted, "queue is full")
