@@ -15,11 +15,22 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import grpc
+import hypothesis
 import pytest
 
 import graphscore
 from graphs import write_model
 from processes import Process
+
+
+# The same examples in every run, however slow the machine is.
+hypothesis.settings.register_profile(
+    "repeatable",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
@@ -182,7 +182,7 @@ def test_a_tensor_that_memory_cannot_hold(tmp_path: Path) -> None:
 KINDS = ("bool", "uint8", "int16", "float16", "float32", "int64", "float64", "complex64")
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda name: name != "__metadata__"),
@@ -202,7 +202,7 @@ def test_reads_what_safetensors_writes(tmp_path: Path, tensors: dict[str, tuple[
         }
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(st.data())
 def test_any_damage_is_a_model_error_or_a_model(tmp_path: Path, data: st.DataObject) -> None:
     folder = write_model(tmp_path)

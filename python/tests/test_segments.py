@@ -82,7 +82,7 @@ def test_extremes_that_are_not_finite() -> None:
     np.testing.assert_array_equal(runs.minimum(rows), [[np.nan, -np.inf], [np.inf, -np.inf]])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     counts=st.lists(st.integers(0, 6) | st.sampled_from([32, 33, 70]), min_size=1, max_size=8),
     columns=st.sampled_from(WIDTHS),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import graphscore
@@ -69,9 +69,7 @@ def assert_alone_and_together(engine: graphscore.Engine, graphs: Sequence[Graph]
 
 
 @pytest.mark.fault("P4", "random graphs and engines (hypothesis)", "equal to the bit")
-@settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=20)
 @given(graphs=graph_lists())
 def test_alone_equals_in_a_batch(engines: list[graphscore.Engine], graphs: list[Graph]) -> None:
     for engine in engines:
@@ -112,7 +110,7 @@ def test_chunks_do_not_show(models: list[graphscore.Model]) -> None:
 
 
 @example(position=239)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(position=st.integers(0, 600))
 def test_every_place_of_a_tile(engines: list[graphscore.Engine], position: int) -> None:
     """One node among others without edges: its place in the tile is its place in the batch."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphscore
@@ -92,9 +92,7 @@ def engines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return [graphscore.Engine(model, chunk_nodes=chunk) for chunk in (None, 1, 60)]
 
 
-@settings(
-    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=6)
 @given(sizes=graph_sizes(), seed=st.integers(0, 2**32))
 def test_alone_equals_in_a_batch(engines: list[graphscore.Engine], sizes: list[tuple[int, int]], seed: int) -> None:
     random = np.random.default_rng(seed)

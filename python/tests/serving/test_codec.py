@@ -64,7 +64,7 @@ def good() -> bytes:
     ).SerializeToString()
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=1000)
 @given(pieces=st.lists(PIECES, max_size=3), cut=st.integers(0, 40), flip=st.none() | st.integers(0, 10_000))
 def test_any_bytes(pieces: list[bytes], cut: int, flip: int | None) -> None:
     """What is read by hand is what protobuf reads; all that it would refuse is left to it."""

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import graphscore
@@ -32,7 +32,7 @@ COLUMNS = st.binary(max_size=64) | st.lists(st.integers(0, 4), max_size=12).map(
     "columns of any length, count and content (hypothesis)",
     "INVALID_ARGUMENT or right scores, the server lives",
 )
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     counts=st.fixed_dictionaries({}, optional=dict.fromkeys(("graphs", "nodes", "edges", "feature_width"), COUNTS)),
     columns=st.fixed_dictionaries(
@@ -50,7 +50,7 @@ def test_any_columns(engine: graphscore.Engine, counts: dict[str, Any], columns:
     assert values.shape == (counts.get("nodes", 0), 1)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(
     sources=st.lists(st.integers(0, 11), min_size=14, max_size=14),
     cuts=st.lists(st.integers(0, 12), min_size=2, max_size=2).map(sorted),
@@ -77,7 +77,7 @@ def test_any_edges(engine: graphscore.Engine, sources: list[int], cuts: list[int
 
 
 @pytest.mark.fault("30", "any bytes as a message (hypothesis)", "INVALID_ARGUMENT, the server lives")
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(data=st.binary(max_size=200))
 def test_any_bytes(channel: grpc.Channel, data: bytes) -> None:
     for name in (SCORE, PROCESS_GRAPH):
