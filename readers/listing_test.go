@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"graphscore/pipeline/display"
 	"graphscore/readers"
 )
 
@@ -130,6 +131,30 @@ func TestListingChanged(t *testing.T) {
 		var changed *readers.ChangedError
 		if !errors.As(err, &changed) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
+
+// A text of a plan file that commands a terminal, or turns the direction of writing, is escaped where it is named.
+func TestListingIsHarmless(t *testing.T) {
+	t.Parallel()
+	cfg := readers.Config{Inputs: []readers.Input{{Path: tree(t, map[string]string{"a.parquet": "v1_zstd.parquet"})}}}
+	plan, _ := listed(t, cfg)
+	for _, text := range []string{"\x1b[2J", "a\u2028b", "a\u202eb", "\x7f", "a\nb", "\xff"} {
+		for name, change := range map[string]func(l *readers.Listing){
+			"path":        func(l *readers.Listing) { l.Inputs[0].Path += text },
+			"columns":     func(l *readers.Listing) { l.Columns = map[string]string{"node_feat": text} },
+			"layout":      func(l *readers.Listing) { l.Layout = text },
+			"require":     func(l *readers.Listing) { l.Require = text },
+			"fingerprint": func(l *readers.Listing) { l.Fingerprint = text },
+		} {
+			l := kept(t, plan)
+			change(l)
+			_, err := readers.Planned(cfg, l)
+			var changed *readers.ChangedError
+			if !errors.As(err, &changed) || display.Line(err.Error()) != err.Error() {
+				t.Errorf("%s %q: %q", name, text, err)
+			}
 		}
 	}
 }
