@@ -33,7 +33,7 @@ func confirmations(last graph.Fault) int {
 type strikes struct {
 	last  graph.Fault
 	alike int       // of the last fault, in a row
-	all   int       // of any
+	all   int       // of any, but for a scorer that is full
 	since time.Time // of the first
 }
 
@@ -50,7 +50,10 @@ func (s *strikes) add(fault graph.Fault, apart bool, now time.Time) {
 		s.last, s.alike = fault, 0
 	}
 	if apart || fault == graph.FaultRaised {
-		s.alike, s.all, s.since = s.alike+1, s.all+1, earliest(s.since, now)
+		s.alike, s.since = s.alike+1, earliest(s.since, now)
+		if fault != graph.FaultPressure {
+			s.all++
+		}
 	}
 }
 
@@ -71,10 +74,11 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 	halves := func(ctx context.Context, b *graph.Batch) (*graph.Scores, error) { return t.examine(ctx, b, false) }
 	for s := (strikes{last: t.fault}); ; {
 		confirms := s.confirms(b)
-		decides, apart := whole && s.all == 0 || confirms, t.alone || b.Graphs() == 1 && s.last != graph.FaultRaised
+		decides, apart := whole && s.alike+s.all == 0 || confirms, t.alone || b.Graphs() == 1 && s.last != graph.FaultRaised
 		t.cfg.Progress.Retries.Add(1)
 		t.attempts++
-		scores, f := t.suspect(ctx, b, t.deadline(b, confirms && s.last == graph.FaultHung), decides, apart)
+		patient := confirms && (s.last == graph.FaultHung || s.all+1 >= 2*confirmations(s.last))
+		scores, f := t.suspect(ctx, b, t.deadline(b, patient), decides, apart)
 		switch {
 		case f == nil:
 			t.first, t.unwell, t.pauses = time.Time{}, time.Time{}, nil
@@ -104,7 +108,7 @@ func (t *trial) examine(ctx context.Context, b *graph.Batch, whole bool) (*graph
 			return t.divide(ctx, b, f, halves)
 		}
 		s.add(t.fault, apart, t.now())
-		if s.all <= confirmations(s.last) {
+		if max(s.alike, s.all) <= confirmations(s.last) {
 			t.pauses = nil // those of a scorer that is full grow from there on
 		}
 		if s.enough(t.now(), t.cfg.Budget) {

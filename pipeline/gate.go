@@ -12,9 +12,9 @@ import (
 // by all that score over one connection, and is safe for concurrent use.
 //
 // With one worker, a suspect waits until no other call is under way, and the others wait while its call is: they would
-// be lost with the process. They do not wait for a suspect that waits. The bounds of a run make them run dry, as the
-// suspect's shard cannot be collected any further, so that the suspect has its turn. With several workers the others go
-// on, unless a suspect is to be scored with nothing else under way.
+// be lost with the process. With several workers the others go on, unless a suspect is to be scored with nothing else under
+// way. A suspect that waits for that holds nobody back at first: mostly the others run dry by themselves, as its shard cannot
+// be collected any further. Beyond a while no other call begins until it has had its turn.
 //
 // It lets as many ordinary calls through, and as large ones, as the scorer bears: fewer and smaller ones where calls take
 // long, reach their deadline or are refused because the scorer is full, and more again while they succeed. No call begins
@@ -23,10 +23,12 @@ type Gate struct {
 	single bool
 
 	mu       sync.Mutex
-	calls    int    // ordinary calls under way
-	suspect  bool   // a suspect's call is under way ...
-	alone    bool   // ... and no other may be
-	suspects uint64 // calls of suspects that have begun
+	calls    int       // ordinary calls under way
+	suspect  bool      // a suspect's call is under way ...
+	alone    bool      // ... and no other may be
+	suspects uint64    // calls of suspects that have begun
+	lone     int       // suspects that wait until no other call is under way ...
+	since    time.Time // ... since the first of them did, or the last had its turn
 	waiting  int
 	changed  chan struct{} // closed and made anew when something changes that is waited for
 
@@ -53,7 +55,7 @@ func NewRemoteGate(workers, addresses int) *Gate {
 // enter blocks until an ordinary call may begin. The mark is for leave.
 func (g *Gate) enter(ctx context.Context) (mark uint64, err error) {
 	err = g.await(ctx, func() bool {
-		if g.suspect && g.alone || !g.pace.admits(g.calls) {
+		if g.suspect && g.alone || g.owed() || !g.pace.admits(g.calls) {
 			return false
 		}
 		g.calls++
@@ -77,6 +79,10 @@ func (g *Gate) leave(mark uint64) (overlapped bool) {
 // seize blocks until the call of a suspect may begin.
 func (g *Gate) seize(ctx context.Context, alone bool) error {
 	alone = alone || g.single
+	if alone {
+		g.queue(1)
+		defer g.queue(-1)
+	}
 	return g.await(ctx, func() bool {
 		if g.suspect || alone && g.calls > 0 {
 			return false
@@ -85,6 +91,26 @@ func (g *Gate) seize(ctx context.Context, alone bool) error {
 		g.suspects++
 		return true
 	})
+}
+
+// courtesy is how long others begin calls while a suspect waits until none is under way.
+const courtesy = 2 * time.Second
+
+// owed reports whether the next turn is that of a suspect for which the calls under way have to end. It is called with the
+// lock held.
+func (g *Gate) owed() bool {
+	return g.lone > 0 && !g.suspect && time.Since(g.since) >= courtesy
+}
+
+// queue counts a suspect that waits until no other call is under way, with 1, or does so no longer, with -1.
+func (g *Gate) queue(n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.lone == 0 || n < 0 {
+		g.since = time.Now()
+	}
+	g.lone += n
+	g.wake()
 }
 
 // release ends the call of a suspect.

@@ -89,7 +89,7 @@ func Create(cfg Config) (*Memory, error) {
 	if !cfg.valid() {
 		return nil, fmt.Errorf("%d slots of %d bytes and %d of %d are no memory", cfg.Slots, cfg.SlotBytes, cfg.Giants, cfg.GiantBytes)
 	}
-	if limit := fileLimit(); limit < uint64(cfg.Slots)*uint64(cfg.SlotBytes)+uint64(cfg.Giants)*uint64(cfg.GiantBytes+granule)+granule {
+	if limit := fileLimit(); limit < uint64(cfg.Slots)*uint64(rounded(cfg.SlotBytes, page))+uint64(cfg.Giants)*uint64(rounded(cfg.GiantBytes, granule))+granule {
 		cfg.Giants = 0
 	}
 	m := &Memory{
@@ -289,7 +289,7 @@ func (m *Memory) unlock() {
 	m.mu.Unlock()
 	for _, i := range emptied {
 		s := &m.slots[i]
-		if s.ready > 0 && empty(m.file, m.offset(i), s.ready) != nil {
+		if s.ready > 0 && empty(m.file, m.offset(i), m.giantSize) != nil {
 			continue // it is out of use, as its memory is
 		}
 		m.mu.Lock()

@@ -364,7 +364,7 @@ def test_a_server_without_memory(server: graphscore.Server, channel: grpc.Channe
         (Client(seals=3), {}, "seals 0x3"),
         (Client(seals=0), {}, "seals 0x0"),
         (Client(size=SIZE - 1), {}, "it has 2162687 bytes"),
-        (Client(), {"version": 1}, ""),
+        (Client(), {"version": 1}, "it has version 1, and this package is newer"),
         (Client(), {"version": 3}, ""),
     ],
 )

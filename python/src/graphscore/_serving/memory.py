@@ -176,11 +176,13 @@ class Slot:
 def inherited(environment: MutableMapping[str, str]) -> tuple[Memory | None, str]:
     """Map the memory that the environment describes, and take it out of there.
 
-    Returns it, or None and why there is none: '' where none was given, or it is of a version that is not known here.
-    The descriptor is closed where there are no slots of giants, or no memory.
+    Returns it, or None and why there is none: '' where none was given, or it is of a version that is not known here yet.
+    The descriptor is closed where there are no slots of giants, or no memory; else no process that starts later has it.
     """
     described = environment.pop(VARIABLE, "")
     numbers = described.split()
+    if numbers and numbers[0].isascii() and numbers[0].isdigit() and int(numbers[0]) < VERSION:
+        return None, f"it has version {numbers[0]}, and this package is newer: it knows {VERSION}"
     if not described or numbers[:1] != [str(VERSION)]:
         return None, ""
     if len(numbers) != _FIELDS or not all(number.isascii() and number.isdigit() for number in numbers):
@@ -193,7 +195,9 @@ def inherited(environment: MutableMapping[str, str]) -> tuple[Memory | None, str
         with contextlib.suppress(OSError, OverflowError):  # it is not open, which is said below
             os.close(descriptor)
         return None, f"it cannot be mapped: {error.strerror if isinstance(error, OSError) else error}"
-    if not giants:
+    if giants:
+        os.set_inheritable(descriptor, False)
+    else:
         os.close(descriptor)
     return Memory(mapping, slots, slot_bytes, Giants(descriptor, begin, giants, giant_bytes)), ""
 
