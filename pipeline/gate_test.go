@@ -114,7 +114,8 @@ func TestExamineOneOfSeveralServers(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				c := &pipelinetest.Cluster{Ill: fault, Workers: 2, Takes: 10 * time.Millisecond, Deadline: 5 * time.Second}
-				scorer := pipeline.Patient(c, pipeline.Patience{Within: c.Within, Gate: pipeline.NewGate(2), Deadline: 5 * time.Second})
+				// Chance may choose the ill one many times in a row.
+				scorer := pipeline.Patient(c, pipeline.Patience{Within: c.Within, Gate: pipeline.NewGate(2), Deadline: 5 * time.Second, Budget: time.Hour})
 				for range 50 {
 					b := line(16)
 					got, err := scorer.Score(t.Context(), b)
