@@ -158,7 +158,7 @@ def test_health_where_every_product_hangs(
     blocked: tuple[Blocked, grpc.Channel], how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     fake, channel = blocked
-    calls = begin(fake, channel, 2, 0.5 if how == "deadline" else SOON)
+    calls = begin(fake, channel, 2, 5.0 if how == "deadline" else SOON)
     waiting = [
         method(channel, path).future(data, timeout=0.5) for path, data in ((SCORE, REQUEST), (PROCESS_GRAPH, b""))
     ]
@@ -230,7 +230,7 @@ def hanging(serve: Callable[..., Process], tmp_path: Path) -> tuple[Process, Pat
 def test_a_process_that_hangs_and_comes_back(hanging: tuple[Process, Path]) -> None:
     process, file = hanging
     with grpc.insecure_channel(process.address) as channel:
-        assert fails(channel, SCORE, REQUEST, deadline=1.0)[0] == grpc.StatusCode.DEADLINE_EXCEEDED
+        assert fails(channel, SCORE, REQUEST, deadline=5.0)[0] == grpc.StatusCode.DEADLINE_EXCEEDED
         until(channel, NOT_SERVING)
         file.unlink()
         until(channel, SERVING)
