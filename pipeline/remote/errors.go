@@ -133,6 +133,10 @@ func callError(ctx context.Context, err error, c *call) error {
 			e.Kind, e.reason = Refused, graph.TooLarge
 			break
 		}
+		if strings.Contains(e.Message, "metadata size exceeds") { // that of a token, or of a proxy: any call is too large
+			e.Kind, e.Message = Contract, "it takes no call with so much metadata (a token, or what a proxy adds): "+e.Message
+			break
+		}
 		e.Kind, e.retry, e.Message = Unavailable, true, "it is full: "+e.Message
 	case codes.DeadlineExceeded:
 		e.Kind, e.retry = Unavailable, true

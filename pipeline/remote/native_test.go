@@ -311,6 +311,7 @@ func TestStatusCodes(t *testing.T) {
 		{codes.ResourceExhausted, "busy", "-1", Unavailable, false, 0, "it is full: busy"},
 		{codes.ResourceExhausted, "busy", "soon", Unavailable, false, 0, "it is full: busy"},
 		{codes.ResourceExhausted, "CLIENT: Received message larger than max (9 vs. 4)", "", Refused, false, 0, "(9 vs. 4)"},
+		{codes.ResourceExhausted, "received metadata size exceeds hard limit (17000 vs. 16384)", "", Contract, false, 0, "so much metadata (a token"},
 		{codes.InvalidArgument, "bad", "100", Refused, false, 0, "bad"},
 		{codes.DeadlineExceeded, "late", "", Unavailable, true, 0, "it fails on the request (DeadlineExceeded): late"},
 		{codes.Aborted, "again", "", Unavailable, true, 0, "it fails on the request (Aborted): again"},

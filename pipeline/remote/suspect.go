@@ -60,10 +60,11 @@ func (c *call) suspect(st *status.Status) graph.Suspicion {
 	return s
 }
 
-// endedByServer reports whether our server ended a call before it had all of the request: the link was slow, or the
-// server is ending.
+// endedByServer reports whether our server ended a call before it had all of the request, or its client the answer: the
+// link was slow, or the server is ending.
 func endedByServer(st *status.Status) bool {
-	return strings.HasPrefix(st.Message(), "the body did not arrive") || st.Message() == "the server is ending"
+	return strings.HasPrefix(st.Message(), "the body did not arrive") || strings.HasPrefix(st.Message(), "the answer was not taken") ||
+		st.Message() == "the server is ending"
 }
 
 // cutOff reports whether gRPC itself made a status of a connection or stream that broke. It has Internal and Unknown

@@ -54,6 +54,7 @@ func TestSuspicions(t *testing.T) {
 		{codes.Unavailable, "the body did not arrive within 3600 s", "", graph.NoFault, "the scorer failed (Unavailable): the body did not arrive within 3600 s"},
 		{codes.Unavailable, "the server is ending", "", graph.NoFault, "the scorer failed (Unavailable): the server is ending"},
 		{codes.ResourceExhausted, "the body did not arrive, and its place was needed", "", graph.NoFault, "the scorer failed (ResourceExhausted): the body did not arrive, and its place was needed"},
+		{codes.ResourceExhausted, "the answer was not taken, and its memory was needed", "", graph.NoFault, "the scorer failed (ResourceExhausted): the answer was not taken, and its memory was needed"},
 		{codes.Aborted, "again", "", graph.NoFault, "the scorer failed (Aborted): again"},
 		{codes.Canceled, "gone", "", graph.NoFault, "the scorer failed (Canceled): gone"},
 	}

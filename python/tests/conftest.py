@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,7 +22,6 @@ import pytest
 import graphscore
 from graphs import write_model
 from processes import Process
-
 
 # The same examples in every run, however slow the machine is.
 hypothesis.settings.register_profile(
@@ -111,3 +111,11 @@ def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
         popen.wait()
         assert popen.stderr is not None
         popen.stderr.close()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

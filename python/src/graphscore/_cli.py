@@ -75,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         prog=_PROGRAM,
         description="Scores graphs with a graph convolutional network, over gRPC, and exports models for it.",
         epilog="exit codes: 0 stopped by SIGTERM or SIGINT; 64 usage; 65 the model does not load;"
-        " 69 cannot listen; 70 bug; 71 a request needs more memory than there is",
+        " 69 cannot listen; 70 bug; 71 a request needs more memory than there is; 74 the output cannot be written",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve a model until SIGTERM or SIGINT")

@@ -21,7 +21,7 @@ MEMORY: Final = 71
 CANNOT_CREATE: Final = 73
 """The output cannot be written."""
 INPUT_OUTPUT: Final = 74
-"""Reading failed."""
+"""Reading failed, or a result cannot be written to standard output."""
 LOCKED: Final = 75
 """Another command writes to the output: try again later."""
 REFUSED: Final = 78

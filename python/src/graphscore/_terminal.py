@@ -58,7 +58,7 @@ def answer(text: str) -> None:
 
 def tell(text: str) -> None:
     """Write to stderr. Where nothing can be written, the exit code has to do."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RuntimeError):  # a signal may come within another write
         sys.stderr.write(text)
         sys.stderr.flush()
 

@@ -238,14 +238,6 @@ def all_closed(connections: list[Connection]) -> None:
                     open_ones -= 1
 
 
-@pytest.fixture
-def many_files() -> Iterator[None]:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @pytest.mark.fault("31", "1,000 silent connections and 1,000 that are idle HTTP/2", "others are served, all are closed")
 @pytest.mark.usefixtures("many_files")
 def test_a_thousand_silent_and_a_thousand_idle(started: Callable[..., str]) -> None:

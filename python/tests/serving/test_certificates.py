@@ -111,14 +111,14 @@ def half(served: Served) -> None:
 
 def denied(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """What the modes of files do for users other than root."""
-    read = Path.read_bytes
+    read = Path.open
 
-    def reading(self: Path) -> bytes:
+    def reading(self: Path, *arguments: Any, **named: Any) -> Any:
         if self == path:
             raise PermissionError(13, "Permission denied")
-        return read(self)
+        return read(self, *arguments, **named)
 
-    monkeypatch.setattr(Path, "read_bytes", reading)
+    monkeypatch.setattr(Path, "open", reading)
 
 
 Step = Callable[[Served], object]

@@ -165,6 +165,7 @@ def test_a_message_that_says_it_is_larger_than_any(serve: Callable[..., Process]
 
 
 @pytest.mark.fault("31", "1,000 connections that stop in the middle of a TLS handshake", "others are served")
+@pytest.mark.usefixtures("many_files")
 def test_handshakes_that_stop_half_way(engine: graphscore.Engine) -> None:
     kept = Path(__file__).parents[1] / "data" / "certificates"
     options = graphscore.ServerOptions(

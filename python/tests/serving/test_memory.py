@@ -346,6 +346,21 @@ def test_a_failed_call_says_that_it_is_over(two_features: graphscore.Engine, cli
     assert {("graphscore-slot", "7"), ("graphscore-reason", "memory")} <= set(failed.value.trailing_metadata())
 
 
+def test_a_call_whose_columns_need_too_much_says_that_it_is_over(
+    two_features: graphscore.Engine, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def batch(_: object) -> graphscore.GraphBatch:
+        raise MemoryError
+
+    monkeypatch.setattr(codec, "_batch", batch)
+    server = graphscore.Server(two_features, graphscore.ServerOptions(listen="127.0.0.1:0"), memory=client.mapped())
+    server.start()
+    with grpc.insecure_channel(str(server.address)) as channel, pytest.raises(grpc.RpcError) as failed:
+        method(channel, SCORE)(client.put().SerializeToString(), timeout=60)
+    server.stop(0)
+    assert {("graphscore-slot", "7"), ("graphscore-reason", "memory")} <= set(failed.value.trailing_metadata())
+
+
 def test_a_server_without_memory(server: graphscore.Server, channel: grpc.Channel, client: Client) -> None:
     assert not get_model(str(server.address)).HasField("memory")
     with pytest.raises(grpc.RpcError) as failed:

@@ -11,6 +11,7 @@ import os
 import re
 import ssl
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -138,11 +139,11 @@ def _certificates(
     A certificate and its key are two files, which cannot be replaced at once: what is returned belongs together.
     Outside of its time a certificate is taken at the start, with a warning, and never in place of another.
     """
-    context = _context(paths)
-    if [_read(option, path) for option, path in paths.items()] != list(contents):  # the context was made from the paths
+    _context(paths)
+    if [_read(option, path) for option, path in paths.items()] != list(contents):  # the pair was checked by its paths
         raise OptionError(f"{', '.join(paths)}: a file changed while they were read")
     chain, private, *roots = contents
-    if fault := _out_of_time(context, chain):
+    if fault := _out_of_time(paths["tls_key"], chain):
         if anew:
             raise OptionError(f"tls_cert: {paths['tls_cert']} {fault}")
         _log.warning("tls_cert: %s %s: clients refuse it", paths["tls_cert"], fault)
@@ -168,17 +169,26 @@ def _context(paths: Mapping[str, Path]) -> ssl.SSLContext:
     return context
 
 
-def _out_of_time(server: ssl.SSLContext, chain: bytes) -> str:
+def _out_of_time(key: Path, chain: bytes) -> str:
     """Return what the time says against a certificate, '' where nothing: by a handshake with a client that trusts it.
 
-    Python's ssl reads no certificate otherwise. Whatever else a client may have against it is not looked for.
+    Python's ssl reads no certificate otherwise. Whatever else a client may have against it is not looked for, nor
+    are the others of the chain: a client may have another way to a CA, as where a root was signed by an older one.
     """
+    leaf = _CERTIFICATE.search(chain.decode("ascii", "ignore"))
+    if leaf is None:
+        return ""
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     try:
-        client.load_verify_locations(cadata="".join(_CERTIFICATE.findall(chain.decode("ascii", "ignore"))))
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as file:  # the context takes no content
+            file.write(leaf[0])
+            file.flush()
+            server.load_cert_chain(file.name, key, password=lambda: "")
+        client.load_verify_locations(cadata=leaf[0])
         ends = (
             client.wrap_bio(to_client, to_server),
             server.wrap_bio(to_server, to_client, server_side=True),

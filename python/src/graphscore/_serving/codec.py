@@ -18,7 +18,7 @@ from graphscore._arrays import Floats
 from graphscore._batch import BatchError, GraphBatch, Level, Scores, StepFacts
 from graphscore._proto import gcn_pb2, scoring_pb2
 from graphscore._serving import wire
-from graphscore._serving.memory import VERSION, Extent, Memory, Slot, SlotError, UnmappedError
+from graphscore._serving.memory import VERSION, Extent, Memory, Slot, SlotError, SlotMemoryError, UnmappedError
 
 GCN_SERVICE: Final = gcn_pb2.DESCRIPTOR.services_by_name["GCNService"].full_name
 SCORING_SERVICE: Final = scoring_pb2.DESCRIPTOR.services_by_name["ScoringService"].full_name
@@ -87,7 +87,13 @@ def decode_score_request(data: bytes, memory: Memory | None = None) -> tuple[Gra
         request = parsed = parse(scoring_pb2.ScoreRequest, data)
         if parsed.HasField("shared"):
             request, slot = _shared(parsed, memory)
-    return _batch(request), request.embed if isinstance(request.embed, str) else _text("embed", request.embed), slot
+    try:
+        batch = _batch(request)
+    except MemoryError:
+        if slot is None:
+            raise
+        raise SlotMemoryError(slot.number) from None
+    return batch, request.embed if isinstance(request.embed, str) else _text("embed", request.embed), slot
 
 
 def _batch(request: _ScoreRequest | scoring_pb2.ScoreRequest) -> GraphBatch:
@@ -122,6 +128,10 @@ def _shared(request: scoring_pb2.ScoreRequest, memory: Memory | None) -> tuple[_
         places.append(_place("embedding", shared.embedding))
     slot = memory.open(shared.slot, shared.number, tuple(columns.values()), places)
     views = {name: slot.column(extent) for name, extent in columns.items()}
+    try:
+        copied = {name: bytes(view) if name in _INDICES else view for name, view in views.items()}
+    except MemoryError:
+        raise SlotMemoryError(slot.number) from None
     return _ScoreRequest(
         graphs=request.graphs,
         nodes=request.nodes,
@@ -130,7 +140,7 @@ def _shared(request: scoring_pb2.ScoreRequest, memory: Memory | None) -> tuple[_
         edge_feature_width=request.edge_feature_width,
         graph_feature_width=request.graph_feature_width,
         embed=request.embed,
-        **{name: bytes(view) if name in _INDICES else view for name, view in views.items()},
+        **copied,
     ), slot
 
 

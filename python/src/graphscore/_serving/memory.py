@@ -41,7 +41,7 @@ class SlotError(BatchError):
 
 
 class SlotMemoryError(MemoryError):
-    """There is no room to map the slot of a giant, which is not used any more."""
+    """There is no room for the columns of a slot, which is not used any more."""
 
     def __init__(self, number: int) -> None:
         """Take the number of the use."""
@@ -176,7 +176,7 @@ class Slot:
 def inherited(environment: MutableMapping[str, str]) -> tuple[Memory | None, str]:
     """Map the memory that the environment describes, and take it out of there.
 
-    Returns it, or None and why there is none: '' where none was given, or it is of a version that is not known here yet.
+    Returns it, or None and why there is none: '' where none was given, or it is of a version not known here yet.
     The descriptor is closed where there are no slots of giants, or no memory; else no process that starts later has it.
     """
     described = environment.pop(VARIABLE, "")

@@ -66,7 +66,7 @@ _PENDING: Final = 4096
 _STREAMS: Final = 2048
 """Calls of one connection."""
 
-_METADATA: Final = 8192
+_METADATA: Final = 16 << 10
 """Bytes of the metadata of a call."""
 
 
