@@ -84,7 +84,7 @@ func (g *Gate) seize(ctx context.Context, alone bool) error {
 		defer g.queue(-1)
 	}
 	return g.await(ctx, func() bool {
-		if g.suspect || alone && g.calls > 0 {
+		if g.suspect || alone && g.calls > 0 || !alone && g.owed() {
 			return false
 		}
 		g.suspect, g.alone = true, alone
@@ -99,7 +99,7 @@ const courtesy = 2 * time.Second
 // owed reports whether the next turn is that of a suspect for which the calls under way have to end. It is called with the
 // lock held.
 func (g *Gate) owed() bool {
-	return g.lone > 0 && !g.suspect && time.Since(g.since) >= courtesy
+	return g.lone > 0 && time.Since(g.since) >= courtesy
 }
 
 // queue counts a suspect that waits until no other call is under way, with 1, or does so no longer, with -1.

@@ -56,7 +56,7 @@ func TestCron(t *testing.T) {
 	for job := range nights {
 		command := strings.ReplaceAll(night, "molecules", job)
 		if job == "patient" {
-			command = "timeout --preserve-status 30 " + command
+			command = "timeout --preserve-status 7 " + command
 		}
 		crontab += fmt.Sprintf("%d %d * * * graphscore GRAPHSCORE_PING_URL=http://127.0.0.1:8080/%s %s\n", due.Minute(), due.Hour(), job, command)
 	}

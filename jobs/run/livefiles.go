@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,7 +49,7 @@ func (f *liveFiles[T]) value() T {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	seen := f.look()
-	changed := !same(f.seen, seen)
+	changed := !same(f.seen, seen) && regular(seen)
 	if !changed && (f.again.IsZero() || time.Now().Before(f.again)) {
 		return f.kept
 	}
@@ -72,12 +73,15 @@ func (f *liveFiles[T]) value() T {
 
 // readAgain sets when the files are read next, whatever they show. What is no regular file can be read once.
 func (f *liveFiles[T]) readAgain() {
-	f.again = time.Now().Add(settling)
-	for _, info := range f.seen {
-		if info != nil && !info.Mode().IsRegular() {
-			f.again = time.Time{}
-		}
+	f.again = time.Time{}
+	if regular(f.seen) {
+		f.again = time.Now().Add(settling)
 	}
+}
+
+// regular reports whether files can be read more than once, as pipes cannot.
+func regular(files []fs.FileInfo) bool {
+	return !slices.ContainsFunc(files, func(info fs.FileInfo) bool { return info != nil && !info.Mode().IsRegular() })
 }
 
 // look returns nil for a file that cannot be seen.

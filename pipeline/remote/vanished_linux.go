@@ -1,20 +1,27 @@
 package remote
 
 import (
-	"syscall"
+	"net"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// boundSilence bounds how long what is sent may be without acknowledgement, and how long probes may be without answer.
-func boundSilence(c syscall.RawConn, d time.Duration) error {
-	var failed error
-	err := c.Control(func(fd uintptr) {
-		failed = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d.Milliseconds()))
-	})
+// silence is for how long the other end has not answered what its kernel has to answer: data that was sent again, or probes.
+// It is 0 while there is nothing to be answered.
+func silence(conn *net.TCPConn) (silent time.Duration, err error) {
+	raw, err := conn.SyscallConn()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return failed
+	var info *unix.TCPInfo
+	var failed error
+	err = raw.Control(func(fd uintptr) { info, failed = unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO) })
+	if err == nil {
+		err = failed
+	}
+	if err != nil || info.Retransmits < 2 && info.Probes < 2 {
+		return 0, err
+	}
+	return time.Duration(info.Last_ack_recv) * time.Millisecond, nil
 }

@@ -3,9 +3,9 @@
 package remote
 
 import (
-	"syscall"
+	"net"
 	"time"
 )
 
-// boundSilence does nothing: the system bounds how often it sends again, and the count of probes is set.
-func boundSilence(syscall.RawConn, time.Duration) error { return nil }
+// silence is not known: the system bounds how often it sends again, and the count of probes is set.
+func silence(*net.TCPConn) (time.Duration, error) { return 0, nil }

@@ -103,6 +103,9 @@ func (s *bufferReader) finish() error {
 	return nil
 }
 
+// maxWindow is the largest window that is held, and the most that is decompressed at once.
+const maxWindow = 64 << 20
+
 // decompressor reads what a buffer holds, which should be size bytes.
 func (s *bufferReader) decompressor(codec int, section *io.SectionReader, size int64) (io.Reader, error) {
 	if codec == codecLZ4 {
@@ -122,12 +125,12 @@ func (s *bufferReader) decompressor(codec int, section *io.SectionReader, size i
 		switch {
 		case frame.FrameContentSize > uint64(size):
 			return nil, column.Damaged("a compressed buffer claims %d bytes and holds another number", size)
-		case frame.WindowSize > uint64(size):
+		case frame.WindowSize > uint64(size) && size <= maxWindow && section.Size() <= 2*size+1<<10:
 			return s.whole(section, size)
 		}
 	}
 	if s.zstd == nil {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(64<<20))
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 		if err != nil {
 			return nil, err
 		}
