@@ -207,7 +207,6 @@ func TestTextfileOfAnother(t *testing.T) {
 	}
 }
 
-// A file that is empty or no metrics is replaced, which is said with its name, once.
 // TestTextfileIsHarmless: no name of a job commands a terminal that shows the file, and its figures are found again.
 func TestTextfileIsHarmless(t *testing.T) {
 	t.Parallel()
@@ -230,6 +229,7 @@ func TestTextfileIsHarmless(t *testing.T) {
 	}
 }
 
+// A file that is empty or no metrics is replaced, which is said with its name, once.
 func TestTextfileLost(t *testing.T) {
 	t.Parallel()
 	for content, want := range map[string]string{
