@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"graphscore/pipeline"
+	"graphscore/pipeline/faulttest"
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/pipelinetest"
 )
@@ -170,19 +171,20 @@ func TestSlowLink(t *testing.T) {
 	t.Parallel()
 	small := func() []*graph.Batch { return []*graph.Batch{blob(1000, 4<<10), blob(1000, 4<<10), blob(1000, 4<<10)} }
 	tests := map[string]struct {
+		how     string
 		rate    float64
 		latency time.Duration
 		gate    func() *pipeline.Gate
 		batches []*graph.Batch
 		late    int // at most
 	}{
-		"small graphs":      {100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) }, small(), 0},
-		"slower":            {10e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) }, small(), 6},
-		"slower in the run": {100e3, 0, func() *pipeline.Gate { return pipeline.NewGate(1) }, small(), 10},
-		"with latency":      {100e3, 4 * time.Second, func() *pipeline.Gate { return pipeline.NewRemoteGate(2, 2) }, small(), 0},
-		"large graphs": {100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) },
+		"small graphs":      {"a link of 100 KB/s", 100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) }, small(), 0},
+		"slower":            {"a link of 10 KB/s", 10e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) }, small(), 6},
+		"slower in the run": {"a link of 100 KB/s behind which large calls are expected to be fast", 100e3, 0, func() *pipeline.Gate { return pipeline.NewGate(1) }, small(), 10},
+		"with latency":      {"a link of 100 KB/s and 4 s", 100e3, 4 * time.Second, func() *pipeline.Gate { return pipeline.NewRemoteGate(2, 2) }, small(), 0},
+		"large graphs": {"a link of 100 KB/s for graphs of 5 and 9 MiB", 100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) },
 			[]*graph.Batch{blob(3, 9<<20), blob(4, 5<<20)}, 12},
-		"beside a large one": {100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) },
+		"beside a large one": {"a link of 100 KB/s for a graph of 16 MiB beside small ones", 100e3, 0, func() *pipeline.Gate { return pipeline.NewRemoteGate(1, 1) },
 			[]*graph.Batch{blob(500, 4<<10), blob(1, 16<<20), blob(500, 4<<10)}, 6},
 	}
 	for name, test := range tests {
@@ -195,6 +197,8 @@ func TestSlowLink(t *testing.T) {
 					t.Errorf("%d calls reached their deadline", p.late)
 				}
 			})
+			faulttest.Report(t, faulttest.Row{Case: "10", How: "simulated: " + test.how,
+				Outcome: "every graph is scored; no storm of calls that reach their deadline", Times: 1})
 		})
 	}
 }
@@ -207,11 +211,11 @@ func TestFullServer(t *testing.T) {
 		bytes int64 // that it takes in one
 		full  int   // refusals, at most
 	}{
-		"two calls":         {1, 1 << 30, 150},
-		"one call":          {0, 1 << 30, 150},
-		"small ones":        {5, 20 << 10, 150},
-		"one of one graph":  {0, 5 << 10, 400},
-		"one of two graphs": {0, 10 << 10, 400},
+		"two calls":              {1, 1 << 30, 150},
+		"one call":               {0, 1 << 30, 150},
+		"calls of 20 KiB":        {5, 20 << 10, 150},
+		"one call of one graph":  {0, 5 << 10, 400},
+		"one call of two graphs": {0, 10 << 10, 400},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -238,6 +242,8 @@ func TestFullServer(t *testing.T) {
 					t.Errorf("at the end %d calls, %d bytes", calls, bytes)
 				}
 			})
+			faulttest.Report(t, faulttest.Row{Case: "13", How: "simulated: for two minutes a server takes " + name + " at once, then all",
+				Outcome: "calls fall to that, and are as many and as large as before at the end", Times: 1})
 		})
 	}
 }

@@ -60,7 +60,7 @@ func TestServerKilled(t *testing.T) {
 		code                         int
 	}{
 		{"7", "SIGKILL of the process of a server while it scores; another serves there after 3 s", "0, the same bytes", "10m", 0},
-		{"8", "SIGKILL of the process of a server while it scores, for good; then the run is continued with another", "69 at the retry budget, then 0, the same bytes", "3s", 69},
+		{"8", "SIGKILL of the process of a server while it scores, for good; then the run is continued with another", "69 at the retry budget, then 0, the same bytes", "10s", 69},
 	} {
 		t.Run(test.number, func(t *testing.T) {
 			folder, code, retries := t.TempDir(), -1, int64(0)

@@ -191,8 +191,8 @@ func (l *counting) Accept() (net.Conn, error) {
 func TestConnectionsHaveAnAge(t *testing.T) {
 	t.Parallel()
 	c, n := newTrial(t), native()
-	n.Before = func(context.Context, *scoringv1.ScoreRequest) error { time.Sleep(100 * time.Millisecond); return nil }
-	server := serving(n, grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 500 * time.Millisecond}))
+	n.Before = func(context.Context, *scoringv1.ScoreRequest) error { time.Sleep(300 * time.Millisecond); return nil }
+	server := serving(n, grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionAge: 2 * time.Second}))
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -200,6 +200,6 @@ func TestConnectionsHaveAnAge(t *testing.T) {
 	l := &counting{Listener: listener}
 	remotetest.ServeListener(t, server, l)
 	c.run(exit.Partly, c.job(listener.Addr().String(), "limits: {request_bytes: 4KiB, retry_budget: 10m}\n"), "out")
-	faulttest.Report(t, faulttest.Row{Case: "14", How: "GOAWAY by a max_connection_age of 500 ms, calls of 100 ms",
+	faulttest.Report(t, faulttest.Row{Case: "14", How: "GOAWAY by a max_connection_age of 2 s, calls of 300 ms",
 		Outcome: sameBytes, Times: int(l.accepted.Load()) - 1, Tally: c.whole("out")})
 }
