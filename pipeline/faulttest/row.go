@@ -55,6 +55,21 @@ func (t *Tally) Add(other *Tally) {
 	t.Graphs, t.Lost, t.Duplicated = t.Graphs+other.Graphs, t.Lost+other.Lost, t.Duplicated+other.Duplicated
 }
 
+// source is the file of the test that reports a row, be it through a helper of another file.
+func source() (file string) {
+	callers := make([]uintptr, 64)
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers)])
+	for more := true; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		_, name, _ := strings.Cut(f.Function[strings.LastIndexByte(f.Function, '/')+1:], ".")
+		if file == "" || strings.HasPrefix(name, "Test") {
+			file = f.File
+		}
+	}
+	return file
+}
+
 // Report reports a row at the end of a test, unless it failed: then there is none, and the page misses it. A graph that
 // was lost, or came out twice, fails the test, and so does a fault that was never injected.
 func Report(t testing.TB, r Row) {
@@ -69,9 +84,8 @@ func Report(t testing.TB, r Row) {
 	if folder == "" || t.Failed() {
 		return
 	}
-	_, source, _, _ := runtime.Caller(1)
 	if r.File == "" {
-		r.File = below(source)
+		r.File = below(source())
 	}
 	r.Test = t.Name()
 	if err := r.write(folder); err != nil {
