@@ -42,11 +42,18 @@ MIB = 1 << 20
 WATCH = "/grpc.health.v1.Health/Watch"
 
 
-def ask(address: str, path: str) -> bytes:
-    """The headers that end a call of no content, in a connection of its own."""
-    with Connection(address) as connection:
-        stream = connection.call(path, message(b""), end=True)
-        return connection.ended({stream}, SOON)[stream].payload
+def ask(address: str, path: str) -> None:
+    """Make a call of no content that succeeds, in a connection of its own.
+
+    In a flood the server may close a connection that it had no time to look at: clients connect again.
+    """
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ConnectionError), Connection(address) as connection:
+            stream = connection.call(path, message(b""), end=True)
+            if any(b"grpc-status\x010" in end.payload for end in connection.ended({stream}, SOON).values()):
+                return
+    pytest.fail(f"{path} was not answered")
 
 
 @contextmanager
@@ -134,8 +141,8 @@ def test_floods(serve: Callable[..., Process], name: str) -> None:
     before = peak(server)
     with flooding(server.address, FLOODS[name]):
         for _ in range(10):
-            assert b"grpc-status\x010" in ask(server.address, HEALTH)
-            assert b"grpc-status\x010" in ask(server.address, GET_MODEL)
+            ask(server.address, HEALTH)
+            ask(server.address, GET_MODEL)
         assert peak(server) - before < 16 * 64
         server.popen.terminate()
         assert server.popen.wait(SOON) == 0
