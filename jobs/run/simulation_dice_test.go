@@ -15,7 +15,7 @@ const (
 	simLate        simFault = "late"        // it takes longer than the deadline, and writes its scores all the same
 	simFull        simFault = "full"        // RESOURCE_EXHAUSTED
 	simBusy        simFault = "busy"        // the same, with how long to wait
-	simUnavailable simFault = "unavailable" // of the server, which lives
+	simUnavailable simFault = "unavailable" // of the server, which lives: as of a proxy, it cannot be told from the loss of its connection
 	simReset       simFault = "reset"       // its connections are cut, and it goes on
 	simStop        simFault = "stopped"     // SIGSTOP of the worker, then SIGCONT unless it was killed meanwhile
 	simDrain       simFault = "drained"     // the worker takes no further calls, and ends once it has answered those that it has
@@ -61,7 +61,7 @@ func newSimDice(seed uint64) *simDice {
 // strikes reports whether a fault speaks against the graphs of its call.
 func (f simFault) strikes() bool {
 	switch f {
-	case simSlow, simFull, simBusy, simUnavailable, simDrain, simContract, simMixed:
+	case simSlow, simFull, simBusy, simDrain, simContract, simMixed:
 		return false
 	}
 	return true
