@@ -68,6 +68,7 @@ def workload_section(name: str) -> Measure:
 SECTIONS: dict[str, Measure] = {
     **{name: workload_section(name) for name in WORKLOADS},
     "limit": limits.limit,
+    "worker": limits.worker,
     "read": limits.reading,
     "write": limits.writing,
     "stored": operations.stored,

@@ -39,6 +39,7 @@ from graphscore._serving import codec, memory
 
 WARM_CALLS = 20
 IN_FLIGHT = 3
+PAGE = 64 << 10
 
 
 def median(work: Callable[[], object], rounds: int, graphs: int) -> float:
@@ -143,11 +144,11 @@ def thread_nanos(pid: int) -> tuple[int, int]:
 
 def slots_of(request: bytes) -> tuple[int, list[bytes]]:
     """Return memory with the columns of a request in each of IN_FLIGHT slots, and the requests that name them."""
-    size = 2 * len(request) // mmap.PAGESIZE * mmap.PAGESIZE + mmap.PAGESIZE
+    size = 2 * len(request) // PAGE * PAGE + PAGE
     descriptor = os.memfd_create("engine", os.MFD_ALLOW_SEALING)
     os.ftruncate(descriptor, IN_FLIGHT * size)
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
-    os.environ[memory.VARIABLE] = f"{memory.VERSION} {descriptor} {IN_FLIGHT} {size}"
+    os.environ[memory.VARIABLE] = f"{memory.VERSION} {descriptor} {IN_FLIGHT} {size} 0 0"
     view = mmap.mmap(descriptor, IN_FLIGHT * size)
     requests = []
     for slot in range(IN_FLIGHT):
@@ -165,13 +166,10 @@ def slots_of(request: bytes) -> tuple[int, list[bytes]]:
     return descriptor, requests
 
 
-def over_a_socket(
-    folder: Path, name: str, requests: list[bytes], calls: int, *, graphs: int, descriptors: tuple[int, ...] = ()
-) -> None:
-    """Print what a worker of a model of one output spends, from socket to socket."""
-    address = f"unix:{folder}/worker.sock"
-    command = [sys.executable, "-m", "graphscore", "serve", "--model", str(folder), "--listen", address]
-    process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True, pass_fds=descriptors)
+def scored(
+    process: subprocess.Popen[str], address: str, requests: list[bytes], calls: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Let a worker score so many calls, and return the CPU time of its threads before and after them."""
     assert process.stderr is not None
     process.stderr.readline()
     with grpc.insecure_channel(address) as channel, ThreadPoolExecutor(IN_FLIGHT) as pool:
@@ -181,9 +179,21 @@ def over_a_socket(
         list(pool.map(score, requests * WARM_CALLS))
         before = thread_nanos(process.pid)
         list(pool.map(score, (requests * calls)[:calls]))
-        after = thread_nanos(process.pid)
-    process.terminate()
-    process.communicate()
+        return before, thread_nanos(process.pid)
+
+
+def over_a_socket(
+    folder: Path, name: str, requests: list[bytes], calls: int, *, graphs: int, descriptors: tuple[int, ...] = ()
+) -> None:
+    """Print what a worker of a model of one output spends, from socket to socket."""
+    address = f"unix:{folder}/worker.sock"
+    command = [sys.executable, "-m", "graphscore", "serve", "--model", str(folder), "--listen", address]
+    process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True, pass_fds=descriptors)
+    try:
+        before, after = scored(process, address, requests, calls)
+    finally:
+        process.terminate()
+        process.communicate()
     python, grpcs = ((b - a) / 1e3 / calls / graphs for a, b in zip(before, after, strict=True))
     print(f"  {name:<37} {python + grpcs:7.3f}")
     print(f"    Python's threads {python:26.3f}")

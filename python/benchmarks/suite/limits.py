@@ -19,9 +19,9 @@ from suite.workloads import STORED, WORKLOADS, Workload, shape
 # Models of the limit, with the most that end to end may take of it, and their share of the molecules: the widest
 # one takes long.
 LIMITS: tuple[tuple[tuple[int, ...], float, float], ...] = (
-    ((16, 32, 1), 9, 1),
-    ((16, 64, 64, 1), 3, 1),
-    ((16, 256, 256, 256, 1), 1.2, 0.2),
+    ((16, 32, 1), 4.4, 1),
+    ((16, 64, 64, 1), 1.9, 1),
+    ((16, 256, 256, 256, 1), 1.12, 0.2),
 )
 BATCH = 1000
 
@@ -75,6 +75,31 @@ def in_memory(setting: Setting, kind: str, source: Path, widths: Sequence[int]) 
         for process in running:
             process.kill()
             process.wait()
+
+
+def worker(setting: Setting) -> Section:
+    """What a worker spends on a graph, from socket to socket: `engine.py` with a request as runs send it."""
+    turns = setting.fewer(3)
+    command = [sys.executable, str(HERE / "engine.py"), "--graphs", "1750", "--turns", str(turns)]
+    printed = execute(command).outputs[0]
+    rows = [
+        Row(f"worker, {name}, CPU time a graph", spent(printed, name), "us", at_most=at_most)
+        for name, at_most in (
+            ("socket to socket, shared memory", 1.9),
+            ("socket to socket, columns in messages", None),
+            ("bytes to bytes", None),
+            ("score", None),
+        )
+    ]
+    return Section("worker", "A worker's CPU time, model 16-32-1", rows)
+
+
+def spent(printed: str, name: str) -> list[float]:
+    """What `engine.py` printed under a name, one a turn."""
+    found = re.findall(rf"^ *{re.escape(name)} +([\d.]+)$", printed, re.MULTILINE)
+    if not found:
+        raise CommandError(f"no {name!r} in {printed!r}")
+    return [float(each) for each in found]
 
 
 def reading(setting: Setting) -> Section:

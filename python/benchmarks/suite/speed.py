@@ -57,7 +57,7 @@ def startup_cpu(setting: Setting, widths: tuple[int, ...] = (16, 32, 1)) -> floa
 
 def memory(setting: Setting) -> Section:
     """Peak memory, and at ten times the graphs."""
-    few, many = tenfold(setting, watch=True, rounds=1)
+    few, many = tenfold(setting, watch=True, rounds=setting.fewer(3))
     small, large = ([r.peak_bytes / MEGA for r in runs] for runs in (few, many))
     rows = [
         Row(f"peak memory (PSS) at {few[0].graphs:,} graphs", small, "MB", at_most=250),
