@@ -3,6 +3,7 @@ package graph
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Row is one graph as a reader found it: views into the columns of a decoded block. The Builder copies what
@@ -21,6 +22,8 @@ type Row struct {
 	Width int
 	// Features [Nodes x Width], row-major.
 	Features []float32
+	// Finite: Features are known to be finite, and are not looked at for that.
+	Finite bool
 	// Lent: nobody else uses the memory of Features any more. It is then that of the batch, where this is its first graph
 	// and takes most of that memory.
 	Lent bool
@@ -203,7 +206,7 @@ func (b *Builder) check(r *Row) (Code, string) {
 	if r.Nodes > 0 && r.Width != b.cfg.Width {
 		return FeatureWidth, fmt.Sprintf("its nodes have %d features, the model wants %d", r.Width, b.cfg.Width)
 	}
-	if i := nonFinite(r.Features); i >= 0 {
+	if i := b.nonFinite(r); i >= 0 {
 		return NonFiniteFeature, fmt.Sprintf("feature %d of node %d is %v", i%r.Width, i/r.Width, r.Features[i])
 	}
 	if len(r.Sources) != len(r.Targets) {
@@ -220,13 +223,21 @@ func (b *Builder) check(r *Row) (Code, string) {
 	return b.checkFurther(r)
 }
 
+// nonFinite returns the place of the first feature of a row that is not finite, or -1.
+func (b *Builder) nonFinite(r *Row) int {
+	if r.Finite {
+		return -1
+	}
+	return nonFinite(r.Features)
+}
+
 func (b *Builder) checkEdges(r *Row) (Code, string) {
 	if b.cfg.Weighted && len(r.Weights) != len(r.Sources) {
 		return MalformedEdges, fmt.Sprintf("it has %d edges and %d weights", len(r.Sources), len(r.Weights))
 	}
-	n := uint64(r.Nodes)
+	n, targets := uint64(r.Nodes), r.Targets[:len(r.Sources)]
 	for i, s := range r.Sources {
-		if t := r.Targets[i]; uint64(s) >= n || uint64(t) >= n { // a negative number becomes a huge one
+		if t := targets[i]; uint64(s) >= n || uint64(t) >= n { // a negative number becomes a huge one
 			return EdgeOutOfRange, fmt.Sprintf("edge %d goes from node %d to node %d of %d nodes", i, s, t, r.Nodes)
 		}
 	}
@@ -325,15 +336,15 @@ func (b *Builder) group(r *Row) {
 	t := b.batch
 	first, edge := len(t.InDegree), len(t.Sources)
 	t.InDegree = append(t.InDegree, make([]uint32, r.Nodes)...)
-	t.Sources = append(t.Sources, make([]uint32, len(r.Sources))...)
-	degree, sources := t.InDegree[first:], t.Sources[edge:]
+	t.Sources = extend(t.Sources, len(r.Sources))
+	degree, sources, from := t.InDegree[first:], t.Sources[edge:], r.Sources[:len(r.Targets)]
 	for _, v := range r.Targets {
 		degree[v]++
 	}
 	if cap(b.next) < r.Nodes {
 		b.next = make([]uint32, r.Nodes)
 	}
-	next := b.next[:r.Nodes]
+	next := b.next[:len(degree)]
 	var at uint32
 	for i, d := range degree {
 		next[i] = at
@@ -341,16 +352,20 @@ func (b *Builder) group(r *Row) {
 	}
 	if !b.cfg.Weighted {
 		for i, v := range r.Targets {
-			sources[next[v]] = uint32(first) + uint32(r.Sources[i])
-			next[v]++
+			place := next[v]
+			next[v] = place + 1
+			sources[place] = uint32(first) + uint32(from[i])
 		}
 		return
 	}
-	t.Weights = append(t.Weights, make([]float32, len(r.Weights))...)
+	t.Weights = extend(t.Weights, len(r.Weights))
 	weights := t.Weights[edge:]
 	for i, v := range r.Targets {
-		sources[next[v]] = uint32(first) + uint32(r.Sources[i])
-		weights[next[v]] = r.Weights[i]
-		next[v]++
+		place := next[v]
+		next[v] = place + 1
+		sources[place], weights[place] = uint32(first)+uint32(from[i]), r.Weights[i]
 	}
 }
+
+// extend adds n values, for the caller to set.
+func extend[T any](s []T, n int) []T { return slices.Grow(s, n)[:len(s)+n] }
