@@ -262,26 +262,26 @@ func rowsOf(c *column.Column, from, to int) (first, end, width int) {
 	if c.Field.Depth < 2 {
 		return from, to, 1
 	}
-	first, end = c.List(from)
-	width = end - first
-	for j := from + 1; j < to; j++ {
-		next := c.Values.Len()
-		if j+1 < len(c.Inner) {
-			next = int(c.Inner[j+1])
-		}
-		if next-end != width {
-			_, end = c.List(to - 1)
-			return first, end, graph.Ragged
-		}
-		end = next
+	inner := c.Inner[from:to]
+	first = int(inner[0])
+	_, end = c.List(to - 1)
+	last := int32(end) - inner[len(inner)-1]
+	var odd int32 // not 0 where two lists have different lengths
+	at := inner[0]
+	for _, next := range inner[1:] {
+		odd |= (next - at) ^ last
+		at = next
 	}
-	return first, end, width
+	if odd != 0 {
+		return first, end, graph.Ragged
+	}
+	return first, end, int(last)
 }
 
 // setFeatures takes the values of a column from first to end-1 as features of nodes.
 func (r *rowReader) setFeatures(c *column.Column, first, end, width int) {
 	var bad int
-	r.row.Width = width
+	r.row.Width, r.row.Finite = width, c.Floats != nil && c.Floats.Finite(end)
 	if r.row.Features, bad = floats(c, first, end, &r.plain); bad >= 0 && width > 0 {
 		r.inexact(c, first+bad, bad%width, "node", bad/width)
 	}

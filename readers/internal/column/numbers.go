@@ -15,6 +15,7 @@ type Numbers[T float32 | int64] struct {
 	// Convert decodes as many stored values as dst holds.
 	Convert func(dst []T, src []byte)
 	same    bool // stored values have the same bytes in memory
+	finite  int  // so many from the front are known to be finite
 }
 
 // Len is the number of values.
@@ -27,8 +28,26 @@ func (n *Numbers[T]) size() int       { return len(n.Values) * max(n.Width, 4) }
 func (n *Numbers[T]) bytes(k int) int { return k * max(n.Width, 4) }
 func (n *Numbers[T]) room() int       { return cap(n.Values) - len(n.Values) }
 func (n *Numbers[T]) reserve(k int)   { n.Values = reserved(n.Values, k) }
-func (n *Numbers[T]) drop(k int)      { n.Values = n.Values[:copy(n.Values, n.Values[k:])] }
-func (n *Numbers[T]) lend(k int)      { n.Values = slices.Clone(n.Values[k:]) }
+
+func (n *Numbers[T]) drop(k int) {
+	n.Values = n.Values[:copy(n.Values, n.Values[k:])]
+	n.finite = max(n.finite-k, 0)
+}
+
+func (n *Numbers[T]) lend(k int) {
+	n.Values = slices.Clone(n.Values[k:])
+	n.finite = max(n.finite-k, 0)
+}
+
+// AddedFinite says that the k values that were added last are finite.
+func (n *Numbers[T]) AddedFinite(k int) {
+	if n.finite == len(n.Values)-k {
+		n.finite = len(n.Values)
+	}
+}
+
+// Finite says whether the first k values are known to be finite, without looking at them.
+func (n *Numbers[T]) Finite(k int) bool { return k <= n.finite }
 
 // Extend adds k values and returns them, for the caller to set.
 func (n *Numbers[T]) Extend(k int) []T {

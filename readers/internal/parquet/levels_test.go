@@ -71,6 +71,8 @@ func TestRLE(t *testing.T) {
 			dict[i] = float32(i)
 		}
 		var plain, looked rleDecoder
+		var x entries[float32]
+		x.learn(dict)
 		data := rleOf(t, numbers, width)
 		plain.reset(data, width)
 		looked.reset(data, width)
@@ -83,7 +85,7 @@ func TestRLE(t *testing.T) {
 			if !slices.Equal(got, numbers[at:at+n]) {
 				t.Fatalf("decoded %v, not %v", got, numbers[at:at+n])
 			}
-			if err := lookup(&looked, entries, dict); err != nil {
+			if err := lookup(&looked, entries, &x); err != nil {
 				t.Fatal(err)
 			}
 			for i, v := range entries {
@@ -95,7 +97,8 @@ func TestRLE(t *testing.T) {
 		}
 		looked.reset(data, width)
 		largest := slices.Max(numbers)
-		if err := lookup(&looked, make([]float32, len(numbers)), dict[:largest]); err == nil {
+		x.learn(dict[:largest])
+		if err := lookup(&looked, make([]float32, len(numbers)), &x); err == nil {
 			t.Fatalf("entry %d of a dictionary of %d was found", largest, largest)
 		}
 	})
@@ -341,6 +344,13 @@ func FuzzLists(f *testing.F) {
 	})
 	for i := range 20 {
 		f.Add(seeds.Example(i), uint16(100), uint8(3))
+	}
+	for _, lists := range [][]int{{16, 16, 16, 16}, {8, 8, 8}, {24, 24, 16, 24}} {
+		levels, n := listsAsRuns(lists)
+		body := append(binary.LittleEndian.AppendUint32(nil, uint32(len(levels))), levels...)
+		body = append(body, 2, 0, 0, 0, byte(n<<1), defValue)
+		body = append(body, make([]byte, 4*n)...)
+		f.Add(append(pageHeader(page.V1, 5, len(body), int64(n), encPlain, encRLE, encRLE), body...), uint16(n), uint8(1))
 	}
 	f.Fuzz(func(t *testing.T, chunk []byte, values uint16, rows uint8) {
 		short, err := assembled(chunk, int64(values), int64(rows), (*chunkReader).Fill)

@@ -150,125 +150,6 @@ func unpack[T uint8 | uint32](dst []T, src []byte, bit, width uint) {
 	}
 }
 
-// lookup fills dst with the entries of dict that the next numbers name.
-func lookup[T float32 | int64](h *rleDecoder, dst, dict []T) error {
-	for len(dst) > 0 {
-		switch {
-		case h.run > 0:
-			if uint64(h.value) >= uint64(len(dict)) {
-				return noEntry(uint64(h.value), len(dict))
-			}
-			n := min(h.run, len(dst))
-			repeat(dst[:n], dict[h.value])
-			h.run -= n
-			dst = dst[n:]
-		case h.packed > 0:
-			n := min(h.packed, len(dst))
-			if err := lookupPacked(dst[:n], dict, h.data, h.bit, h.width); err != nil {
-				return err
-			}
-			h.pass(n)
-			dst = dst[n:]
-		default:
-			if dst = lookupShort(h, dst, dict); len(dst) == 0 {
-				return nil
-			}
-			if err := h.more(); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// lookupShort is lookup for the next runs as long as each has a head of one byte, is in dst as a whole and names entries
-// that exist: without the state of a run, which costs more than the run. It returns what of dst is left.
-func lookupShort[T float32 | int64](h *rleDecoder, dst, dict []T) []T {
-	data, next, width := h.data, h.next, h.width
-	if width == 0 || width > maxPackedWidth {
-		return dst
-	}
-	mask := uint64(1)<<width - 1
-	for len(dst) >= 8 && next+1+8 <= len(data) {
-		head := data[next]
-		count := int(head >> 1)
-		if head >= 0x80 || count == 0 {
-			break
-		}
-		if head&1 == 0 {
-			v := int(data[next+1])
-			if count > len(dst) || v >= len(dict) {
-				break
-			}
-			repeatShort(dst, count, dict[v])
-			dst, next = dst[count:], next+2
-			continue
-		}
-		end := next + 1 + count*int(width)
-		if 8*count > len(dst) || end+8 > len(data) {
-			break
-		}
-		rest := dst
-		for at := next + 1; at < end; at += int(width) {
-			w := binary.LittleEndian.Uint64(data[at:])
-			for i := range (*[8]T)(rest) {
-				v := w & mask
-				if v >= uint64(len(dict)) {
-					h.next = next
-					return dst // the run is begun again as a whole, and refused
-				}
-				rest[i] = dict[v]
-				w >>= width
-			}
-			rest = rest[8:]
-		}
-		dst, next = rest, end
-	}
-	h.next = next
-	return dst
-}
-
-// repeatShort sets the first n of dst, which has at least 8, and maybe some of those behind them.
-func repeatShort[T any](dst []T, n int, v T) {
-	if n > 8 {
-		repeat(dst[:n], v)
-		return
-	}
-	for i := range (*[8]T)(dst) {
-		dst[i] = v
-	}
-}
-
-func noEntry(v uint64, size int) error {
-	return column.Damaged("a page names entry %d of a dictionary of %d", v, size)
-}
-
-// lookupPacked is lookup for numbers that are packed.
-func lookupPacked[T float32 | int64](dst, dict []T, src []byte, bit, width uint) error {
-	mask := uint64(1)<<width - 1
-	for ; width <= maxPackedWidth && len(dst) >= 8; bit += 8 * width {
-		w := bits64(src, bit)
-		for i := range (*[8]T)(dst) {
-			v := w & mask
-			if v >= uint64(len(dict)) {
-				return noEntry(v, len(dict))
-			}
-			dst[i] = dict[v]
-			w >>= width
-		}
-		dst = dst[8:]
-	}
-	for i := range dst {
-		v := bits64(src, bit) & mask
-		if v >= uint64(len(dict)) {
-			return noEntry(v, len(dict))
-		}
-		dst[i] = dict[v]
-		bit += width
-	}
-	return nil
-}
-
 // listStart is a level that is not 2: its place, times 4, plus the level.
 type listStart uint16
 
@@ -320,6 +201,9 @@ func (h *rleDecoder) shortStarts(dst []listStart, at, n int) ([]listStart, int) 
 	const twos, ones = 0xaaaa, 0x5555
 	data, next := h.data, h.next
 	for n-at >= 8 && next+3 <= len(data) {
+		if dst, at, next = sameStarts(dst, at, n, data, next); n-at < 8 || next+3 > len(data) {
+			break
+		}
 		switch head := data[next]; {
 		case head == 1<<1|1:
 			odd := uint(binary.LittleEndian.Uint16(data[next+1:])) ^ twos
@@ -337,4 +221,31 @@ func (h *rleDecoder) shortStarts(dst []listStart, at, n int) ([]listStart, int) 
 	}
 	h.next = next
 	return dst, at
+}
+
+// sameStarts is shortStarts for lists of one length that eight divides: each is eight packed levels, the start and seven of 2,
+// and a short run of 2. One comparison is enough for each list that has the bytes of the one before.
+func sameStarts(dst []listStart, at, n int, data []byte, next int) ([]listStart, int, int) {
+	const (
+		form = 0x02_00_aa_a8_03 // of the five bytes of a list, without the level of its start and the length of the run
+		free = 0x00_7e_00_01_00 // the bits of those
+		bits = 0xff_ff_ff_fe_ff // those in which lists of one length are the same
+	)
+	if next+8 > len(data) {
+		return dst, at, next
+	}
+	list := binary.LittleEndian.Uint64(data[next:]) & bits
+	if list&^free != form || list>>24&0xff == 0 {
+		return dst, at, next
+	}
+	length := 8 + int(list>>25&0x3f)
+	for n-at >= length && next+8 <= len(data) {
+		word := binary.LittleEndian.Uint64(data[next:])
+		if word&bits != list {
+			break
+		}
+		dst = append(dst, listStart(at<<2)|listStart(word>>8&1))
+		at, next = at+length, next+5
+	}
+	return dst, at, next
 }

@@ -95,6 +95,8 @@ type numberDecoder[T float32 | int64] struct {
 	leaf     column.Leaf
 	out      *column.Numbers[T]
 	dict     column.Numbers[T]
+	entries  entries[T] // of dict
+	finite   bool       // all of dict are
 	hasDict  bool
 	encoding int64
 	plain    []byte
@@ -110,6 +112,7 @@ func newNumberDecoder[T float32 | int64](name string, l column.Leaf, out *column
 
 func (d *numberDecoder[T]) reset() {
 	d.dict.Values, d.hasDict, d.plain = d.dict.Values[:0], false, nil
+	d.entries.learn(nil)
 }
 
 func (d *numberDecoder[T]) dictionary(body []byte, n int) error {
@@ -120,8 +123,24 @@ func (d *numberDecoder[T]) dictionary(body []byte, n int) error {
 		return column.Damaged("the dictionary of column %s has %d bytes for %d values", d.name, len(body), n)
 	}
 	d.dict.Add(body)
-	d.hasDict = true
+	d.entries.learn(d.dict.Values)
+	d.hasDict, d.finite = true, true
+	for _, v := range d.dict.Values {
+		f := float64(v)
+		d.finite = d.finite && !math.IsNaN(f) && !math.IsInf(f, 0)
+	}
 	return nil
+}
+
+// fewValues is the size of a page for which it does not pay to lay a dictionary out by four numbers.
+const fewValues = 1 << 14
+
+// numbered begins the values of a page, at most n, that are numbers of dictionary entries.
+func (d *numberDecoder[T]) numbered(body []byte, n int) error {
+	if n >= fewValues && len(body) > 0 && isFloat[T]() {
+		d.entries.four(uint(body[0]))
+	}
+	return d.indices.numbered(body)
 }
 
 func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
@@ -134,7 +153,7 @@ func (d *numberDecoder[T]) page(encoding int64, body []byte, n int) error {
 		d.plain = body
 		return nil
 	case (encoding == encDictionary || encoding == encPlainDictionary) && d.hasDict:
-		return d.indices.numbered(body)
+		return d.numbered(body, n)
 	case encoding == encDictionary || encoding == encPlainDictionary:
 		return column.Damaged("column %s lacks its dictionary", d.name)
 	case encoding == encDelta && d.leaf.Integer():
@@ -176,7 +195,13 @@ func (d *numberDecoder[T]) take(n int) error {
 		d.out.Add(truths)
 		return nil
 	}
-	return lookup(&d.indices, d.out.Extend(n), d.dict.Values)
+	if err := lookup(&d.indices, d.out.Extend(n), &d.entries); err != nil {
+		return err
+	}
+	if d.finite {
+		d.out.AddedFinite(n)
+	}
+	return nil
 }
 
 func (d *numberDecoder[T]) fewer() error {
