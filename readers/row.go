@@ -30,7 +30,9 @@ type rowReader struct {
 	plain []float32 // scratch for features that are stored as bytes or integers
 	pairs []int64   // scratch for edges that are pairs
 	more  furtherScratch
-	err   error // the file cannot be read
+	lent  bool      // the batch has the memory of the features that were taken last ...
+	spare []float32 // ... and this is for those that were not
+	err   error     // the file cannot be read
 }
 
 func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f *File, w *Wanted, graphIDs, nodeIDs graph.IDKind) rowReader {
@@ -42,6 +44,7 @@ func newRowReader(by [graph.NumInputColumns]*column.Column, b *graph.Builder, f 
 func (r *rowReader) take(group int, first int64, n int) error {
 	giant := n == 1 && r.giant() // alone in its batch, which then has the memory of its features
 	if !giant {
+		r.lend(n)
 		r.grow(n)
 	}
 	for i := range n {
@@ -63,6 +66,26 @@ func (r *rowReader) take(group int, first int64, n int) error {
 		r.row, r.plain, r.pairs = graph.Row{}, nil, nil
 	}
 	return nil
+}
+
+// lend gives a new batch the memory of the features of the first n rows, where it can: they are not copied then.
+func (r *rowReader) lend(n int) {
+	if r.builder.Len() > 0 {
+		return
+	}
+	if features := r.by[graph.InputFeatures].Lendable(n); features != nil {
+		r.spare, r.lent = r.builder.Lend(features), true
+	}
+}
+
+// drop takes the n rows that were taken last from a column.
+func (r *rowReader) drop(c *column.Column, n int) {
+	if !r.lent || c != r.by[graph.InputFeatures] {
+		c.Drop(n)
+		return
+	}
+	c.Trade(n, r.spare)
+	r.spare, r.lent = nil, false
 }
 
 // giant says whether the features of the first row take so much that it is alone in a batch.

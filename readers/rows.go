@@ -180,7 +180,7 @@ func (s *rowsShard) block(limit int64, bytes int) (int64, error) {
 		return 0, err
 	}
 	for _, c := range s.columns {
-		c.Drop(want)
+		s.rows.drop(c, want)
 	}
 	s.large = s.large && slices.ContainsFunc(s.columns, (*column.Column).Heavy)
 	n := int64(want)

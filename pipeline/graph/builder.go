@@ -7,7 +7,7 @@ import (
 )
 
 // Row is one graph as a reader found it: views into the columns of a decoded block. The Builder copies what
-// it takes and keeps nothing, but for Features where they are Lent.
+// it takes and keeps nothing, but for Features where they are Lent, or in memory that [Builder.Lend] took.
 type Row struct {
 	// RowGroup and Row are the place in the file, from 0. Row counts through the file.
 	RowGroup int
@@ -139,6 +139,13 @@ func grow[T any](s []T, n int) []T {
 		return s
 	}
 	return append(make([]T, 0, len(s)+n), s...)
+}
+
+// Lend gives the batch, which must be empty, the memory of the features of the rows that come next, one behind the other:
+// they are not copied then. The memory is that of the batch from then on. The caller gets other memory for it, of any size.
+func (b *Builder) Lend(features []float32) (memory []float32) {
+	memory, b.batch.Features = b.batch.Features, features[:0]
+	return memory
 }
 
 // Len is the number of rows taken or rejected since the last Batch.
@@ -310,9 +317,12 @@ func (b *Builder) take(r *Row) {
 	first := uint32(len(t.InDegree))
 	edge := uint32(len(t.Sources))
 
-	if n := len(r.Features); r.Lent && first == 0 && cap(r.Features) <= n+n/4 {
-		t.Features = r.Features[:len(r.Features):len(r.Features)]
-	} else {
+	switch n := len(r.Features); {
+	case r.Lent && first == 0 && cap(r.Features) <= n+n/4:
+		t.Features = r.Features[:n:n]
+	case follows(t.Features, r.Features):
+		t.Features = t.Features[:len(t.Features)+n]
+	default: // to the front of what was lent, behind a row that was rejected
 		t.Features = append(t.Features, r.Features...)
 	}
 	b.group(r)
@@ -365,6 +375,12 @@ func (b *Builder) group(r *Row) {
 		next[v] = place + 1
 		sources[place], weights[place] = uint32(first)+uint32(from[i]), r.Weights[i]
 	}
+}
+
+// follows says whether more lies behind s in the same memory.
+func follows(s, more []float32) bool {
+	n := len(s)
+	return len(more) > 0 && cap(s)-n >= len(more) && &s[:n+1][n] == &more[0]
 }
 
 // extend adds n values, for the caller to set.

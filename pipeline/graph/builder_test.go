@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
 	"graphscore/pipeline/graph"
@@ -188,4 +189,47 @@ func TestIDs(t *testing.T) {
 	if want := "2 a -3 6 -3 6"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
+}
+
+// TestLend: a batch is the same whether the memory of the features was lent to it or not, whichever rows are rejected, and
+// whether more rows come behind.
+func TestLend(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		var features []float32
+		var rows []*graph.Row
+		lent := rapid.IntRange(0, 12).Draw(t, "lent")
+		for i := range lent + rapid.IntRange(0, 5).Draw(t, "more") {
+			r := plain()
+			r.Row, r.Nodes, r.NumNodes = int64(i), rapid.IntRange(0, 4).Draw(t, "nodes"), -1
+			r.Sources, r.Targets = nil, nil
+			if r.Features = make([]float32, 2*r.Nodes); rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
+				r.NumNodes = 9 // rejected
+			}
+			for k := range r.Features {
+				r.Features[k] = float32(100*i + k)
+			}
+			rows = append(rows, r)
+		}
+		copied := graph.NewBuilder(graph.BuilderConfig{Width: 2})
+		for _, r := range rows {
+			copied.Add(r)
+		}
+		for i := range lent {
+			features = append(features, rows[i].Features...)
+		}
+		taken := graph.NewBuilder(graph.BuilderConfig{Width: 2})
+		taken.Lend(features)
+		at := 0
+		for i, r := range rows {
+			if i < lent {
+				r.Features = features[at : at+len(r.Features)]
+				at += len(r.Features)
+			}
+			taken.Add(r)
+		}
+		if d := cmp.Diff(copied.Batch(), taken.Batch(), cmpopts.EquateEmpty()); d != "" {
+			t.Fatal(d)
+		}
+	})
 }

@@ -273,23 +273,53 @@ func (c *Column) Drop(n int) {
 	if n == 0 {
 		return
 	}
-	lent := n == 1 && c.Giant()
-	cut, lists := c.Values.Len(), len(c.Inner)
-	if n < len(c.Starts) {
-		if c.Field.Depth == 2 {
-			if lists = int(c.Starts[n]); lists < len(c.Inner) {
-				cut = int(c.Inner[lists])
-			}
-		} else {
-			cut = int(c.Starts[n])
-		}
-	}
-	if lent {
+	cut, lists := c.behind(n)
+	if n == 1 && c.Giant() {
 		c.lent = int64(cut)
 		c.Values.lend(cut)
 	} else {
 		c.Values.drop(cut)
 	}
+	c.shift(n, cut, lists)
+}
+
+// Lendable returns the values of the first n rows, which are floats, where they take most of the memory of all: they may be
+// kept if these rows are then taken by [Column.Trade]. Else it returns nil.
+func (c *Column) Lendable(n int) []float32 {
+	if c.Floats == nil || n == 0 {
+		return nil
+	}
+	if cut, _ := c.behind(n); cut > cap(c.Floats.Values)/2 {
+		return c.Floats.Values[:cut]
+	}
+	return nil
+}
+
+// Trade is Drop for rows whose values, which are floats, somebody keeps. The other values move to memory, which is the
+// column's from then on.
+func (c *Column) Trade(n int, memory []float32) {
+	cut, lists := c.behind(n)
+	c.Floats.trade(cut, memory)
+	c.shift(n, cut, lists)
+}
+
+// behind is how many values, and inner lists, the first n rows have. n is not 0.
+func (c *Column) behind(n int) (cut, lists int) {
+	cut, lists = c.Values.Len(), len(c.Inner)
+	if n == len(c.Starts) {
+		return cut, lists
+	}
+	if c.Field.Depth < 2 {
+		return int(c.Starts[n]), lists
+	}
+	if lists = int(c.Starts[n]); lists < len(c.Inner) {
+		cut = int(c.Inner[lists])
+	}
+	return cut, lists
+}
+
+// shift takes n rows from the front of all but the values.
+func (c *Column) shift(n, cut, lists int) {
 	first := cut
 	if c.Field.Depth == 2 {
 		c.Inner = shift(c.Inner, lists, cut)

@@ -39,6 +39,15 @@ func (n *Numbers[T]) lend(k int) {
 	n.finite = max(n.finite-k, 0)
 }
 
+// trade is lend, where the others move to memory if it is large enough.
+func (n *Numbers[T]) trade(k int, memory []T) {
+	if cap(memory) < len(n.Values) {
+		memory = make([]T, 0, len(n.Values)+len(n.Values)/8)
+	}
+	n.Values = append(memory[:0], n.Values[k:]...)
+	n.finite = max(n.finite-k, 0)
+}
+
 // AddedFinite says that the k values that were added last are finite.
 func (n *Numbers[T]) AddedFinite(k int) {
 	if n.finite == len(n.Values)-k {
