@@ -7,6 +7,9 @@ import (
 	"graphscore/pipeline/graph"
 )
 
+// Piece is how many values most fillers add at once.
+const Piece = 4096
+
 // What a row of a column lacks.
 const (
 	NullRow    = 1 // the value or list itself is null
@@ -127,6 +130,7 @@ func (c *Column) Size() int { return c.Values.size() + 4*len(c.Inner) + 5*len(c.
 
 // Fill decodes until there are so many rows or about so many bytes, but at least one row.
 func (c *Column) Fill(rows, bytes int) error {
+	c.Values.aimAt(bytes)
 	for !c.Ended && c.Complete() < rows && (c.Complete() == 0 || c.Size() < bytes) {
 		if err := c.in.Fill(c); err != nil {
 			return err
@@ -348,6 +352,8 @@ type Values interface {
 	size() int
 	// bytes is the size of the first n.
 	bytes(n int) int
+	// aimAt says about how many bytes will be held.
+	aimAt(bytes int)
 	// room is how many more values, or bytes of texts, have room.
 	room() int
 	// reserve makes room for exactly so many more.

@@ -16,6 +16,7 @@ type Numbers[T float32 | int64] struct {
 	Convert func(dst []T, src []byte)
 	same    bool // stored values have the same bytes in memory
 	finite  int  // so many from the front are known to be finite
+	aim     int  // about so many will be held, 0 where that is not known
 }
 
 // Len is the number of values.
@@ -61,9 +62,24 @@ func (n *Numbers[T]) Finite(k int) bool { return k <= n.finite }
 // Extend adds k values and returns them, for the caller to set.
 func (n *Numbers[T]) Extend(k int) []T {
 	at := len(n.Values)
-	n.Values = slices.Grow(n.Values, k)[:at+k]
+	if cap(n.Values) < at+k {
+		n.grow(at + k)
+	}
+	n.Values = n.Values[:at+k]
 	return n.Values[at:]
 }
+
+// grow makes room for so many values: twice as many as before, but not more than are aimed at.
+func (n *Numbers[T]) grow(want int) {
+	if want > n.aim {
+		n.Values = slices.Grow(n.Values, want-len(n.Values))
+		return
+	}
+	n.Values = append(make([]T, 0, max(want, min(2*cap(n.Values), n.aim))), n.Values...)
+}
+
+// aimAt says that about so many bytes, as size counts, will be held, and one piece more.
+func (n *Numbers[T]) aimAt(bytes int) { n.aim = bytes/max(n.Width, 4) + Piece }
 
 // reserved returns s in memory that has room for k more values, and for no others.
 func reserved[T any](s []T, k int) []T { return append(make([]T, 0, len(s)+k), s...) }

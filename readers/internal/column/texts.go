@@ -28,6 +28,7 @@ func (t *Texts) Add(v []byte) {
 	t.Offsets = append(t.Offsets, uint32(len(t.Data)))
 }
 
+func (t *Texts) aimAt(int)     {}
 func (t *Texts) room() int     { return cap(t.Data) - len(t.Data) }
 func (t *Texts) reserve(k int) { t.Data = reserved(t.Data, k) }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // piece is how many levels are decoded at once.
-const piece = 4096
+const piece = column.Piece
 
 // nesting says what the levels of a Parquet column mean.
 type nesting struct {

@@ -90,6 +90,30 @@ func TestFoursFollowTheDictionary(t *testing.T) {
 	}
 }
 
+// TestRunsBeyondTheWidth: a run has a whole byte for its number, which may name an entry that packed numbers cannot.
+func TestRunsBeyondTheWidth(t *testing.T) {
+	t.Parallel()
+	for _, four := range []bool{false, true} {
+		for v := range byte(9) {
+			var x entries[float32]
+			x.learn([]float32{0, 1, 2, 3, 4, 5, 6})
+			if four {
+				x.four(2)
+			}
+			var h rleDecoder
+			h.reset(append([]byte{16 << 1, v}, make([]byte, 32)...), 2)
+			got := make([]float32, 16)
+			err := lookup(&h, got, &x)
+			switch {
+			case v > 6 && err == nil:
+				t.Errorf("four %v: entry %d of 7 was found", four, v)
+			case v <= 6 && (err != nil || !slices.Equal(got, slices.Repeat([]float32{float32(v)}, 16))):
+				t.Errorf("four %v: a run of %d is %v (%v)", four, v, got, err)
+			}
+		}
+	}
+}
+
 // TestKnownFinite: values are known to be finite only where all before them are entries of dictionaries that are.
 func TestKnownFinite(t *testing.T) {
 	t.Parallel()
