@@ -88,8 +88,8 @@ class OneHeight(Einsum):
 
     def _multiply(self, rows: Floats, out: Floats) -> None:
         super()._multiply(rows, out)
-        if len(rows) == self.wrong:
-            out[self.wrong // 2] *= np.float32(1 + 1e-6)
+        if rows.shape[1] == self.wrong:
+            out[:, self.wrong // 2] *= np.float32(1 + 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -67,14 +67,14 @@ class ProductError(RuntimeError):
 
 
 class _Tiled:
-    """Cuts rows into tiles; `_multiply` sees [height, k] and writes [height, padded n].
+    """Cuts rows into tiles; `_multiply` sees [tiles, height, k] and writes [tiles, height, padded n].
 
     The last tile begins before the end of the one before it rather than to be padded: its rows have the same bits
     in both.
 
     Attributes:
         step: the height of the last tile is a multiple of it; TILE unless a test allows another.
-        tall: rows that are multiplied in one call at most, TILE or TALL; likewise.
+        tall: rows that are multiplied in one call of the BLAS at most, TILE or TALL; likewise.
     """
 
     def __init__(self, matrix: Floats, before: int = 0) -> None:
@@ -88,44 +88,45 @@ class _Tiled:
 
     def __call__(self, rows: Floats, finish: Finish | None = None, /) -> Floats:
         out = np.empty((len(rows), self._columns), np.float32)
-        whole = self._padded == self._columns
-        height = min(self.tall, -(-len(rows) // self.step) * self.step)
-        room = np.empty((height, self._padded), np.float32) if not whole or len(rows) < height else out
-        for first, height in self._cuts(len(rows)):
-            target = out[first : first + height]
-            part = target if whole and len(target) == height else room[:height]
-            self._multiply(_padded(rows[first : first + height], height), part)
-            _finish(part[: len(target), self._inside], target, first, finish)
+        whole, room = self._padded == self._columns, None
+        for first, tiles, height in self._cuts(len(rows)):
+            count = tiles * height
+            target = part = out[first : first + count]
+            if not whole or len(target) < count:
+                room = np.empty((count, self._padded), np.float32) if room is None or len(room) < count else room
+                part = room[:count]
+            shaped = _padded(rows[first : first + count], count).reshape(tiles, height, -1)
+            self._multiply(shaped, part.reshape(tiles, height, -1, copy=False))
+            if part is not target:
+                # Before anything else: numpy is slower with rows that lie apart than with a copy of them.
+                target[:] = part[: len(target), self._inside]
+            if finish is not None:
+                _finish(target, first, finish)
         return out
 
-    def _cuts(self, count: int) -> Iterator[tuple[int, int]]:
-        """Yield where tiles begin, and their heights."""
+    def _cuts(self, count: int) -> Iterator[tuple[int, int, int]]:
+        """Yield where tiles of one height begin, how many they are, and their height."""
         first = 0
         for height in (self.tall, TILE):
+            most = max(1, _NEAR // (height * self._padded))
             while first + height <= count:
-                yield first, height
-                first += height
+                tiles = min(most, (count - first) // height)
+                yield first, tiles, height
+                first += tiles * height
         if first < count:
             height = -(-(count - first) // self.step) * self.step
-            yield max(0, count - height), height
+            yield max(0, count - height), 1, height
 
     def _multiply(self, rows: Floats, out: Floats) -> None:
         raise NotImplementedError
 
 
-def _finish(part: Floats, target: Floats, first: int, finish: Finish | None) -> None:
-    """Write rows where they belong and finish them, as many at a time as stay near the processor.
-
-    They are copied before anything else: numpy is slower with rows that lie apart than with a copy of them.
-    """
-    moved = not np.may_share_memory(part, target)
-    rows = max(1, _NEAR // target.shape[1]) if finish is not None else len(target)
-    for at in range(0, len(target), rows):
-        made = target[at : at + rows]
-        if moved:
-            made[:] = part[at : at + rows]
-        if finish is not None:
-            finish(made, slice(first + at, first + at + len(made)))
+def _finish(made: Floats, first: int, finish: Finish) -> None:
+    """Finish rows, as many at a time as stay near the processor."""
+    rows = max(1, _NEAR // made.shape[1])
+    for at in range(0, len(made), rows):
+        part = made[at : at + rows]
+        finish(part, slice(first + at, first + at + len(part)))
 
 
 def _padded(rows: Floats, height: int) -> Floats:
@@ -141,7 +142,7 @@ class WholeWidth(_Tiled):
     """One BLAS call a tile. Place-invariant on AVX-512 kernels."""
 
     def _multiply(self, rows: Floats, out: Floats) -> None:
-        np.matmul(rows, self._matrix, out=out)
+        np.matmul(rows, self._matrix, out=out)  # a loop in C: one call of the BLAS a tile
 
 
 class Framed(WholeWidth):
@@ -165,15 +166,16 @@ class ColumnBlocks(_Tiled):
         self._blocks = np.ascontiguousarray(stacked)
 
     def _multiply(self, rows: Floats, out: Floats) -> None:
-        blocked = out.reshape(len(out), len(self._blocks), BLOCK).transpose(1, 0, 2)
-        np.matmul(rows, self._blocks, out=blocked)
+        blocked = out.reshape(*out.shape[:2], len(self._blocks), BLOCK, copy=False).transpose(0, 2, 1, 3)
+        np.matmul(rows[:, None], self._blocks, out=blocked)
 
 
 class Einsum(_Tiled):
     """Without BLAS: slow, for kernels on which no other strategy passes."""
 
     def _multiply(self, rows: Floats, out: Floats) -> None:
-        np.einsum("ik,kj->ij", rows, self._matrix, out=out, optimize=False)
+        for tile, result in zip(rows, out, strict=True):
+            np.einsum("ik,kj->ij", tile, self._matrix, out=result, optimize=False)
 
 
 def framed(matrix: Floats) -> Product:
