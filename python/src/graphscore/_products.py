@@ -4,13 +4,15 @@ Context: a BLAS picks its code by the shape of the matrices and by a row's place
 have other bits when other graphs are in the batch. Decision: rows always go through the BLAS in tiles of one
 fixed height, and when a model is loaded each of its products is tested at every place of a tile before it is
 used. The fastest strategy that passes is taken. The last tile has as few rows as have the bits of a whole one, at
-every place too, and two tiles are multiplied at once where that has them. Price: some rows twice or padded, and on
-AVX2 kernels a frame of columns that nobody reads, or blocks of 8 columns instead of whole rows.
+every place too, two tiles are multiplied at once where that has them, and matrices of a few columns are padded to as
+few as have them. Price: some rows twice or padded, and on AVX2 kernels a frame of columns that nobody reads, or blocks
+of 8 columns instead of whole rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final, Protocol, TypeAlias
 
 import numpy as np
@@ -32,12 +34,15 @@ _NEAR: Final = 1 << 17
 BLOCK: Final = 8
 """Columns of a block. Narrower matrices are padded to it: a single column would take the gemv code."""
 
+_NARROW: Final = (2, 4)
+"""Columns to which a narrower matrix is padded where that has the bits of a whole block."""
+
 _UNITS: Final = tuple(step for step in range(1, TILE) if np.gcd(step, TILE) == 1)
 
 _SHIFTS: Final = 17
 """Every so many of the orders are tried in tiles of other heights."""
 
-_WIDE: Final = 24
+_WIDE: Final = 40
 """Columns from which on a frame costs less than blocks."""
 
 
@@ -77,12 +82,12 @@ class _Tiled:
         tall: rows that are multiplied in one call of the BLAS at most, TILE or TALL; likewise.
     """
 
-    def __init__(self, matrix: Floats, before: int = 0) -> None:
-        """Make the product for a matrix between so many columns of zeros, and then up to a multiple of BLOCK."""
+    def __init__(self, matrix: Floats, before: int = 0, block: int = BLOCK) -> None:
+        """Make the product for a matrix between so many columns of zeros, and then up to a multiple of a block."""
         self.step = self.tall = TILE
         inner, self._columns = matrix.shape
         self._inside = slice(before, before + self._columns)
-        self._padded = -(-(self._columns + 2 * before) // BLOCK) * BLOCK
+        self._padded = -(-(self._columns + 2 * before) // block) * block
         self._matrix = np.zeros((inner, self._padded), np.float32)
         self._matrix[:, self._inside] = matrix
 
@@ -267,19 +272,52 @@ class Chooser:
     def __call__(self, matrix: Floats) -> Product:
         """Return the product for a matrix [k, n]; ProductError if no strategy passes."""
         inner, columns = matrix.shape
-        if (inner, columns) in self._chosen:
-            strategy, step, tall = self._chosen[inner, columns]
-            return _cut(strategy(matrix), step, tall)
+        if (inner, columns) not in self._chosen:
+            self._chosen[inner, columns] = self._choose(inner, columns)
+        strategy, step, tall = self._chosen[inner, columns]
+        return _cut(strategy(matrix), step, tall)
+
+    def _choose(self, inner: int, columns: int) -> tuple[Strategy, int, int]:
+        """Return the strategy for a shape, and what `_heights` returns for it.
+
+        The numbers of the test are its own: a matrix of zeros passes in any order of addition.
+        """
+        matrix = np.random.default_rng(0).standard_normal((inner, columns), np.float32)
         for strategy in self._strategies:
             product = strategy(matrix)
             if place_invariant(product, inner):
-                step, tall = _heights(product, inner)
-                self._chosen[inner, columns] = strategy, step, tall
-                return _cut(product, step, tall)
+                narrower = _narrower(product, matrix)
+                return (strategy, *_heights(product, inner)) if narrower is None else narrower
         raise ProductError(
             f"no dense product of {inner} x {columns} returns the same bits at every place with this BLAS;"
             " use another numpy build, or set OPENBLAS_CORETYPE to another kernel"
         )
+
+
+def _narrower(product: Product, matrix: Floats) -> tuple[Strategy, int, int] | None:
+    """Return what has the bits of a product with fewer columns of zeros, and its heights, if there is such a thing."""
+    inner, columns = matrix.shape
+    rows = _odd_rows(inner)
+    for block in _NARROW:
+        if columns > block or not isinstance(product, _Tiled):
+            continue
+        strategy = partial(WholeWidth, block=block)
+        narrow = strategy(matrix)
+        with np.errstate(all="ignore"):
+            same = narrow(rows).tobytes() == product(rows).tobytes()
+        if same and place_invariant(narrow, inner):
+            return strategy, *_heights(narrow, inner)
+    return None
+
+
+def _odd_rows(inner: int) -> Floats:
+    """Return a tile of rows [TILE, k] that two orders of addition, or two ways to begin it, tell apart."""
+    random = np.random.default_rng(2)
+    rows = random.standard_normal((TILE, inner), np.float32)
+    rows[::5] *= np.exp2(random.integers(-100, 100, rows[::5].shape)).astype(np.float32)
+    rows[1::10] = 0
+    rows[2::10] = -0.0
+    return rows
 
 
 def _heights(product: Product, inner: int) -> tuple[int, int]:
