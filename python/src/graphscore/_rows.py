@@ -9,6 +9,7 @@ SciPy's C loop. Price: 32 KiB or more a bias. Each value has the bits that `rows
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,12 @@ from graphscore._sparse import csr_scale_rows
 
 _BLOCK: Final = 8192
 """Values. From this many on numpy does not buffer (np.getbufsize())."""
+
+
+_KEPT: Final = 1 << 14
+"""Rows whose places in an array are kept from call to call, for each of a few widths: 64 KiB."""
+
+_INT32: Final = 2**31 - 1
 
 
 class Row:
@@ -45,8 +52,15 @@ def scale(rows: Floats, factors: Floats) -> None:
         np.multiply(values, factors, out=values)
         return
     # The rows as a sparse matrix without zeros; the loop does not read its column numbers.
-    starts = np.arange(0, (nodes + 1) * columns, columns, dtype=np.int64)
+    starts = _starts(columns, _KEPT)[: nodes + 1] if nodes <= _KEPT else _starts.__wrapped__(columns, nodes)
     csr_scale_rows(nodes, columns, starts, starts, values, factors)
+
+
+@lru_cache(maxsize=16)
+def _starts(columns: int, rows: int) -> npt.NDArray[np.integer]:
+    """Return where each of some rows begins in an array of so many columns, and its end: [rows + 1]."""
+    kind = np.int32 if rows * columns <= _INT32 else np.int64
+    return np.arange(0, (rows + 1) * columns, columns, dtype=kind)
 
 
 def squares(rows: Floats) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -139,9 +139,9 @@ def _matrix(graphs: Graphs, weights: Floats | None, options: _Loops) -> _Matrix:
         indptr = np.zeros(graphs.nodes + 1, np.int32)
         np.cumsum(np.bincount(target, minlength=graphs.nodes), out=indptr[1:])
     given = np.diff(indptr) if weights is None else _degrees(target, weights, graphs.nodes)
-    degree = given + (1.0 if loops is None else loops.astype(np.float64))
+    root = _root_of_counts(given) if loops is None else _inverse_root(given + loops.astype(np.float64))
     weights = np.ones(len(sources), np.float32) if weights is None else weights
-    return _Matrix(Adjacency(weights, sources, indptr), loops, _inverse_root(degree), looped=True)
+    return _Matrix(Adjacency(weights, sources, indptr), loops, root, looped=True)
 
 
 def _without_loops(graphs: Graphs, weights: Floats | None, *, normalize: bool) -> _Matrix:
@@ -160,6 +160,17 @@ def _inverse_root(degree: npt.NDArray[np.float64]) -> Floats:
     root = 1.0 / np.sqrt(degree)
     root[degree == 0] = 0.0
     return root.astype(np.float32)
+
+
+_ROOTS: Final = _inverse_root(np.arange(1.0, 1025.0))
+"""What `_root_of_counts` returns for the counts from 0."""
+
+
+def _root_of_counts(counts: npt.NDArray[Any]) -> Floats:
+    """Return (count + 1)^-1/2, [N] -> [N], with the bits of `_inverse_root`: counts are edges, and a loop is added."""
+    if counts.max(initial=0) < len(_ROOTS):
+        return np.take(_ROOTS, counts, mode="clip")  # which is faster than to look again whether they are there
+    return _inverse_root(counts + 1.0)
 
 
 OPERATION: Final = Operation(
