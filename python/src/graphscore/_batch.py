@@ -149,7 +149,7 @@ def indices(numbers: npt.NDArray[np.integer]) -> Indices:
 def offsets(counts: npt.NDArray[np.integer]) -> Indices:
     """Where each run of a batch begins, and the end: [len(counts) + 1], from 0."""
     result = np.zeros(len(counts) + 1, np.int32)
-    np.cumsum(indices(counts), out=result[1:])
+    indices(counts).cumsum(out=result[1:])
     return result
 
 
@@ -161,10 +161,10 @@ def out_of_range(sources: Indices, node_offsets: Indices, graph_edges: Indices) 
         node_offsets: the first node of each graph, and the end, [G + 1].
         graph_edges: the first edge of each graph, and the end, [G + 1].
     """
-    edges, nodes = np.diff(graph_edges), np.diff(node_offsets)
+    edges, nodes = graph_edges[1:] - graph_edges[:-1], node_offsets[1:] - node_offsets[:-1]
     # Unsigned, so that a source before its graph is far beyond the graph's end.
-    inner = (sources - np.repeat(node_offsets[:-1], edges)).view(np.uint32)
-    leaves = inner >= np.repeat(nodes.view(np.uint32), edges)
+    inner = (sources - node_offsets[:-1].repeat(edges)).view(np.uint32)
+    leaves = inner >= nodes.view(np.uint32).repeat(edges)
     if not leaves.any():
         return ()
     edge = np.flatnonzero(leaves)

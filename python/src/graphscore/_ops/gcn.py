@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,9 +29,8 @@ from graphscore._products import Finish
 from graphscore._rows import Row, scale
 
 
-@dataclass(frozen=True)
-class _Loops:
-    """What a step does about self loops and degrees: a part of the key of what is derived."""
+class _Loops(NamedTuple):
+    """What a step does about self loops and degrees: a part of the key of what is derived, so its hash is fast."""
 
     fill: float  # the weight of a loop that is added; 0: none is
     normalize: bool
@@ -138,7 +137,7 @@ def _matrix(graphs: Graphs, weights: Floats | None, options: _Loops) -> _Matrix:
         weights = None if weights is None else weights[keep]
         indptr = np.zeros(graphs.nodes + 1, np.int32)
         np.cumsum(np.bincount(target, minlength=graphs.nodes), out=indptr[1:])
-    given = np.diff(indptr) if weights is None else _degrees(target, weights, graphs.nodes)
+    given = indptr[1:] - indptr[:-1] if weights is None else _degrees(target, weights, graphs.nodes)
     root = _root_of_counts(given) if loops is None else _inverse_root(given + loops.astype(np.float64))
     weights = np.ones(len(sources), np.float32) if weights is None else weights
     return _Matrix(Adjacency(weights, sources, indptr), loops, root, looped=True)
@@ -169,7 +168,7 @@ _ROOTS: Final = _inverse_root(np.arange(1.0, 1025.0))
 def _root_of_counts(counts: npt.NDArray[Any]) -> Floats:
     """Return (count + 1)^-1/2, [N] -> [N], with the bits of `_inverse_root`: counts are edges, and a loop is added."""
     if counts.max(initial=0) < len(_ROOTS):
-        return np.take(_ROOTS, counts, mode="clip")  # which is faster than to look again whether they are there
+        return _ROOTS.take(counts, mode="clip")  # which is faster than to look again whether they are there
     return _inverse_root(counts + 1.0)
 
 
