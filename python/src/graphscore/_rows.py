@@ -10,7 +10,7 @@ SciPy's C loop. Price: 32 KiB or more a bias. Each value has the bits that `rows
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -57,7 +57,7 @@ def scale(rows: Floats, factors: Floats) -> None:
 
 
 @lru_cache(maxsize=16)
-def _starts(columns: int, rows: int) -> npt.NDArray[np.integer]:
+def _starts(columns: int, rows: int) -> npt.NDArray[Any]:
     """Return where each of some rows begins in an array of so many columns, and its end: [rows + 1]."""
     kind = np.int32 if rows * columns <= _INT32 else np.int64
     return np.arange(0, (rows + 1) * columns, columns, dtype=kind)

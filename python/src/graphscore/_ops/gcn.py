@@ -138,7 +138,7 @@ def _matrix(graphs: Graphs, weights: Floats | None, options: _Loops) -> _Matrix:
         indptr = np.zeros(graphs.nodes + 1, np.int32)
         np.cumsum(np.bincount(target, minlength=graphs.nodes), out=indptr[1:])
     given = indptr[1:] - indptr[:-1] if weights is None else _degrees(target, weights, graphs.nodes)
-    root = _root_of_counts(given) if loops is None else _inverse_root(given + loops.astype(np.float64))
+    root = _root_of_counts(given) if loops is None else _inverse_root(np.add(given, loops, dtype=np.float64))
     weights = np.ones(len(sources), np.float32) if weights is None else weights
     return _Matrix(Adjacency(weights, sources, indptr), loops, root, looped=True)
 
