@@ -50,38 +50,52 @@ func (c *chunk) size() int { return len(c.raw) }
 // flush writes the pages as a column chunk of the file and empties the column. lo and hi are the smallest and the
 // largest value, nil for columns without statistics. The result is the plain size of
 // the chunk with its headers.
-func (c *chunk) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int, lo, hi []byte) (int64, error) {
+func (c *chunk) flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int, lo, hi []byte) (int64, error) {
 	w, err := file.NewPageWriter(to, compress.Codecs.Zstd, zstdLevel, meta, int16(group), int16(column),
 		memory.DefaultAllocator, false, nil, nil)
 	if err != nil {
 		return 0, err
 	}
+	begin := to.Tell()
+	info := metadata.ChunkMetaInfo{IndexPageOffset: -1}
+	pages := metadata.EncodingStats{DictEncodingStats: map[parquet.Encoding]int32{}, DataEncodingStats: map[parquet.Encoding]int32{}}
 	if c.dict != nil {
-		p := file.NewDictionaryPage(memory.NewBufferBytes(c.dict), int32(c.entries), parquet.Encodings.Plain)
-		if _, err := w.WriteDictionaryPage(p); err != nil {
+		header, err := writeDictionary(to, z, c.dict, c.entries)
+		if err != nil {
 			return 0, err
 		}
+		info.DictPageOffset, info.UncompressedSize = begin, int64(header+len(c.dict))
+		pages.DictEncodingStats[parquet.Encodings.Plain]++
 	}
+	info.DataPageOffset = to.Tell()
 	for _, pg := range c.pages {
 		p := file.NewDataPageV1WithStats(memory.NewBufferBytes(pg.data), int32(pg.rows), pg.encoding,
 			parquet.Encodings.RLE, parquet.Encodings.RLE, int32(pg.raw), metadata.EncodedStatistics{})
-		if _, err := w.WriteDataPage(p); err != nil {
+		size, err := w.WriteDataPage(p)
+		if err != nil {
 			return 0, err
 		}
+		info.UncompressedSize += size - int64(len(pg.data)) + int64(pg.raw)
+		info.NumValues += int64(pg.rows)
+		pages.DataEncodingStats[pg.encoding]++
 	}
+	info.CompressedSize = to.Tell() - begin
 	if lo != nil {
 		var stats metadata.EncodedStatistics
 		stats.SetMin(lo).SetMax(hi).SetNullCount(0).Signed = true
 		meta.SetStats(stats)
 	}
-	if err := w.Close(c.dict != nil, c.mixed()); err != nil {
+	if err := meta.Finish(info, c.dict != nil, c.mixed(), pages, nil); err != nil {
+		return 0, err
+	}
+	if _, err := meta.WriteTo(to); err != nil {
 		return 0, err
 	}
 	stats := meta.Contents().MetaData.EncodingStats // arrow lists them in the order of a map
 	sort.SliceStable(stats, func(i, j int) bool { return stats[i].Encoding < stats[j].Encoding })
 	clear(c.pages)
 	c.pages, c.dict, c.entries = c.pages[:0], nil, 0
-	return meta.Contents().MetaData.GetTotalUncompressedSize(), nil
+	return info.UncompressedSize, nil
 }
 
 // mixed reports whether plain pages lie beside those that have a dictionary.
@@ -96,7 +110,7 @@ type column interface {
 	// size is the plain size of the current block.
 	size() int
 	// flush ends the row group.
-	flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error)
+	flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error)
 }
 
 // appendText appends one text in its plain form.
@@ -249,7 +263,7 @@ func packNumbers(raw []byte, runs []numbers, count, width int) []byte {
 	return raw
 }
 
-func (c *nodeIDs) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *nodeIDs) flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	if c.packed > 0 {
 		c.dict, c.entries = appendNumbers(nil, 0, c.packed), c.packed
 	}
@@ -258,7 +272,7 @@ func (c *nodeIDs) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, gr
 		lo, hi = c.span.bounds()
 	}
 	c.span, c.packed = emptySpan(), 0
-	return c.chunk.flush(to, meta, group, column, lo, hi)
+	return c.chunk.flush(to, z, meta, group, column, lo, hi)
 }
 
 // graphIDs is the column of graph ids. The rows of a graph follow each other, so its id goes once into the
@@ -317,13 +331,13 @@ func (c *graphIDs) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
 	return c.chunk.cut(z, scratch, rows)
 }
 
-func (c *graphIDs) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *graphIDs) flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	var lo, hi []byte
 	if c.kind == graph.Int64 {
 		lo, hi = c.span.bounds()
 	}
 	c.span = emptySpan()
-	return c.chunk.flush(to, meta, group, column, lo, hi)
+	return c.chunk.flush(to, z, meta, group, column, lo, hi)
 }
 
 // scores is one column of scores, plain.
@@ -355,7 +369,7 @@ func (c *scores) add(values []float32, stride int) {
 }
 
 // flush sets the sign of bounds that are zero so that they cover both zeros.
-func (c *scores) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+func (c *scores) flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
 	lo, hi := math.Float32bits(c.lo), math.Float32bits(c.hi)
 	if c.lo == 0 {
 		lo = math.Float32bits(float32(math.Copysign(0, -1)))
@@ -364,6 +378,6 @@ func (c *scores) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, gro
 		hi = math.Float32bits(0)
 	}
 	c.lo, c.hi = math.MaxFloat32, -math.MaxFloat32
-	return c.chunk.flush(to, meta, group, column,
+	return c.chunk.flush(to, z, meta, group, column,
 		binary.LittleEndian.AppendUint32(nil, lo), binary.LittleEndian.AppendUint32(nil, hi))
 }

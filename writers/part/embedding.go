@@ -99,8 +99,8 @@ func (c *embedding) cut(z *zstd.Encoder, scratch []byte, rows int) []byte {
 	return c.chunk.cut(z, scratch, rows*c.width)
 }
 
-func (c *embedding) flush(to Target, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
-	return c.chunk.flush(to, meta, group, column, nil, nil)
+func (c *embedding) flush(to Target, z *zstd.Encoder, meta *metadata.ColumnChunkMetaDataBuilder, group, column int) (int64, error) {
+	return c.chunk.flush(to, z, meta, group, column, nil, nil)
 }
 
 // appendLevels appends the levels of a page of so many lists of width values: the length of each kind of levels, then its

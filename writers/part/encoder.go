@@ -99,7 +99,7 @@ func NewEncoder(to Target, c Contents, sizes Sizes) (*Encoder, error) {
 	props := parquet.NewWriterProperties(parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCreatedBy(createdBy))
 	// One encoder a part, used by one goroutine: what it remembers of earlier pages is the same in every run.
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(zstdLevel)),
-		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(1<<20))
+		zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(encoderWindow))
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +313,7 @@ func (e *Encoder) flush() error {
 	meta := e.meta.AppendRowGroup()
 	var plain int64
 	for i, c := range e.columns {
-		n, err := c.flush(e.to, meta.NextColumnChunk(), e.groups, i)
+		n, err := c.flush(e.to, e.zstd, meta.NextColumnChunk(), e.groups, i)
 		if err != nil {
 			return err
 		}
