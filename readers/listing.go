@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
@@ -161,7 +160,7 @@ func Planned(cfg Config, l *Listing) (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{
-		cfg: cfg, layout: layout, Layout: layout.name(), used: &sync.Pool{}, footers: &parquet.Footers{}, unread: map[string]bool{},
+		cfg: cfg, layout: layout, Layout: layout.name(), used: &spares{}, footers: &parquet.Footers{}, unread: map[string]bool{},
 		GraphIDs: idKind(l.GraphIDs), NodeIDs: idKind(l.NodeIDs), HasWeights: l.Weights,
 		Unseen: l.Unseen, Unmatched: l.Unmatched, Absent: l.Absent,
 		LeftOut: LeftOut{Underscore: l.Underscore, Dot: l.Dot, Other: l.Other},

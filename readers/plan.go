@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -91,7 +90,7 @@ type Plan struct {
 	gaps   []Gap
 	kinds  []string        // of the inputs: kindFolder, ...
 	unread map[string]bool // the Rel of files that exist and are not in Files
-	used   *sync.Pool      // batches that nobody uses any more
+	used   *spares         // batches that nobody uses any more
 
 	footers *parquet.Footers // of the files that are read
 }
@@ -135,7 +134,7 @@ func NewPlan(ctx context.Context, cfg Config) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &sync.Pool{}, footers: &parquet.Footers{}}
+	p := &Plan{cfg: cfg, layout: l, Layout: l.name(), Refused: f.refused, LeftOut: f.left, unread: map[string]bool{}, used: &spares{}, footers: &parquet.Footers{}}
 	p.Unseen = f.unseen()
 	p.Unmatched, p.Absent = f.unmatched()
 	for _, file := range f.pending {

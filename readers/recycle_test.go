@@ -1,7 +1,7 @@
 package readers
 
 import (
-	"sync"
+	"runtime"
 	"testing"
 
 	"graphscore/pipeline/graph"
@@ -14,10 +14,34 @@ func TestRecycleKeepsNoGiants(t *testing.T) {
 		"features": {Features: make([]float32, 0, 1<<20)},
 		"node ids": {NodeIDs: &graph.IDs{Bytes: make([]byte, 0, 1<<20)}},
 	} {
-		s := &Source{cfg: Config{BatchBytes: 1 << 10}, used: &sync.Pool{}}
+		s := &Source{cfg: Config{BatchBytes: 1 << 10}, used: &spares{}}
 		s.Recycle(b)
 		if s.reuse() != nil {
 			t.Errorf("a batch with room for giant %s is kept", name)
 		}
+	}
+}
+
+// What a run has in flight by turns is kept over collections, and no more.
+func TestSpares(t *testing.T) {
+	t.Parallel()
+	var s spares
+	if s.take() != nil {
+		t.Error("there is a batch before one was put")
+	}
+	first, last := &graph.Batch{}, &graph.Batch{}
+	s.put(first)
+	s.put(last)
+	for range 3 {
+		runtime.GC()
+	}
+	if s.take() != last || s.take() != first || s.take() != nil {
+		t.Error("batches do not come back, the last one first")
+	}
+	for range 2 * maxSpares() {
+		s.put(&graph.Batch{})
+	}
+	if len(s.batches) != maxSpares() {
+		t.Errorf("%d batches are kept, not %d", len(s.batches), maxSpares())
 	}
 }

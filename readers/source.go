@@ -3,7 +3,6 @@ package readers
 import (
 	"context"
 	"io"
-	"sync"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
@@ -20,7 +19,7 @@ type Source struct {
 	left    int64 // rows left of the shard
 	err     error // first error
 	builder *graph.Builder
-	used    *sync.Pool // batches of all sources of the plan that nobody uses any more
+	used    *spares // batches of all sources of the plan that nobody uses any more
 }
 
 // Open opens a shard, of which only what is wanted is read. The source must be closed.
@@ -71,13 +70,12 @@ func (s *Source) Announced() bool { return s.in.announced() }
 // Recycle implements pipeline.Recycler. The memory of a giant graph is not kept.
 func (s *Source) Recycle(b *graph.Batch) {
 	if b.CapBytes() <= 4*s.cfg.BatchBytes {
-		s.used.Put(b)
+		s.used.put(b)
 	}
 }
 
 func (s *Source) reuse() *graph.Batch {
-	b, _ := s.used.Get().(*graph.Batch)
-	return b
+	return s.used.take()
 }
 
 // fill takes rows until the batch is large enough.
