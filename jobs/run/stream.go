@@ -22,6 +22,10 @@ func (x *execution) stream(ctx context.Context, s *Session, output *writers.Outp
 	}
 	cfg, scorer := x.contract.Tune(s, x.opt)
 	x.calls, x.streamed = cfg.Calls, true
+	cfg.Answered = func() { // while the last parts are written, the workers end
+		x.workerMemory = s.PeakMemory()
+		x.opt.Lender.Leave(s)
+	}
 	var total int64
 	shards := make([]pipeline.Shard, len(x.work.todo))
 	for k, i := range x.work.todo {
@@ -97,11 +101,23 @@ func (s Served) Workers(job *jobs.Job) int { return max(len(s.Addresses), job.Wo
 // far above what other runs need. GOGC and GOMEMLIMIT override this.
 func LimitMemory(limits jobs.Limits) {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		collectLate()
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryLimit(limits, runtime.GOMAXPROCS(0)))
 	}
+}
+
+// gcPercent is how much garbage there may be, as a share of what is in use. firstGCPercent is that before the first
+// collection, which comes at ten times 4 MB: until there are batches and parts to fill again, what is allocated stays, and
+// a collection at each 4, 6, 9 MB, ... would stop the readers for nothing.
+const gcPercent, firstGCPercent = 50, 1000
+
+// collectLate sets both.
+func collectLate() {
+	debug.SetGCPercent(firstGCPercent)
+	unused := new([64]byte) // large enough for a place of its own, so that the first collection finds it
+	runtime.AddCleanup(unused, func(percent int) { debug.SetGCPercent(percent) }, gcPercent)
 }
 
 // memoryLimit is the heap from which the collector works harder. It has room for the parts of all shards that are read at once,

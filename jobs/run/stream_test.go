@@ -1,6 +1,9 @@
 package run
 
 import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 
 	"graphscore/jobs"
@@ -19,5 +22,16 @@ func TestMemoryLimit(t *testing.T) {
 		if got-parts < few-8*partBytes {
 			t.Errorf("%d CPUs: %d bytes, of which %d are left beside parts", cpus, got, got-parts)
 		}
+	}
+}
+
+// TestCollectLate: the garbage that there may be is that of a run once a collection has been.
+func TestCollectLate(t *testing.T) { //nolint:paralleltest // it is one setting of the process
+	before := debug.SetGCPercent(firstGCPercent)
+	t.Cleanup(func() { debug.SetGCPercent(before) })
+	collectLate()
+	percent := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+	for metrics.Read(percent); percent[0].Value.Uint64() != gcPercent; metrics.Read(percent) {
+		runtime.GC() // what is cleaned up then is, in a goroutine, soon after
 	}
 }
