@@ -49,6 +49,9 @@ type Config struct {
 	// Begin is called for every shard that begins, from its goroutine. The context that it returns is that of all
 	// calls for the shard; end is called with the result when the shard has ended. Default: ctx as it is.
 	Begin func(ctx context.Context, shard string) (calls context.Context, end func(ShardResult))
+	// Answered is called once, when the scorer gets no further call: every shard is scored or has ended. The last parts may
+	// not be committed by then. It is not called where the run ends early. Default: nothing.
+	Answered func()
 }
 
 // WithDefaults returns a copy with every unset field at its default.
@@ -67,6 +70,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.Answered == nil {
+		c.Answered = func() {}
 	}
 	if c.Begin == nil {
 		c.Begin = func(ctx context.Context, _ string) (context.Context, func(ShardResult)) {

@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,6 +37,7 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 		bytes:   semaphore.NewWeighted(cfg.InFlightBytes),
 		calls:   semaphore.NewWeighted(int64(cfg.Calls)),
 	}
+	r.asking.Store(int64(len(shards)))
 	cfg.Progress.configured(int64(cfg.Calls), cfg.RequestBytes)
 	defer since(&cfg.Progress.elapsed, time.Now())
 	g, gctx := errgroup.WithContext(ctx)
@@ -67,6 +69,7 @@ type runner struct {
 	reading *semaphore.Weighted // shards that are not yet read to the end
 	bytes   *semaphore.Weighted // bytes in flight
 	calls   *semaphore.Weighted // calls under way
+	asking  atomic.Int64        // shards for which the scorer may still be called
 	giants  *semaphore.Weighted // giants that are read and not yet in flight: as many as may be in flight, or one
 }
 
@@ -83,7 +86,13 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 	ctx, end := r.cfg.Begin(context.WithValue(ctx, shardKey{}, sh.Name), sh.Name)
 	done := sync.OnceFunc(func() { r.reading.Release(1) })
 	defer done()
-	err := protect(func() error { return r.commit(ctx, sh, &result.Counts, done) })
+	answered := sync.OnceFunc(func() {
+		if r.asking.Add(-1) == 0 {
+			r.cfg.Answered()
+		}
+	})
+	defer answered()
+	err := protect(func() error { return r.commit(ctx, sh, &result.Counts, done, answered) })
 	result.Elapsed = time.Since(start)
 	if err != nil {
 		result.Counts = Counts{}
@@ -116,8 +125,9 @@ func shardName(ctx context.Context) string {
 	return name
 }
 
-// commit streams a shard from its source into its sink and commits it. It calls read when the source is at its end.
-func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read func()) (err error) {
+// commit streams a shard from its source into its sink and commits it. It calls read when the source is at its end, and
+// answered when all of it is scored.
+func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read, answered func()) (err error) {
 	source, err := sh.Open(ctx)
 	if err != nil {
 		return &sourceError{err}
@@ -135,6 +145,7 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read fun
 	if err := r.stream(ctx, source, sink, counts, read); err != nil {
 		return err
 	}
+	answered()
 	if counts.Rows != sh.Rows {
 		return &CountError{Shard: sh.Name, Got: counts.Rows, Want: sh.Rows}
 	}

@@ -376,3 +376,63 @@ func TestConfigValidate(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 }
+
+// TestAnswered: it is said once that the scorer gets no further call, before the last part is committed. Shards that are refused
+// or empty count as well.
+func TestAnswered(t *testing.T) {
+	t.Parallel()
+	for _, many := range []bool{false, true} {
+		scorer := &counting{Scorer: &pipelinetest.Scorer{Outputs: 1}}
+		shards := []pipeline.Shard{scorer.shard("0")}
+		if many {
+			refused, empty := scorer.shard("refused"), shardOf("empty", nil, &pipelinetest.Sink{})
+			refused.Open = func(context.Context) (pipeline.Source, error) { return nil, errors.New("no file") }
+			shards = append(shards, refused, scorer.shard("2"), scorer.shard("3"), empty)
+		}
+		cfg := pipeline.Config{Outputs: 1, RequestGraphs: 1, Answered: func() {
+			scorer.said.Add(1)
+			if !many && scorer.committed.Load() {
+				t.Error("the only part was committed before the scorer was no longer needed")
+			}
+		}}
+		if _, err := pipeline.Run(t.Context(), cfg, shards, scorer); err != nil {
+			t.Fatal(err)
+		}
+		if said, late := scorer.said.Load(), scorer.late.Load(); said != 1 || late != 0 || !scorer.committed.Load() {
+			t.Errorf("%d shards: the last call was said %d times, and %d came after it", len(shards), said, late)
+		}
+	}
+}
+
+// counting counts the calls that come after what should have been the last.
+type counting struct {
+	pipeline.Scorer
+	said, late atomic.Int64
+	committed  atomic.Bool // a part
+}
+
+func (c *counting) Score(ctx context.Context, b *graph.Batch) (*graph.Scores, error) {
+	c.late.Add(c.said.Load())
+	return c.Scorer.Score(ctx, b)
+}
+
+// shard is one of two batches.
+func (c *counting) shard(name string) pipeline.Shard {
+	sh := shardOf(name, []*graph.Batch{line(3), line(2)}, &pipelinetest.Sink{})
+	create := sh.Create
+	sh.Create = func(ctx context.Context) (pipeline.Sink, error) {
+		sink, err := create(ctx)
+		return committing{sink, &c.committed}, err
+	}
+	return sh
+}
+
+type committing struct {
+	pipeline.Sink
+	committed *atomic.Bool
+}
+
+func (c committing) Commit(ctx context.Context) error {
+	c.committed.Store(true)
+	return c.Sink.Commit(ctx)
+}

@@ -418,6 +418,8 @@ func (s *shared) describe(ctx context.Context) (run.Served, error) {
 }
 
 // Return keeps the session for the other dates.
+func (s *shared) Leave(*run.Session) {}
+
 func (s *shared) Return(*run.Session) error { return nil }
 
 // broken reports whether there is no session to be had any more.

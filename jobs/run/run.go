@@ -182,7 +182,7 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 		return err
 	}
 	defer func() {
-		x.workerMemory = session.PeakMemory()
+		x.workerMemory = max(x.workerMemory, session.PeakMemory())
 		err = FirstFailure(ctx, x.in.Log, err, x.opt.Lender.Return(session))
 	}()
 	x.served = session.Served

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -53,6 +54,9 @@ type Session struct {
 	conn    *grpc.ClientConn
 	cfg     remote.Config
 	gate    *pipeline.Gate // of all runs over the session
+
+	ending sync.Once
+	ended  error // of the connection
 }
 
 // preflight bounds the wait for servers that do not answer yet; a shorter retry budget counts here as well.
@@ -328,12 +332,23 @@ func (s *Session) PeakMemory() int64 {
 	return s.pool.PeakMemory()
 }
 
+// End begins to end the session: nothing can be scored over it any more, and its workers end. It does not wait for them, as
+// Close does.
+func (s *Session) End() {
+	s.ending.Do(func() {
+		if s.conn != nil {
+			s.ended = s.conn.Close()
+		}
+		if s.pool != nil {
+			s.pool.End()
+		}
+	})
+}
+
 // Close ends the connection and the workers.
 func (s *Session) Close() error {
-	var err error
-	if s.conn != nil {
-		err = s.conn.Close()
-	}
+	s.End()
+	err := s.ended
 	if s.pool != nil {
 		err = errors.Join(err, s.pool.Close())
 	}
@@ -356,6 +371,8 @@ func RedirectGRPCLog(w io.Writer) {
 type Lender interface {
 	// Borrow blocks until the session is there. Every session that it returns must be returned to it.
 	Borrow(ctx context.Context) (*Session, error)
+	// Leave says that the run scores nothing more over a session: where it is not shared, it begins to end.
+	Leave(s *Session)
 	// Return takes a session back, and closes it where it is not shared.
 	Return(s *Session) error
 }
@@ -375,5 +392,7 @@ func (o *own) Borrow(ctx context.Context) (*Session, error) {
 	}
 	return s, err
 }
+
+func (o *own) Leave(s *Session) { s.End() }
 
 func (o *own) Return(s *Session) error { return s.Close() }

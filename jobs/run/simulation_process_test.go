@@ -252,6 +252,8 @@ func (l *simLender) Borrow(context.Context) (*Session, error) {
 	return s, nil
 }
 
+func (l *simLender) Leave(*Session) {}
+
 func (l *simLender) Return(s *Session) error { return l.pool.close(s) }
 
 // fault says what is wrong with how a process ended, where others were at work on the output or none was, and tree is what

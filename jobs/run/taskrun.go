@@ -155,7 +155,7 @@ func (x *execution) scoreTask(ctx context.Context, output *writers.Output) (err 
 		return err
 	}
 	defer func() {
-		x.workerMemory = session.PeakMemory()
+		x.workerMemory = max(x.workerMemory, session.PeakMemory())
 		err = FirstFailure(ctx, in.Log, err, x.opt.Lender.Return(session))
 	}()
 	x.served = session.Served

@@ -78,6 +78,8 @@ func (n nobody) Borrow(context.Context) (*Session, error) {
 	return nil, errors.New("nobody scores")
 }
 
+func (nobody) Leave(*Session) {}
+
 func (nobody) Return(*Session) error { return nil }
 
 // A task whose parts exist starts no worker, takes no lock and writes nothing: the model folder has the digest that the

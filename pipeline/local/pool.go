@@ -37,6 +37,9 @@ type Pool struct {
 	failOnce sync.Once
 	err      error
 
+	endOnce   sync.Once
+	endErr    error
+	kill      *time.Timer // once End was called
 	closeOnce sync.Once
 	closeErr  error
 }
@@ -212,22 +215,29 @@ func (p *Pool) PeakMemory() int64 {
 	return sum
 }
 
-// Close ends all workers and removes their sockets. It blocks until no process is left: those that have not gone
-// after Config.StopGrace are killed. Calls under way fail. It may be called more than once.
-func (p *Pool) Close() error {
-	p.closeOnce.Do(func() {
+// End begins to end all workers, and does not wait for them: those that have not gone after Config.StopGrace are killed.
+// Calls under way fail. It may be called more than once.
+func (p *Pool) End() {
+	p.endOnce.Do(func() {
 		p.stop()
-		p.closeErr = p.lifeline.write.Close()
+		p.endErr = p.lifeline.write.Close()
 		for _, w := range p.workers {
 			w.signal(syscall.SIGTERM)
 		}
-		kill := time.AfterFunc(p.cfg.StopGrace, func() {
+		p.kill = time.AfterFunc(p.cfg.StopGrace, func() {
 			for _, w := range p.workers {
 				w.signal(syscall.SIGKILL)
 			}
 		})
-		defer kill.Stop()
-		p.closeErr = errors.Join(p.closeErr, p.group.Wait(), p.lifeline.read.Close(), os.RemoveAll(p.folder))
+	})
+}
+
+// Close ends all workers and removes their sockets. It blocks until no process is left. It may be called more than once.
+func (p *Pool) Close() error {
+	p.closeOnce.Do(func() {
+		p.End()
+		defer p.kill.Stop()
+		p.closeErr = errors.Join(p.endErr, p.group.Wait(), p.lifeline.read.Close(), os.RemoveAll(p.folder))
 		if p.closeErr != nil {
 			p.closeErr = fmt.Errorf("closing the workers: %w", p.closeErr)
 		}

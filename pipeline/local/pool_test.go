@@ -82,6 +82,7 @@ func TestStartAndClose(t *testing.T) {
 			if p.Err() != nil || p.Restarts() != 0 {
 				t.Fatalf("Err %v, Restarts %d", p.Err(), p.Restarts())
 			}
+			p.End()
 			if err := p.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -89,6 +90,9 @@ func TestStartAndClose(t *testing.T) {
 				if alive(pid) {
 					t.Errorf("process %d is left", pid)
 				}
+			}
+			if p.Err() != nil || p.Restarts() != 0 {
+				t.Errorf("workers that end are no failure: Err %v, Restarts %d", p.Err(), p.Restarts())
 			}
 			if _, err := os.Stat(p.folder); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("the socket folder is left: %v", err)
