@@ -110,8 +110,8 @@ func LimitMemory(limits jobs.Limits) {
 
 // gcPercent is how much garbage there may be, as a share of what is in use. firstGCPercent is that before the first
 // collection, which comes at ten times 4 MB: until there are batches and parts to fill again, what is allocated stays, and
-// a collection at each 4, 6, 9 MB, ... would stop the readers for nothing.
-const gcPercent, firstGCPercent = 50, 1000
+// a collection at each 4, 6, 8 MB, ... would stop the readers for nothing.
+const gcPercent, firstGCPercent = 35, 1000
 
 // collectLate sets both.
 func collectLate() {
