@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"graphscore/pipeline/graph"
+	"graphscore/pipeline/remote"
 	"graphscore/pipeline/remote/remotetest"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
@@ -42,7 +43,7 @@ func (p *simPool) server(w *simWorker, l *simLife) *remotetest.Native {
 	n := remotetest.NewNative(2, "score")
 	n.Model.Digest, n.Memory = p.process.world.served.Digest, p.memory
 	if p.memory != nil {
-		n.Model.Memory = n.Described()
+		n.Model.Memory = remote.Shares(p.memory)
 	}
 	s := &simService{pool: p, worker: w, life: l, model: n, calls: map[*scoringv1.ScoreRequest]*simServed{}}
 	n.Before = func(ctx context.Context, r *scoringv1.ScoreRequest) error {

@@ -206,15 +206,15 @@ func (p *probe) lacks(m *slots.Memory) string {
 		return fmt.Sprintf("the worker at %s does not know it: the Python package that it runs is older than this graphscore", p.address)
 	case has.GetVersion() != slots.Version:
 		return fmt.Sprintf("the worker at %s has mapped version %d, not %d", p.address, has.GetVersion(), slots.Version)
-	case !proto.Equal(has, shares(m)):
+	case !proto.Equal(has, Shares(m)):
 		return fmt.Sprintf("the worker at %s has mapped %d slots of %d bytes and %d of %d, not %d of %d and %d of %d", p.address,
 			has.GetSlots(), has.GetSlotBytes(), has.GetGiants(), has.GetGiantBytes(), m.Slots(), m.SlotBytes(), m.Giants(), m.GiantBytes())
 	}
 	return ""
 }
 
-// shares is the memory as GetModel describes it.
-func shares(m *slots.Memory) *scoringv1.SharedMemory {
+// Shares is the memory as GetModel describes it.
+func Shares(m *slots.Memory) *scoringv1.SharedMemory {
 	return &scoringv1.SharedMemory{
 		Version: slots.Version, Slots: uint32(m.Slots()), SlotBytes: uint64(m.SlotBytes()),
 		Giants: uint32(m.Giants()), GiantBytes: uint64(m.GiantBytes()),

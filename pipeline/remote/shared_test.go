@@ -60,7 +60,7 @@ func shareMemory(t *testing.T, cfg slots.Config, outputs ...string) *sharing {
 	})
 	s := &sharing{served: remotetest.NewNative(2, outputs...), memory: m, holder: m.Join(func() {})}
 	s.served.Memory = m
-	s.served.Model.Memory = s.served.Described()
+	s.served.Model.Memory = Shares(m)
 	s.served.Before = func(_ context.Context, r *scoringv1.ScoreRequest) error {
 		if r.GetShared() != nil {
 			s.shared.Add(1)

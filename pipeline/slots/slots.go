@@ -97,7 +97,7 @@ func Create(cfg Config) (*Memory, error) {
 		small: newArea(0, cfg.Slots, int64(cfg.Slots)), giants: newArea(cfg.Slots, cfg.Giants, cfg.GiantMemory),
 	}
 	var err error
-	if m.file, m.data, err = create(m.offset(len(m.slots)), m.size*int64(cfg.Slots)); err != nil {
+	if m.file, m.data, err = create(m.Offset(len(m.slots)), m.size*int64(cfg.Slots)); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -105,8 +105,8 @@ func Create(cfg Config) (*Memory, error) {
 
 func rounded(n, to int64) int64 { return (n + to - 1) / to * to }
 
-// offset is where a slot begins in the file.
-func (m *Memory) offset(slot int) int64 {
+// Offset is where a slot begins in the file.
+func (m *Memory) Offset(slot int) int64 {
 	if slot < m.small.to {
 		return int64(slot) * m.size
 	}
@@ -127,9 +127,6 @@ func (m *Memory) Giants() int { return m.giants.to - m.giants.from }
 
 // GiantBytes is the most that the slot of a giant has room for, with its header.
 func (m *Memory) GiantBytes() int64 { return m.giantSize }
-
-// Offset is where a slot begins in the file.
-func (m *Memory) Offset(slot int) int64 { return m.offset(slot) }
 
 // Environment is Variable for a worker that inherits the file as that descriptor: version, descriptor, slots, their size,
 // slots of giants, their size.
@@ -181,7 +178,7 @@ func (m *Memory) Take(need int64) *Use {
 	}
 	ready := &m.slots[u.slot].ready
 	end := rounded(need, page) // at most the size, which is whole pages
-	err := allocate(m.file, m.offset(u.slot)+*ready, end-*ready)
+	err := allocate(m.file, m.Offset(u.slot)+*ready, end-*ready)
 	if err == nil || u.area == &m.giants { // some of its pages may be there
 		*ready = end
 	}
@@ -253,7 +250,7 @@ func (m *Memory) clear(u *Use) {
 	switch {
 	case m.slots[u.slot].ready == 0:
 	case u.area == &m.giants:
-		_, _ = m.file.WriteAt(make([]byte, 8), m.offset(u.slot)) // no correctness rests on it
+		_, _ = m.file.WriteAt(make([]byte, 8), m.Offset(u.slot)) // no correctness rests on it
 	case m.data != nil:
 		binary.LittleEndian.PutUint64(m.data[int64(u.slot)*m.size:], 0)
 	}
@@ -289,7 +286,7 @@ func (m *Memory) unlock() {
 	m.mu.Unlock()
 	for _, i := range emptied {
 		s := &m.slots[i]
-		if s.ready > 0 && empty(m.file, m.offset(i), m.giantSize) != nil {
+		if s.ready > 0 && empty(m.file, m.Offset(i), m.giantSize) != nil {
 			continue // it is out of use, as its memory is
 		}
 		m.mu.Lock()

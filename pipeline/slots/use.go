@@ -40,7 +40,7 @@ func (u *Use) begin() error {
 		binary.LittleEndian.PutUint64(u.bytes, u.number)
 		return nil
 	}
-	_, err := u.memory.file.WriteAt(binary.LittleEndian.AppendUint64(nil, u.number), u.memory.offset(u.slot))
+	_, err := u.memory.file.WriteAt(binary.LittleEndian.AppendUint64(nil, u.number), u.memory.Offset(u.slot))
 	return err
 }
 
@@ -52,7 +52,7 @@ func (u *Use) Put(column []byte) (offset int64, err error) {
 		copy(u.bytes[offset:], column)
 		return offset, nil
 	}
-	_, err = u.memory.file.WriteAt(column, u.memory.offset(u.slot)+offset)
+	_, err = u.memory.file.WriteAt(column, u.memory.Offset(u.slot)+offset)
 	return offset, err
 }
 
@@ -74,7 +74,7 @@ func (u *Use) Get(offset, n int64) ([]byte, error) {
 		copy(out, u.bytes[offset:offset+n])
 		return out, nil
 	}
-	_, err := u.memory.file.ReadAt(out, u.memory.offset(u.slot)+offset)
+	_, err := u.memory.file.ReadAt(out, u.memory.Offset(u.slot)+offset)
 	return out, err
 }
 

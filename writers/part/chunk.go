@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/apache/arrow/go/v15/parquet"
-	"github.com/klauspost/compress/zstd"
 
 	"graphscore/pipeline/graph"
 	"graphscore/pipeline/page"
@@ -22,7 +21,7 @@ const (
 
 // inflater decompresses the pages of a part, one after the other. The zero value is ready; close frees what it holds.
 type inflater struct {
-	zstd      *zstd.Decoder
+	zstd      page.Zstd
 	raw, body []byte // of the last page
 }
 
@@ -42,27 +41,15 @@ func (z *inflater) inflate(h *page.Header, r io.Reader) (body []byte, err error)
 	case h.Size > most:
 		return nil, fmt.Errorf("a page claims %d bytes, its %d stored ones can become %d", h.Size, h.Stored, most)
 	}
-	if z.zstd == nil {
-		z.zstd, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
-		if err != nil {
-			return nil, err
-		}
-	}
 	z.body = page.Room(z.body, h.Size)
-	body, err = z.zstd.DecodeAll(z.raw, z.body[:0:h.Size])
-	if err != nil {
-		return nil, fmt.Errorf("a page cannot be decompressed (%w)", err)
+	if err := z.zstd.Fill(z.body, z.raw); err != nil {
+		return nil, fmt.Errorf("a page %w", err)
 	}
-	if int64(len(body)) != h.Size {
-		return nil, fmt.Errorf("a page has %d bytes, its header says %d", len(body), h.Size)
-	}
-	return body, nil
+	return z.body, nil
 }
 
 func (z *inflater) close() {
-	if z.zstd != nil {
-		z.zstd.Close()
-	}
+	z.zstd.Close()
 	*z = inflater{}
 }
 

@@ -44,8 +44,8 @@ type Target struct {
 }
 
 // Run reads mutations of the seeds: the same ones for the same FUZZ_SEED and FUZZ_COUNT. A mutation that fails is kept in
-// .cache/fuzz, and named with what makes it anew. It returns how many were read. The test must not run in parallel with others, as it measures what is
-// allocated.
+// .cache/fuzz, and named with what makes it anew. It returns how many were read. The test must not run in parallel with
+// others, as it measures what is allocated.
 func Run(t *testing.T, target *Target) int {
 	seed, count := Number(t, "FUZZ_SEED", 1), Number(t, "FUZZ_COUNT", 0)/max(target.Share, 1)
 	if count == 0 {

@@ -6,17 +6,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"graphscore/pipeline/slots"
 	scoringv1 "graphscore/proto/graphscore/v1"
 )
-
-// Described is the memory of n as GetModel describes it.
-func (n *Native) Described() *scoringv1.SharedMemory {
-	return &scoringv1.SharedMemory{
-		Version: slots.Version, Slots: uint32(n.Memory.Slots()), SlotBytes: uint64(n.Memory.SlotBytes()),
-		Giants: uint32(n.Memory.Giants()), GiantBytes: uint64(n.Memory.GiantBytes()),
-	}
-}
 
 // Unpacked returns a request with its columns inline.
 func (n *Native) Unpacked(r *scoringv1.ScoreRequest) (*scoringv1.ScoreRequest, error) {

@@ -19,7 +19,7 @@ import (
 type bufferReader struct {
 	r      *bufio.Reader
 	zstd   *zstd.Decoder // of one buffer after the other, in pieces
-	atOnce *zstd.Decoder // of whole buffers
+	atOnce page.Zstd     // of whole buffers
 	lz4    *lz4.Reader
 
 	inflated counter // what came out of a compressed buffer
@@ -152,15 +152,9 @@ func (s *bufferReader) whole(section *io.SectionReader, size int64) (io.Reader, 
 	if size > most {
 		return nil, column.Damaged("a compressed buffer of %d bytes claims %d bytes", section.Size(), size)
 	}
-	if s.atOnce == nil {
-		s.atOnce, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
-		if err != nil {
-			return nil, err
-		}
-	}
-	content, err := s.atOnce.DecodeAll(raw, make([]byte, 0, size))
-	if err != nil {
-		return nil, brokenBuffer(err)
+	content := make([]byte, size)
+	if err := s.atOnce.Fill(content, raw); err != nil {
+		return nil, column.Damaged("a compressed buffer %v", err)
 	}
 	return bytes.NewReader(content), nil
 }
@@ -175,11 +169,10 @@ func (s *bufferReader) reset(r io.Reader) error {
 }
 
 func (s *bufferReader) close() {
-	for _, d := range []*zstd.Decoder{s.zstd, s.atOnce} {
-		if d != nil {
-			d.Close()
-		}
+	if s.zstd != nil {
+		s.zstd.Close()
 	}
+	s.atOnce.Close()
 }
 
 // peek returns the next n bytes, at most streamWindow, without passing them.

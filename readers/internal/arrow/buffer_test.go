@@ -130,7 +130,7 @@ func TestBufferClaims(t *testing.T) {
 		"more than any zstd":       {codecZstd, 32768*int64(len(small)) + 1, "claims"},
 		"more than its blocks":     {codecZstd, 32768 * int64(len(small)), "claims"},
 		"more than any lz4":        {codecLZ4, 255*int64(len(small)) + 1, "claims"},
-		"fewer than the frame has": {codecZstd, 10, "cannot be read"},
+		"fewer than the frame has": {codecZstd, 10, "cannot be decompressed"},
 		"negative":                 {codecZstd, -2, "claims"},
 	} {
 		_, err := read(buffered(c.codec, c.claim, small))

@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/apache/arrow/go/v15/parquet/compress"
-	"github.com/klauspost/compress/zstd"
 
 	"graphscore/pipeline/page"
 	"graphscore/readers/internal/column"
@@ -14,7 +13,7 @@ import (
 
 // decompressor decompresses pages. What comes out is never larger than the room that the caller made.
 type decompressor struct {
-	zstd *zstd.Decoder
+	zstd page.Zstd
 }
 
 // codecLZ4Raw is the number of LZ4_RAW in parquet.thrift.
@@ -78,32 +77,16 @@ func (z *decompressor) decompress(codec compress.Compression, dst, src []byte) e
 		c.Decode(dst, src)
 		return nil
 	case compress.Codecs.Zstd:
-		return z.decompressZstd(dst, src)
+		if err := z.zstd.Fill(dst, src); err != nil {
+			return column.Damaged("a zstd page %v", err)
+		}
+		return nil
 	case codecLZ4Raw:
 		return decompressLZ4Raw(dst, src)
 	case compress.Codecs.Lz4:
 		return decompressLZ4(dst, src)
 	}
 	return decompressStream(codec, dst, src)
-}
-
-func (z *decompressor) decompressZstd(dst, src []byte) error {
-	if z.zstd == nil {
-		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecodeAllCapLimit(true))
-		if err != nil {
-			return err
-		}
-		z.zstd = d
-	}
-	out, err := z.zstd.DecodeAll(src, dst[:0:len(dst)])
-	if err != nil {
-		return column.Damaged("a zstd page cannot be decompressed (%v)", err)
-	}
-	if len(out) != len(dst) {
-		return column.Damaged("a zstd page has %d bytes, its header says %d", len(out), len(dst))
-	}
-	return nil
 }
 
 func decompressStream(codec compress.Compression, dst, src []byte) error {
@@ -122,8 +105,4 @@ func decompressStream(codec compress.Compression, dst, src []byte) error {
 }
 
 // close frees what the decoders hold.
-func (z *decompressor) close() {
-	if z.zstd != nil {
-		z.zstd.Close()
-	}
-}
+func (z *decompressor) close() { z.zstd.Close() }
