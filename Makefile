@@ -140,7 +140,7 @@ test-fuzz: $(VENV)/.test ## read thousands of mutated files, from seed 1 and fro
 # Schedules of faults: those of the seeds from 1, and some from that of the commit, which is printed; with SIM_SEED=... just those from it.
 SIM_COUNT ?= 1000
 SIM_NEW   ?= $(NEW_SEED)
-test-simulation: ## play 1,000 schedules of faults against whole runs, and 100 from the seed of the commit (SIM_SEED=..., SIM_COUNT=...)
+test-simulation: ## play 1,000 schedules of faults against whole runs, and 100 from the seed of the commit (SIM_SEED=..., SIM_COUNT=..., SIM_PLAYS=...)
 	@play() { echo "SIM_SEED=$$1 SIM_COUNT=$$2"; SIM_SEED=$$1 SIM_COUNT=$$2 go test -count=1 -timeout 30m -run '^TestFaultSchedules$$' ./jobs/run; }; \
 	$(if $(SIM_SEED),play $(SIM_SEED) $(SIM_COUNT),play 1 $(SIM_COUNT) && play $(SIM_NEW) 100)
 

@@ -36,6 +36,24 @@ type simService struct {
 type simServed struct {
 	simCall
 	sent *scoringv1.ScoreRequest // what it was sent, with the columns of its slot
+	left <-chan struct{}         // once nobody waits for it any more
+}
+
+// spent reports whether a call does not do what it would do to others, as nobody waits for it any more. It would meet a graph
+// that was sent alone meanwhile, of which the run knows that no other call of its own is under way: each such fault is one more
+// than the dice count against that graph.
+func (c *simServed) spent() bool {
+	switch c.fault {
+	case simReset, simStop, simGone, simDie:
+	default:
+		return false
+	}
+	select {
+	case <-c.left:
+		return true
+	default:
+		return false
+	}
 }
 
 // server is what a process answers.
@@ -51,6 +69,7 @@ func (p *simPool) server(w *simWorker, l *simLife) *remotetest.Native {
 		if err != nil {
 			return err
 		}
+		c.left = ctx.Done()
 		s.mu.Lock()
 		s.calls[r] = c
 		s.mu.Unlock()
@@ -75,7 +94,7 @@ func (s *simService) decide(r *scoringv1.ScoreRequest) (*simServed, error) {
 		node += int(binary.LittleEndian.Uint32(whole.GetNodeCounts()[4*g:]))
 	}
 	p := s.pool.process
-	c := &simServed{p.dice.of(numbers), whole}
+	c := &simServed{simCall: p.dice.of(numbers), sent: whole}
 	for _, number := range numbers {
 		if poison := p.world.poison[number]; poison != simNone {
 			c.simCall = simCall{fault: poison, at: int(number) % 2}
@@ -98,7 +117,7 @@ func (s *simService) stage(ctx context.Context, r *scoringv1.ScoreRequest, stage
 		return s.life.silent(ctx)
 	}
 	s.intact(c, r)
-	if c.at != stage {
+	if c.at != stage || c.spent() {
 		return nil
 	}
 	switch c.fault {

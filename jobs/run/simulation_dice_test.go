@@ -11,7 +11,7 @@ type simFault string
 
 const (
 	simNone        simFault = ""
-	simSlow        simFault = "slow"        // it takes up to half of the deadline
+	simSlow        simFault = "slow"        // it takes up to half of the deadline: a suspect may have less time than that
 	simLate        simFault = "late"        // it takes longer than the deadline, and writes its scores all the same
 	simFull        simFault = "full"        // RESOURCE_EXHAUSTED
 	simBusy        simFault = "busy"        // the same, with how long to wait
@@ -61,7 +61,7 @@ func newSimDice(seed uint64) *simDice {
 // strikes reports whether a fault speaks against the graphs of its call.
 func (f simFault) strikes() bool {
 	switch f {
-	case simSlow, simFull, simBusy, simDrain, simContract, simMixed:
+	case simFull, simBusy, simDrain, simContract, simMixed:
 		return false
 	}
 	return true

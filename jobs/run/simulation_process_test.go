@@ -152,7 +152,11 @@ func (p *simProcess) run(ctx context.Context) {
 		}
 		return &atomictest.Faulty{
 			Disk: inner, Look: p.look,
-			Fail: func(op, name string) error { return p.step(op, name, cancel) },
+			Fail: func(op, name string) error {
+				err := p.step(op, name, cancel)
+				cfg.Log.Debug("a step on the disk", "op", op, "name", name, "error", err)
+				return err
+			},
 		}
 	}
 	cfg.File = func(path string, content io.ReaderAt) io.ReaderAt { return &simFile{path, content, p} }

@@ -2,10 +2,12 @@ package run
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,10 +28,11 @@ import (
 //
 // SIM_SEED is the seed of the first schedule, the next ones are those of the numbers after it, and SIM_COUNT is how many
 // there are. The same seed draws the same faults; which goroutine meets them first is the scheduler's to say, so that some
-// failures come only once in several plays of their seed.
+// failures come only once in hundreds of plays of their seed: SIM_PLAYS is how often each is played, once if it is not set.
 func TestFaultSchedules(t *testing.T) {
 	t.Parallel()
 	seed, count := mutation.Number(t, "SIM_SEED", 1), mutation.Number(t, "SIM_COUNT", simCount)
+	plays := mutation.Number(t, "SIM_PLAYS", 1)
 	worlds := simWorlds(t)
 	base := t.TempDir()
 	lanes := uint64(runtime.GOMAXPROCS(0))
@@ -37,17 +40,16 @@ func TestFaultSchedules(t *testing.T) {
 	t.Cleanup(func() {
 		faulttest.Report(t, faulttest.Row{Case: "P7", How: "seeded schedules of faults of disks, files, connections and workers over whole runs in fake time",
 			Outcome: "exit codes as due, nothing wrong to be seen at any time; then the bytes of an undisturbed run",
-			Times:   int(count), Tally: &faulttest.Tally{Graphs: int(graphs.Load())}})
+			Times:   int(count * plays), Tally: &faulttest.Tally{Graphs: int(graphs.Load())}})
 	})
 	for lane := range lanes {
 		t.Run(fmt.Sprint("lane ", lane), func(t *testing.T) {
 			t.Parallel()
-			for i := lane; i < count && !t.Failed(); i += lanes {
-				s := newSimSchedule(seed+i, worlds, base)
+			for i := lane; i < count*plays && !t.Failed(); i += lanes {
+				s := newSimSchedule(seed+i/plays, worlds, fmt.Sprintf("%s/%d", base, lane))
 				synctest.Test(t, s.play)
 				if s.fault != "" {
-					t.Errorf("seed %d, world %q, %d shards: %s\n%s\nrepeat it with: make test-simulation SIM_SEED=%d SIM_COUNT=1",
-						s.seed, s.world.name, s.beside, s.fault, strings.Join(s.log, "\n"), s.seed)
+					t.Error(s.story())
 				}
 				simMust(t, os.RemoveAll(s.out))
 				graphs.Add(s.world.rows)
@@ -66,8 +68,9 @@ type simSchedule struct {
 	workers int
 	slots   int
 	defect  simDefect
-	log     []string
-	fault   string // what is wrong
+	log     []string // what befell the processes of each attempt, and what they left
+	logs    []string // those of the processes
+	fault   string   // what is wrong
 }
 
 func newSimSchedule(seed uint64, worlds []*simWorld, base string) *simSchedule {
@@ -76,6 +79,15 @@ func newSimSchedule(seed uint64, worlds []*simWorld, base string) *simSchedule {
 		seed: seed, r: r, world: worlds[r.IntN(len(worlds))], out: fmt.Sprintf("%s/%d", base, seed),
 		beside: []int{0, 0, 2, 3}[r.IntN(4)], workers: 1 + r.IntN(3), slots: max(0, r.IntN(6)-1),
 	}
+}
+
+// story is all that is known of a schedule in which something is wrong: the attempts, the logs of their processes with each
+// step on the disk, and last what is wrong. It is kept in a file, as not every play of the seed may come to it.
+func (s *simSchedule) story() string {
+	whole := fmt.Sprintf("%s\n%s\nseed %d, world %q, %d shards, %d CPUs: %s\n", strings.Join(s.logs, "\n"), strings.Join(s.log, "\n"),
+		s.seed, s.world.name, s.beside, runtime.GOMAXPROCS(0), s.fault)
+	return fmt.Sprintf("%s%s; repeat it with: make test-simulation SIM_SEED=%d SIM_COUNT=1 SIM_PLAYS=300", whole,
+		mutation.Keep("simulation", fmt.Sprint(s.seed), []byte(whole)), s.seed)
 }
 
 // play plays it until something is wrong.
@@ -173,6 +185,7 @@ func (s *simSchedule) together(t *testing.T, list []*simProcess) {
 	}
 	for _, p := range list {
 		s.log = append(s.log, "  "+p.String())
+		s.logs = append(s.logs, fmt.Sprintf("the log of %v\n%s", p, p.said.String()))
 		if fault == "" {
 			if fault = p.fault(len(list) > 1, &tree); fault != "" {
 				fault = p.String() + ": " + fault
@@ -182,9 +195,7 @@ func (s *simSchedule) together(t *testing.T, list []*simProcess) {
 			fault = p.String() + ": nothing befell it"
 		}
 	}
-	if s.fault = fault; fault != "" {
-		for _, p := range list {
-			s.log = append(s.log, fmt.Sprintf("the log of %v\n%s", p, p.said.String()))
-		}
-	}
+	s.log = append(s.log, fmt.Sprintf("  left: %v, temporary %v, shards %v, _SUCCESS %v",
+		slices.Sorted(maps.Keys(tree.named)), tree.temps, tree.tasks, tree.succeeded))
+	s.fault = fault
 }

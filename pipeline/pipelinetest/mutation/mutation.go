@@ -57,12 +57,12 @@ func Run(t *testing.T, target *Target) int {
 		rng := rand.New(rand.NewPCG(seed, i))
 		content := Mutate(rng, target.Seeds[name], target.Seeds[names[rng.IntN(len(names))]])
 		watch := time.AfterFunc(patience, func() {
-			panic(fmt.Sprintf("mutation %d of seed %d, of %s, takes more than %v: %s", i, seed, name, patience, keep(t.Name(), content)))
+			panic(fmt.Sprintf("mutation %d of seed %d, of %s, takes more than %v: %s", i, seed, name, patience, Keep("fuzz", t.Name(), content)))
 		})
 		said := target.check(t, content)
 		watch.Stop()
 		for _, fault := range said {
-			t.Errorf("mutation %d of seed %d, of %s: %s (%s)", i, seed, name, fault, keep(t.Name(), content))
+			t.Errorf("mutation %d of seed %d, of %s: %s (%s)", i, seed, name, fault, Keep("fuzz", t.Name(), content))
 		}
 		if t.Failed() && i > 0 && len(said) > 0 {
 			return int(i) + 1 // the next ones have the same
@@ -146,8 +146,8 @@ func Number(t *testing.T, variable string, fallback uint64) uint64 {
 	return n
 }
 
-// keep writes a content that failed into .cache/fuzz of the repository, and returns where it is.
-func keep(name string, content []byte) string {
+// Keep writes the content of a test that failed into a folder of .cache of the repository, and returns where it is.
+func Keep(folder, name string, content []byte) string {
 	root, err := filepath.Abs(".")
 	for err == nil {
 		if _, missing := os.Stat(filepath.Join(root, "go.mod")); missing == nil || root == filepath.Dir(root) {
@@ -155,7 +155,7 @@ func keep(name string, content []byte) string {
 		}
 		root = filepath.Dir(root)
 	}
-	dir := filepath.Join(root, ".cache", "fuzz")
+	dir := filepath.Join(root, ".cache", folder)
 	file := filepath.Join(dir, fmt.Sprintf("%s-%08x", filepath.Base(name), checksum(content)))
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err.Error()
