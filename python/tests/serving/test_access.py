@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from graphscore._serving import access
 from graphscore._serving.access import Tokens, _Files
-from graphscore._serving.options import OptionError
+from graphscore._serving.options import OptionError, ServerOptions
 
+KEPT = Path(__file__).parents[1] / "data" / "certificates"
 TOKEN = "0123456789abcdef"
 
 
@@ -117,8 +122,48 @@ def test_tokens_that_are_sent(sent: str | bytes, accepted: bool, monkeypatch: py
 
 
 def test_a_device_is_not_read_to_its_end() -> None:
-    with pytest.raises(OptionError, match="token_file: /dev/zero has more than 1048576 bytes"):
+    with pytest.raises(OptionError, match="token_file: /dev/zero is no regular file: write it to a file first"):
         Tokens(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("said", ["", TOKEN])
+def test_a_pipe_that_does_not_end(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody writes to it, or its writer says no more."""
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 0.1)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    why = "is a pipe that nobody writes to"
+    with contextlib.ExitStack() as stack:
+        if said:
+            writer = os.open(pipe, os.O_RDWR)
+            stack.callback(os.close, writer)
+            os.write(writer, said.encode())
+            why = "is a pipe that said nothing for 0.1 s"
+        with pytest.raises(OptionError, match=f"token_file: {pipe} {why}"):
+            Tokens(pipe)
+
+
+def test_a_pipe_that_is_written_to_later(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        written = threads.submit(pipe.write_text, f"{TOKEN}\n")
+        tokens = Tokens(pipe)
+        written.result()
+    assert tokens._accepts(f"Bearer {TOKEN}")
+    pipe.touch()
+    assert tokens._accepts(f"Bearer {TOKEN}")  # it is not read twice
+
+
+@pytest.mark.parametrize("option", ["tls_cert", "tls_key", "tls_client_ca"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_tls_needs_regular_files(option: str, make: Callable[[Path], None], tmp_path: Path) -> None:
+    pem = KEPT / "first.pem"
+    paths: dict[str, Any] = {"tls_cert": pem, "tls_key": KEPT / "first.key", "tls_client_ca": pem}
+    paths[option] = tmp_path / "special"
+    make(paths[option])
+    with pytest.raises(OptionError, match=f"{option}: {paths[option]} is no regular file: write it to a file first"):
+        access.server_credentials(replace(ServerOptions(), **paths))
 
 
 @pytest.mark.parametrize("text", ["", "short", f"{TOKEN} and blanks", f"{TOKEN}é", f"# {TOKEN}"])

@@ -111,14 +111,14 @@ def half(served: Served) -> None:
 
 def denied(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
     """What the modes of files do for users other than root."""
-    read = Path.open
+    opens = access._open_at_once
 
-    def reading(self: Path, *arguments: Any, **named: Any) -> Any:
-        if self == path:
+    def opening(name: str, flags: int) -> int:
+        if Path(name) == path:
             raise PermissionError(13, "Permission denied")
-        return read(self, *arguments, **named)
+        return opens(name, flags)
 
-    monkeypatch.setattr(Path, "open", reading)
+    monkeypatch.setattr(access, "_open_at_once", opening)
 
 
 Step = Callable[[Served], object]

@@ -29,6 +29,9 @@ _MOST_BYTES: Final = 1 << 20
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 _AGAIN_SECONDS: Final = 1.0
+_PIPE_SECONDS: Final = 10.0
+"""That a pipe may take to say the next of what is read from it, and until somebody writes to it."""
+_PIPE_PAUSE_SECONDS: Final = 0.02
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?")
 _TIMES: Final = {9: "is not valid yet", 10: "has expired"}
@@ -60,12 +63,16 @@ class _Files(Generic[_T]):
             except OptionError:
                 if seen == self._look():  # else they are being replaced
                     raise
+            if _piped(seen):
+                break
         self._look_again()
 
     def refresh(self) -> bool:
         """Look at the files, and set `value` anew where one of them changed. Report whether this call set it."""
         with self._lock:
             seen = self._look()
+            if _piped(seen):
+                return False
             if seen == self._seen and time.monotonic() < self._again:
                 return False
             self._seen = seen  # before they are read: what changes meanwhile is seen next time
@@ -91,11 +98,15 @@ class _Files(Generic[_T]):
         return [_identity(path) for path in self._paths.values()]
 
     def _look_again(self) -> None:
-        piped = any(seen and seen[0] != stat.S_IFREG for seen in self._seen or ())  # what can be read once
-        self._again = math.inf if piped else time.monotonic() + _AGAIN_SECONDS
+        self._again = time.monotonic() + _AGAIN_SECONDS
 
     def _read(self) -> list[bytes]:
         return [_read(option, path) for option, path in self._paths.items()]
+
+
+def _piped(seen: Sequence[tuple[int, ...] | None]) -> bool:
+    """Report whether one of the files is a pipe, which can be read once."""
+    return any(file is not None and stat.S_ISFIFO(file[0]) for file in seen)
 
 
 def _sums(contents: Sequence[bytes]) -> list[bytes]:
@@ -204,15 +215,46 @@ def _out_of_time(key: Path, chain: bytes) -> str:
 
 
 def _read(option: str, path: Path) -> bytes:
+    """Read a small file. Tokens may come from a pipe, as of `<(command)`; TLS reads its files more than once."""
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)  # of a device it is never all
+        mode = path.stat().st_mode
+        piped = stat.S_ISFIFO(mode) and option == "token_file"
+        if not (piped or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OptionError(f"{option}: {path} is no regular file: write it to a file first")
+        # Opening a pipe that nobody writes to would block, also one that has become one since.
+        with open(path, "rb", opener=_open_at_once) as file:
+            content = _from_pipe(f"{option}: {path}", file.fileno()) if piped else file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise OptionError(f"{option}: {path}: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
         raise OptionError(
             f"{option}: {path} has more than {_MOST_BYTES} bytes; name a file of certificates, keys or tokens"
         )
+    return content
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
+def _from_pipe(name: str, pipe: int) -> bytes:
+    """Read a pipe to its end, or until it is too much. Raises OptionError for one that is silent."""
+    content, until = b"", time.monotonic() + _PIPE_SECONDS
+    while len(content) <= _MOST_BYTES:
+        try:
+            piece = os.read(pipe, _MOST_BYTES + 1)
+            silent = "is a pipe that nobody writes to"
+            if content and not piece:
+                break
+        except BlockingIOError:
+            piece = b""
+            silent = f"is a pipe that said nothing for {_PIPE_SECONDS:g} s"
+        if piece:
+            content, until = content + piece, time.monotonic() + _PIPE_SECONDS
+        elif time.monotonic() >= until:
+            raise OptionError(f"{name} {silent}")
+        else:
+            time.sleep(_PIPE_PAUSE_SECONDS)
     return content
 
 
