@@ -24,17 +24,21 @@ type content struct {
 	hash [sha256.Size]byte
 }
 
-// same compares a copy of graphs with those in the input, as a reader finds both. The error is an *extract.Error where
-// they are not the same.
-func (in *OutputInput) same(ctx context.Context, held []heldPart, file string) error {
-	var want []content
-	for _, h := range held {
-		found, err := in.contents(ctx, &h)
+// allContents are those of the graphs of all parts.
+func (in *OutputInput) allContents(ctx context.Context, held []heldPart) (all []content, err error) {
+	for i := range held {
+		found, err := in.contents(ctx, &held[i])
 		if err != nil {
-			return err
+			return nil, err
 		}
-		want = append(want, found...)
+		all = append(all, found...)
 	}
+	return all, nil
+}
+
+// same compares a copy of graphs with those in the input, as a reader finds both: want are those. The error is an
+// *extract.Error where they are not the same.
+func (in *OutputInput) same(ctx context.Context, held []heldPart, want []content, file string) error {
 	cfg := in.reader
 	cfg.Inputs, cfg.Require, cfg.Limit, cfg.Fingerprint = []readers.Input{{Path: file}}, "", 0, readers.FingerprintFast
 	plan, err := readers.NewPlan(ctx, cfg)

@@ -87,6 +87,11 @@ func (c Config) ExportQuarantined(ctx context.Context, e Export) (graphs int64, 
 	if err != nil {
 		return 0, err
 	}
+	// A reader bounds what a file can claim, and the library does not: the reader goes first.
+	want, err := in.allContents(ctx, held)
+	if err != nil {
+		return 0, err
+	}
 	file, err := atomic.StageFile(e.File)
 	if err != nil {
 		return 0, err
@@ -98,7 +103,7 @@ func (c Config) ExportQuarantined(ctx context.Context, e Export) (graphs int64, 
 	if err := file.Seal(); err != nil {
 		return 0, err
 	}
-	if err := in.same(ctx, held, file.Staged()); err != nil {
+	if err := in.same(ctx, held, want, file.Staged()); err != nil {
 		return 0, err
 	}
 	for _, h := range held {

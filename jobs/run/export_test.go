@@ -12,7 +12,9 @@ import (
 
 	"graphscore/jobs"
 	"graphscore/jobs/jobtest"
+	"graphscore/pipeline/exit"
 	"graphscore/pipeline/graph"
+	"graphscore/readers"
 	"graphscore/readers/extract"
 	"graphscore/writers/part"
 )
@@ -60,6 +62,10 @@ func copyOf(t *testing.T, in *OutputInput, dir string, places ...int64) string {
 func TestSame(t *testing.T) {
 	t.Parallel()
 	in, held, dir := exporting(t)
+	want, err := in.allContents(t.Context(), held)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct {
 		places []int64
 		wrong  string
@@ -71,7 +77,7 @@ func TestSame(t *testing.T) {
 		"one more":      {[]int64{1, 2, 4, 5}, "row 3 of the copy is another graph"},
 		"not the first": {[]int64{0, 2, 4}, "row 0 of the copy is another graph"},
 	} {
-		err := in.same(t.Context(), held, copyOf(t, in, dir, test.places...))
+		err := in.same(t.Context(), held, want, copyOf(t, in, dir, test.places...))
 		var known *extract.Error
 		switch {
 		case test.wrong == "" && err != nil:
@@ -84,7 +90,7 @@ func TestSame(t *testing.T) {
 	if err := os.WriteFile(letter, []byte("Dear reader"), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if err := in.same(t.Context(), held, letter); ExitCode(err) != 78 {
+	if err := in.same(t.Context(), held, want, letter); ExitCode(err) != 78 {
 		t.Errorf("a letter: %v", err)
 	}
 }
@@ -123,14 +129,36 @@ func TestHashOf(t *testing.T) {
 // An input that has fewer rows than were quarantined is another one, whatever its fingerprint.
 func TestExportOfRowsThatAreGone(t *testing.T) {
 	t.Parallel()
-	in, held, dir := exporting(t)
+	in, held, _ := exporting(t)
 	held[0].rows[2] = 40
-	err := in.same(t.Context(), held, copyOf(t, in, dir, 1, 2))
+	_, err := in.allContents(t.Context(), held)
 	var export *ExportError
 	if !errors.As(err, &export) || ExitCode(err) != 78 {
 		t.Error(err)
 	}
 	if err := extract.Write(t.Context(), io.Discard, extract.Arrow, nil); err == nil {
 		t.Error("a copy of nothing was made")
+	}
+}
+
+// TestExportOfDamagedPages: what a reader refuses is not given to the library, though the fingerprint is that of the parts.
+func TestExportOfDamagedPages(t *testing.T) {
+	t.Parallel()
+	in, held, _ := exporting(t)
+	path := in.file("a.parquet").Path
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 4; i < len(content)/3; i++ {
+		content[i] = 0xFF
+	}
+	if err := os.WriteFile(path, content, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err = in.allContents(t.Context(), held)
+	var refused *readers.FileError
+	if !errors.As(err, &refused) || ExitCode(err) != exit.NoInput {
+		t.Errorf("%v (%d)", err, ExitCode(err))
 	}
 }

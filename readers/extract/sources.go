@@ -8,7 +8,6 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
-	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
@@ -30,13 +29,17 @@ func fromParquet(ctx context.Context, s *selection) error {
 		return err
 	}
 	defer f.Close()
-	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	mem, err := memoryFor(f)
+	if err != nil {
+		return err
+	}
+	props := parquet.NewReaderProperties(mem)
 	props.BufferedStreamEnabled, props.BufferSize = true, pageBuffer
 	pf, err := file.NewParquetReader(f, file.WithReadProps(props))
 	if err != nil {
 		return err
 	}
-	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, memory.DefaultAllocator)
+	fr, err := pqarrow.NewFileReader(pf, pqarrow.ArrowReadProperties{BatchSize: batchRows}, mem)
 	if err != nil {
 		return err
 	}
@@ -118,14 +121,18 @@ func fromArrow(ctx context.Context, s *selection) error {
 
 // arrowRecords yields the record batches of a file or a stream, and io.EOF at the end.
 func arrowRecords(f *os.File, format readers.Format) (next func() (arrow.Record, error), done func(), err error) {
+	mem, err := memoryFor(f)
+	if err != nil {
+		return nil, nil, err
+	}
 	if format == readers.ArrowStream {
-		r, err := ipc.NewReader(f)
+		r, err := ipc.NewReader(f, ipc.WithAllocator(mem))
 		if err != nil {
 			return nil, nil, err
 		}
 		return r.Read, r.Release, nil
 	}
-	r, err := ipc.NewFileReader(f)
+	r, err := ipc.NewFileReader(f, ipc.WithAllocator(mem))
 	if err != nil {
 		return nil, nil, err
 	}
