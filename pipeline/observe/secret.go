@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 
 	"graphscore/pipeline/display"
 )
@@ -58,13 +60,18 @@ func Secret(getenv func(string) string, variable, credential string) (string, er
 
 var errEmpty = errors.New("is empty")
 
-// readSecret reads a small file. Its errors go on after "which" or a name.
+// secretPatience is how long a pipe may take to say a secret.
+const secretPatience = 10 * time.Second
+
+// readSecret reads a small file, or a pipe that a process writes to, as a shell makes it of <(command); one that nobody writes
+// to is empty. Its errors go on after "which" or a name.
 func readSecret(path string) (string, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe that nobody writes to would block
 	if err != nil {
 		return "", fmt.Errorf("cannot be read: %w", display.Cause(err))
 	}
 	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(secretPatience)) // what is no pipe has none
 	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
 	switch {
 	case err != nil:
