@@ -141,7 +141,8 @@ func TestServersThatGo(t *testing.T) {
 	})
 }
 
-// A server that is full refuses every call for some time, and says how long to wait.
+// A server that is full refuses every call for some time, and says how long to wait. Afterwards there are several calls at once
+// again.
 func TestServerIsFull(t *testing.T) {
 	t.Parallel()
 	c := newTrial(t)
@@ -149,10 +150,20 @@ func TestServerIsFull(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, n := c.in(t), native()
-			var refused atomic.Int64
+			var refused, under, most atomic.Int64
 			n.Before = func(ctx context.Context, _ *scoringv1.ScoreRequest) error {
 				// One call in three is taken until 30 were refused: a storm, and after it none.
-				if n.Calls()%3 == 0 || refused.Load() >= 30 {
+				if refused.Load() >= 30 {
+					for now := under.Add(1); ; {
+						if seen := most.Load(); now <= seen || most.CompareAndSwap(seen, now) {
+							break
+						}
+					}
+					time.Sleep(50 * time.Millisecond)
+					under.Add(-1)
+					return nil
+				}
+				if n.Calls()%3 == 0 {
 					return nil
 				}
 				refused.Add(1)
@@ -164,11 +175,14 @@ func TestServerIsFull(t *testing.T) {
 				return status.Error(codes.ResourceExhausted, "full")
 			}
 			c.run(exit.Partly, c.job(remotetest.Serve(t, serving(n)), patient), "out")
+			if most.Load() < 2 {
+				t.Errorf("after the storm there were never more than %d calls at once", most.Load())
+			}
 			how := "RESOURCE_EXHAUSTED for two calls in three, 30 times"
 			if pushback != "" {
 				how += ", with a trailer that asks for " + pushback + " ms"
 			}
-			faulttest.Report(t, faulttest.Row{Case: "13", How: how, Outcome: sameBytes, Times: int(refused.Load()), Tally: c.whole("out")})
+			faulttest.Report(t, faulttest.Row{Case: "13", How: how, Outcome: sameBytes + "; several calls at once again after it", Times: int(refused.Load()), Tally: c.whole("out")})
 		})
 	}
 }
