@@ -50,7 +50,7 @@ type Config struct {
 	// calls for the shard; end is called with the result when the shard has ended. Default: ctx as it is.
 	Begin func(ctx context.Context, shard string) (calls context.Context, end func(ShardResult))
 	// Answered is called once, when the scorer gets no further call: every shard is scored or has ended. The last parts may
-	// not be committed by then. It is not called where the run ends early. Default: nothing.
+	// not be committed by then. It is called where the run ends early, too. Default: nothing.
 	Answered func()
 }
 

@@ -44,4 +44,16 @@ func TestSpares(t *testing.T) {
 	if len(s.batches) != maxSpares() {
 		t.Errorf("%d batches are kept, not %d", len(s.batches), maxSpares())
 	}
+	s = spares{}
+	for range maxSpares() {
+		s.put(&graph.Batch{Features: make([]float32, maxSpareBytes/16)})
+	}
+	if most := min(4, maxSpares()); len(s.batches) > most {
+		t.Errorf("%d batches of %d bytes are kept, not %d", len(s.batches), maxSpareBytes/4, most)
+	}
+	for s.take() != nil {
+	}
+	if s.bytes != 0 {
+		t.Errorf("%d bytes are counted where there is no batch", s.bytes)
+	}
 }

@@ -417,9 +417,10 @@ func (s *shared) describe(ctx context.Context) (run.Served, error) {
 	return *s.served, nil
 }
 
-// Return keeps the session for the other dates.
+// Leave does nothing: other dates need the workers.
 func (s *shared) Leave(*run.Session) {}
 
+// Return keeps the session for the other dates.
 func (s *shared) Return(*run.Session) error { return nil }
 
 // broken reports whether there is no session to be had any more.
