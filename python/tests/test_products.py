@@ -236,3 +236,27 @@ def test_few_columns_have_the_bits_of_a_whole_block(strategy: type[WholeWidth], 
         rows = np.random.default_rng(columns).standard_normal((2 * TALL + 31, inner), np.float32)
         rows[::7], rows[1::7] = 0, -0.0
         assert _products.Chooser([strategy])(weight)(rows).tobytes() == strategy(weight)(rows).tobytes()
+
+
+class Joined(WholeWidth):
+    """Has other bits where one call multiplies so many tiles of a height."""
+
+    height = TILE
+
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        super()._multiply(rows, out)
+        if len(rows) == self.tiles(self.height) > 1 and rows.shape[1] == self.height:
+            out[-1] *= np.float32(1 + 1e-6)
+
+
+class JoinedTall(Joined):
+    """Likewise, of two tiles at once."""
+
+    height = TALL
+
+
+def test_calls_of_many_tiles_are_tested() -> None:
+    assert isinstance(_products.Chooser([Joined, ColumnBlocks])(matrix(16, 32)), ColumnBlocks)
+    tall = _products.Chooser([JoinedTall])(matrix(16, 32))
+    assert isinstance(tall, JoinedTall)
+    assert tall.tall == TILE

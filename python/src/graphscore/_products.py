@@ -29,7 +29,7 @@ STEPS: Final = (24, 48)
 """The last tile has a multiple of so many rows, of the first of these where that has the same bits."""
 
 _NEAR: Final = 1 << 17
-"""Values that are changed at a time by steps that follow a product, about: 512 KiB."""
+"""Values that a call of numpy multiplies or makes, or that steps after a product change at a time, about: 512 KiB."""
 
 BLOCK: Final = 8
 """Columns of a block. Narrower matrices are padded to it: a single column would take the gemv code."""
@@ -109,11 +109,16 @@ class _Tiled:
                 _finish(target, first, finish)
         return out
 
+    def tiles(self, height: int) -> int:
+        """Return how many tiles of a height are multiplied by one call of numpy at most."""
+        widest: int = max(self._matrix.shape)
+        return max(1, _NEAR // (height * widest))
+
     def _cuts(self, count: int) -> Iterator[tuple[int, int, int]]:
         """Yield where tiles of one height begin, how many they are, and their height."""
         first = 0
         for height in (self.tall, TILE):
-            most = max(1, _NEAR // (height * self._padded))
+            most = self.tiles(height)
             while first + height <= count:
                 tiles = min(most, (count - first) // height)
                 yield first, tiles, height
@@ -215,7 +220,7 @@ def place_invariant(product: Product, inner: int) -> bool:
 
     240 rows are laid out in 240 orders in which each of them is once at every place, with other neighbours
     each time; in every second order two thirds of them are not finite. The arrays are one to three
-    tiles long, their last tile more or less full.
+    tiles long, or as long as what one call multiplies, and more; their last tile is more or less full.
     """
     random = np.random.default_rng(1)
     base = random.standard_normal((TILE, inner), np.float32)
@@ -224,7 +229,8 @@ def place_invariant(product: Product, inner: int) -> bool:
         for shift in range(TILE):
             if not _same(product, base, wanted, shift, TILE):
                 return False
-        for count in (1, 2, TILE - 1, TILE + 1, 2 * TILE, 2 * TILE + 17):
+        full = _full(product, TILE)
+        for count in (1, 2, TILE - 1, TILE + 1, 2 * TILE, 2 * TILE + 17, full, full + TILE + 17):
             order = np.arange(count) % TILE
             if product(base[order]).tobytes() != wanted[order].tobytes():
                 return False
@@ -323,7 +329,13 @@ def _odd_rows(inner: int) -> Floats:
 def _heights(product: Product, inner: int) -> tuple[int, int]:
     """Return the step and the most rows of a call that have the bits of whole tiles."""
     step = next((s for s in STEPS if same_bits(_cut(product, s, TILE), inner, range(s, TILE, s))), TILE)
-    return step, TALL if same_bits(_cut(product, step, TALL), inner, [TALL]) else TILE
+    tall = _cut(product, step, TALL)
+    return step, TALL if same_bits(tall, inner, [TALL, _full(tall, TALL)]) else TILE
+
+
+def _full(product: Product, height: int) -> int:
+    """Return the most rows that one call of numpy multiplies, in tiles of a height."""
+    return height * product.tiles(height) if isinstance(product, _Tiled) else height
 
 
 def _cut(product: Product, step: int, tall: int) -> Product:
