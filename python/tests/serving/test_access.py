@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -126,33 +127,158 @@ def test_a_device_is_not_read_to_its_end() -> None:
         Tokens(Path("/dev/zero"))
 
 
+def _pipe(folder: Path) -> Path:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    os.utime(pipe, (0, 0))  # that it is written to shows
+    return pipe
+
+
+def _say_later(pipe: Path, said: str, *, end: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a writer say something after the first look at a pipe, once it is open."""
+    read = access._from_pipe
+
+    def later(name: str, opened: int) -> bytes:
+        writer = os.open(pipe, os.O_WRONLY)
+        try:
+            os.write(writer, said.encode())
+            if end:
+                os.close(writer)
+            return read(name, opened)
+        finally:
+            if not end:
+                os.close(writer)
+
+    monkeypatch.setattr(access, "_from_pipe", later)
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 0.1)
+    pipe = _pipe(tmp_path)
+    with pytest.raises(
+        OptionError, match=f"token_file: {pipe} is a pipe that nobody wrote to for 0.1 s: its writer must"
+    ):
+        Tokens(pipe)
+
+
 @pytest.mark.parametrize("said", ["", TOKEN])
 def test_a_pipe_that_does_not_end(said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody writes to it, or its writer says no more."""
     monkeypatch.setattr(access, "_PIPE_SECONDS", 0.1)
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    why = "is a pipe that nobody writes to"
+    pipe = _pipe(tmp_path)
+    _say_later(pipe, said, end=False, monkeypatch=monkeypatch)
+    with pytest.raises(
+        OptionError, match=f"token_file: {pipe} is a pipe that did not end within 0.1 s: its writer must"
+    ):
+        Tokens(pipe)
+
+
+def test_a_pipe_that_says_a_byte_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is that of all of it."""
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 0.1)
+    pipe, ended = _pipe(tmp_path), Event()
+    writer = os.open(pipe, os.O_RDWR)
+
+    def drip() -> None:
+        while not ended.wait(0.001):
+            os.write(writer, b"0")
+
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(drip)
+        try:
+            with pytest.raises(OptionError, match=f"token_file: {pipe} is a pipe that did not end within 0.1 s"):
+                Tokens(pipe)
+        finally:
+            ended.set()
+    os.close(writer)
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("", "is a pipe that was closed without a token: its writer must write one"),
+        ("\n", "has no token"),
+        ("short", ": token 1 is not at least 16 letters"),
+    ],
+)
+def test_a_pipe_that_says_no_token_later(said: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said at once, however long a pipe may take."""
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 1e6)
+    pipe = _pipe(tmp_path)
+    _say_later(pipe, said, end=True, monkeypatch=monkeypatch)
+    with pytest.raises(OptionError, match=f"token_file: {pipe} ?{why}"):
+        Tokens(pipe)
+
+
+def test_a_pipe_that_was_closed_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of `<(true)`."""
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 1e6)
+    read, write = os.pipe()
+    os.close(write)
+    try:
+        with pytest.raises(OptionError, match=f"token_file: /dev/fd/{read} is a pipe that was closed without a token"):
+            Tokens(Path(f"/dev/fd/{read}"))
+    finally:
+        os.close(read)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"), [("token_file", "is a pipe that did not end within 0.1 s"), ("tls_cert", "is no regular file")]
+)
+def test_a_file_that_becomes_a_pipe_before_it_is_opened(
+    option: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "_PIPE_SECONDS", 0.1)
+    path, open_it = tmp_path / "file", access._open_at_once
+    path.write_text(TOKEN)
     with contextlib.ExitStack() as stack:
-        if said:
-            writer = os.open(pipe, os.O_RDWR)
-            stack.callback(os.close, writer)
-            os.write(writer, said.encode())
-            why = "is a pipe that said nothing for 0.1 s"
-        with pytest.raises(OptionError, match=f"token_file: {pipe} {why}"):
-            Tokens(pipe)
+
+        def replaced(name: str, flags: int) -> int:
+            path.unlink()
+            os.mkfifo(path)
+            stack.callback(os.close, os.open(path, os.O_RDWR))  # a writer that says nothing
+            return open_it(name, flags)
+
+        monkeypatch.setattr(access, "_open_at_once", replaced)
+        with pytest.raises(OptionError, match=f"{option}: {path} {why}"):
+            access._read(option, path, pipes=True)
 
 
-def test_a_pipe_that_is_written_to_later(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
+@pytest.mark.parametrize("option", ["token_file", "tls_cert"])
+def test_a_file_that_becomes_a_pipe_while_it_is_served(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once, and what was read before stays in use."""
+    monkeypatch.setattr(access, "_AGAIN_SECONDS", 0)  # each look reads it again
+    path = tmp_path / "file"
+    path.write_text(TOKEN)
+    files = _Files({option: path}, lambda contents, _: contents[0].decode())
+    path.unlink()
+    os.mkfifo(path)
+    for _ in range(3):
+        assert not files.refresh()
+    assert files.value == TOKEN
+    said = f"what was read before stays in use: {option}: {path} is no regular file: write it to a file first"
+    assert caplog.messages == [said]
+    path.unlink()
+    path.write_text(f"{TOKEN}0")
+    assert files.refresh()
+    assert files.value == f"{TOKEN}0"
+
+
+def test_a_pipe_that_is_written_to_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is read once, whatever happens to it then."""
+    monkeypatch.setattr(access, "_AGAIN_SECONDS", 0)
+    pipe = _pipe(tmp_path)
     with ThreadPoolExecutor(1) as threads:
         written = threads.submit(pipe.write_text, f"{TOKEN}\n")
         tokens = Tokens(pipe)
         written.result()
     assert tokens._accepts(f"Bearer {TOKEN}")
     pipe.touch()
-    assert tokens._accepts(f"Bearer {TOKEN}")  # it is not read twice
+    assert tokens._accepts(f"Bearer {TOKEN}")
+    assert caplog.messages == []
 
 
 @pytest.mark.parametrize("option", ["tls_cert", "tls_key", "tls_client_ca"])

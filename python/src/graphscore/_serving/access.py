@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import re
+import select
 import ssl
 import stat
 import tempfile
@@ -30,8 +31,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 _AGAIN_SECONDS: Final = 1.0
 _PIPE_SECONDS: Final = 10.0
-"""That a pipe may take to say the next of what is read from it, and until somebody writes to it."""
-_PIPE_PAUSE_SECONDS: Final = 0.02
+"""That a pipe may take until its writer has come, has written everything and has closed it."""
 
 _CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----\n?")
 _TIMES: Final = {9: "is not valid yet", 10: "has expired"}
@@ -58,27 +58,24 @@ class _Files(Generic[_T]):
         while self._seen != (seen := self._look()):
             self._seen = seen
             try:
-                contents = self._read()
+                contents = self._read(pipes=True)
                 self.value, self._digests = make(contents, False), _sums(contents)
             except OptionError:
                 if seen == self._look():  # else they are being replaced
                     raise
-            if _piped(seen):
-                break
-        self._look_again()
+        if not any(file is not None and stat.S_ISFIFO(file[0]) for file in self._seen):  # it can be read once
+            self._look_again()
 
     def refresh(self) -> bool:
         """Look at the files, and set `value` anew where one of them changed. Report whether this call set it."""
         with self._lock:
             seen = self._look()
-            if _piped(seen):
-                return False
             if seen == self._seen and time.monotonic() < self._again:
                 return False
             self._seen = seen  # before they are read: what changes meanwhile is seen next time
             self._look_again()
             try:
-                contents = self._read()
+                contents = self._read(pipes=False)  # one that became a pipe would hold the calls up
                 new = (digests := _sums(contents)) != self._digests
                 if new:
                     self.value, self._digests = self._make(contents, True), digests
@@ -100,13 +97,8 @@ class _Files(Generic[_T]):
     def _look_again(self) -> None:
         self._again = time.monotonic() + _AGAIN_SECONDS
 
-    def _read(self) -> list[bytes]:
-        return [_read(option, path) for option, path in self._paths.items()]
-
-
-def _piped(seen: Sequence[tuple[int, ...] | None]) -> bool:
-    """Report whether one of the files is a pipe, which can be read once."""
-    return any(file is not None and stat.S_ISFIFO(file[0]) for file in seen)
+    def _read(self, *, pipes: bool) -> list[bytes]:
+        return [_read(option, path, pipes=pipes) for option, path in self._paths.items()]
 
 
 def _sums(contents: Sequence[bytes]) -> list[bytes]:
@@ -114,11 +106,15 @@ def _sums(contents: Sequence[bytes]) -> list[bytes]:
 
 
 def _identity(path: Path) -> tuple[int, ...] | None:
+    """Return what differs when a file is another or has changed, None without one. A pipe stays the same."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return stat.S_IFMT(found.st_mode), found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+    file = stat.S_IFMT(found.st_mode), found.st_dev, found.st_ino
+    if stat.S_ISFIFO(found.st_mode):  # its times change when it is written to
+        return file
+    return *file, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def server_credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
@@ -214,23 +210,28 @@ def _out_of_time(key: Path, chain: bytes) -> str:
     return ""
 
 
-def _read(option: str, path: Path) -> bytes:
-    """Read a small file. Tokens may come from a pipe, as of `<(command)`; TLS reads its files more than once."""
+def _read(option: str, path: Path, *, pipes: bool = False) -> bytes:
+    """Read a small file. With `pipes`, tokens may come from one, as of `<(command)`; TLS reads them again."""
+    name, pipes = f"{option}: {path}", pipes and option == "token_file"
     try:
-        mode = path.stat().st_mode
-        piped = stat.S_ISFIFO(mode) and option == "token_file"
-        if not (piped or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            raise OptionError(f"{option}: {path} is no regular file: write it to a file first")
+        _kind(name, path.stat(), pipes=pipes)  # opening a device can do something, and the writer of a pipe would end
         # Opening a pipe that nobody writes to would block, also one that has become one since.
         with open(path, "rb", opener=_open_at_once) as file:
-            content = _from_pipe(f"{option}: {path}", file.fileno()) if piped else file.read(_MOST_BYTES + 1)
+            piped = _kind(name, os.fstat(file.fileno()), pipes=pipes)
+            content = _from_pipe(name, file.fileno()) if piped else file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise OptionError(f"{option}: {path}: {error.strerror}") from None
+        raise OptionError(f"{name}: {error.strerror}") from None
     if len(content) > _MOST_BYTES:
-        raise OptionError(
-            f"{option}: {path} has more than {_MOST_BYTES} bytes; name a file of certificates, keys or tokens"
-        )
+        raise OptionError(f"{name} has more than {_MOST_BYTES} bytes; name a file of certificates, keys or tokens")
     return content
+
+
+def _kind(name: str, file: os.stat_result, *, pipes: bool) -> bool:
+    """Report whether it is a pipe. Raises OptionError for what is not read; reading a folder says what is wrong."""
+    piped = stat.S_ISFIFO(file.st_mode)
+    if not ((piped and pipes) or stat.S_ISREG(file.st_mode) or stat.S_ISDIR(file.st_mode)):
+        raise OptionError(f"{name} is no regular file: write it to a file first")
+    return piped
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -238,23 +239,28 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _from_pipe(name: str, pipe: int) -> bytes:
-    """Read a pipe to its end, or until it is too much. Raises OptionError for one that is silent."""
+    """Read a pipe to its end, or until it is too much. Raises OptionError for one that is empty or does not end.
+
+    A pipe that has had no writer yet can be read, to nothing: poll waits until it is written to or closed.
+    """
     content, until = b"", time.monotonic() + _PIPE_SECONDS
+    events = select.poll()
+    events.register(pipe, select.POLLIN)
     while len(content) <= _MOST_BYTES:
+        left = until - time.monotonic()
+        ready = left > 0 and events.poll(left * 1000)
         try:
             piece = os.read(pipe, _MOST_BYTES + 1)
-            silent = "is a pipe that nobody writes to"
-            if content and not piece:
-                break
         except BlockingIOError:
-            piece = b""
-            silent = f"is a pipe that said nothing for {_PIPE_SECONDS:g} s"
-        if piece:
-            content, until = content + piece, time.monotonic() + _PIPE_SECONDS
-        elif time.monotonic() >= until:
-            raise OptionError(f"{name} {silent}")
-        else:
-            time.sleep(_PIPE_PAUSE_SECONDS)
+            piece = None
+        if not ready:
+            why = "nobody wrote to for" if piece == b"" else "did not end within"
+            raise OptionError(f"{name} is a pipe that {why} {_PIPE_SECONDS:g} s: its writer must write and close it")
+        if piece == b"":
+            break
+        content += piece or b""
+    if not content:
+        raise OptionError(f"{name} is a pipe that was closed without a token: its writer must write one")
     return content
 
 
