@@ -31,13 +31,17 @@ func PushgatewayPassword(getenv func(string) string) (string, error) {
 // Secret finds what must be neither in a job file nor on a command line: the value of the variable, else the
 // content of the file that <variable>_FILE names, else that of the systemd credential, a file of that name in
 // $CREDENTIALS_DIRECTORY. White space around it is dropped. It is empty where there is none of them. The error
-// names the variable and the file.
+// names the variable and the file. A file may be a pipe that a process writes to and closes within secretPatience.
 func Secret(getenv func(string) string, variable, credential string) (string, error) {
+	return secret(getenv, variable, credential, secretPatience)
+}
+
+func secret(getenv func(string) string, variable, credential string, patience time.Duration) (string, error) {
 	if value := strings.TrimSpace(getenv(variable)); value != "" {
 		return value, nil
 	}
 	if path := getenv(variable + "_FILE"); path != "" {
-		value, err := readSecret(path)
+		value, err := readSecret(path, patience)
 		if err != nil {
 			return "", fmt.Errorf("%s_FILE names %s, which %w", variable, path, err)
 		}
@@ -48,7 +52,7 @@ func Secret(getenv func(string) string, variable, credential string) (string, er
 		return "", nil
 	}
 	path := filepath.Join(folder, credential)
-	value, err := readSecret(path)
+	value, err := readSecret(path, patience)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errEmpty) { // a unit may set it to nothing where there is none
 		return "", nil
 	}
@@ -60,20 +64,31 @@ func Secret(getenv func(string) string, variable, credential string) (string, er
 
 var errEmpty = errors.New("is empty")
 
-// secretPatience is how long a pipe may take to say a secret.
+// secretPatience is how long a pipe may take until its writer has come, has written the secret and has closed it.
 const secretPatience = 10 * time.Second
 
-// readSecret reads a small file, or a pipe that a process writes to, as a shell makes it of <(command); one that nobody writes
-// to is empty. Its errors go on after "which" or a name.
-func readSecret(path string) (string, error) {
+// unwrittenPause is how long a pipe that nobody writes to is left alone before it is read again.
+const unwrittenPause = 20 * time.Millisecond
+
+// readSecret reads a small file, or a pipe that a process writes to, as a shell makes it of <(command). Its errors go on
+// after "which" or a name.
+func readSecret(path string, patience time.Duration) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // opening a pipe that nobody writes to would block
 	if err != nil {
 		return "", fmt.Errorf("cannot be read: %w", display.Cause(err))
 	}
 	defer f.Close()
-	_ = f.SetReadDeadline(time.Now().Add(secretPatience)) // what is no pipe has none
-	text, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	var from io.Reader = f
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
+		until := time.Now().Add(patience)
+		_ = f.SetReadDeadline(until) // a system without deadlines reads on
+		from = &unwrittenPipe{pipe: f, until: until}
+	}
+	text, err := io.ReadAll(io.LimitReader(from, maxSecretBytes+1))
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "", fmt.Errorf("is a pipe that is empty, or that was not written and closed within %g s:"+
+			" what makes the secret must do so", patience.Seconds())
 	case err != nil:
 		return "", fmt.Errorf("cannot be read: %w", display.Cause(err))
 	case len(text) > maxSecretBytes:
@@ -84,6 +99,29 @@ func readSecret(path string) (string, error) {
 		return "", errEmpty
 	}
 	return value, nil
+}
+
+// unwrittenPipe reads a pipe that does not block. One that nobody writes to is at its end, which is none before the time
+// is over, as long as nothing was read.
+type unwrittenPipe struct {
+	pipe  io.Reader
+	until time.Time
+	heard bool
+}
+
+// Read returns what the pipe says next. Its own error is os.ErrDeadlineExceeded.
+func (r *unwrittenPipe) Read(b []byte) (int, error) {
+	for {
+		n, err := r.pipe.Read(b)
+		r.heard = r.heard || n > 0
+		switch {
+		case r.heard || !errors.Is(err, io.EOF):
+			return n, err
+		case time.Now().After(r.until):
+			return 0, os.ErrDeadlineExceeded
+		}
+		time.Sleep(unwrittenPause)
+	}
 }
 
 // masked is what of a URL may be shown.
