@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/apache/arrow/go/v15/arrow"
@@ -96,11 +97,20 @@ func copyRows(ctx context.Context, f Rows, out *output) error {
 	if len(f.Places) == 0 {
 		return nil
 	}
+	file, err := os.Open(f.File.Path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	mem, err := memoryFor(file)
+	if err != nil {
+		return err
+	}
 	s := &selection{rows: f, left: f.Places, out: out}
 	if f.File.Format == readers.Parquet {
-		return fromParquet(ctx, s)
+		return fromParquet(ctx, file, mem, s)
 	}
-	return fromArrow(ctx, s)
+	return fromArrow(ctx, file, mem, s)
 }
 
 // selection takes the wanted rows out of records, which come in the order of the file.
@@ -159,8 +169,9 @@ func pick(a arrow.Array, places []int64) (arrow.Array, error) {
 		for j < len(places) && places[j] == places[j-1]+1 {
 			j++
 		}
-		runs = append(runs, array.NewSlice(a, places[i], places[j-1]+1))
-		i = j
+		run := array.NewSlice(a, places[i], places[j-1]+1)
+		defer run.Release() // it holds the whole array
+		runs, i = append(runs, run), j
 	}
 	return array.Concatenate(runs, memory.DefaultAllocator)
 }

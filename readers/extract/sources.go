@@ -8,6 +8,7 @@ import (
 
 	"github.com/apache/arrow/go/v15/arrow"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
+	"github.com/apache/arrow/go/v15/arrow/memory"
 	"github.com/apache/arrow/go/v15/parquet"
 	"github.com/apache/arrow/go/v15/parquet/file"
 	"github.com/apache/arrow/go/v15/parquet/pqarrow"
@@ -23,16 +24,7 @@ const (
 )
 
 // fromParquet decodes the row groups of a Parquet file that have wanted rows.
-func fromParquet(ctx context.Context, s *selection) error {
-	f, err := os.Open(s.rows.File.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	mem, err := memoryFor(f)
-	if err != nil {
-		return err
-	}
+func fromParquet(ctx context.Context, f *os.File, mem memory.Allocator, s *selection) error {
 	props := parquet.NewReaderProperties(mem)
 	props.BufferedStreamEnabled, props.BufferSize = true, pageBuffer
 	pf, err := file.NewParquetReader(f, file.WithReadProps(props))
@@ -88,13 +80,8 @@ func fromGroup(ctx context.Context, fr *pqarrow.FileReader, leaves []int, group 
 }
 
 // fromArrow decodes an Arrow file or stream.
-func fromArrow(ctx context.Context, s *selection) error {
-	f, err := os.Open(s.rows.File.Path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	next, done, err := arrowRecords(f, s.rows.File.Format)
+func fromArrow(ctx context.Context, f *os.File, mem memory.Allocator, s *selection) error {
+	next, done, err := arrowRecords(f, mem, s.rows.File.Format)
 	if err != nil {
 		return err
 	}
@@ -120,11 +107,7 @@ func fromArrow(ctx context.Context, s *selection) error {
 }
 
 // arrowRecords yields the record batches of a file or a stream, and io.EOF at the end.
-func arrowRecords(f *os.File, format readers.Format) (next func() (arrow.Record, error), done func(), err error) {
-	mem, err := memoryFor(f)
-	if err != nil {
-		return nil, nil, err
-	}
+func arrowRecords(f *os.File, mem memory.Allocator, format readers.Format) (next func() (arrow.Record, error), done func(), err error) {
 	if format == readers.ArrowStream {
 		r, err := ipc.NewReader(f, ipc.WithAllocator(mem))
 		if err != nil {
