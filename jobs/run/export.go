@@ -87,16 +87,16 @@ func (c Config) ExportQuarantined(ctx context.Context, e Export) (graphs int64, 
 	if err != nil {
 		return 0, err
 	}
-	// A reader bounds what a file can claim, and the library does not: the reader goes first.
-	want, err := in.allContents(ctx, held)
-	if err != nil {
-		return 0, err
-	}
 	file, err := atomic.StageFile(e.File)
 	if err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, file.Discard()) }()
+	// A reader bounds what a file can claim, and the library does not: the reader goes first.
+	want, err := in.allContents(ctx, held)
+	if err != nil {
+		return 0, err
+	}
 	if err := extract.Write(ctx, file, form, rows); err != nil {
 		return 0, err
 	}

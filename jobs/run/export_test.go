@@ -16,6 +16,7 @@ import (
 	"graphscore/pipeline/graph"
 	"graphscore/readers"
 	"graphscore/readers/extract"
+	"graphscore/writers/atomic"
 	"graphscore/writers/part"
 )
 
@@ -146,19 +147,58 @@ func TestExportOfDamagedPages(t *testing.T) {
 	t.Parallel()
 	in, held, _ := exporting(t)
 	path := in.file("a.parquet").Path
+	damage(t, path, 4, 3)
+	_, err := in.allContents(t.Context(), held)
+	var refused *readers.FileError
+	if !errors.As(err, &refused) || ExitCode(err) != exit.NoInput {
+		t.Errorf("%v (%d)", err, ExitCode(err))
+	}
+}
+
+// damage spoils a file from a place up to so many tenths of it.
+func damage(t *testing.T, path string, from, tenths int) {
+	t.Helper()
 	content, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 4; i < len(content)/3; i++ {
+	to := len(content) * tenths / 10
+	if to <= from {
+		t.Fatalf("it has no more than %d bytes", len(content))
+	}
+	for i := from; i < to; i++ {
 		content[i] = 0xFF
 	}
 	if err := os.WriteFile(path, content, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	_, err = in.allContents(t.Context(), held)
+}
+
+// TestExportOverAFile: a file that exists is refused before the graphs are read, and an input that cannot be read leaves none.
+func TestExportOverAFile(t *testing.T) {
+	t.Parallel()
+	w := makeWorld(t, "bad", []simGraphs{{name: "a.parquet", from: 100, count: 3000, group: 1000, bad: map[int]string{1: "nan", 2500: "edge"}}}, nil)
+	p := &simProcess{world: w, out: t.TempDir(), workers: 1}
+	if p.run(t.Context()); p.code != exit.Partly && p.code != exit.Done {
+		t.Fatal(p)
+	}
+	dir := t.TempDir()
+	export := func(name string) (int64, error) {
+		return w.config(p.out).ExportQuarantined(t.Context(), Export{File: filepath.Join(dir, name)})
+	}
+	if n, err := export("a.arrow"); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	damage(t, filepath.Join(w.input, "a.parquet"), 64<<10, 9) // which its fingerprint does not see
+	var exists *atomic.CreateError
+	if _, err := export("a.arrow"); !errors.As(err, &exists) {
+		t.Errorf("over a file: %v", err)
+	}
 	var refused *readers.FileError
-	if !errors.As(err, &refused) || ExitCode(err) != exit.NoInput {
-		t.Errorf("%v (%d)", err, ExitCode(err))
+	if _, err := export("b.arrow"); !errors.As(err, &refused) {
+		t.Errorf("of a damaged file: %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 1 {
+		t.Errorf("left: %v, %v", left, err)
 	}
 }
