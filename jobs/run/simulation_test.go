@@ -33,6 +33,9 @@ func TestFaultSchedules(t *testing.T) {
 	t.Parallel()
 	seed, count := mutation.Number(t, "SIM_SEED", 1), mutation.Number(t, "SIM_COUNT", simCount)
 	plays := mutation.Number(t, "SIM_PLAYS", 1)
+	if count < 1 || plays < 1 {
+		t.Fatalf("SIM_COUNT is %d and SIM_PLAYS %d: both must be 1 at least", count, plays)
+	}
 	worlds := simWorlds(t)
 	base := t.TempDir()
 	lanes := uint64(runtime.GOMAXPROCS(0))
