@@ -35,16 +35,21 @@ type simService struct {
 // simServed is a call under way.
 type simServed struct {
 	simCall
-	sent *scoringv1.ScoreRequest // what it was sent, with the columns of its slot
-	left <-chan struct{}         // once nobody waits for it any more
+	sent   *scoringv1.ScoreRequest // what it was sent, with the columns of its slot
+	graphs int
+	left   <-chan struct{} // once nobody waits for it any more
 }
 
-// spent reports whether a call does not do what it would do to others, as nobody waits for it any more. It would meet a graph
-// that was sent alone meanwhile, of which the run knows that no other call of its own is under way: each such fault is one more
-// than the dice count against that graph.
-func (c *simServed) spent() bool {
+// spent reports whether a call does not do what it would do to others, as nobody waits for it any more and a graph is under way
+// alone. Of that one the run knows that no other call of its own is under way: each such fault is one more than the dice count
+// against it. A worker that is stopped stays so for longer, and may have been sent such a graph by then.
+func (s *simService) spent(c *simServed) bool {
 	switch c.fault {
-	case simReset, simStop, simGone, simDie:
+	case simReset, simGone, simDie:
+		if s.pool.alone.Load() == 0 {
+			return false
+		}
+	case simStop:
 	default:
 		return false
 	}
@@ -69,7 +74,10 @@ func (p *simPool) server(w *simWorker, l *simLife) *remotetest.Native {
 		if err != nil {
 			return err
 		}
-		c.left = ctx.Done()
+		if c.left = ctx.Done(); c.graphs == 1 {
+			s.pool.alone.Add(1)
+			context.AfterFunc(ctx, func() { s.pool.alone.Add(-1) })
+		}
 		s.mu.Lock()
 		s.calls[r] = c
 		s.mu.Unlock()
@@ -94,7 +102,7 @@ func (s *simService) decide(r *scoringv1.ScoreRequest) (*simServed, error) {
 		node += int(binary.LittleEndian.Uint32(whole.GetNodeCounts()[4*g:]))
 	}
 	p := s.pool.process
-	c := &simServed{simCall: p.dice.of(numbers), sent: whole}
+	c := &simServed{simCall: p.dice.of(numbers), sent: whole, graphs: len(numbers)}
 	for _, number := range numbers {
 		if poison := p.world.poison[number]; poison != simNone {
 			c.simCall = simCall{fault: poison, at: int(number) % 2}
@@ -117,7 +125,7 @@ func (s *simService) stage(ctx context.Context, r *scoringv1.ScoreRequest, stage
 		return s.life.silent(ctx)
 	}
 	s.intact(c, r)
-	if c.at != stage || c.spent() {
+	if c.at != stage || s.spent(c) {
 		return nil
 	}
 	switch c.fault {

@@ -256,7 +256,7 @@ func (l *simLender) Borrow(context.Context) (*Session, error) {
 	return s, nil
 }
 
-func (l *simLender) Leave(*Session) {}
+func (l *simLender) Leave(s *Session) { l.pool.leave(s) }
 
 func (l *simLender) Return(s *Session) error { return l.pool.close(s) }
 

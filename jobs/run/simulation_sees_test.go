@@ -1,10 +1,14 @@
 package run
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"graphscore/pipeline/slots"
 )
@@ -35,6 +39,36 @@ func (d simDefect) killed(l *simLife) {
 	if d == simUnwaited && l.holder != nil {
 		l.holder.Gone()
 	}
+}
+
+// TestFaultSchedulesSeeCallsAfterLeave: once a run says that it scores nothing more, its workers end and calls fail.
+func TestFaultSchedulesSeeCallsAfterLeave(t *testing.T) {
+	t.Parallel()
+	w := makeWorld(t, "plain", nil, nil)
+	l := &simLender{process: &simProcess{world: w, workers: 2}, cfg: w.config(t.TempDir())}
+	s, err := l.Borrow(t.Context())
+	simMust(t, err)
+	for address := range l.pool.at {
+		conn, err := l.pool.dial(t.Context(), address)
+		simMust(t, err)
+		simMust(t, conn.Close())
+	}
+	l.Leave(s)
+	if err := s.conn.Invoke(t.Context(), "/any", nil, nil); status.Code(err) != codes.Canceled {
+		t.Fatalf("a call: %v", errors.Join(err, l.Return(s)))
+	}
+	for address, worker := range l.pool.at {
+		worker.mu.Lock()
+		life := worker.now
+		worker.mu.Unlock()
+		if life != nil {
+			<-life.done
+		}
+		if _, err := l.pool.dial(t.Context(), address); err == nil {
+			t.Errorf("%s takes calls", address)
+		}
+	}
+	simMust(t, l.Return(s))
 }
 
 // TestFaultSchedulesSeeReuse: were a slot ever given to a call too early, few schedules would show it: a worker that still

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -32,7 +33,9 @@ type simPool struct {
 	log     *slog.Logger
 	memory  *slots.Memory // nil where columns go inline
 	at      map[string]*simWorker
+	alone   atomic.Int64 // calls of one graph that somebody waits for
 	ending  chan struct{}
+	end     func() // closes ending, once
 	g       errgroup.Group
 }
 
@@ -76,6 +79,7 @@ var _ pipeline.Workers = (*simPool)(nil)
 // newSimPool starts the workers of a process, which share its slots.
 func newSimPool(process *simProcess, log *slog.Logger) (*simPool, error) {
 	p := &simPool{process: process, log: log, at: map[string]*simWorker{}, ending: make(chan struct{})}
+	p.end = sync.OnceFunc(func() { close(p.ending) })
 	if process.slots > 0 {
 		var err error
 		if p.memory, err = slots.Create(slots.Config{Slots: process.slots, SlotBytes: 4096}); err != nil {
@@ -91,7 +95,7 @@ func newSimPool(process *simProcess, log *slog.Logger) (*simPool, error) {
 	return p, nil
 }
 
-// session is the session over the pool. Its end is that of close.
+// session is the session over the pool. Its end is that of leave and close.
 func (p *simPool) session(cfg Config) (*Session, error) {
 	s := &Session{memory: p.memory, workers: p, gate: pipeline.NewGate(len(p.at))}
 	for i := range len(p.at) {
@@ -108,13 +112,20 @@ func (p *simPool) session(cfg Config) (*Session, error) {
 	return s, nil
 }
 
-// close ends the connection, the workers and the memory, in this order.
+// leave begins to end the session and the workers: a call that is made then fails.
+func (p *simPool) leave(s *Session) {
+	s.End()
+	p.end()
+}
+
+// close ends the connection, the workers and the memory, in this order. s may be nil.
 func (p *simPool) close(s *Session) error {
 	var err error
-	if s != nil && s.conn != nil {
-		err = s.conn.Close()
+	if s != nil {
+		s.End()
+		err = s.ended
 	}
-	close(p.ending)
+	p.end()
 	err = errors.Join(err, p.g.Wait())
 	if p.memory != nil {
 		err = errors.Join(err, p.memory.Close())
