@@ -311,10 +311,14 @@ func (p *simProcess) complete(tree *simTree) string {
 			return name + " is missing"
 		}
 	}
-	if p.task != nil || p.finish && p.code == exit.Partly && len(p.ended.Missing) > 0 {
+	c, refused := p.ended.Record.Counts, 0
+	if !p.world.succeeds() {
+		refused = 1
+	}
+	// Of a file that a shard could not read finish says that it was refused.
+	if p.task != nil || p.finish && p.code == exit.Partly && (len(p.ended.Missing) > 0 || int(c.FilesRefused) > refused) {
 		return ""
 	}
-	c := p.ended.Record.Counts
 	switch {
 	case tree.succeeded != p.world.succeeds():
 		return fmt.Sprintf("_SUCCESS is there: %v", tree.succeeded)
