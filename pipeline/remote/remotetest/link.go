@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Link is a link to a server over TCP, which may be slow, and whose first connections may break after some bytes. Once one
-// is broken, nothing passes over it any more, either way.
+// Link is a link to a server over TCP, which may be slow, and whose first connections that carry so many bytes may break after
+// them: a connection that carries less, as of a client that looks for a server that had the port before, is none of them. Once
+// one is broken, nothing passes over it any more, either way.
 type Link struct {
 	Rate    float64       // bytes a second towards the server that all connections share, 0 for any
 	Latency time.Duration // of each 4 KiB that go to the server
-	Broken  int32         // how many connections break, the first
+	Broken  int32         // how many connections break, the first that carry After bytes
 	After   int64         // bytes towards the server, or from it
 	Answers bool          // they break in an answer, not in a request
 	End     func(in, out *net.TCPConn)
@@ -26,6 +27,7 @@ type Link struct {
 	listener net.Listener
 	to       string
 	breaks   atomic.Int64
+	carried  atomic.Int32 // connections that have carried After bytes
 	mu       sync.Mutex
 	free     time.Time               // the link is
 	open     map[*net.TCPConn]func() // break it
@@ -76,17 +78,17 @@ func (l *Link) Through(t *testing.T, to string) string {
 
 func (l *Link) serve(ctx context.Context) error {
 	var g errgroup.Group
-	for number := int32(0); ; number++ {
+	for {
 		in, err := l.listener.Accept()
 		if err != nil {
 			return errors.Join(err, g.Wait())
 		}
-		g.Go(func() error { return l.carry(ctx, in.(*net.TCPConn), number < l.Broken) })
+		g.Go(func() error { return l.carry(ctx, in.(*net.TCPConn)) })
 	}
 }
 
 // carry copies both ways until one side ends.
-func (l *Link) carry(ctx context.Context, in *net.TCPConn, breaking bool) error {
+func (l *Link) carry(ctx context.Context, in *net.TCPConn) error {
 	defer func() { _ = in.Close() }()
 	dialed, err := new(net.Dialer).DialContext(ctx, "tcp", l.to)
 	if err != nil {
@@ -117,7 +119,7 @@ func (l *Link) carry(ctx context.Context, in *net.TCPConn, breaking bool) error 
 		})
 	}
 	limit := func(is bool) int64 {
-		if breaking && is {
+		if l.Broken > 0 && is {
 			return l.After
 		}
 		return 1 << 60
@@ -127,7 +129,7 @@ func (l *Link) carry(ctx context.Context, in *net.TCPConn, breaking bool) error 
 	return g.Wait()
 }
 
-// copy copies so many bytes, breaks the connection then, and swallows what still comes.
+// copy copies so many bytes, breaks the connection then where it is one of the first, and swallows what still comes.
 func (l *Link) copy(to io.Writer, from io.Reader, left int64, slow bool, broken *atomic.Bool, breaks func()) error {
 	buffer := make([]byte, 4<<10)
 	for {
@@ -143,7 +145,10 @@ func (l *Link) copy(to io.Writer, from io.Reader, left int64, slow bool, broken 
 				return err
 			}
 		}
-		if left -= int64(n); left == 0 || broken.Load() {
+		if left -= int64(n); left == 0 && l.carried.Add(1) > l.Broken {
+			left = 1 << 60
+		}
+		if left == 0 || broken.Load() {
 			breaks()
 			_, err := io.Copy(io.Discard, from)
 			return err

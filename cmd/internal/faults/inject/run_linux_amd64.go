@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -18,7 +19,9 @@ import (
 //
 // The error says that the program could not be run as described: mostly that ptrace or seccomp is forbidden.
 func Run(ctx context.Context, p Program, root string, on func(Call) Fault) (Ended, error) {
-	runtime.LockOSThread() // who may trace a process is a thread
+	if err := lockThread(ctx); err != nil {
+		return Ended{}, err
+	}
 	defer runtime.UnlockOSThread()
 	process, err := os.StartProcess(p.Path, append([]string{p.Path}, p.Args...), &os.ProcAttr{
 		Dir: p.Dir, Env: p.Env, Files: []*os.File{nil, p.Stdout, p.Stderr}, Sys: &syscall.SysProcAttr{Ptrace: true},
@@ -41,6 +44,27 @@ func Run(ctx context.Context, p Program, root string, on func(Call) Fault) (Ende
 		err = fmt.Errorf("running %s: %w", filepath.Base(p.Path), context.Cause(ctx))
 	}
 	return ended, errors.Join(err, t.failed, lost)
+}
+
+// lockThread wires the goroutine to a thread that has no child: who may trace a process is a thread, and it waits for all
+// its children, also for those that os/exec has started from it before and waits for itself.
+func lockThread(ctx context.Context) error {
+	for {
+		runtime.LockOSThread()
+		children, err := os.ReadFile("/proc/thread-self/children")
+		if err == nil && len(children) == 0 || errors.Is(err, os.ErrNotExist) { // a kernel may not have the list
+			return nil
+		}
+		runtime.UnlockOSThread()
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond): // after which it is mostly on another thread
+		}
+	}
 }
 
 // tracer follows the threads of one process. It belongs to one locked thread.
@@ -152,7 +176,7 @@ func (t *tracer) decide(tid int) (alive bool) {
 }
 
 // wait waits for a change of a process or thread that this thread traces, -1 for any. Children of other threads, which
-// os/exec may have started, are left to them.
+// os/exec may have started, are left to them: see lockThread.
 func wait(pid int, status *syscall.WaitStatus) (int, error) {
 	for {
 		tid, err := syscall.Wait4(pid, status, unix.WALL|unix.WNOTHREAD, nil)
