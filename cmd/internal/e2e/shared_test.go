@@ -103,7 +103,7 @@ func memoryOf(t *testing.T, pid int) uint64 {
 	return 0
 }
 
-// havers lists the processes that have mapped the memory with that inode, or have it open.
+// havers lists the processes that have mapped the memory with that inode, or have it open, by their numbers.
 func havers(t *testing.T, inode uint64) []int {
 	t.Helper()
 	maps, err := filepath.Glob("/proc/[0-9]*/maps")
@@ -120,6 +120,7 @@ func havers(t *testing.T, inode uint64) []int {
 			found = append(found, pid)
 		}
 	}
+	slices.Sort(found) // names are sorted as text: 10044 before 9971
 	return found
 }
 
