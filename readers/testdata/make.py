@@ -500,6 +500,15 @@ def make_kinds():
                                                     pa.list_(pa.list_(pa.decimal128(20, 0)))))
     write("ok_num_nodes_decimal", num_nodes=decimals([4, 4, 4]))
     write("ok_num_nodes_null_type", num_nodes=None, extra=pa.nulls(3))
+    for kind in (pa.decimal32(9, 0), pa.decimal64(18, 0), pa.decimal128(20, 0), pa.decimal256(40, 0)):
+        views = pa.list_view(pa.list_view(kind))
+        t = pa.table({
+            **base, "num_nodes": pa.RunEndEncodedArray.from_arrays(pa.array([3], pa.int32()), pa.array([decimal.Decimal(4)], kind)),
+            "node_feat": pa.array([[[decimal.Decimal(v) for v in n] for n in g] for g in x], views),
+            "edge_index": pa.array([[[decimal.Decimal(v) for v in e] for e in g] for g in edges], views),
+        })
+        with ipc.new_file(str(KINDS / f"ok_decimals_held_{kind.bit_width}.arrow"), t.schema) as w:
+            w.write_table(t)
     write("edges_tensor", edge_index=tensor(same, [2, 3], pa.int64()))
     write("edges_tensor_pairs", edge_index=tensor([np.transpose(e) for e in same], [3, 2], pa.int64()))
     write("uuid", graph_id=pa.ExtensionArray.from_storage(pa.uuid(), raw))

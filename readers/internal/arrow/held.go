@@ -186,7 +186,7 @@ func (h *heldReader) loadLeaf(a *held, b *recordBatch, at *cursor) (err error) {
 			a.views = append(a.views, view)
 		}
 		return nil
-	case typeFixedBinary:
+	case typeFixedBinary, typeDecimal:
 		return h.into(&a.values, a.field.size, b, at)
 	default:
 		return h.into(&a.values, a.field.leaf.Width(), b, at)

@@ -65,6 +65,14 @@ func (a *held) add(c *column.Column, at, n int64, flag uint8) error {
 	if err != nil {
 		return err
 	}
+	if a.field.leaf == column.LeafDecimal {
+		for width := a.values.width; len(b) > 0; b = b[width:] {
+			if err := addDecimal(c, b[:width], true); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	addNumbers(c, b)
 	return nil
 }
