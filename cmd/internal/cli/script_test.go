@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 				expected = append(expected, goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 					goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 			}
-			code := Main(os.Args[1:], os.Stdout, os.Stderr)
+			code := mainAt(os.Getenv(clockVariable))
 			if err := goleak.Find(expected...); err != nil {
 				fmt.Fprintln(os.Stderr, "left behind:", err)
 				code = 99
@@ -37,6 +38,25 @@ func TestMain(m *testing.M) {
 			os.Exit(code)
 		},
 	})
+}
+
+// clockVariable has the time at which the clock of graphscore stays in a script, in RFC 3339; that of the machine where it is
+// empty.
+const clockVariable = "CLOCK"
+
+// mainAt is Main with a clock.
+func mainAt(clock string) int {
+	if clock == "" {
+		return Main(os.Args[1:], os.Stdout, os.Stderr)
+	}
+	now, err := time.Parse(time.RFC3339, clock)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 98
+	}
+	e := newEnv(os.Args[1:], os.Stdout, os.Stderr)
+	e.start, e.now = now, func() time.Time { return now }
+	return e.main()
 }
 
 // leakless fails where the tests, or the servers that they started, leave a goroutine behind.
@@ -65,6 +85,9 @@ func (l leakless) Run() int {
 //	scrape URL FILE PATTERN        collector NAME FILE
 //	at TIME CODE ARGS...           evening AFTER JOB:ALERT...    dawn                     held DIR at|CODE ...
 //	answers CODE COMMAND...        logs CODE COMMAND...
+//
+// The variable CLOCK stops the clock of a script's commands at a time: a script whose dates count from today sets it, or
+// midnight may pass in it.
 //
 // Scripts say what happens: exit codes, files, keys of JSON. What is printed is in testdata/golden, a file a command,
 // see goldens; the flag -update writes those files, and the ones that cmp compares with.
