@@ -8,12 +8,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"graphscore/pipeline/pipelinetest"
 )
 
 // TestServes: a process that ended after it was connected to is not taken for one of another process group.
 func TestServes(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "s")
+	path := filepath.Join(pipelinetest.SocketFolder(t), "s")
 	cmd := exec.CommandContext(t.Context(), "python3", "-c", //nolint:gosec // the path is the test's
 		"import socket, sys, time; s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(); time.sleep(600)", path)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

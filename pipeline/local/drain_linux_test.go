@@ -15,11 +15,12 @@ func TestDrain(t *testing.T) {
 	cfg.MaxMemory, cfg.MaxRestarts = slim, 1
 	p := start(t, cfg)
 	for round := range 3 {
-		before := pids(p)
+		before := running(p)
 		if len(before) != 2 {
-			t.Fatalf("PIDs %v", before)
+			t.Fatalf("PIDs %v", pids(p))
 		}
-		for _, pid := range before {
+		for _, q := range before {
+			pid := q.cmd.Process.Pid
 			if err := syscall.Kill(pid, syscall.SIGUSR1); err != nil {
 				t.Fatal(err)
 			}
@@ -28,10 +29,10 @@ func TestDrain(t *testing.T) {
 		for i, w := range p.workers {
 			eventually(t, "it is replaced", func() bool {
 				p.Answered(w.address())
-				pid := w.pid()
-				return pid != 0 && pid != before[i]
+				now, _ := w.processes()
+				return now != nil && now != before[i]
 			})
-			if other := p.workers[1-i]; i == 0 && other.pid() != before[1] {
+			if other, _ := p.workers[1-i].processes(); i == 0 && other != before[1] {
 				t.Errorf("round %d: the other worker was replaced as well", round)
 			}
 			if !healthyAt(t, p, i) {

@@ -159,13 +159,32 @@ func flagOf(name string) string {
 	return ""
 }
 
-// pids are the processes that run now.
+// pids are the numbers of the processes that run now. The system may give the number of one that has ended to the next.
 func pids(p *Pool) []int {
 	var out []int
+	for _, q := range running(p) {
+		out = append(out, q.cmd.Process.Pid)
+	}
+	return out
+}
+
+// running are the processes that run now.
+func running(p *Pool) []*process {
+	var out []*process
 	for _, w := range p.workers {
-		if pid := w.pid(); pid != 0 {
-			out = append(out, pid)
+		if now, _ := w.processes(); now != nil {
+			out = append(out, now)
 		}
 	}
 	return out
+}
+
+// ended reports whether a process has been waited for.
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
 }

@@ -57,8 +57,8 @@ func Start(ctx context.Context, cfg Config) (*Pool, error) {
 	}
 	p := &Pool{cfg: cfg, at: map[string]*worker{}, failed: make(chan struct{})}
 	var err error
-	if p.folder, err = socketFolder(cfg.Workers); err != nil {
-		return nil, &StartError{Message: fmt.Sprintf("cannot create a folder for the sockets of the workers: %v; set TMPDIR to a writable folder", err), Err: err}
+	if p.folder, err = socketFolder(cfg.Workers, os.TempDir(), "/tmp"); err != nil {
+		return nil, &StartError{Message: fmt.Sprintf("cannot create a folder for the sockets of the workers: %v; set TMPDIR to a writable folder with a short path", err), Err: err}
 	}
 	if p.lifeline.read, p.lifeline.write, err = os.Pipe(); err != nil {
 		_ = os.Remove(p.folder) // the other error matters

@@ -71,9 +71,9 @@ func TestStartAndClose(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, fake(t, mode))
-			running, addresses := pids(p), p.Addresses()
-			if len(running) != 2 || len(addresses) != 2 || addresses[0] == addresses[1] {
-				t.Fatalf("PIDs %v, addresses %v", running, addresses)
+			before, addresses := running(p), p.Addresses()
+			if len(before) != 2 || len(addresses) != 2 || addresses[0] == addresses[1] {
+				t.Fatalf("PIDs %v, addresses %v", pids(p), addresses)
 			}
 			info, err := os.Stat(p.folder)
 			if err != nil || info.Mode().Perm() != 0o700 {
@@ -86,9 +86,9 @@ func TestStartAndClose(t *testing.T) {
 			if err := p.Close(); err != nil {
 				t.Fatal(err)
 			}
-			for _, pid := range running {
-				if alive(pid) {
-					t.Errorf("process %d is left", pid)
+			for _, q := range before {
+				if !q.ended() {
+					t.Errorf("process %d is left", q.cmd.Process.Pid)
 				}
 			}
 			if p.Err() != nil || p.Restarts() != 0 {
@@ -161,17 +161,16 @@ func TestDeadWorkerIsStartedAgain(t *testing.T) {
 	cfg := fake(t, "serve")
 	cfg.Log = slog.New(slog.NewTextHandler(lines, nil))
 	p := start(t, cfg)
-	before := pids(p)
-	if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
+	before := running(p)
+	if err := syscall.Kill(before[0].cmd.Process.Pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "a restart", func() bool { return p.Restarts() == 1 })
 	if !healthyAt(t, p, 0) {
 		t.Fatal("the successor does not serve")
 	}
-	after := pids(p)
-	if len(after) != 2 || after[0] == before[0] || after[1] != before[1] {
-		t.Errorf("PIDs %v, before %v", after, before)
+	if after := running(p); len(after) != 2 || after[0] == before[0] || after[1] != before[1] {
+		t.Errorf("PIDs %v", pids(p))
 	}
 	if p.Err() != nil {
 		t.Error(p.Err())
@@ -188,10 +187,10 @@ func TestTooManyDeaths(t *testing.T) {
 	cfg := fake(t, "serve")
 	cfg.MaxRestarts = 2
 	p := start(t, cfg)
-	for dead := 0; p.Err() == nil; {
-		if pid := p.workers[1].pid(); pid != 0 && pid != dead {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-			dead = pid
+	for dead := (*process)(nil); p.Err() == nil; {
+		if now, _ := p.workers[1].processes(); now != nil && now != dead {
+			_ = syscall.Kill(now.cmd.Process.Pid, syscall.SIGKILL)
+			dead = now
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -303,13 +302,13 @@ func TestCloseKillsDeafWorkers(t *testing.T) {
 	cfg := fake(t, "deaf")
 	cfg.StopGrace = 100 * time.Millisecond
 	p := start(t, cfg)
-	running := pids(p)
+	before := running(p)
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, pid := range running {
-		if alive(pid) {
-			t.Errorf("process %d is left", pid)
+	for _, q := range before {
+		if !q.ended() {
+			t.Errorf("process %d is left", q.cmd.Process.Pid)
 		}
 	}
 }
@@ -383,19 +382,23 @@ func gone(pid int) bool {
 }
 
 func TestSocketFolder(t *testing.T) {
+	t.Parallel()
 	long := filepath.Join(t.TempDir(), strings.Repeat("d", 90))
 	if err := os.Mkdir(long, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, parent := range []string{long, "/nowhere/at/all"} {
-		t.Setenv("TMPDIR", parent)
-		folder, err := socketFolder(2)
+		folder, err := socketFolder(2, parent, "/tmp")
 		if err != nil || filepath.Dir(folder) != "/tmp" || len(socketPath(folder, 1)) > 100 {
 			t.Errorf("socketFolder in %q = %q, %v", parent, folder, err)
 		}
 		if err := os.Remove(folder); err != nil {
 			t.Error(err)
 		}
+	}
+	_, err := socketFolder(2, long, "/nowhere/at/all", "/nowhere/at/all")
+	if want := " is too long for a socket; in /nowhere/at/all: no such file or directory"; err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("without a folder: %v, want ... %s", err, want)
 	}
 	left, err := os.ReadDir(long)
 	if err != nil || len(left) != 0 {

@@ -32,7 +32,7 @@ func TestFindPythonDenied(t *testing.T) {
 		}
 	}
 	t.Setenv("PATH", filepath.Join(root, "path"))
-	for dir := root; dir != filepath.Dir(dir) && dir != os.TempDir(); dir = filepath.Dir(dir) {
+	for dir := root; dir != filepath.Dir(dir) && dir != filepath.Clean(os.TempDir()); dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}

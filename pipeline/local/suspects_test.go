@@ -86,7 +86,7 @@ func TestReplace(t *testing.T) {
 	cfg := fake(t, "serve")
 	cfg.Log = slog.New(slog.NewTextHandler(lines, nil))
 	p := start(t, cfg)
-	before, address := pids(p), p.Addresses()[0]
+	before, address := running(p), p.Addresses()[0]
 	w := p.workers[0]
 	eventually(t, "the process is not young", func() bool { return time.Since(w.now.began) >= young })
 	kill(t, p, 0, syscall.SIGSTOP)
@@ -100,8 +100,8 @@ func TestReplace(t *testing.T) {
 	if !healthyAt(t, p, 0) {
 		t.Fatal("the successor does not serve")
 	}
-	if after := pids(p); len(after) != 2 || after[0] == before[0] || after[1] != before[1] || p.Restarts() != 1 {
-		t.Errorf("PIDs %v, before %v, %d restarts", after, before, p.Restarts())
+	if after := running(p); len(after) != 2 || after[0] == before[0] || after[1] != before[1] || p.Restarts() != 1 {
+		t.Errorf("PIDs %v, %d restarts", pids(p), p.Restarts())
 	}
 	for _, want := range []string{"a worker hangs and is replaced", "ended (it hung and was killed)"} {
 		if !strings.Contains(lines.String(), want) {

@@ -6,12 +6,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"graphscore/pipeline/display"
 	"graphscore/pipeline/slots"
 )
 
@@ -204,23 +207,24 @@ func pauseAfter(inARow int, drained bool) time.Duration {
 	return min(firstPause<<max(inARow-1, 0), lastPause)
 }
 
-// socketFolder makes the folder for the sockets of that many workers.
-func socketFolder(workers int) (string, error) {
+// socketFolder makes the folder for the sockets of that many workers, in the first of the parents in which it can be made and
+// has a path that is short enough. The error says of each why it is not.
+func socketFolder(workers int, parents ...string) (string, error) {
 	const maxPath = 100 // sockets allow 104 to 108
-	var failure error
-	for _, parent := range []string{os.TempDir(), "/tmp"} {
+	var failures []any
+	for _, parent := range slices.Compact(parents) {
 		folder, err := os.MkdirTemp(parent, "graphscore-")
 		if err != nil {
-			failure = err
+			failures = append(failures, fmt.Errorf("in %s: %w", parent, display.Cause(err)))
 			continue
 		}
 		if folder, err = filepath.Abs(folder); err == nil && len(socketPath(folder, workers)) <= maxPath {
 			return folder, nil
 		}
 		_ = os.Remove(folder) // empty, and only in the way
-		failure = fmt.Errorf("the path %s is too long for a socket", folder)
+		failures = append(failures, fmt.Errorf("the path %s is too long for a socket", folder))
 	}
-	return "", failure
+	return "", fmt.Errorf("%w"+strings.Repeat("; %w", len(failures)-1), failures...)
 }
 
 func socketPath(folder string, worker int) string {

@@ -4,13 +4,14 @@ package remotetest
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc"
+
+	"graphscore/pipeline/pipelinetest"
 )
 
 // Serve runs a server on 127.0.0.1 until the test ends, and returns its address. Services are registered before.
@@ -22,12 +23,7 @@ func Serve(t testing.TB, server *grpc.Server) string {
 // ServeUnix runs a server on a unix socket until the test ends, and returns its address.
 func ServeUnix(t testing.TB, server *grpc.Server) string {
 	t.Helper()
-	folder, err := os.MkdirTemp("/tmp", "remotetest-") // the test's own folder may be too deep for a socket
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	return ServeOn(t, server, "unix:"+filepath.Join(folder, "s"))
+	return ServeOn(t, server, "unix:"+filepath.Join(pipelinetest.SocketFolder(t), "s"))
 }
 
 // ServeOn runs a server on an address until the test ends or the server is stopped.
