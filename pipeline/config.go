@@ -14,6 +14,9 @@ type Shard struct {
 	Name string
 	// Rows is the number of rows that the source will yield or reject.
 	Rows int64
+	// Giant: a source is read before the run that holds a giant from then on: see [Announcing]. It is for the first shard
+	// alone.
+	Giant bool
 	// Open opens the source, Create the sink. Each is called at most once, and what it returns is closed.
 	Open   func(ctx context.Context) (Source, error)
 	Create func(ctx context.Context) (Sink, error)

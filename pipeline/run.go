@@ -48,7 +48,8 @@ func Run(ctx context.Context, cfg Config, shards []Shard, scorer Scorer) (*Resul
 		if r.reading.Acquire(gctx, 1) != nil {
 			break
 		}
-		g.Go(func() error { return r.shard(gctx, &shards[i], &result.Shards[i]) })
+		giant := &turn{of: r.giants, have: i == 0 && shards[i].Giant && r.giants.TryAcquire(1)}
+		g.Go(func() error { return r.shard(gctx, &shards[i], &result.Shards[i], giant) })
 	}
 	err := g.Wait()
 	if err == nil {
@@ -80,8 +81,9 @@ func (e *sourceError) Error() string { return e.err.Error() }
 func (e *sourceError) Unwrap() error { return e.err }
 
 // shard works on one shard and fills result. Its error ends the run. It releases the place among those that are
-// read.
-func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) error {
+// read, and the turn.
+func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult, giant *turn) error {
+	defer giant.end()
 	start := time.Now()
 	ctx, end := r.cfg.Begin(context.WithValue(ctx, shardKey{}, sh.Name), sh.Name)
 	done := sync.OnceFunc(func() { r.reading.Release(1) })
@@ -92,7 +94,7 @@ func (r *runner) shard(ctx context.Context, sh *Shard, result *ShardResult) erro
 		}
 	})
 	defer answered()
-	err := protect(func() error { return r.commit(ctx, sh, &result.Counts, done, answered) })
+	err := protect(func() error { return r.commit(ctx, sh, &result.Counts, giant, done, answered) })
 	result.Elapsed = time.Since(start)
 	if err != nil {
 		result.Counts = Counts{}
@@ -127,7 +129,7 @@ func shardName(ctx context.Context) string {
 
 // commit streams a shard from its source into its sink and commits it. It calls read when the source is at its end, and
 // answered when all of it is scored.
-func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read, answered func()) (err error) {
+func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, giant *turn, read, answered func()) (err error) {
 	source, err := sh.Open(ctx)
 	if err != nil {
 		return &sourceError{err}
@@ -142,7 +144,7 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read, an
 		return fmt.Errorf("creating the part of %s: %w", sh.Name, err)
 	}
 	defer func() { err = errors.Join(err, sink.Close()) }()
-	if err := r.stream(ctx, source, sink, counts, read); err != nil {
+	if err := r.stream(ctx, source, sink, counts, giant, read); err != nil {
 		return err
 	}
 	answered()
@@ -155,7 +157,7 @@ func (r *runner) commit(ctx context.Context, sh *Shard, counts *Counts, read, an
 
 // stream runs the goroutines of one shard until the source is at its end and everything is in the sink. One
 // goroutine reads, one collects, and every request has one while it is scored.
-func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts, read func()) error {
+func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *Counts, giant *turn, read func()) error {
 	g, ctx := errgroup.WithContext(ctx)
 	// Requests in the order of the input. There is room for all calls that can be under way and for the ends of
 	// their batches, or a slow head of the line would keep the reader from starting the next ones.
@@ -163,7 +165,7 @@ func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *C
 	g.Go(func() error {
 		defer close(queue)
 		defer read()
-		return protect(func() error { return r.read(ctx, g, source, queue) })
+		return protect(func() error { return r.read(ctx, g, source, giant, queue) })
 	})
 	g.Go(func() error {
 		return protect(func() error {
@@ -181,9 +183,8 @@ func (r *runner) stream(ctx context.Context, source Source, sink Sink, counts *C
 	return err
 }
 
-// read cuts what the source yields and starts the scoring of every request.
-func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, queue chan<- *request) error {
-	giant := turn{of: r.giants}
+// read cuts what the source yields and starts the scoring of every request. giant is the turn of the shard to hold one.
+func (r *runner) read(ctx context.Context, g *errgroup.Group, source Source, giant *turn, queue chan<- *request) error {
 	defer giant.end()
 	announcing, announces := source.(Announcing)
 	if announces {

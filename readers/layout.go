@@ -36,6 +36,8 @@ type shardReader interface {
 	announce(begin func() error)
 	// announced says whether there is such a giant that block has not returned.
 	announced() bool
+	// unchanged reports whether the files are those that open would open now, as they were when it opened them.
+	unchanged() bool
 	// close closes the files. It is called once.
 	close() error
 }

@@ -63,6 +63,7 @@ func (rows) open(p *Plan, s *Shard, b *graph.Builder, w *Wanted) (shardReader, e
 type rowsShard struct {
 	shard   *Shard
 	file    *os.File
+	was     os.FileInfo // of file when it was opened
 	in      contents
 	columns []*column.Column                      // columns being read
 	by      [graph.NumInputColumns]*column.Column // the same by what they are read for
@@ -80,6 +81,9 @@ func (s *rowsShard) open(cfg Config, footers *parquet.Footers, in graph.Inputs) 
 		return err
 	}
 	s.file = opened
+	if s.was, err = opened.Stat(); err != nil {
+		return err
+	}
 	r := cfg.File(f.Path, opened)
 	if size != f.Size {
 		return column.Changed()
@@ -133,6 +137,11 @@ func (s *rowsShard) announce(begin func() error) {
 }
 
 func (s *rowsShard) announced() bool { return s.large }
+
+func (s *rowsShard) unchanged() bool {
+	now, err := os.Stat(s.shard.File.Path)
+	return err == nil && os.SameFile(now, s.was) && now.Size() == s.was.Size() && now.ModTime().Equal(s.was.ModTime())
+}
 
 func (s *rowsShard) close() error {
 	if s.in != nil {

@@ -20,6 +20,10 @@ type Source struct {
 	err     error // first error
 	builder *graph.Builder
 	used    *spares // batches of all sources of the plan that nobody uses any more
+
+	begun     *graph.Batch // that was read before the source was wanted: see Begun
+	announced bool         // it was announced as a giant
+	begin     func() error // of Announce
 }
 
 // Open opens a shard, of which only what is wanted is read. The source must be closed.
@@ -49,6 +53,9 @@ func (p *Plan) Open(ctx context.Context, s *Shard, w Wanted) (*Source, error) {
 // Next returns the next graphs, at most about Config.BatchBytes of them, and io.EOF at the end. The caller owns the
 // batch. Errors are *FileError, or the context's; after one there is no more to be had.
 func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
+	if s.begun != nil {
+		return s.takeBegun(ctx)
+	}
 	if s.err == nil {
 		s.err = s.fill(ctx)
 	}
@@ -61,8 +68,25 @@ func (s *Source) Next(ctx context.Context) (*graph.Batch, error) {
 	return s.builder.Batch(), nil
 }
 
+// takeBegun returns the batch that was read before.
+func (s *Source) takeBegun(ctx context.Context) (*graph.Batch, error) {
+	err := ctx.Err()
+	if s.announced && err == nil {
+		err = s.begin()
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := s.begun
+	s.begun = nil
+	return b, nil
+}
+
 // Announce implements pipeline.Announcing.
-func (s *Source) Announce(begin func() error) { s.in.announce(begin) }
+func (s *Source) Announce(begin func() error) {
+	s.begin = begin
+	s.in.announce(begin)
+}
 
 // Announced implements pipeline.Announcing.
 func (s *Source) Announced() bool { return s.in.announced() }

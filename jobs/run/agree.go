@@ -179,14 +179,22 @@ func (c *Contract) Spec(sh *readers.Shard) part.Spec {
 // *Misfit. Where some files have, the others are refused, or are bad graphs among others. At most files are looked at, all of them where it is 0. For a protocol
 // that cannot describe its model, the first graph decides.
 func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, err error) {
+	width, begun, err := in.fit(ctx, served, files)
+	begun.Close()
+	return width, err
+}
+
+// fit is [Input.Fit], and returns the shard whose first graphs fit, nil where there is none. The caller opens or closes it.
+func (in *Input) fit(ctx context.Context, served Served, files int) (width int, begun *readers.Begun, err error) {
 	model := &served.Model
-	if model.InFeatures == 0 {
-		return in.Plan.Width(ctx)
+	if width = model.InFeatures; width == 0 {
+		width, err = in.Plan.Width(ctx)
+		return width, nil, err
 	}
 	var misfit Misfit
-	wanted := served.Wanted(model.InFeatures)
+	wanted := served.Wanted(width)
 	if err := in.lack(model, wanted.Inputs); err != nil {
-		return model.InFeatures, err
+		return width, nil, err
 	}
 	for i := range in.Plan.Shards {
 		sh := &in.Plan.Shards[i]
@@ -197,9 +205,9 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 			misfit.Files, misfit.More = files, true
 			break
 		}
-		rejected, fits := in.firstGraphs(ctx, sh, wanted)
-		if fits {
-			return model.InFeatures, nil
+		rejected, begun := in.firstGraphs(ctx, sh, wanted)
+		if begun != nil {
+			return width, begun, nil
 		}
 		if rejected != nil && misfit.Mistake.Reason == "" {
 			column, _ := misfitting(rejected.Code)
@@ -208,9 +216,9 @@ func (in *Input) Fit(ctx context.Context, served Served, files int) (width int, 
 		}
 	}
 	if misfit.Mistake.Reason == "" {
-		return model.InFeatures, nil
+		return width, nil, nil
 	}
-	return model.InFeatures, &misfit
+	return width, nil, &misfit
 }
 
 // lack returns a *Misfit where all files lack what a model reads.
@@ -261,25 +269,22 @@ func (m *Misfit) Error() string { return m.Mistake.Error() }
 // Unwrap returns the mistake in the job.
 func (m *Misfit) Unwrap() error { return &m.Mistake }
 
-// firstGraphs looks whether one of the first graphs of a shard fits the model. If all that there are have another
-// width, it returns the first; it returns neither where the shard does not say.
-func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, wanted readers.Wanted) (misfit *graph.Rejection, fits bool) {
-	source, err := in.Plan.Open(ctx, sh, wanted)
+// firstGraphs looks whether one of the first graphs of a shard fits the model, and returns the shard then. If all that there
+// are have another width, it returns the first; it returns neither where the shard does not say.
+func (in *Input) firstGraphs(ctx context.Context, sh *readers.Shard, wanted readers.Wanted) (misfit *graph.Rejection, begun *readers.Begun) {
+	begun, err := in.Plan.Begin(ctx, sh, wanted)
 	if err != nil {
-		return nil, false // the run will say so, for this file alone
+		return nil, nil // the run will say so, for this file alone
 	}
-	defer source.Close()
-	b, err := source.Next(ctx)
-	if err != nil {
-		return nil, false
-	}
+	b := begun.First()
 	if b.Nodes() > 0 {
-		return nil, true
+		return nil, begun
 	}
+	begun.Close()
 	for i := range b.Rejected { // graphs without nodes, and those that are bad in other ways, say nothing
 		if _, is := misfitting(b.Rejected[i].Code); is {
-			return &b.Rejected[i], false
+			return &b.Rejected[i], nil
 		}
 	}
-	return nil, false
+	return nil, nil
 }

@@ -11,6 +11,7 @@ import (
 	"graphscore/jobs"
 	"graphscore/jobs/gates"
 	"graphscore/pipeline"
+	"graphscore/readers"
 	"graphscore/writers"
 	"graphscore/writers/part"
 	"graphscore/writers/record"
@@ -148,6 +149,7 @@ type execution struct {
 	served   Served
 	contract Contract
 	work     work
+	begun    *readers.Begun // the shard that was compared with the model: stream opens or closes it
 	result   pipeline.Result
 	streamed bool
 	calls    int // at most under way
@@ -186,6 +188,7 @@ func (x *execution) score(ctx context.Context, output *writers.Output) (err erro
 		err = FirstFailure(ctx, x.in.Log, err, x.opt.Lender.Return(session))
 	}()
 	x.served = session.Served
+	defer func() { x.begun.Close() }()
 	if err := x.agree(ctx, output); err != nil {
 		return err
 	}
@@ -223,7 +226,8 @@ func (x *execution) agree(ctx context.Context, output *writers.Output) error {
 		width, err := x.in.knownWidth(ctx, x.served)
 		return cmp.Or(err, x.agreeFixed(width))
 	}
-	width, misfit := x.in.Fit(ctx, x.served, 0)
+	width, begun, misfit := x.in.fit(ctx, x.served, 0)
+	x.begun = begun
 	graphs, nodes, err := output.View().ExistingIDTypes(x.in.parts())
 	x.contract = *x.in.Agree(x.served, width, IDTypes{graphs, nodes})
 	return cmp.Or(misfit, err)

@@ -32,6 +32,7 @@ func (x *execution) stream(ctx context.Context, s *Session, output *writers.Outp
 		shards[k] = x.shard(i, output)
 		total += shards[k].Rows
 	}
+	x.goOn(shards)
 	score := func(ctx context.Context) error {
 		return s.Alive(ctx, func(ctx context.Context) error {
 			result, err := pipeline.Run(ctx, cfg, shards, scorer)
@@ -44,6 +45,19 @@ func (x *execution) stream(ctx context.Context, s *Session, output *writers.Outp
 	return x.opt.Show(ctx, total, func(ctx context.Context) error {
 		return x.throughput.during(ctx, x.in.Start, x.opt.Progress, score)
 	})
+}
+
+// goOn has the first shard go on with the graphs that were compared with the model, where they are its own. Those of another
+// one are read again: they would be held until its turn comes.
+func (x *execution) goOn(shards []pipeline.Shard) {
+	if len(shards) == 0 || !x.begun.Of(&x.in.Plan.Shards[x.work.todo[0]]) {
+		x.begun.Close()
+		return
+	}
+	shards[0].Giant = x.begun.Giant()
+	shards[0].Open = func(ctx context.Context) (pipeline.Source, error) {
+		return x.begun.Open(ctx, x.contract.Wanted())
+	}
 }
 
 // shard wires shard i of the plan.
