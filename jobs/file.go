@@ -9,21 +9,17 @@ import (
 	"syscall"
 	"time"
 
+	"graphscore/pipeline/fifo"
+
 	"github.com/dustin/go-humanize"
 )
 
 // pipePatience is how long a pipe may take to say the next of what is read from it, and until somebody writes to it.
 const pipePatience = 10 * time.Second
 
-// unwrittenPause is how long a pipe that nobody writes to is left alone before it is read again.
-const unwrittenPause = 20 * time.Millisecond
-
-// errUnwritten is the error of a pipe that nobody writes to.
-var errUnwritten = errors.New("it is a pipe that nobody writes to")
-
 // ReadFile reads a small file whole: a regular one, or a pipe that a process writes to, as a shell makes it of <(command).
 // Of a larger one it returns the first most bytes, and a *LargeError. A pipe that says nothing for pipePatience is an error,
-// however long it takes as a whole. Errors are an *fs.PathError, or say what the file is.
+// however long it takes as a whole. Errors are an *fs.PathError, fifo.ErrUnwritten, or say what the file is.
 func ReadFile(path string, most int64) ([]byte, error) {
 	return readFile(path, most, pipePatience)
 }
@@ -47,48 +43,18 @@ func readFile(path string, most int64, patience time.Duration) ([]byte, error) {
 	defer f.Close()
 	var from io.Reader = f
 	if pipe {
-		from = &pipeReader{pipe: f, patience: patience, writtenUntil: time.Now().Add(patience)}
+		from = fifo.NewReader(f, fifo.Patience{Limit: patience, EachRead: true})
 	}
 	content, err := io.ReadAll(io.LimitReader(from, most+1))
 	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, fmt.Errorf("it is a pipe that said nothing for %g s", patience.Seconds())
 	case err != nil:
 		return nil, err
 	case int64(len(content)) > most:
 		return content[:most], &LargeError{most}
 	}
 	return content, nil
-}
-
-// pipeReader reads a pipe that does not block. One without a writer is at its end: until writtenUntil that is no end as
-// long as nothing was read.
-type pipeReader struct {
-	pipe interface {
-		io.Reader
-		SetReadDeadline(t time.Time) error
-	}
-	patience     time.Duration
-	writtenUntil time.Time
-	heard        bool
-}
-
-// Read returns what the pipe says next. Its own errors are errUnwritten, and one that names the patience.
-func (r *pipeReader) Read(b []byte) (int, error) {
-	for {
-		_ = r.pipe.SetReadDeadline(time.Now().Add(r.patience)) // a system without reads on
-		n, err := r.pipe.Read(b)
-		switch {
-		case n > 0:
-			r.heard = true
-			return n, err
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, fmt.Errorf("it is a pipe that said nothing for %g s", r.patience.Seconds())
-		case !errors.Is(err, io.EOF) || r.heard:
-			return n, err
-		case time.Now().After(r.writtenUntil):
-			return 0, errUnwritten
-		}
-		time.Sleep(unwrittenPause)
-	}
 }
 
 // LargeError is a file that is larger than what is read of its kind.

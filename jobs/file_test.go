@@ -2,73 +2,17 @@ package jobs
 
 import (
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"graphscore/pipeline/fifo"
 	"graphscore/pipeline/pipelinetest"
 )
 
 // forEver is longer than any test takes.
 const forEver = time.Hour
-
-// scriptedPipe says what its script says, a word a read; "" is the end of a pipe without a writer.
-type scriptedPipe struct {
-	script    []string
-	reads     int
-	deadlines int // how many were set
-	stale     bool
-}
-
-func (p *scriptedPipe) SetReadDeadline(t time.Time) error {
-	p.deadlines++
-	p.stale = p.stale || t.Before(time.Now())
-	return nil
-}
-
-func (p *scriptedPipe) Read(b []byte) (int, error) {
-	p.reads++
-	p.stale = p.stale || p.deadlines != p.reads
-	if len(p.script) == 0 {
-		return 0, io.EOF
-	}
-	word := p.script[0]
-	p.script = p.script[1:]
-	if word == "" {
-		return 0, io.EOF
-	}
-	return copy(b, word), nil
-}
-
-// A pipe has the whole patience for each read, and a writer that comes late is waited for.
-func TestPipeReader(t *testing.T) {
-	t.Parallel()
-	for _, c := range []struct {
-		name   string
-		script []string
-		want   string
-		reads  int
-	}{
-		{"at once", []string{"a b"}, "a b", 2},
-		{"in pieces", []string{"a", " ", "b"}, "a b", 4},
-		{"from a late writer", []string{"", "", "", "a", " b"}, "a b", 6},
-		{"until the writer leaves", []string{"a b", "", "c"}, "a b", 2},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			p := &scriptedPipe{script: c.script}
-			got, err := io.ReadAll(&pipeReader{pipe: p, patience: forEver, writtenUntil: time.Now().Add(forEver)})
-			if err != nil || string(got) != c.want {
-				t.Errorf("got %q, %v", got, err)
-			}
-			if p.stale || p.reads != c.reads {
-				t.Errorf("%d reads with %d deadlines, one of them over: %v", p.reads, p.deadlines, p.stale)
-			}
-		})
-	}
-}
 
 // A pipe that says nothing blocks nobody, and the error says whether somebody could write to it.
 func TestSilentPipes(t *testing.T) {
@@ -77,7 +21,7 @@ func TestSilentPipes(t *testing.T) {
 	if err := pipelinetest.Fifo(path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := readFile(path, 100, time.Millisecond); !errors.Is(err, errUnwritten) {
+	if _, err := readFile(path, 100, time.Millisecond); !errors.Is(err, fifo.ErrUnwritten) {
 		t.Errorf("without a writer: %v", err)
 	}
 	writer, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"graphscore/pipeline/display"
+	"graphscore/pipeline/fifo"
 )
 
 // maxSecretBytes is more than any secret has: what is larger is another file by mistake.
@@ -67,9 +68,6 @@ var errEmpty = errors.New("is empty")
 // secretPatience is how long a pipe may take until its writer has come, has written the secret and has closed it.
 const secretPatience = 10 * time.Second
 
-// unwrittenPause is how long a pipe that nobody writes to is left alone before it is read again.
-const unwrittenPause = 20 * time.Millisecond
-
 // readSecret reads a small file, or a pipe that a process writes to, as a shell makes it of <(command). Its errors go on
 // after "which" or a name.
 func readSecret(path string, patience time.Duration) (string, error) {
@@ -80,13 +78,11 @@ func readSecret(path string, patience time.Duration) (string, error) {
 	defer f.Close()
 	var from io.Reader = f
 	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 {
-		until := time.Now().Add(patience)
-		_ = f.SetReadDeadline(until) // a system without deadlines reads on
-		from = &unwrittenPipe{pipe: f, until: until}
+		from = fifo.NewReader(f, fifo.Patience{Limit: patience})
 	}
 	text, err := io.ReadAll(io.LimitReader(from, maxSecretBytes+1))
 	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, fifo.ErrUnwritten):
 		return "", fmt.Errorf("is a pipe that is empty, or that was not written and closed within %g s:"+
 			" what makes the secret must do so", patience.Seconds())
 	case err != nil:
@@ -99,29 +95,6 @@ func readSecret(path string, patience time.Duration) (string, error) {
 		return "", errEmpty
 	}
 	return value, nil
-}
-
-// unwrittenPipe reads a pipe that does not block. One that nobody writes to is at its end, which is none before the time
-// is over, as long as nothing was read.
-type unwrittenPipe struct {
-	pipe  io.Reader
-	until time.Time
-	heard bool
-}
-
-// Read returns what the pipe says next. Its own error is os.ErrDeadlineExceeded.
-func (r *unwrittenPipe) Read(b []byte) (int, error) {
-	for {
-		n, err := r.pipe.Read(b)
-		r.heard = r.heard || n > 0
-		switch {
-		case r.heard || !errors.Is(err, io.EOF):
-			return n, err
-		case time.Now().After(r.until):
-			return 0, os.ErrDeadlineExceeded
-		}
-		time.Sleep(unwrittenPause)
-	}
 }
 
 // masked is what of a URL may be shown.
