@@ -68,7 +68,7 @@ func (r *rowReader) take(group int, first int64, n int) error {
 	return nil
 }
 
-// lend gives a new batch the memory of the features of the first n rows, where it can: they are not copied then.
+// lend makes the memory of the features of the first n rows that of a new batch, where it can: they are not copied then.
 func (r *rowReader) lend(n int) {
 	if r.builder.Len() > 0 {
 		return

@@ -142,7 +142,7 @@ func TestExportOfRowsThatAreGone(t *testing.T) {
 	}
 }
 
-// TestExportOfDamagedPages: what a reader refuses is not given to the library, though the fingerprint is that of the parts.
+// TestExportOfDamagedPages: what a reader refuses does not reach the library, though the fingerprint is that of the parts.
 func TestExportOfDamagedPages(t *testing.T) {
 	t.Parallel()
 	in, held, _ := exporting(t)

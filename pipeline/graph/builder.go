@@ -141,8 +141,8 @@ func grow[T any](s []T, n int) []T {
 	return append(make([]T, 0, len(s)+n), s...)
 }
 
-// Lend gives the batch, which must be empty, the memory of the features of the rows that come next, one behind the other:
-// they are not copied then. The memory is that of the batch from then on. The caller gets other memory for it, of any size.
+// Lend makes the memory of the features of the next rows, one behind the other, that of the batch, which must be empty: they
+// are not copied then. The batch owns it from then on. Lend returns other memory for it, of any size.
 func (b *Builder) Lend(features []float32) (memory []float32) {
 	memory, b.batch.Features = b.batch.Features, features[:0]
 	return memory
@@ -377,7 +377,7 @@ func (b *Builder) group(r *Row) {
 	}
 }
 
-// follows says whether more lies behind s in the same memory.
+// follows reports whether more lies behind s in the same memory.
 func follows(s, more []float32) bool {
 	n := len(s)
 	return len(more) > 0 && cap(s)-n >= len(more) && &s[:n+1][n] == &more[0]

@@ -6,8 +6,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Zstd decompresses pages and buffers that are in memory, one after the other. The zero value is ready; Close frees what it
-// holds.
+// Zstd decompresses pages and buffers that are in memory, one after the other. The zero value is ready; Close frees its
+// decoder.
 type Zstd struct {
 	decoder *zstd.Decoder
 }
@@ -32,7 +32,7 @@ func (z *Zstd) Fill(dst, src []byte) error {
 	return nil
 }
 
-// Close frees what it holds. It may be used again.
+// Close frees the decoder. A Zstd may be used again.
 func (z *Zstd) Close() {
 	if z.decoder != nil {
 		z.decoder.Close()

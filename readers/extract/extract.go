@@ -170,7 +170,7 @@ func pick(a arrow.Array, places []int64) (arrow.Array, error) {
 			j++
 		}
 		run := array.NewSlice(a, places[i], places[j-1]+1)
-		defer run.Release() // it holds the whole array
+		defer run.Release() // it refers to the whole array
 		runs, i = append(runs, run), j
 	}
 	return array.Concatenate(runs, memory.DefaultAllocator)

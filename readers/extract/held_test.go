@@ -99,7 +99,7 @@ func TestMemoryIsThatOfOneGroup(t *testing.T) {
 	}
 }
 
-// most notes the most that was held at once.
+// most records the most bytes in use at once.
 type most struct {
 	bounded
 	peak int64

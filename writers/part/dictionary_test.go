@@ -15,7 +15,7 @@ import (
 	"graphscore/pipeline/graph"
 )
 
-// told is a buffer that says where it ends.
+// told is a buffer that returns where it ends.
 type told struct{ bytes.Buffer }
 
 func (t *told) Tell() int64 { return int64(t.Len()) }

@@ -103,7 +103,7 @@ class _Tiled:
             shaped = _padded(rows[first : first + count], count).reshape(tiles, height, -1)
             self._multiply(shaped, part.reshape(tiles, height, -1, copy=False))
             if part is not target:
-                # Before anything else: numpy is slower with rows that lie apart than with a copy of them.
+                # Before anything else: numpy is slower with rows that have gaps between them than with a copy of them.
                 target[:] = part[: len(target), self._inside]
             if finish is not None:
                 _finish(target, first, finish)
@@ -317,7 +317,7 @@ def _narrower(product: Product, matrix: Floats) -> tuple[Strategy, int, int] | N
 
 
 def _odd_rows(inner: int) -> Floats:
-    """Return a tile of rows [TILE, k] that two orders of addition, or two ways to begin it, tell apart."""
+    """Return a tile of rows [TILE, k] whose sums differ between orders of addition, and between ways to begin it."""
     random = np.random.default_rng(2)
     rows = random.standard_normal((TILE, inner), np.float32)
     rows[::5] *= np.exp2(random.integers(-100, 100, rows[::5].shape)).astype(np.float32)

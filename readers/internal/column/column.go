@@ -352,7 +352,7 @@ type Values interface {
 	size() int
 	// bytes is the size of the first n.
 	bytes(n int) int
-	// aimAt says about how many bytes will be held.
+	// aimAt sets about how many bytes the values will take.
 	aimAt(bytes int)
 	// room is how many more values, or bytes of texts, have room.
 	room() int

@@ -16,7 +16,7 @@ type Numbers[T float32 | int64] struct {
 	Convert func(dst []T, src []byte)
 	same    bool // stored values have the same bytes in memory
 	finite  int  // so many from the front are known to be finite
-	aim     int  // about so many will be held, 0 where that is not known
+	aim     int  // about how many values there will be, 0 where that is not known
 }
 
 // Len is the number of values.
@@ -56,7 +56,7 @@ func (n *Numbers[T]) AddedFinite(k int) {
 	}
 }
 
-// Finite says whether the first k values are known to be finite, without looking at them.
+// Finite reports whether the first k values are known to be finite, without looking at them.
 func (n *Numbers[T]) Finite(k int) bool { return k <= n.finite }
 
 // Extend adds k values and returns them, for the caller to set.
@@ -78,7 +78,7 @@ func (n *Numbers[T]) grow(want int) {
 	n.Values = append(make([]T, 0, max(want, min(2*cap(n.Values), n.aim))), n.Values...)
 }
 
-// aimAt says that about so many bytes, as size counts, will be held, and one piece more.
+// aimAt sets that the values will take about so many bytes, as size counts, and those of one piece more.
 func (n *Numbers[T]) aimAt(bytes int) { n.aim = bytes/max(n.Width, 4) + Piece }
 
 // reserved returns s in memory that has room for k more values, and for no others.

@@ -12,8 +12,8 @@ import (
 	"graphscore/readers/internal/column"
 )
 
-// TestLookup holds entries that are looked up in each of the ways, piece by piece, against those that the decoded numbers
-// name. Dictionaries may be smaller than the numbers need: then every way says so.
+// TestLookup compares the entries that each of the ways looks up, piece by piece, with those that the decoded numbers name.
+// Dictionaries may be smaller than the numbers need: then every way reports it.
 func TestLookup(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -194,7 +194,7 @@ func listsAsRuns(lengths []int) (levels []byte, n int) {
 	return levels, n
 }
 
-// TestListsOfOneLength holds the starts of lists that are found by their bytes against the decoded levels, with a byte of
+// TestListsOfOneLength compares the starts of lists that are found by their bytes with the decoded levels, with a byte of
 // them changed.
 func TestListsOfOneLength(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,7 @@ class _Files(Generic[_T]):
             self._seen = seen  # before they are read: what changes meanwhile is seen next time
             self._look_again()
             try:
-                contents = self._read(pipes=False)  # one that became a pipe would hold the calls up
+                contents = self._read(pipes=False)  # one that became a pipe would delay the calls
                 new = (digests := _sums(contents)) != self._digests
                 if new:
                     self.value, self._digests = self._make(contents, True), digests
