@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import os
 import pickle
 import subprocess
@@ -98,6 +99,7 @@ def forms() -> dict[str, pa.Table]:
         }
     )
     pairs = [[list(pair) for pair in zip(*edges, strict=True)] for edges in table["edge_index"].to_pylist()]
+    small = [[[decimal.Decimal(v) for v in ends] for ends in edges] for edges in table["edge_index"].to_pylist()]
     places = pa.array([0, 1, 0], pa.int8())
     coded = pa.DictionaryArray.from_arrays(places, table["edge_index"].combine_chunks().slice(0, 2))
     return {
@@ -119,6 +121,9 @@ def forms() -> dict[str, pa.Table]:
         "chunks": pa.concat_tables([table.slice(0, 1), table.slice(1, 2)]),
         "decimals": table.set_column(
             1, "edge_index", table["edge_index"].cast(pa.list_(pa.list_(pa.decimal128(20, 0))))
+        ),
+        "decimals of 32 bits": table.set_column(
+            1, "edge_index", pa.array(small, pa.list_(pa.list_(pa.decimal32(9, 0))))
         ),
     }
 

@@ -213,7 +213,13 @@ def _bytes(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_binary())
 
 
+_LEAST_BITS: Final = 64
+"""Of decimals that pyarrow makes int64 of."""
+
+
 def _decimals(array: pa.Array, field: Field) -> pa.Array:
+    if array.type.bit_width < _LEAST_BITS:
+        array = array.cast(pa.decimal128(38, 0))
     try:
         return array.cast(pa.int64())
     except pa.ArrowInvalid:
