@@ -27,6 +27,7 @@ func TestArray(t *testing.T) {
 		shards = append(shards, start(t, w.array(output, plan, fmt.Sprintf("%d/3", i))...))
 	}
 	w.committed(t, output, 1)
+	shards[1].born()
 	if err := shards[1].cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,10 @@ package e2e
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -110,6 +110,62 @@ func (w *work) committed(t *testing.T, output string, parts int) {
 	})
 }
 
+// caught starts the work and stops graphscore, with SIGSTOP, once parts are committed and half of the files are not: what a
+// test then does to it, or to its workers, is done in the middle of a run, however busy the machine is. The test lets it go
+// on, see [process.goOn].
+func (w *work) caught(t *testing.T, more ...string) (p *process, output string) {
+	t.Helper()
+	for range 10 { // a machine that is busy elsewhere may stop it when it is nearly done
+		output = filepath.Join(t.TempDir(), "out")
+		// With two shards at a time: on a machine of many cores all would be done at once.
+		p = startWith(t, []string{"GOMAXPROCS=2"}, append(w.args(output), more...)...)
+		w.committed(t, output, 1)
+		if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		state := byte(0)
+		eventually(t, "it is stopped, or has ended", func() bool {
+			state = stateOf(t, p.cmd.Process.Pid)
+			return state == 'T' || state == 'Z'
+		})
+		if state == 'T' && w.visible(t, output) <= files/2 {
+			return p, output
+		}
+		p.goOn()
+		if o := p.wait(); o.code != w.code {
+			t.Fatalf("exit code %d, expected %d\n%s", o.code, w.code, o.stderr)
+		}
+	}
+	t.Fatal("each of ten runs was nearly done when it was stopped")
+	return nil, ""
+}
+
+// goOn continues what caught has stopped.
+func (p *process) goOn() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// born waits for the first worker, or for the end: before there is a worker, there is nobody to clear the folder of the sockets
+// when graphscore is killed.
+func (p *process) born() {
+	p.t.Helper()
+	eventually(p.t, "a worker is born, or the run has ended", func() bool {
+		children, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", p.cmd.Process.Pid))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for _, file := range children {
+			if born, _ := os.ReadFile(file); len(born) > 0 { // a thread may have ended
+				return true
+			}
+		}
+		return stateOf(p.t, p.cmd.Process.Pid) == 'Z'
+	})
+}
+
 // Invariant 6: kill -9 at any moment leaves no half file and no process; the next run ends with the same bytes.
 func TestKilled(t *testing.T) {
 	t.Parallel()
@@ -121,8 +177,8 @@ func (w *work) killed(t *testing.T) {
 	parts, kills := 0, 0
 	for i := range 8 {
 		p := start(t, w.args(output)...)
-		// Not before the first worker is born: only then is there someone to clear the folder of the sockets.
-		moment := 200*time.Millisecond + time.Duration(rand.Int64N(int64(w.took)))
+		p.born()
+		moment := time.Duration(rand.Int64N(int64(w.took)))
 		if i%2 == 0 { // while parts come in
 			w.committed(t, output, parts+1)
 			moment = time.Duration(rand.Int64N(int64(20 * time.Millisecond)))
@@ -184,11 +240,7 @@ func TestWorkerLost(t *testing.T) {
 
 // lost runs the work with so many workers, of which one gets a signal.
 func (w *work) lost(t *testing.T, workers int, signal syscall.Signal, says string) {
-	output := filepath.Join(t.TempDir(), "out")
-	args := w.args(output)
-	args[slices.Index(args, "--workers")+1] = strconv.Itoa(workers)
-	p := start(t, append(args, "--json")...)
-	w.committed(t, output, 1)
+	p, output := w.caught(t, "--workers", strconv.Itoa(workers), "--json")
 	victims := w.workers(t)
 	if len(victims) != workers {
 		t.Fatalf("workers %v, expected %d", victims, workers)
@@ -197,6 +249,7 @@ func (w *work) lost(t *testing.T, workers int, signal syscall.Signal, says strin
 	if err := syscall.Kill(victims[0], signal); err != nil {
 		t.Fatal(err)
 	}
+	p.goOn()
 	lost := time.Now()
 	o := p.wait()
 	t.Logf("the run ended %v after the signal", time.Since(lost).Round(10*time.Millisecond))
@@ -231,9 +284,8 @@ func (w *work) signalled(t *testing.T) {
 		code   int
 	}{{"SIGTERM", syscall.SIGTERM, 143}, {"SIGINT", syscall.SIGINT, 130}} {
 		t.Run(test.name, func(t *testing.T) {
-			output := filepath.Join(t.TempDir(), "out")
-			p := start(t, append(w.args(output), "--json")...)
-			w.committed(t, output, 1)
+			p, output := w.caught(t, "--json")
+			p.goOn()
 			for range 2 { // as timeout(1) does: to the process and to its group
 				if err := p.cmd.Process.Signal(test.signal); err != nil {
 					t.Fatal(err)
@@ -274,15 +326,14 @@ func (w *work) signalled(t *testing.T) {
 
 // secondSignal: the second signal ends a run that cannot end in order, here for workers that do not move.
 func (w *work) secondSignal(t *testing.T) {
-	output := filepath.Join(t.TempDir(), "out")
-	p := start(t, w.args(output)...)
-	w.committed(t, output, 1)
-	memory := memoryOf(t, p.cmd.Process.Pid)
-	for _, pid := range w.workers(t) {
+	p, output := w.caught(t)
+	memory, stopped := memoryOf(t, p.cmd.Process.Pid), w.workers(t)
+	for _, pid := range stopped {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
 	}
+	p.goOn()
 	var signals errgroup.Group
 	signals.Go(func() error {
 		for { // more than two, where the machine is too busy to take them a second apart
@@ -301,6 +352,9 @@ func (w *work) secondSignal(t *testing.T) {
 	}
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v, expected the signal itself", p.cmd.ProcessState)
+	}
+	for _, pid := range stopped { // no SIGHUP comes where the first process of a container is of their session: they stay stopped
+		_ = syscall.Kill(pid, syscall.SIGCONT) // it may be gone
 	}
 	eventually(t, "the workers are gone", func() bool { return len(w.workers(t)) == 0 })
 	nobodyHas(t, memory)

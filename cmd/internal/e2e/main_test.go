@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"graphscore/jobs/jobtest"
+	"graphscore/pipeline/pipelinetest"
 	"graphscore/writers/record"
 )
 
@@ -77,14 +78,8 @@ func start(t *testing.T, args ...string) *process {
 func startWith(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, cmd: exec.CommandContext(t.Context(), absolute(t, program), args...)}
-	// A short path: names of sockets are.
-	temp, err := os.MkdirTemp("", "e2e")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(temp) })
-	p.temp = temp
-	p.cmd.Dir, p.cmd.Env = t.TempDir(), append(append(os.Environ(), "TMPDIR="+temp, "GRAPHSCORE_PYTHON="), env...)
+	p.temp = pipelinetest.SocketFolder(t)
+	p.cmd.Dir, p.cmd.Env = t.TempDir(), append(append(os.Environ(), "TMPDIR="+p.temp, "GRAPHSCORE_PYTHON="), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)

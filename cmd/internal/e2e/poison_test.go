@@ -77,7 +77,7 @@ var poisonous = map[string]struct {
 }
 
 // ofTheMoment is what a message must not have: it would be another one in the next run.
-var ofTheMoment = regexp.MustCompile(`0x|unix:|/tmp|127\.0\.0\.1|\bpid\b|worker \d`)
+var ofTheMoment = regexp.MustCompile(`0x|unix:|/tmp|` + regexp.QuoteMeta(os.TempDir()) + `|127\.0\.0\.1|\bpid\b|worker \d`)
 
 // entry is a line of a quarantine file.
 type entry struct {

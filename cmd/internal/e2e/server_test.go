@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"graphscore/pipeline/faulttest"
+	"graphscore/pipeline/remote/remotetest"
 )
 
 // A server that is stopped while it scores: the run ends at its budget with 69, and goes on where the server does.
@@ -66,8 +67,8 @@ func TestServerKilled(t *testing.T) {
 			folder, code, retries := t.TempDir(), -1, int64(0)
 			var output, address string
 			for i := range 10 { // a machine that is busy elsewhere may kill the server when the run is done
-				server := serveModel(t, w.model)
-				address, output = server.address, filepath.Join(folder, fmt.Sprint("out", i))
+				address, output = remotetest.Reserved(t), filepath.Join(folder, fmt.Sprint("out", i)) // also while nobody serves there
+				server := serveModel(t, w.model, "--listen", address)
 				job := write(t, filepath.Join(folder, "job.yaml"), fmt.Sprintf(
 					"input: {path: %q}\nserver: {addresses: [%q]}\nlimits: {retry_budget: %s}\n", w.input, address, test.budget))
 				p := start(t, "run", job, "--output", output, "--json")

@@ -3,7 +3,9 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,16 +51,16 @@ func TestStoppedAndContinued(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			w := w.limited(t, "{deadline: 300ms, request_bytes: 100KB, transport: "+transport+"}")
-			output := filepath.Join(t.TempDir(), "out")
-			p := start(t, w.args(output)...)
-			w.committed(t, output, 1)
+			p, output := w.caught(t)
 			stops := 0
 			for round := 0; round < 20 && !present(filepath.Join(output, "_SUCCESS")); round++ {
 				for _, pid := range w.workers(t) {
 					if syscall.Kill(pid, syscall.SIGSTOP) != nil {
 						continue // it has just ended
 					}
-					stops++
+					if stops++; stops == 1 {
+						p.goOn()
+					}
 					time.Sleep(time.Duration(200+20*(round%10)) * time.Millisecond)
 					_ = syscall.Kill(pid, syscall.SIGCONT) // it may have been replaced
 				}
@@ -95,7 +97,9 @@ func memoryOf(t *testing.T, pid int) uint64 {
 			continue // it may have been closed by now
 		}
 		var found syscall.Stat_t
-		if err := syscall.Stat(path, &found); err != nil {
+		if err := syscall.Stat(path, &found); errors.Is(err, os.ErrNotExist) {
+			continue // closed since
+		} else if err != nil {
 			t.Fatal(err)
 		}
 		return found.Ino
@@ -171,14 +175,12 @@ func TestSuccessorMapsAnew(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			w := w.limited(t, "{transport: "+transport+"}")
 			begun, interpreter := filepath.Join(t.TempDir(), "begun"), filepath.Join(t.TempDir(), "python")
-			script := fmt.Sprintf("#!/bin/sh\nif [ \"$3\" = serve ]; then\n[ ! -e %q ] || kill -STOP $PPID\n: >%q\nfi\nexec %q \"$@\"\n",
+			script := fmt.Sprintf("#!/bin/sh\nif [ \"$3\" = serve ]; then\n[ ! -e %q.$PPID ] || kill -STOP $PPID\n: >%q.$PPID\nfi\nexec %q \"$@\"\n",
 				begun, begun, absolute(t, venv))
 			if err := os.WriteFile(interpreter, []byte(script), 0o700); err != nil {
 				t.Fatal(err)
 			}
-			output := filepath.Join(t.TempDir(), "out")
-			p := start(t, append(w.args(output), "--workers", "1", "--python", interpreter)...)
-			w.committed(t, output, 1)
+			p, output := w.caught(t, "--workers", "1", "--python", interpreter)
 			memory, victim := memoryOf(t, p.cmd.Process.Pid), w.workers(t)
 			if len(victim) != 1 || (memory != 0) != (transport == "shared") {
 				t.Fatalf("workers %v, memory %d", victim, memory)
@@ -186,10 +188,11 @@ func TestSuccessorMapsAnew(t *testing.T) {
 			if err := syscall.Kill(victim[0], syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
+			p.goOn()
 			var successor []int
 			eventually(t, "there is a successor, and graphscore is stopped", func() bool {
 				successor = w.workers(t)
-				return len(successor) == 1 && successor[0] != victim[0] && stopped(t, p.cmd.Process.Pid)
+				return len(successor) == 1 && successor[0] != victim[0] && stateOf(t, p.cmd.Process.Pid) == 'T'
 			})
 			served := described(t, p.temp)
 			if m := served.GetMemory(); (m != nil) != (memory != 0) || memory != 0 && (m.GetSlots() < 2 || m.GetSlotBytes() == 0) || served.GetNoMemory() != "" {
@@ -198,9 +201,7 @@ func TestSuccessorMapsAnew(t *testing.T) {
 			if memory != 0 && !slices.Equal(havers(t, memory), slices.Sorted(slices.Values([]int{p.cmd.Process.Pid, successor[0]}))) {
 				t.Errorf("processes %v have the memory, expected %d and %d", havers(t, memory), p.cmd.Process.Pid, successor[0])
 			}
-			if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
-				t.Fatal(err)
-			}
+			p.goOn()
 			o := p.wait()
 			if o.code != 0 || strings.Count(o.stderr, "a worker died and is started again") != 1 || strings.Contains(o.stderr, "go to the workers inline") {
 				t.Errorf("exit code %d\n%s", o.code, o.stderr)
@@ -211,15 +212,19 @@ func TestSuccessorMapsAnew(t *testing.T) {
 	}
 }
 
-// stopped reports whether a process is stopped by a signal.
-func stopped(t *testing.T, pid int) bool {
+// stateOf is the state of a process that nobody has waited for, as ps shows it: T where a signal has stopped it, Z where it has
+// ended.
+func stateOf(t *testing.T, pid int) byte {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, state, found := strings.Cut(string(stat), ") ")
-	return found && strings.HasPrefix(state, "T")
+	at := bytes.LastIndex(stat, []byte(") "))
+	if at < 0 || at+2 >= len(stat) {
+		t.Fatalf("/proc has no state of %d: %q", pid, stat)
+	}
+	return stat[at+2]
 }
 
 // described asks the only worker of a run, whose TMPDIR that is, what it serves, and waits until it does.
