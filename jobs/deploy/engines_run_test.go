@@ -71,7 +71,7 @@ func (s *site) command(ctx context.Context, words []string, env ...string) *exec
 	real, _ := filepath.Abs(repo + "/bin/graphscore") // newSite has looked
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "MAKE") || strings.HasPrefix(e, "MFLAGS") || strings.HasPrefix(e, "GRAPHSCORE")
-	}), "PATH="+s.path, "GRAPHSCORE_REAL="+real, "TRIED="+s.folder.path("tried"), "WAIT=0", "GRAPHSCORE_PYTHON=")
+	}), "PATH="+s.path, "GRAPHSCORE_REAL="+real, "TRIED="+s.folder.path("tried"), "WAIT=0", "GRAPHSCORE_PYTHON=", "LC_ALL=C")
 	cmd.Env = append(cmd.Env, env...)
 	return cmd
 }

@@ -63,6 +63,18 @@ type machine struct{ folder }
 // window is how many dates the command of the templates runs.
 const window = 7
 
+// withinOneDay waits, where a test of the clock of this machine might still run at midnight UTC, until the next day has begun:
+// "yesterday" is then one date from its begin to its end.
+func withinOneDay(t *testing.T) {
+	t.Helper()
+	const longest = 10 * time.Minute
+	now := time.Now()
+	if left := now.Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(now); left < longest {
+		t.Logf("waiting %v for midnight UTC", left.Round(time.Second))
+		time.Sleep(left)
+	}
+}
+
 // newMachine has the job molecules, with the graphs of all dates of its window for as long as a test takes.
 func newMachine(t *testing.T) *machine {
 	t.Helper()
@@ -75,10 +87,12 @@ func newMachine(t *testing.T) *machine {
 			t.Fatalf("%v: run `make test-deploy`, which builds it", err)
 		}
 	}
+	syscall.Umask(0o022) // of this process: the user graphscore reads what is written here
 	m := &machine{folder{t, t.TempDir()}}
 	for _, name := range []string{"layer", "srv", "log", "root/etc/cron.d", "root/etc/logrotate.d", "root/etc/systemd/system"} {
 		m.must(os.MkdirAll(m.path(name), 0o755))
 	}
+	withinOneDay(t)
 	now := time.Now().UTC()
 	for back := range window + 1 {
 		date := now.AddDate(0, 0, -back).Format(time.DateOnly)

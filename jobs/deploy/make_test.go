@@ -14,7 +14,7 @@ import (
 func makes(t *testing.T, folder string, args ...string) (printed string, content bool) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "make", append([]string{"--no-print-directory", "-C", folder}, args...)...)
-	cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { // that of a make around this test
+	cmd.Env = slices.DeleteFunc(append(os.Environ(), "LC_ALL=C"), func(e string) bool { // that of a make around this test
 		name, _, _ := strings.Cut(e, "=")
 		return slices.Contains([]string{"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS",
 			"JOB", "DATE", "SINCE", "UNTIL", "OUT", "GRAPHSCORE", "ARGS", "SAMPLE"}, name)

@@ -93,6 +93,7 @@ type nightly struct {
 func newNightly(t *testing.T) *nightly {
 	t.Helper()
 	need(t, map[string]string{"prometheus": "prometheus", "prometheus-pushgateway": "prometheus-pushgateway"})
+	withinOneDay(t)
 	n := &nightly{folder: folder{t, t.TempDir()}, gateway: remotetest.Reserved(t), prometheus: remotetest.Reserved(t)}
 	rules, err := filepath.Abs("alerts.yaml")
 	n.must(err)
@@ -216,12 +217,14 @@ func TestPrometheus(t *testing.T) {
 	n.alerts("Quarantine firing", "Waits pending")
 
 	n.deliver(1, false)
-	n.job("server: {addresses: ['127.0.0.1:1']}\n")
+	n.job("server: {addresses: ['127.0.0.1:1']}\nlimits: {retry_budget: 10m}\n")
 	cmd := n.night()
 	n.must(cmd.Start())
-	eventually(t, "true", func() string { // from then on it asks for its scorer, for 10 s
+	eventually(t, strconv.Itoa(cmd.Process.Pid), func() string { // from then on it asks for its scorer
+		var holder struct{ PID int }
 		held, _ := os.ReadFile(locks[0])
-		return strconv.FormatBool(strings.Contains(string(held), strconv.Itoa(cmd.Process.Pid)))
+		_ = json.Unmarshal(held, &holder) // it may be half written
+		return strconv.Itoa(holder.PID)
 	})
 	n.must(cmd.Process.Signal(syscall.SIGTERM))
 	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 143 {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"graphscore/cmd/internal/faults/inject"
+	"graphscore/pipeline/pipelinetest"
 )
 
 // Where things are, as seen from this folder.
@@ -83,10 +84,7 @@ type slurm struct {
 // startSlurm starts a cluster that ends with the test. Its ports are fixed: there is one at a time.
 func startSlurm(t *testing.T, maxArraySize int) *slurm {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "slurm")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir := pipelinetest.SocketFolder(t)
 	s := &slurm{t, dir}
 	t.Cleanup(s.stop)
 	up := exec.CommandContext(t.Context(), "testdata/slurm-up.sh", dir, strconv.Itoa(maxArraySize))
@@ -115,13 +113,12 @@ func (s *slurm) stop() {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
-	_ = os.RemoveAll(s.dir)
 }
 
 // owns reports whether a process has the configuration of the cluster in its environment.
 func (s *slurm) owns(pid int) bool {
 	env, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	return err == nil && bytes.Contains(env, []byte(s.dir))
+	return err == nil && bytes.Contains(env, []byte(s.dir+"/"))
 }
 
 // kill sends a signal to a daemon.
