@@ -8,6 +8,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
         popen.wait()
         assert popen.stderr is not None
         popen.stderr.close()
+
+
+@pytest.fixture
+def sockets() -> Iterator[Path]:
+    """A folder for sockets: their paths are short, and that of pytest's own folders may be long, as TMPDIR may."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_json_stays_json(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_commands(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_commands(text: str, tmp_path: Path, sockets: Path, capfd: pytest.CaptureFixture[str]) -> None:
     name = f"a{text}b"
     folder = write_model(tmp_path / name)
     config = json.loads((folder / "config.json").read_text())
@@ -41,8 +41,8 @@ def test_commands(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     molecules = tmp_path / f"{name}.csv"
     molecules.write_text(f'"{name}",id\nCCO,1\n')
     for arguments in (
-        ["serve", "--model", folder, "--listen", f"unix:{tmp_path / 's'}"],
-        ["serve", "--model", folder, "--listen", f"unix:{tmp_path / 's'}", "--log-format", "text"],
+        ["serve", "--model", folder, "--listen", f"unix:{sockets / 's'}"],
+        ["serve", "--model", folder, "--listen", f"unix:{sockets / 's'}", "--log-format", "text"],
         ["export", "chemprop", checkpoint, "--out", tmp_path / "model"],
         ["convert", "smiles", molecules, "--out", tmp_path / "out", "--smiles-column", "none"],
         [name],

@@ -88,8 +88,8 @@ def test_a_call_that_fails_is_logged_with_its_run(
     assert "RuntimeError: odd" in line["msg"]
 
 
-def test_json_where_there_is_no_terminal(serve: Callable[..., Process], tmp_path: Path) -> None:
-    process = serve(f"unix:{tmp_path}/s", "--log-format", "auto")
+def test_json_where_there_is_no_terminal(serve: Callable[..., Process], sockets: Path) -> None:
+    process = serve(f"unix:{sockets}/s", "--log-format", "auto")
     line = json.loads(process.first_line)
     assert line["level"] == "INFO"
     assert line["msg"].startswith("serving test-model (sha256:")

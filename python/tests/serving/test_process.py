@@ -117,10 +117,10 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
     assert alone.node_scores["a"] == scores["a"]
 
 
-def test_ready_line_names_model_and_address(serve: Serve, tmp_path: Path) -> None:
-    process = serve(f"unix:{tmp_path}/s")
+def test_ready_line_names_model_and_address(serve: Serve, sockets: Path) -> None:
+    process = serve(f"unix:{sockets}/s")
     answer = get_model(process.address)
-    assert process.first_line == f"graphscore-server: serving test-model ({answer.digest}) on unix:{tmp_path}/s\n"
+    assert process.first_line == f"graphscore-server: serving test-model ({answer.digest}) on unix:{sockets}/s\n"
 
 
 def test_one_blas_thread() -> None:
@@ -136,13 +136,13 @@ print([library["num_threads"] for library in threadpoolctl.threadpool_info()])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_with_0(serve: Serve, tmp_path: Path, number: signal.Signals) -> None:
-    process = serve(f"unix:{tmp_path}/s")
+def test_signal_ends_with_0(serve: Serve, sockets: Path, number: signal.Signals) -> None:
+    process = serve(f"unix:{sockets}/s")
     get_model(process.address)
     process.popen.send_signal(number)
     assert process.popen.wait(60) == 0
     assert rest(process) == ""
-    assert not (tmp_path / "s").exists()
+    assert not (sockets / "s").exists()
 
 
 @pytest.fixture
@@ -217,8 +217,8 @@ def on_lifeline(serve: Serve, folder: Path) -> tuple[Process, int]:
     return process, writer
 
 
-def test_lifeline(serve: Serve, tmp_path: Path) -> None:
-    folder = tmp_path / "graphscore-123"
+def test_lifeline(serve: Serve, sockets: Path) -> None:
+    folder = sockets / "graphscore-123"
     process, writer = on_lifeline(serve, folder)
     get_model(process.address)
     assert process.popen.poll() is None
@@ -227,8 +227,8 @@ def test_lifeline(serve: Serve, tmp_path: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_worker_that_ends_leaves_the_folder_to_its_successor(serve: Serve, tmp_path: Path) -> None:
-    folder = tmp_path / "graphscore-123"
+def test_a_worker_that_ends_leaves_the_folder_to_its_successor(serve: Serve, sockets: Path) -> None:
+    folder = sockets / "graphscore-123"
     process, writer = on_lifeline(serve, folder)
     process.popen.terminate()
     assert process.popen.wait(60) == 0
@@ -236,15 +236,15 @@ def test_a_worker_that_ends_leaves_the_folder_to_its_successor(serve: Serve, tmp
     os.close(writer)
 
 
-def test_lifeline_leaves_other_folders(serve: Serve, tmp_path: Path) -> None:
-    folder = tmp_path / "mine"
+def test_lifeline_leaves_other_folders(serve: Serve, sockets: Path) -> None:
+    folder = sockets / "mine"
     process, writer = on_lifeline(serve, folder)
     os.close(writer)
     assert process.popen.wait(60) == 0
     assert list(folder.iterdir()) == []
 
 
-def test_dies_with_a_killed_parent(model_folder: Path, tmp_path: Path) -> None:
+def test_dies_with_a_killed_parent(model_folder: Path, sockets: Path) -> None:
     """The whole way: a parent that is killed with -9, even while the server is still starting."""
     script = """
 import os, subprocess, sys, time
@@ -256,7 +256,7 @@ time.sleep(60)
 """
     for delay in (0.05, 1.5):
         parent = subprocess.Popen(
-            [sys.executable, "-c", script, str(model_folder), f"unix:{tmp_path}/s"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", script, str(model_folder), f"unix:{sockets}/s"], stdout=subprocess.PIPE, text=True
         )
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
@@ -268,13 +268,13 @@ time.sleep(60)
         while is_running(child) and time.monotonic() < deadline:
             time.sleep(0.02)
         assert not is_running(child)
-        assert not (tmp_path / "s").exists()
+        assert not (sockets / "s").exists()
 
 
 def is_running(pid: int) -> bool:
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # before, or while it is read
         return False
 
 
@@ -282,31 +282,31 @@ def test_lifeline_that_is_not_open(model_folder: Path) -> None:
     refused(64, "--lifeline-fd 77: Bad file descriptor", "serve", "--model", str(model_folder), "--lifeline-fd", "77")
 
 
-def test_socket_is_private(serve: Serve, tmp_path: Path) -> None:
-    serve(f"unix:{tmp_path}/s")
-    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+def test_socket_is_private(serve: Serve, sockets: Path) -> None:
+    serve(f"unix:{sockets}/s")
+    assert stat.S_IMODE((sockets / "s").stat().st_mode) == 0o600
 
 
-def test_socket_of_a_dead_server_is_replaced(serve: Serve, tmp_path: Path) -> None:
-    first = serve(f"unix:{tmp_path}/s")
+def test_socket_of_a_dead_server_is_replaced(serve: Serve, sockets: Path) -> None:
+    first = serve(f"unix:{sockets}/s")
     first.popen.kill()
     first.popen.wait()
-    assert (tmp_path / "s").exists()
-    assert get_model(serve(f"unix:{tmp_path}/s").address).name == "test-model"
+    assert (sockets / "s").exists()
+    assert get_model(serve(f"unix:{sockets}/s").address).name == "test-model"
 
 
-def test_socket_of_a_living_server_is_left_alone(serve: Serve, tmp_path: Path, model_folder: Path) -> None:
-    first = serve(f"unix:{tmp_path}/s")
+def test_socket_of_a_living_server_is_left_alone(serve: Serve, sockets: Path, model_folder: Path) -> None:
+    first = serve(f"unix:{sockets}/s")
     refused(
-        69, "another server is listening there", "serve", "--model", str(model_folder), "--listen", f"unix:{tmp_path}/s"
+        69, "another server is listening there", "serve", "--model", str(model_folder), "--listen", f"unix:{sockets}/s"
     )
     assert get_model(first.address).name == "test-model"
 
 
-def test_sockets_that_cannot_be(model_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
+def test_sockets_that_cannot_be(model_folder: Path, sockets: Path) -> None:
+    (sockets / "file").touch()
     listen = ["serve", "--model", str(model_folder), "--listen"]
-    refused(69, "it exists and is not a socket", *listen, f"unix:{tmp_path}/file")
+    refused(69, "it exists and is not a socket", *listen, f"unix:{sockets}/file")
     refused(69, "folder /nowhere does not exist", *listen, "unix:/nowhere/s")
     refused(64, "at most 107 bytes", *listen, "unix:/tmp/" + "x" * 110)
     refused(64, "names no socket", *listen, "unix:")
@@ -398,9 +398,9 @@ def test_model_that_does_not_load(tmp_path: Path) -> None:
     refused(65, "is not a whole safetensors file", "serve", "--model", str(folder))
 
 
-def test_starts_fast(serve: Serve, tmp_path: Path) -> None:
+def test_starts_fast(serve: Serve, sockets: Path) -> None:
     """Of CPU time, which does not depend on what else runs."""
-    process = serve(f"unix:{tmp_path}/s")
+    process = serve(f"unix:{sockets}/s")
     assert cpu_seconds(process) < 5
 
 
