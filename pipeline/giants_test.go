@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -93,6 +94,63 @@ func TestGiantsAreReadInTurn(t *testing.T) {
 				}
 				close(goOn)
 				if err := <-done; err != nil || result.Counts.Scored != shards*each {
+					t.Errorf("%v, %+v", err, result.Counts)
+				}
+			})
+		})
+	}
+}
+
+// TestAGiantThatIsHeldHasATurn: what the first shard holds before the run counts as read, until it is in flight or the shard has
+// ended.
+func TestAGiantThatIsHeldHasATurn(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]error{"opened": nil, "refused": errors.New("it is gone")} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const shards, each = 4, 2
+				var begun atomic.Int64
+				goOn := make(chan struct{})
+				var list []pipeline.Shard
+				for k := range shards {
+					s := &giants{begun: &begun}
+					for i := range each {
+						b := blob(1, 4<<10)
+						b.Rows[0] = int64(i)
+						s.Batches = append(s.Batches, b)
+					}
+					list = append(list, pipeline.Shard{
+						Name: "a", Rows: each, Giant: k == 0,
+						Open: func(context.Context) (pipeline.Source, error) {
+							if k > 0 {
+								return s, nil
+							}
+							<-goOn
+							return s, fails
+						},
+						Create: func(context.Context) (pipeline.Sink, error) { return &pipelinetest.Sink{}, nil },
+					})
+				}
+				size := list[0].Rows * blob(1, 4<<10).Bytes()
+				cfg := pipeline.Config{Outputs: 1, ShardsAtOnce: shards, InFlightBytes: size, MaxGraphBytes: size}
+				done := make(chan error)
+				var result *pipeline.Result
+				go func() {
+					var err error
+					result, err = pipeline.Run(t.Context(), cfg, list, &pipelinetest.Scorer{})
+					done <- err
+				}()
+				synctest.Wait()
+				if got := begun.Load(); got != 0 {
+					t.Errorf("%d giants were begun while another was held", got)
+				}
+				close(goOn)
+				want := int64(shards * each)
+				if fails != nil {
+					want -= each
+				}
+				if err := <-done; err != nil || result.Counts.Scored != want {
 					t.Errorf("%v, %+v", err, result.Counts)
 				}
 			})

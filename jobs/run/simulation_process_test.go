@@ -91,6 +91,7 @@ type simProcess struct {
 	steps  int
 	looks  int
 	reads  int
+	firsts int    // reads of the first page of a Parquet file
 	broken string // file of which every read fails
 	hits   []string
 	reused []string     // slots that were used again while a worker had them
@@ -221,7 +222,9 @@ type simFile struct {
 func (f *simFile) ReadAt(b []byte, at int64) (int, error) {
 	p := f.p
 	p.mu.Lock()
-	p.reads++
+	if p.reads++; at == 4 {
+		p.firsts++
+	}
 	fails := p.broken == f.path || p.source > 0 && p.reads == p.source
 	if fails {
 		p.hits = append(p.hits, "read "+f.path)
