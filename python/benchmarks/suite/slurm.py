@@ -26,7 +26,6 @@ GRAPHS = 400_000
 """Some half a minute of one core."""
 SHARDS = 8
 UP = ROOT / "cmd" / "internal" / "cluster" / "testdata" / "slurm-up.sh"
-DAEMONS = ("ctld", "n1", "n2", "munged")
 JOB = """\
 name: benchmark
 input: {{path: {source}}}

@@ -72,12 +72,6 @@ func footerLength(r io.ReaderAt, size int64) (int64, error) {
 	return length, nil
 }
 
-// FooterSize is the size of the footer of a Parquet file with its length and the magic. Nothing is parsed.
-func FooterSize(r io.ReaderAt, size int64) (int64, error) {
-	length, err := footerLength(r, size)
-	return length + 8, err
-}
-
 // parse parses a footer.
 func parse(raw []byte, size int64, known *Footers) (*footer, error) {
 	f := &footer{size: size, length: int64(len(raw))}
