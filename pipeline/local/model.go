@@ -23,13 +23,9 @@ const maxConfig = 1 << 20
 // that config.json does not name are refused, and so is a file of another length than its header says, before the file
 // is read. Whether layers or steps and tensors fit together is for workers to say. Errors are *ModelError.
 func ReadModel(dir string) (*graph.Model, error) {
-	content, err := readConfig(filepath.Join(dir, "config.json"))
+	h, content, err := configOf(dir)
 	if err != nil {
-		return nil, unreadable(dir, "config.json", err)
-	}
-	h, err := parseConfig(content)
-	if err != nil {
-		return nil, &ModelError{Model: dir, Message: "config.json: " + err.Error()}
+		return nil, err
 	}
 	sums := sha256.New()
 	configSum := sha256.Sum256(content)

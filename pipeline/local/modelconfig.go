@@ -33,15 +33,24 @@ type modelConfig struct {
 
 // ReadHeader reads config.json of a model folder: all of the model but its digest. Errors are *ModelError.
 func ReadHeader(dir string) (*graph.Model, error) {
+	h, _, err := configOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &h.model, nil
+}
+
+// configOf reads config.json of a model folder, and returns its bytes as well. Errors are *ModelError.
+func configOf(dir string) (*modelConfig, []byte, error) {
 	content, err := readConfig(filepath.Join(dir, "config.json"))
 	if err != nil {
-		return nil, unreadable(dir, "config.json", err)
+		return nil, nil, unreadable(dir, "config.json", err)
 	}
 	h, err := parseConfig(content)
 	if err != nil {
-		return nil, &ModelError{Model: dir, Message: "config.json: " + err.Error()}
+		return nil, nil, &ModelError{Model: dir, Message: "config.json: " + err.Error()}
 	}
-	return &h.model, nil
+	return h, content, nil
 }
 
 // shortened is the message of an error, cut where it repeats a long value of the file.

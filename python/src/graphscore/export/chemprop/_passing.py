@@ -76,14 +76,18 @@ def message_passing(steps: Steps, parameters: Parameters) -> tuple[str, Widths]:
 
 
 @dataclass(frozen=True)
-class _Bonds:
-    """A value for each directed bond."""
+class _Passing:
+    """What messages pass over: the names of the values of atoms and bonds."""
 
     steps: Steps
     activation: Activation
     atoms: str
     bonds: str
     bias: bool
+
+
+class _Bonds(_Passing):
+    """A value for each directed bond."""
 
     def run(self, depth: int, *, undirected: bool) -> str:
         steps, tau = self.steps, f"{_MODULE}.tau"
@@ -101,15 +105,8 @@ class _Bonds:
         return self.steps.add("m", "sum_edges", value)
 
 
-@dataclass(frozen=True)
-class _Atoms:
+class _Atoms(_Passing):
     """A value for each atom: those of all directed bonds that leave it."""
-
-    steps: Steps
-    activation: Activation
-    atoms: str
-    bonds: str
-    bias: bool
 
     def run(self, depth: int, *, undirected: bool) -> str:
         steps, tau = self.steps, f"{_MODULE}.tau"
