@@ -30,7 +30,7 @@ func sharedMemory(ctx context.Context, cfg Config, workers int) (*slots.Memory, 
 	case only:
 		return nil, &local.StartError{Message: "limits.transport is shared, and there is no shared memory to be had: " + err.Error() +
 			"; with limits.transport auto columns go inline", Err: err}
-	case !errors.Is(err, errors.ErrUnsupported):
+	case !errors.Is(err, slots.ErrNotLinux):
 		cfg.Log.WarnContext(ctx, "columns go to the workers inline, and not through shared memory", "reason", err)
 	}
 	return nil, nil

@@ -28,7 +28,7 @@ func create(bytes, mapped int64) (*os.File, []byte, error) {
 		return nil, nil, fmt.Errorf("memfd_create: %w", err)
 	}
 	file := os.NewFile(uintptr(fd), "graphscore-columns")
-	data, err := seal(fd, bytes, mapped)
+	data, err := seal(file, fd, bytes, mapped)
 	if err != nil {
 		_ = file.Close() // the other error matters
 		return nil, nil, err
@@ -36,7 +36,8 @@ func create(bytes, mapped int64) (*os.File, []byte, error) {
 	return file, data, nil
 }
 
-func seal(fd int, bytes, mapped int64) ([]byte, error) {
+// seal fixes the size, tries whether pages can be allocated, and maps.
+func seal(file *os.File, fd int, bytes, mapped int64) ([]byte, error) {
 	if limit := fileLimit(); uint64(bytes) > limit {
 		return nil, fmt.Errorf("no file may have more than %d bytes (ulimit -f), and %d are needed", limit, bytes)
 	}
@@ -45,6 +46,13 @@ func seal(fd int, bytes, mapped int64) ([]byte, error) {
 	}
 	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL); err != nil {
 		return nil, fmt.Errorf("sealing it: %w", err)
+	}
+	err := allocate(file, 0, page)
+	if err == nil {
+		err = empty(file, 0, page)
+	}
+	if err != nil { // a sandbox denies the call: no slot could be taken
+		return nil, fmt.Errorf("fallocate: %w", err)
 	}
 	data, err := unix.Mmap(fd, 0, int(mapped), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {

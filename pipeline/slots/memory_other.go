@@ -11,7 +11,7 @@ import (
 func fileLimit() uint64 { return math.MaxUint64 }
 
 func create(int64, int64) (*os.File, []byte, error) {
-	return nil, nil, errors.ErrUnsupported
+	return nil, nil, ErrNotLinux
 }
 
 func allocate(*os.File, int64, int64) error { return errors.ErrUnsupported }

@@ -83,8 +83,11 @@ func newArea(from, count int, of int64) area {
 	return a
 }
 
-// Create makes the memory. It fails on systems without memfd, and where it cannot be mapped. The caller closes it once
-// all workers have ended.
+// ErrNotLinux is the error of Create on a system that has no such memory, however it is set up.
+var ErrNotLinux = errors.New("it needs Linux")
+
+// Create makes the memory. It fails with ErrNotLinux elsewhere, and where the system refuses to make, allocate or map it. The
+// caller closes it once all workers have ended.
 func Create(cfg Config) (*Memory, error) {
 	if !cfg.valid() {
 		return nil, fmt.Errorf("%d slots of %d bytes and %d of %d are no memory", cfg.Slots, cfg.SlotBytes, cfg.Giants, cfg.GiantBytes)

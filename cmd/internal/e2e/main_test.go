@@ -77,7 +77,13 @@ func start(t *testing.T, args ...string) *process {
 // startWith is start with more in its environment.
 func startWith(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.CommandContext(t.Context(), absolute(t, program), args...)}
+	return startCommand(t, env, exec.CommandContext(t.Context(), absolute(t, program), args...))
+}
+
+// startCommand is startWith for a command that becomes graphscore.
+func startCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd}
 	p.temp = pipelinetest.SocketFolder(t)
 	p.cmd.Dir, p.cmd.Env = t.TempDir(), append(append(os.Environ(), "TMPDIR="+p.temp, "GRAPHSCORE_PYTHON="), env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.stdout, &p.stderr

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -280,6 +281,35 @@ func TestNoMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDeniedMemory: where a sandbox denies a call that makes the memory or gives it pages, the columns go inline, with one
+// warning and the same bytes; a job that wants it is refused, and names the call.
+func TestDeniedMemory(t *testing.T) {
+	t.Parallel()
+	w := longWork(t)
+	for _, denied := range []string{"memfd_create=ENOSYS", "memfd_create=EPERM", "fallocate=EPERM", "fallocate=EOPNOTSUPP"} {
+		t.Run(denied, func(t *testing.T) {
+			output := filepath.Join(t.TempDir(), "out")
+			o := runDenied(t, denied, w.limited(t, "{transport: auto}").args(output)...)
+			if got := strings.Count(o.stderr, "columns go to the workers inline"); o.code != 0 || got != 1 {
+				t.Errorf("exit code %d, %d warnings\n%s", o.code, got, o.stderr)
+			}
+			whole(t, output, w.want)
+			o = runDenied(t, denied, w.limited(t, "{transport: shared}").args(filepath.Join(t.TempDir(), "out"))...)
+			call, _, _ := strings.Cut(denied, "=")
+			if said := o.sentence(t); o.code != 69 || !strings.Contains(said, "there is no shared memory to be had: "+call) {
+				t.Errorf("exit code %d, it says %q", o.code, said)
+			}
+		})
+	}
+}
+
+// runDenied runs graphscore in a sandbox that denies it a call of the system.
+func runDenied(t *testing.T, denied string, args ...string) outcome {
+	t.Helper()
+	deny := append([]string{absolute(t, "testdata/deny.py"), denied, absolute(t, program)}, args...)
+	return startCommand(t, nil, exec.CommandContext(t.Context(), absolute(t, venv), deny...)).wait()
 }
 
 // TestTransportThatCannotBe: what has no shared memory cannot be made to use it.
