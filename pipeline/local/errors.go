@@ -111,6 +111,16 @@ func exitError(cfg Config, state *os.ProcessState, how End, lines []string) erro
 	return &StartError{Message: fmt.Sprintf("a worker run by %s ended (%s)%s", cfg.Python, end, withOutput(last))}
 }
 
+// unstarted says what to do of a worker that ended by itself before it served, for a reason that is none of its own: what ran
+// it may be no Python at all.
+func unstarted(err error, state *os.ProcessState) error {
+	var start *StartError
+	if !errors.As(err, &start) || !state.Exited() || state.ExitCode() == exitMemory {
+		return err
+	}
+	return &StartError{Message: start.Message + "; if that is no Python with the package graphscore, name one with --python or GRAPHSCORE_PYTHON", Err: start.Err}
+}
+
 // afterPrefix leaves out the name of the interpreter or the exception.
 func afterPrefix(line string) string {
 	if at := strings.Index(line, "No module named"); at >= 0 {

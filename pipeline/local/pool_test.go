@@ -238,7 +238,7 @@ func TestStartFails(t *testing.T) {
 		{"model", is[*ModelError], "the model does not load: " + model + `/config.json: layer 0 has the unknown type "gat"`},
 		{"module", is[*PythonError], "cannot run workers (No module named graphscore); run `make build`"},
 		{"import", is[*PythonError], "cannot run workers (cannot import name 'spam'); run"},
-		{"crash", is[*StartError], " ended (exit status 139): Fatal Python error: Segmentation fault"},
+		{"crash", is[*StartError], " ended (exit status 139): Fatal Python error: Segmentation fault; if that is no Python with the package graphscore, name one"},
 		{"silent", is[*StartError], "was not ready after 200ms and printed nothing"},
 	}
 	for _, test := range tests {

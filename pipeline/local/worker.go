@@ -169,7 +169,7 @@ func (w *worker) watch(ctx context.Context, p *process, restarted func()) error 
 		}
 		err := exitError(w.cfg, state, p.end, w.out.lines())
 		if !w.ready.Load() {
-			return err
+			return unstarted(err, state)
 		}
 		if p.answered || time.Since(p.began) > soon {
 			inARow = 0
