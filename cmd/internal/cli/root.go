@@ -77,9 +77,10 @@ func (e *env) main() int {
 func (e *env) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "graphscore",
-		Short: "Score graphs in bulk: Parquet and Arrow in, one score a node out",
-		Long: "graphscore reads graphs from Parquet and Arrow files, scores their nodes with a\n" +
-			"graph convolutional network in Python workers, and writes the scores to Parquet.",
+		Short: "Score graphs in bulk: Parquet and Arrow in, scores of nodes, edges or graphs out",
+		Long: "graphscore reads graphs from Parquet and Arrow files, scores their nodes, their\n" +
+			"edges or themselves with a graph neural network in Python workers, and writes\n" +
+			"the scores to Parquet.",
 		Example:       "  graphscore run job.yaml\n  graphscore run --input graphs/ --model model/ --output scores/\n  graphscore inspect graphs/",
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {

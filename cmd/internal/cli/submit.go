@@ -36,8 +36,8 @@ func (e *env) submitCommand() *cobra.Command {
 			"Slurm, follows them, submits again those that failed for a reason that may pass,\n" +
 			"and ends the output as finish does, with its code. Shards that failed for good\n" +
 			"are named with the last line of their log. Plan, scripts, logs and the ids of\n" +
-			"the array jobs are in _runs of the output. When submit dies, the tasks go on: the\n" +
-			"same command follows them, and submits nothing twice. Ctrl-C cancels them.\n" +
+			"the array jobs are in _runs of the output. When submit dies, the tasks go on:\n" +
+			"the same command follows them, and submits nothing twice. Ctrl-C cancels them.\n" +
 			"Options of sbatch are under submit.slurm in the job." + watchHelp,
 		Example: "  graphscore submit job.yaml --engine slurm --shards 100\n" +
 			"  graphscore submit job.yaml --engine slurm --shards 600 --at-once 50 --rounds 5\n" +
