@@ -1,6 +1,7 @@
 package writers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,7 +103,7 @@ func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 
 // Finish ends a run: it settles the output, and with ok, which means that every planned shard has its part and no
 // gate failed, it writes _SUCCESS, else it removes it. No part may be open. A part or quarantine file of the plan that
-// has gone since this run saw or made it is a *LostError.
+// has gone since this run saw or made it is a *LostError, and so is a folder that was moved.
 func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	if err := o.Settle(ctx, r); err != nil {
 		return err
@@ -130,6 +131,9 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 func (o *Output) checkComplete() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if named, err := o.folder.Named(); !named || err != nil {
+		return cmp.Or(err, error(&LostError{o.cfg.Dir}))
+	}
 	near := atomic.NewNear(o.folder.Looks(), false)
 	defer near.Close()
 	for _, name := range slices.Sorted(maps.Keys(o.complete)) {

@@ -328,6 +328,35 @@ func TestFinishNoticesWhatIsGone(t *testing.T) {
 	}
 }
 
+// A folder that was moved meanwhile, as by who rotates outputs, gets no _SUCCESS: nothing is where the run was told to write,
+// whether another folder has its name or none.
+func TestFinishNoticesThatTheFolderWasMoved(t *testing.T) {
+	t.Parallel()
+	for _, replaced := range []bool{false, true} {
+		cfg := testConfig(filepath.Join(t.TempDir(), "out"))
+		shards := planOne(cfg)
+		must(t, job(t.Context(), cfg, shards))
+		must(t, os.Remove(filepath.Join(cfg.Dir, SuccessName)))
+		o := open(t, cfg)
+		specs, inputs := specsOf(shards)
+		r, err := o.Reconcile(t.Context(), specs, inputs)
+		must(t, err)
+		must(t, os.Rename(cfg.Dir, cfg.Dir+".moved"))
+		if replaced {
+			must(t, os.CopyFS(cfg.Dir, os.DirFS(cfg.Dir+".moved")))
+		}
+		var lost *LostError
+		if err := o.Finish(t.Context(), r, true); !errors.As(err, &lost) || lost.Path != cfg.Dir {
+			t.Errorf("replaced %t: %v", replaced, err)
+		}
+		for _, dir := range []string{cfg.Dir, cfg.Dir + ".moved"} {
+			if _, err := os.Lstat(filepath.Join(dir, SuccessName)); err == nil {
+				t.Errorf("replaced %t: %s has _SUCCESS", replaced, dir)
+			}
+		}
+	}
+}
+
 // The read side says what it could not see. A link to itself cannot be looked at by anybody.
 func TestViewSaysWhatItCannotSee(t *testing.T) {
 	t.Parallel()

@@ -67,6 +67,20 @@ func (f *Folder) Close() error {
 // Root is the opened directory. It belongs to the folder.
 func (f *Folder) Root() *os.Root { return f.root }
 
+// Named reports whether the name that the folder was opened by still leads to it: not where it was moved, or another one took
+// its place. The error is that of [LookingFor].
+func (f *Folder) Named() (bool, error) {
+	opened, err := f.root.Stat(".")
+	if err != nil {
+		return false, LookingFor(f.dir, err)
+	}
+	named, err := os.Stat(f.dir)
+	if err != nil && !Absent(err) {
+		return false, LookingFor(f.dir, err)
+	}
+	return err == nil && os.SameFile(opened, named), nil
+}
+
 // Looks are those at the folder, for reading.
 func (f *Folder) Looks() Looks { return f.disk }
 
