@@ -170,13 +170,14 @@ func isZlib(b []byte) bool {
 	return err == nil || n == most
 }
 
-// isText says whether bytes are ASCII all over, as JSON, CSV or base64 is.
+// isText says whether bytes are ASCII all over, as JSON, CSV or base64 is. The same float32 again and again is none: 0.7 is
+// "333?".
 func isText(b []byte) bool {
 	const least = 32
 	if len(b) < least {
 		return len(b) >= 8 && (b[0] == '[' || b[0] == '{') && (b[len(b)-1] == ']' || b[len(b)-1] == '}') && isASCII(b)
 	}
-	return isASCII(b)
+	return isASCII(b) && !bytes.Equal(b[4:], b[:len(b)-4])
 }
 
 func isASCII(b []byte) bool {

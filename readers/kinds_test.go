@@ -99,6 +99,18 @@ func TestColumnsOfNulls(t *testing.T) {
 	}
 }
 
+// TestFloatsThatAreLetters: the bytes of 0.7 are the text "333?", again and again.
+func TestFloatsThatAreLetters(t *testing.T) {
+	t.Parallel()
+	want, _ := readKind(t, "letters_lists.parquet", nil)
+	for _, name := range append(both("letters_bytes"), "letters_lists.arrow") {
+		got, _ := readKind(t, name, nil)
+		if diff := cmp.Diff(want.graphs, got.graphs); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
+
 func TestWeightsAsRowsOfOne(t *testing.T) {
 	t.Parallel()
 	want, _ := readKind(t, "weights_flat.parquet", nil)
@@ -169,6 +181,7 @@ func TestKindsThatAreRefusedByName(t *testing.T) {
 		"bad_bytes_npy":       {"node_feat", ".npy", "row 1"},
 		"bad_bytes_zip":       {"node_feat", "zip", "row 1"},
 		"bad_bytes_pickle":    {"node_feat", "pickle", "row 1"},
+		"bad_bytes_text":      {"node_feat", "text", "row 0"},
 		"bad_bytes_no_count":  {"node_feat", "num_nodes or node_ids"},
 	}
 	for kind, words := range says {

@@ -39,7 +39,7 @@ def _is_text(b: bytes) -> bool:
     ascii_only = all(0x20 <= c <= 0x7E or c in b"\n\r\t" for c in b)  # noqa: PLR2004
     if len(b) < _TEXT_BYTES:
         return len(b) >= _JSON_BYTES and b[:1] in b"[{" and b[-1:] in b"]}" and ascii_only
-    return ascii_only
+    return ascii_only and b[4:] != b[:-4]  # the same float32 again and again is none: 0.7 is "333?"
 
 
 _HEADS: Final[tuple[tuple[bytes, str, Callable[[bytes], bool] | None], ...]] = (
