@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // other users read what these tests write
 	if err := ready(); err != nil {
 		fmt.Fprintf(os.Stderr, "the tests of faults cannot be run: %v\n", err)
 		os.Exit(1)

@@ -123,7 +123,7 @@ func (c *trial) runAs(code int, job, output string) string {
 	var as *syscall.SysProcAttr
 	if os.Geteuid() == 0 {
 		as = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
-		for dir := c.folder; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) { // the folders of the test are private
+		for dir := c.folder; dir != filepath.Clean(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) { // the folders of the test are private
 			if err := os.Chmod(dir, 0o755); err != nil {
 				c.t.Fatal(err)
 			}
