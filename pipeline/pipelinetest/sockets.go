@@ -5,16 +5,20 @@ import (
 	"testing"
 )
 
+// ShortTempDir is the folder for temporary files, and /tmp where TMPDIR has a long path.
+func ShortTempDir() string {
+	const most = 40
+	if dir := os.TempDir(); len(dir) <= most {
+		return dir
+	}
+	return "/tmp"
+}
+
 // SocketFolder makes a folder that is removed with the test. Its path is short: that of a socket has about 100 bytes, of which
 // the folders of a test, or TMPDIR alone, may take more.
 func SocketFolder(t testing.TB) string {
 	t.Helper()
-	const most = 40
-	parent := os.TempDir()
-	if len(parent) > most {
-		parent = "/tmp"
-	}
-	folder, err := os.MkdirTemp(parent, "sockets-")
+	folder, err := os.MkdirTemp(ShortTempDir(), "sockets-")
 	if err != nil {
 		t.Fatal(err)
 	}
