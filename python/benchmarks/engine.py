@@ -5,14 +5,15 @@ and again. First in this process, bytes -> bytes, by stage:
 medians of CPU time, with the dense and the sparse products of the layers apart from the rest. "limit" is what the
 same layers cost in plain SciPy and BLAS from columns in memory (`limit.py`). Then by a worker process over its
 socket, three calls in flight, with the columns in messages and in shared memory: the CPU time of its threads, those
-that run Python and those of gRPC. Compare runs of one machine in turns only: a neighbour on the other core costs half
-as much again.
+that run Python and those of gRPC. ``--json`` prints all of it as an object. Compare runs of one machine in turns only:
+a neighbour on the other core costs half as much again.
 """
 
 from __future__ import annotations
 
 import argparse
 import fcntl
+import json
 import mmap
 import os
 import statistics
@@ -20,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,22 @@ from graphscore._serving import codec, memory
 WARM_CALLS = 20
 IN_FLIGHT = 3
 PAGE = 64 << 10
+IN_MESSAGES = "socket to socket, columns in messages"
+IN_SHARED_MEMORY = "socket to socket, shared memory"
+
+
+class Times:
+    """What is spent on a graph by name, in us, one value a turn; as text it is printed when it is measured."""
+
+    def __init__(self, *, text: bool) -> None:
+        self.us: dict[str, list[float]] = {}
+        self._text = text
+
+    def add(self, name: str, us: float, *, of: str = "") -> None:
+        """Add a turn of a name, or of what is a share `of` another name: its name is `of: name`."""
+        self.us.setdefault(f"{of}: {name}" if of else name, []).append(us)
+        if self._text:
+            print(f"{'    ' if of else '  '}{name}".ljust(40) + f"{us:7.3f}", flush=True)
 
 
 def median(work: Callable[[], object], rounds: int, graphs: int) -> float:
@@ -105,8 +122,8 @@ def request_of(batch: graphscore.GraphBatch) -> bytes:
     ).SerializeToString()
 
 
-def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], rounds: int) -> None:
-    """Print the stages of one call."""
+def in_process(times: Times, folder: Path, batch: graphscore.GraphBatch, *, widths: Sequence[int], rounds: int) -> None:
+    """Measure the stages of one call."""
     model = graphscore.load_model(folder)
     engine = graphscore.Engine(model)
     request = request_of(batch)
@@ -119,15 +136,15 @@ def in_process(folder: Path, batch: graphscore.GraphBatch, widths: list[int], ro
     forward = plain(widths)
     dense, sparse = products(model, read, rounds)
     score = median(lambda: engine.score(read), rounds, batch.graphs)
-    print(f"  decode and check   {median(lambda: codec.decode_score_request(request)[0], rounds, batch.graphs):7.3f}")
-    print(f"  score              {score:7.3f}")
-    print(f"    dense products   {dense:7.3f}")
-    print(f"    sparse products  {sparse:7.3f}")
-    print(f"    the rest         {score - dense - sparse:7.3f}")
-    encode = median(lambda: codec.encode_score_response(scores, model.digest, 0), rounds, batch.graphs)
-    print(f"  encode             {encode:7.3f}")
-    print(f"  bytes to bytes     {median(call, rounds, batch.graphs):7.3f}")
-    print(f"  limit              {median(lambda: forward(batch), rounds, batch.graphs):7.3f}")
+    decode = median(lambda: codec.decode_score_request(request)[0], rounds, batch.graphs)
+    times.add("decode and check", decode)
+    times.add("score", score)
+    times.add("dense products", dense, of="score")
+    times.add("sparse products", sparse, of="score")
+    times.add("the rest", score - dense - sparse, of="score")
+    times.add("encode", median(lambda: codec.encode_score_response(scores, model.digest, 0), rounds, batch.graphs))
+    times.add("bytes to bytes", median(call, rounds, batch.graphs))
+    times.add("limit", median(lambda: forward(batch), rounds, batch.graphs))
 
 
 def thread_nanos(pid: int) -> tuple[int, int]:
@@ -183,9 +200,9 @@ def scored(
 
 
 def over_a_socket(
-    folder: Path, name: str, requests: list[bytes], calls: int, *, graphs: int, descriptors: tuple[int, ...] = ()
-) -> None:
-    """Print what a worker of a model of one output spends, from socket to socket."""
+    folder: Path, requests: list[bytes], calls: int, graphs: int, descriptors: Sequence[int] = ()
+) -> tuple[float, float]:
+    """What a worker of a model of one output spends on a graph from socket to socket, us: Python's threads, gRPC's."""
     address = f"unix:{folder}/worker.sock"
     command = [sys.executable, "-m", "graphscore", "serve", "--model", str(folder), "--listen", address]
     process = subprocess.Popen([*command, "--threads", "1"], stderr=subprocess.PIPE, text=True, pass_fds=descriptors)
@@ -195,21 +212,42 @@ def over_a_socket(
         process.terminate()
         process.communicate()
     python, grpcs = ((b - a) / 1e3 / calls / graphs for a, b in zip(before, after, strict=True))
-    print(f"  {name:<37} {python + grpcs:7.3f}")
-    print(f"    Python's threads {python:26.3f}")
-    print(f"    gRPC's threads {grpcs:28.3f}")
+    return python, grpcs
 
 
-def main() -> None:
-    """Measure."""
+def both_transports(times: Times, folder: Path, batch: graphscore.GraphBatch, calls: int) -> None:
+    """Measure a worker with the columns in messages, and in shared memory."""
+    request = request_of(batch)
+
+    def add(name: str, spent: tuple[float, float]) -> None:
+        times.add(name, sum(spent))
+        for threads, us in zip(("Python's threads", "gRPC's threads"), spent, strict=True):
+            times.add(threads, us, of=name)
+
+    add(IN_MESSAGES, over_a_socket(folder, [request], calls, batch.graphs))
+    descriptor, requests = slots_of(request)
+    add(IN_SHARED_MEMORY, over_a_socket(folder, requests, calls, batch.graphs, [descriptor]))
+    os.environ.pop(memory.VARIABLE)
+    os.close(descriptor)
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", default="16,32,1", help="of the GCN's layers")
     parser.add_argument("--graphs", type=int, default=GRAPHS, help="of the request")
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--calls", type=int, default=500)
     parser.add_argument("--turns", type=int, default=1, help="of calls with columns in messages, and in shared memory")
-    args = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="print an object instead of text")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure."""
+    args = arguments()
     widths = [int(width) for width in args.widths.split(",")]
+    times = Times(text=not args.json)
     _malloc.keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -217,23 +255,14 @@ def main() -> None:
         write_molecules(folder / "graphs", 8 * args.graphs)
         write_model(folder, widths)
         batch = load(folder / "graphs", widths[0], 0, 8, args.graphs)[0]
-        print(
-            f"CPU us a graph, GCN {'-'.join(map(str, widths))}; {batch.graphs} graphs of {batch.nodes} nodes a request"
-        )
-        in_process(folder, batch, widths, args.rounds)
-        request = request_of(batch)
+        if not args.json:
+            gcn = "-".join(map(str, widths))
+            print(f"CPU us a graph, GCN {gcn}; {batch.graphs} graphs of {batch.nodes} nodes a request")
+        in_process(times, folder, batch, widths=widths, rounds=args.rounds)
         for _ in range(args.turns):
-            over_a_socket(folder, "socket to socket, columns in messages", [request], args.calls, graphs=batch.graphs)
-            descriptor, requests = slots_of(request)
-            over_a_socket(
-                folder,
-                "socket to socket, shared memory",
-                requests,
-                args.calls,
-                graphs=batch.graphs,
-                descriptors=(descriptor,),
-            )
-            os.environ.pop(memory.VARIABLE)
+            both_transports(times, folder, batch, args.calls)
+    if args.json:
+        print(json.dumps({"widths": widths, "graphs": batch.graphs, "nodes": batch.nodes, "us_a_graph": times.us}))
 
 
 if __name__ == "__main__":
