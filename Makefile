@@ -28,7 +28,7 @@ option   = $(if $(call given,$2), $1 $(call quoted,$(call given,$2)))
 ends     = @$1 || { code=$$?; printf 'make %s: ended with %s, which make turns into 2; for the code itself: %s\n' $@ $$code $(call quoted,$1) >&2; exit $$code; }
 
 .DEFAULT_GOAL := help
-.PHONY: help build install lock cross dist dist-check audit run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-slurm test-faults test-fuzz test-simulation test-data test-pyg test-admet admet docs-check reliability reliability-check house race lint fmt proto proto-check verify bench bench-full simulate serve clean
+.PHONY: help build install lock cross dist dist-check audit run backfill plan report verify-output test test-go test-python test-e2e test-browser test-deploy test-slurm test-faults test-fuzz test-simulation test-data test-pyg test-admet admet docs-check reliability reliability-check house race lint fmt proto proto-check verify bench bench-against bench-full simulate serve clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -255,6 +255,9 @@ verify: test lint race proto-check docs-check ## everything that CI runs
 
 bench: build $(VENV)/.test ## measure speed and memory on several workloads (minutes; BENCH='--only NAME,...')
 	$(VPY) python/benchmarks/bench.py $(BENCH)
+
+bench-against: build $(VENV)/.test ## compare speed and bytes with an older commit BASE=... (BENCH='--rounds 9 --scale 0.5')
+	$(VPY) python/benchmarks/against.py $(call needs,BASE,HEAD~5) $(BENCH)
 
 simulate: ## print what submissions of 10^9 graphs take on simulated clusters of 100 nodes (seconds; nothing is scored)
 	go test -count=1 -run '^TestSimulation$$' ./jobs/submit -v -args -table
