@@ -260,3 +260,10 @@ def test_calls_of_many_tiles_are_tested() -> None:
     tall = _products.Chooser([JoinedTall])(matrix(16, 32))
     assert isinstance(tall, JoinedTall)
     assert tall.tall == TILE
+
+
+@pytest.mark.parametrize(("shape", "tall"), [((16, 32), TALL), ((64, 64), TILE), ((64, 72), TALL)])
+def test_two_tiles_are_not_joined_where_a_small_product_becomes_a_large_one(shape: tuple[int, int], tall: int) -> None:
+    chosen = _products.Chooser([Einsum])(matrix(*shape))
+    assert isinstance(chosen, Einsum)
+    assert chosen.tall == tall

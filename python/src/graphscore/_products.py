@@ -25,6 +25,9 @@ TILE: Final = 240
 TALL: Final = 2 * TILE
 """Rows that are multiplied in one call where they have the same bits: the BLAS lays the matrix out anew in each."""
 
+SMALL: Final = 10**6
+"""Multiplications up to which OpenBLAS's kernels for AVX-512 read a matrix where it lies, which is faster."""
+
 STEPS: Final = (24, 48)
 """The last tile has a multiple of so many rows, of the first of these where that has the same bits."""
 
@@ -108,6 +111,11 @@ class _Tiled:
             if finish is not None:
                 _finish(target, first, finish)
         return out
+
+    @property
+    def area(self) -> int:
+        """Values of the matrix, with the columns of zeros."""
+        return self._matrix.size
 
     def tiles(self, height: int) -> int:
         """Return how many tiles of a height are multiplied by one call of numpy at most."""
@@ -327,8 +335,10 @@ def _odd_rows(inner: int) -> Floats:
 
 
 def _heights(product: Product, inner: int) -> tuple[int, int]:
-    """Return the step and the most rows of a call that have the bits of whole tiles."""
+    """Return the step and the most rows of a call that have the bits of whole tiles and are not the slower ones."""
     step = next((s for s in STEPS if same_bits(_cut(product, s, TILE), inner, range(s, TILE, s))), TILE)
+    if isinstance(product, _Tiled) and TILE <= SMALL // product.area < TALL:
+        return step, TILE
     tall = _cut(product, step, TALL)
     return step, TALL if same_bits(tall, inner, [TALL, _full(tall, TALL)]) else TILE
 
