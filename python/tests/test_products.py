@@ -94,7 +94,7 @@ class OneHeight(Einsum):
 
 @pytest.mark.parametrize(
     ("wrong", "step", "tall"),
-    [(0, 24, TALL), (3 * 24, 48, TALL), (2 * 48, TILE, TALL), (TALL, 24, TILE)],
+    [(0, 24, TALL), (3 * 24, 48, TALL), (2 * 48, 120, TALL), (TALL, 24, TILE)],
 )
 def test_heights_are_not_used_where_their_bits_differ(
     monkeypatch: pytest.MonkeyPatch, wrong: int, step: int, tall: int
@@ -260,6 +260,34 @@ def test_calls_of_many_tiles_are_tested() -> None:
     tall = _products.Chooser([JoinedTall])(matrix(16, 32))
     assert isinstance(tall, JoinedTall)
     assert tall.tall == TILE
+
+
+class OtherZero(Einsum):
+    """Has -0 where others have 0, in tiles of few rows."""
+
+    least = TILE
+
+    def _multiply(self, rows: Floats, out: Floats) -> None:
+        super()._multiply(rows, out)
+        out[out == 0] = -0.0 if rows.shape[1] < self.least else 0.0
+
+
+@pytest.mark.parametrize("least", [STEPS[-1], TILE])
+def test_the_sign_of_zero_counts(monkeypatch: pytest.MonkeyPatch, least: int) -> None:
+    monkeypatch.setattr(OtherZero, "least", least)
+    chosen = _products.Chooser([OtherZero])(matrix(5, 9))
+    assert isinstance(chosen, OtherZero)
+    assert (chosen.step, chosen.tall) == (least, TALL)
+
+
+@pytest.mark.parametrize("shape", [(16, 32), (64, 64), (64, 128), (64, 256), (128, 128), (256, 256)])
+def test_sums_that_round_to_zero_have_one_sign(shape: tuple[int, int]) -> None:
+    product = _products.Chooser()(matrix(*shape))
+    rows = np.zeros((2 * TALL + TILE, shape[0]), np.float32)
+    rows[:, -1] = np.float32(-1e-45)
+    wanted = product(rows[:TILE])[:1].tobytes()
+    for count in (1, 24, 48, 120, TILE + 1, 2 * TALL + TILE):
+        assert {row.tobytes() for row in product(rows[:count])} == {wanted}
 
 
 @pytest.mark.parametrize(("shape", "tall"), [((16, 32), TALL), ((64, 64), TILE), ((64, 72), TALL)])
