@@ -154,7 +154,7 @@ type DamagedError struct {
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("the part %q is damaged: %s: remove it, or give --rescore to score it again", e.Path, e.Reason)
+	return fmt.Sprintf("the part %q is damaged: %s: remove it and run again, which scores it anew", e.Path, e.Reason)
 }
 
 // IsPartError reports whether an error is that of a single file which is no part, or a broken one: a reader of an
