@@ -3,8 +3,12 @@ package readers
 import (
 	"bytes"
 	"compress/zlib"
+	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
+	"strings"
 
 	"graphscore/pipeline/graph"
 	"graphscore/readers/internal/column"
@@ -170,14 +174,33 @@ func isZlib(b []byte) bool {
 	return err == nil || n == most
 }
 
-// isText says whether bytes are ASCII all over, as JSON, CSV or base64 is. The same float32 again and again is none: 0.7 is
-// "333?".
+// isText says whether bytes are ASCII all over, as JSON, CSV or base64 is, and not float32 that happen to be, as 0.7 is "333?".
 func isText(b []byte) bool {
 	const least = 32
 	if len(b) < least {
 		return len(b) >= 8 && (b[0] == '[' || b[0] == '{') && (b[len(b)-1] == ']' || b[len(b)-1] == '}') && isASCII(b)
 	}
-	return isASCII(b) && !bytes.Equal(b[4:], b[:len(b)-4])
+	return isASCII(b) && !areShort(b)
+}
+
+// areShort says whether all float32 in bytes are decimals of at most three digits, as people write them. Those that letters
+// make have more, but for one of thirty thousand.
+func areShort(b []byte) bool {
+	if len(b)%4 != 0 {
+		return false
+	}
+	var last []byte
+	for ; len(b) > 0; b = b[4:] {
+		if bytes.Equal(b[:4], last) {
+			continue
+		}
+		last = b[:4]
+		v := math.Float32frombits(binary.LittleEndian.Uint32(b))
+		if strings.IndexByte(strconv.FormatFloat(float64(v), 'e', -1, 32), 'e') > len("1.23") {
+			return false
+		}
+	}
+	return true
 }
 
 func isASCII(b []byte) bool {

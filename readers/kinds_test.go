@@ -99,7 +99,7 @@ func TestColumnsOfNulls(t *testing.T) {
 	}
 }
 
-// TestFloatsThatAreLetters: the bytes of 0.7 are the text "333?", again and again.
+// TestFloatsThatAreLetters: the bytes of 0.7 are the text "333?", those of 2.8 "333@".
 func TestFloatsThatAreLetters(t *testing.T) {
 	t.Parallel()
 	want, _ := readKind(t, "letters_lists.parquet", nil)

@@ -325,17 +325,18 @@ def test_bytes_that_look_like_a_file(scorer: graphscore.TableScorer) -> None:
 
 
 def test_floats_that_are_letters(scorer: graphscore.TableScorer) -> None:
-    """The bytes of 0.7 are the text "333?": one value throughout is none, and several are."""
-    features = np.full((2, 3), 0.7, "<f4").repeat(2, axis=0)
+    """The bytes of 0.7 are the text "333?". What is written as text has no such values, if its words are of four bytes, too."""
+    features = np.full((4, 3), 0.7, "<f4")
+    features[1, 1] = 2.8
     lists, stored = pa.array([features.tolist()], TYPES["node_feat"]), pa.array([features.tobytes()])
     assert stored[0].as_py().isascii()
     edges = table_of([GOOD]).set_column(0, "num_nodes", pa.array([4]))
     scores = [scorer.score(edges.append_column("node_feat", column)) for column in (lists, stored)]
     assert scores[0].scores.num_rows == 4
     assert scores[1].scores.equals(scores[0].scores)
-    features[1, 1] = 2.8
-    with pytest.raises(graphscore.TableError, match="node_feat has text"):
-        scorer.score(edges.append_column("node_feat", pa.array([features.tobytes()])))
+    for text in (b"AAAA", b"1.0\n", b"0.0,", b"0,1,", b"0 1 "):
+        with pytest.raises(graphscore.TableError, match="node_feat has text"):
+            scorer.score(edges.append_column("node_feat", pa.array([text * features.size])))
 
 
 def test_record_batch_iterators(model_folder: Path) -> None:

@@ -109,10 +109,11 @@ def make_kinds():
     for name, value in heads.items():
         write(f"bad_bytes_{name}", node_feat=pa.array([arrays[0].tobytes(), value, arrays[0].tobytes()], pa.binary()))
     write("ok_bytes", node_feat=pa.array([a.tobytes() for a in arrays], pa.binary()))
-    letters = np.full((4, 3), 0.7, "<f4")  # whose bytes are ASCII
+    letters = np.full((4, 3), 0.7, "<f4")  # whose bytes are ASCII, as those of 2.8
+    letters[1, 1] = 2.8
     write("letters_bytes", node_feat=pa.array([letters.tobytes()] * 3, pa.binary()))
     write("letters_lists", node_feat=pa.array([letters.tolist()] * 3, pa.list_(pa.list_(pa.float32()))))
-    write("bad_bytes_text", node_feat=pa.array([letters.tobytes()[:-1] + b"@"] * 3, pa.binary()))
+    write("bad_bytes_text", node_feat=pa.array([b"1.0\n" * letters.size] * 3, pa.binary()))
     write("bad_bytes_no_count", node_feat=pa.array([a.tobytes() for a in arrays], pa.binary()), num_nodes=None)
     for name, typ in (("float64", "<f8"), ("float16", "<f2")):
         write(f"bytes_{name}", node_feat=pa.array([a.astype(typ).tobytes() for a in arrays], pa.binary()))

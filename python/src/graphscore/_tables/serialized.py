@@ -39,7 +39,15 @@ def _is_text(b: bytes) -> bool:
     ascii_only = all(0x20 <= c <= 0x7E or c in b"\n\r\t" for c in b)  # noqa: PLR2004
     if len(b) < _TEXT_BYTES:
         return len(b) >= _JSON_BYTES and b[:1] in b"[{" and b[-1:] in b"]}" and ascii_only
-    return ascii_only and b[4:] != b[:-4]  # the same float32 again and again is none: 0.7 is "333?"
+    return ascii_only and not _are_short(b)
+
+
+def _are_short(b: bytes) -> bool:
+    """Return whether all float32 are decimals of at most three digits, as people write them: 0.7 is the bytes "333?"."""
+    if len(b) % 4:
+        return False
+    decimals = (np.format_float_scientific(v, trim="-") for v in np.unique(np.frombuffer(b, "<f4")))
+    return all(d.index("e") <= len("1.23") for d in decimals)
 
 
 _HEADS: Final[tuple[tuple[bytes, str, Callable[[bytes], bool] | None], ...]] = (
