@@ -43,84 +43,94 @@ func restOf(t *testing.T, src *readers.Source) (all contents) {
 	return all
 }
 
-// TestBegunGoesOn: a shard that was looked at is read from its first graph on, whatever changed meanwhile.
-func TestBegunGoesOn(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		change func(t *testing.T, p *readers.Plan, path string)
-		width  int    // that is wanted in the end
-		again  bool   // the batch that was looked at is read again
-		says   string // of the error of Open
-	}{
+// begunCase is what happens to a shard that was looked at before it is read.
+type begunCase struct {
+	change func(t *testing.T, p *readers.Plan, path string)
+	width  int    // that is wanted in the end
+	again  bool   // the batch that was looked at is read again
+	says   string // of the error of Open
+}
+
+// begunCases are the cases by their names.
+func begunCases() map[string]begunCase {
+	const written = "it was written to while this run read it"
+	change := func(with func(path string) error) func(*testing.T, *readers.Plan, string) {
+		return func(t *testing.T, _ *readers.Plan, path string) {
+			if err := with(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return map[string]begunCase{
 		"nothing": {width: 3},
 		"kinds of ids": {width: 3, again: true, change: func(_ *testing.T, p *readers.Plan, _ string) {
 			p.Widen(graph.String, graph.String)
 		}},
 		"another width": {width: 2, again: true},
-		"touched": {width: 3, again: true, change: func(t *testing.T, _ *readers.Plan, path string) {
-			if err := os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		"other content": {width: 3, says: "it was written to while this run read it", change: func(t *testing.T, _ *readers.Plan, path string) {
-			if err := os.WriteFile(path, []byte("other"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		"replaced": {width: 3, says: "it was written to while this run read it", change: func(t *testing.T, _ *readers.Plan, path string) {
-			if err := errors.Join(os.WriteFile(path+".new", []byte("other"), 0o600), os.Rename(path+".new", path)); err != nil {
-				t.Fatal(err)
-			}
-		}},
-		"removed": {width: 3, says: "no such file", change: func(t *testing.T, _ *readers.Plan, path string) {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-		}},
-	} {
+		"touched": {width: 3, again: true, change: change(func(path string) error {
+			return os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour))
+		})},
+		"other content": {width: 3, says: written, change: change(func(path string) error {
+			return os.WriteFile(path, []byte("other"), 0o600)
+		})},
+		"replaced": {width: 3, says: written, change: change(func(path string) error {
+			return errors.Join(os.WriteFile(path+".new", []byte("other"), 0o600), os.Rename(path+".new", path))
+		})},
+		"removed": {width: 3, says: "no such file", change: change(os.Remove)},
+	}
+}
+
+// TestBegunGoesOn: a shard that was looked at is read from its first graph on, whatever changed meanwhile.
+func TestBegunGoesOn(t *testing.T) {
+	t.Parallel()
+	for name, test := range begunCases() {
 		for _, file := range []string{"float64_int32.parquet", "features_int8.arrow"} {
 			t.Run(name+" "+filepath.Ext(file), func(t *testing.T) {
 				t.Parallel()
-				p, path := begunCopy(t, file)
-				shard := &p.Shards[0]
-				begun, err := p.Begin(t.Context(), shard, wanted(3))
-				if err != nil {
-					t.Fatal(err)
-				}
-				first := begun.First()
-				if !begun.Of(shard) || begun.Of(&readers.Shard{}) || first.Graphs() == 0 || first.Graphs() == int(p.Rows) || begun.Giant() {
-					t.Fatalf("it begins with %d graphs of %d", first.Graphs(), p.Rows)
-				}
-				if test.change != nil {
-					test.change(t, p, path)
-				}
-				src, err := begun.Open(t.Context(), wanted(test.width))
-				if begun.Of(shard) || begun.First() != nil {
-					t.Error("it is held after it was opened")
-				}
-				begun.Close()
-				if test.says != "" {
-					if err == nil || !strings.Contains(err.Error(), test.says) {
-						t.Errorf("%v", err)
-					}
-					return
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-				b, err := src.Next(t.Context())
-				if err != nil || (b == first) == test.again {
-					t.Fatalf("the batch is the same: %v, %v", b == first, err)
-				}
-				got := contents{graphs: plainOf(b), rejected: b.Rejected}
-				rest := restOf(t, src)
-				got.graphs, got.rejected = append(got.graphs, rest.graphs...), append(got.rejected, rest.rejected...)
-				want, err := readAll(t.Context(), p, test.width)
-				if err != nil || !reflect.DeepEqual(got, want) {
-					t.Errorf("it is read otherwise: %v", err)
-				}
+				test.goesOn(t, file)
 			})
 		}
+	}
+}
+
+func (c begunCase) goesOn(t *testing.T, file string) {
+	p, path := begunCopy(t, file)
+	shard := &p.Shards[0]
+	begun, err := p.Begin(t.Context(), shard, wanted(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := begun.First()
+	if !begun.Of(shard) || begun.Of(&readers.Shard{}) || first.Graphs() == 0 || first.Graphs() == int(p.Rows) || begun.Giant() {
+		t.Fatalf("it begins with %d graphs of %d", first.Graphs(), p.Rows)
+	}
+	if c.change != nil {
+		c.change(t, p, path)
+	}
+	src, err := begun.Open(t.Context(), wanted(c.width))
+	if begun.Of(shard) || begun.First() != nil {
+		t.Error("it is held after it was opened")
+	}
+	begun.Close()
+	if c.says != "" {
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v", err)
+		}
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := src.Next(t.Context())
+	if err != nil || (b == first) == c.again {
+		t.Fatalf("the batch is the same: %v, %v", b == first, err)
+	}
+	got := contents{graphs: plainOf(b), rejected: b.Rejected}
+	rest := restOf(t, src)
+	got.graphs, got.rejected = append(got.graphs, rest.graphs...), append(got.rejected, rest.rejected...)
+	want, err := readAll(t.Context(), p, c.width)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("it is read otherwise: %v", err)
 	}
 }
 

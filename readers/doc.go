@@ -31,6 +31,7 @@
 //
 //   - find.go and walk.go find files, with the globs of glob.go, the tables of logs.go and what unfinished.go knows of
 //     writers; plan.go and part.go make shards of them.
+//   - begun.go is a shard whose first batch was looked at before anybody wants its graphs.
 //   - layout.go says what a layout is: how the graphs of an input are stored in its files. rows.go is the one that
 //     exists; row.go makes graphs of its rows, further.go with what only some models read, which wanted.go is about.
 //   - internal/column has the columns that are read, internal/parquet and internal/arrow decode into them.
