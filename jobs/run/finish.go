@@ -31,7 +31,9 @@ func (x *execution) judge(ctx context.Context, output *writers.Output) error {
 	if err := x.describe(ctx); err != nil {
 		return err
 	}
-	if err := x.agree(ctx, output); err != nil {
+	err := x.agree(ctx, output)
+	x.begun.Close() // nothing is scored here
+	if err != nil {
 		return err
 	}
 	if err := x.compareAll(ctx, output); err != nil {
