@@ -141,6 +141,13 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("%q was there and is not any more: check the disk and what else changes the output, then run again", e.Path)
 }
 
+// MovedError says that the path of an output does not lead to the folder in which a run has written its parts.
+type MovedError struct{ Path string }
+
+func (e *MovedError) Error() string {
+	return fmt.Sprintf("the output %q was moved or replaced while it was written: its parts are where it was moved to: move it back and run again", e.Path)
+}
+
 // CountError says that a part did not get every graph of its shard exactly once.
 type CountError struct {
 	Part                      string

@@ -1,7 +1,6 @@
 package writers
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +102,7 @@ func (o *Output) Settle(ctx context.Context, r *Reconciled) error {
 
 // Finish ends a run: it settles the output, and with ok, which means that every planned shard has its part and no
 // gate failed, it writes _SUCCESS, else it removes it. No part may be open. A part or quarantine file of the plan that
-// has gone since this run saw or made it is a *LostError, and so is a folder that was moved.
+// has gone since this run saw or made it is a *LostError; the others are those of [Output.Stays].
 func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	if err := o.Settle(ctx, r); err != nil {
 		return err
@@ -126,14 +125,23 @@ func (o *Output) Finish(ctx context.Context, r *Reconciled, ok bool) error {
 	return nil
 }
 
+// Stays returns a *MovedError where the output is not at its path any more. Others are those of [atomic.Folder.Named].
+func (o *Output) Stays() error {
+	named, err := o.folder.Named()
+	if err != nil || named {
+		return err
+	}
+	return &MovedError{o.cfg.Dir}
+}
+
 // checkComplete looks once more at every part that this run found or made complete, and at its quarantine file. What is
 // not there any more is a *LostError.
 func (o *Output) checkComplete() error {
+	if err := o.Stays(); err != nil {
+		return err
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if named, err := o.folder.Named(); !named || err != nil {
-		return cmp.Or(err, error(&LostError{o.cfg.Dir}))
-	}
 	near := atomic.NewNear(o.folder.Looks(), false)
 	defer near.Close()
 	for _, name := range slices.Sorted(maps.Keys(o.complete)) {

@@ -345,9 +345,11 @@ func TestFinishNoticesThatTheFolderWasMoved(t *testing.T) {
 		if replaced {
 			must(t, os.CopyFS(cfg.Dir, os.DirFS(cfg.Dir+".moved")))
 		}
-		var lost *LostError
-		if err := o.Finish(t.Context(), r, true); !errors.As(err, &lost) || lost.Path != cfg.Dir {
-			t.Errorf("replaced %t: %v", replaced, err)
+		for _, err := range []error{o.Stays(), o.Finish(t.Context(), r, true)} {
+			var moved *MovedError
+			if !errors.As(err, &moved) || moved.Path != cfg.Dir {
+				t.Errorf("replaced %t: %v", replaced, err)
+			}
 		}
 		for _, dir := range []string{cfg.Dir, cfg.Dir + ".moved"} {
 			if _, err := os.Lstat(filepath.Join(dir, SuccessName)); err == nil {

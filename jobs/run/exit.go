@@ -181,7 +181,7 @@ func classes() []func(error) (int, bool) {
 		of[*readers.PlanError](exit.Config), of[*readers.ChangedError](exit.Config), of[*PlanFileError](exit.Config), of[*readers.FileError](exit.NoInput),
 		of[*local.ModelError](exit.NoInput), of[*local.PythonError](exit.NoScorer), of[*local.StartError](exit.NoScorer),
 		of[*writers.LockedError](exit.Locked), of[*readers.UnfinishedError](exit.Locked), of[*atomic.CreateError](exit.CannotCreate),
-		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*writers.LostError](exit.IO), of[*SpaceError](exit.IO),
+		of[*writers.MismatchError](exit.Config), of[*atomic.IOError](exit.IO), of[*writers.LostError](exit.IO), of[*writers.MovedError](exit.IO), of[*SpaceError](exit.IO),
 		of[*report.NotFoundError](exit.NotThere), of[*report.NotOutputError](exit.NoInput), of[*record.Error](exit.NoInput),
 		of[*part.DamagedError](exit.NoInput), of[*diff.OutputError](exit.NoInput), of[*diff.LevelError](exit.Config),
 		of[*pipeline.ContractError](exit.Contract),

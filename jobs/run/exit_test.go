@@ -55,6 +55,7 @@ func TestExitCode(t *testing.T) {
 		{"create", &atomic.CreateError{Path: "o", Err: fs.ErrPermission}, 73},
 		{"io", &atomic.IOError{Op: "writing", Path: "o", Err: syscall.ENOSPC}, 74},
 		{"lost", &writers.LostError{Path: "o/a.parquet"}, 74},
+		{"moved", &writers.MovedError{Path: "o"}, 74},
 		{"path", &fs.PathError{Op: "open", Path: "o", Err: fs.ErrPermission}, 74},
 		{"levels", &diff.LevelError{Old: "o", New: "n"}, 78},
 		{"locked", &writers.LockedError{Path: "o"}, 75},

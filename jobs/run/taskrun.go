@@ -174,7 +174,7 @@ func (x *execution) scoreTask(ctx context.Context, output *writers.Output) (err 
 		return err
 	}
 	in.WarnUndecided(ctx)
-	return x.accounted()
+	return cmp.Or(x.accounted(), output.Stays())
 }
 
 // fitTask compares the model with the data of all tasks. A plan file was compared when it was made.

@@ -68,17 +68,38 @@ func (f *Folder) Close() error {
 func (f *Folder) Root() *os.Root { return f.root }
 
 // Named reports whether the name that the folder was opened by still leads to it: not where it was moved, or another one took
-// its place. The error is that of [LookingFor].
+// its place. Who asks has written to the folder, or could. Errors are those of [LookingFor], [Creating], or an *IOError.
 func (f *Folder) Named() (bool, error) {
 	opened, err := f.root.Stat(".")
 	if err != nil {
 		return false, LookingFor(f.dir, err)
 	}
 	named, err := os.Stat(f.dir)
-	if err != nil && !Absent(err) {
+	switch {
+	case err != nil && !Absent(err):
 		return false, LookingFor(f.dir, err)
+	case err != nil || os.SameFile(opened, named):
+		return err == nil, nil
 	}
-	return err == nil && os.SameFile(opened, named), nil
+	return f.shows()
+}
+
+// shows reports whether a temporary file that is written to the folder is below its name, too. Some network disks number a
+// folder anew at each look.
+func (f *Folder) shows() (bool, error) {
+	probe := tempName(f.tag, f.temps.Add(1))
+	h, err := f.disk.Create(probe)
+	if err != nil {
+		return false, f.creating(probe, err)
+	}
+	_, seen := os.Lstat(f.Path(probe))
+	if err := errors.Join(h.Close(), f.disk.Remove(probe)); err != nil {
+		return false, &IOError{Op: "removing", Path: f.Path(probe), Err: err}
+	}
+	if seen != nil && !Absent(seen) {
+		return false, LookingFor(f.Path(probe), seen)
+	}
+	return seen == nil, nil
 }
 
 // Looks are those at the folder, for reading.
