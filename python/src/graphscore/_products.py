@@ -254,8 +254,8 @@ def same_bits(product: Product, inner: int, heights: Sequence[int]) -> bool:
         heights: rows that it multiplies in one call.
     """
     base = np.random.default_rng(1).standard_normal((TILE, inner), np.float32)
-    base[::16] = 0
-    base[::16, -1] = np.float32(-1e-45)  # sums that round to zero: -0 where the code of a BLAS does not add 0 to them
+    base[::15] = 0
+    base[::15, -1] = np.float32(-1e-45)  # sums that round to zero: -0 where the code of a BLAS does not add 0 to them
     with np.errstate(all="ignore"):
         wanted = product(base)
         return all(
@@ -333,13 +333,15 @@ def _odd_rows(inner: int) -> Floats:
     rows[::5] *= np.exp2(random.integers(-100, 100, rows[::5].shape)).astype(np.float32)
     rows[1::10] = 0
     rows[2::10] = -0.0
+    rows[3::10] = 0
+    rows[3::10, -1] = np.float32(-1e-45)  # sums that round to zero
     return rows
 
 
 def _heights(product: Product, inner: int) -> tuple[int, int]:
     """Return the step and the most rows of a call that have the bits of whole tiles and are not the slower ones."""
     step = next((s for s in STEPS if same_bits(_cut(product, s, TILE), inner, range(s, TILE, s))), TILE)
-    if isinstance(product, _Tiled) and TILE <= SMALL // product.area < TALL:
+    if type(product) is WholeWidth and TILE <= SMALL // product.area < TALL:
         return step, TILE
     tall = _cut(product, step, TALL)
     return step, TALL if same_bits(tall, inner, [TALL, _full(tall, TALL)]) else TILE
