@@ -213,13 +213,13 @@ def _bytes(array: pa.Array) -> pa.Array:
     return array.cast(pa.large_binary())
 
 
-_LEAST_BITS: Final = 64
-"""Of decimals that pyarrow makes int64 of."""
+_STORED: Final = {32: pa.int32(), 64: pa.int64()}
+"""What decimals are stored as, by their bits; pyarrow casts them from other versions on than it has them."""
 
 
 def _decimals(array: pa.Array, field: Field) -> pa.Array:
-    if array.type.bit_width < _LEAST_BITS:
-        array = array.cast(pa.decimal128(38, 0))
+    if array.type.bit_width in _STORED:
+        return array.view(_STORED[array.type.bit_width]).cast(pa.int64())
     try:
         return array.cast(pa.int64())
     except pa.ArrowInvalid:
