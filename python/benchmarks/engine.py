@@ -151,8 +151,11 @@ def thread_nanos(pid: int) -> tuple[int, int]:
     """CPU time of a process's threads: of those that run Python, and of gRPC's."""
     python = grpcs = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
-        nanos = int((task / "schedstat").read_text().split()[0])
-        if (task / "comm").read_text().startswith("python"):
+        try:
+            nanos, name = int((task / "schedstat").read_text().split()[0]), (task / "comm").read_text()
+        except (FileNotFoundError, ProcessLookupError):  # it has ended
+            continue
+        if name.startswith("python"):
             python += nanos
         else:
             grpcs += nanos

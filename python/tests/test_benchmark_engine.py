@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import engine
 import numpy as np
@@ -36,9 +37,12 @@ def test_a_worker_maps_it_and_finds_the_batch_in_every_slot(monkeypatch: pytest.
     assert len(requests) == engine.IN_FLIGHT
 
 
-def test_the_object_has_what_the_section_reads() -> None:
+def test_the_object_has_what_the_section_reads(sockets: Path) -> None:
     options = ["--json", "--widths", "16,4,1", "--graphs", "3", "--rounds", "1", "--calls", "2", "--turns", "2"]
-    done = subprocess.run([sys.executable, engine.__file__, *options], capture_output=True, text=True, check=True)
+    environment = {**os.environ, "TMPDIR": str(sockets)}
+    command = [sys.executable, engine.__file__, *options]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert (found["widths"], found["graphs"], found["nodes"] > 0) == ([16, 4, 1], 3, True)
     times = found["us_a_graph"]

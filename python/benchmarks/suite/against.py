@@ -83,7 +83,8 @@ def checkout(commit: str, below: Path = CHECKOUTS, repository: Path = ROOT) -> P
         making.mkdir(parents=True)
         archive = subprocess.run(["git", "archive", commit], cwd=repository, capture_output=True, check=True)
         with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as files:
-            files.extractall(making, filter="data")
+            files.extraction_filter = getattr(tarfile, "data_filter", None)  # from Python 3.11.4 on
+            files.extractall(making)
         making.rename(folder)
     return folder
 
