@@ -5,9 +5,8 @@ import (
 	"testing"
 )
 
-// ShortTempDir is the folder for temporary files, and /tmp where TMPDIR has a long path.
-func ShortTempDir() string {
-	const most = 40
+// ShortTempDir is the folder for temporary files, and /tmp where TMPDIR has a path of more than so many bytes.
+func ShortTempDir(most int) string {
 	if dir := os.TempDir(); len(dir) <= most {
 		return dir
 	}
@@ -18,7 +17,7 @@ func ShortTempDir() string {
 // the folders of a test, or TMPDIR alone, may take more.
 func SocketFolder(t testing.TB) string {
 	t.Helper()
-	folder, err := os.MkdirTemp(ShortTempDir(), "sockets-")
+	folder, err := os.MkdirTemp(ShortTempDir(40), "sockets-")
 	if err != nil {
 		t.Fatal(err)
 	}

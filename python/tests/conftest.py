@@ -117,7 +117,8 @@ def serve(model_folder: Path) -> Iterator[Callable[..., Process]]:
 @pytest.fixture
 def sockets() -> Iterator[Path]:
     """A folder for sockets: their paths are short, and that of pytest's own folders may be long, as TMPDIR may."""
-    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+    usual = tempfile.gettempdir()
+    with tempfile.TemporaryDirectory(dir=usual if len(usual) <= len("/var/tmp") else "/tmp") as folder:
         yield Path(folder)
 
 

@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
 
+	"graphscore/jobs/run"
 	"graphscore/pipeline/exit"
 	"graphscore/pipeline/pipelinetest"
 	"graphscore/writers/record"
@@ -56,6 +57,7 @@ func mainAt(clock string) int {
 		return 98
 	}
 	e := newEnv(os.Args[1:], os.Stdout, os.Stderr)
+	run.RedirectGRPCLog(grpcErrors{e}) // as Main does
 	e.start, e.now = now, func() time.Time { return now }
 	return e.main()
 }
@@ -64,8 +66,9 @@ func mainAt(clock string) int {
 type leakless struct{ m *testing.M }
 
 func (l leakless) Run() int {
-	// Scripts have sockets in their folders, and compare the width of lines with paths.
-	if err := os.Setenv("TMPDIR", pipelinetest.ShortTempDir()); err != nil {
+	// Scripts have sockets in their folders, and compare the width of lines with paths. testscript takes GOTMPDIR first.
+	short := pipelinetest.ShortTempDir(len("/var/tmp"))
+	if err := errors.Join(os.Setenv("TMPDIR", short), os.Setenv("GOTMPDIR", short)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}

@@ -176,7 +176,7 @@ func (w *work) killed(t *testing.T) {
 	output := filepath.Join(t.TempDir(), "out")
 	parts, kills := 0, 0
 	for i := range 8 {
-		p := start(t, w.args(output)...)
+		p := startWith(t, []string{"GOMAXPROCS=2"}, w.args(output)...) // as in caught
 		p.born()
 		moment := time.Duration(rand.Int64N(int64(w.took)))
 		if i%2 == 0 { // while parts come in
@@ -328,6 +328,12 @@ func (w *work) signalled(t *testing.T) {
 func (w *work) secondSignal(t *testing.T) {
 	p, output := w.caught(t)
 	memory, stopped := memoryOf(t, p.cmd.Process.Pid), w.workers(t)
+	goOn := func() { // no SIGHUP comes where the first process of a container is of their session: they stay stopped
+		for _, pid := range stopped {
+			_ = syscall.Kill(pid, syscall.SIGCONT) // it may be gone
+		}
+	}
+	defer goOn()
 	for _, pid := range stopped {
 		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
@@ -353,9 +359,7 @@ func (w *work) secondSignal(t *testing.T) {
 	if status := p.cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGTERM {
 		t.Errorf("it ended with %v, expected the signal itself", p.cmd.ProcessState)
 	}
-	for _, pid := range stopped { // no SIGHUP comes where the first process of a container is of their session: they stay stopped
-		_ = syscall.Kill(pid, syscall.SIGCONT) // it may be gone
-	}
+	goOn()
 	eventually(t, "the workers are gone", func() bool { return len(w.workers(t)) == 0 })
 	nobodyHas(t, memory)
 	w.visible(t, output)
