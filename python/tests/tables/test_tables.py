@@ -325,7 +325,7 @@ def test_bytes_that_look_like_a_file(scorer: graphscore.TableScorer) -> None:
 
 
 def test_floats_that_are_letters(scorer: graphscore.TableScorer) -> None:
-    """The bytes of 0.7 are the text "333?". What is written as text has no such values, if its words are of four bytes, too."""
+    """The bytes of 0.7 are the text "333?". Texts of words of four bytes have no such values."""
     features = np.full((4, 3), 0.7, "<f4")
     features[1, 1] = 2.8
     lists, stored = pa.array([features.tolist()], TYPES["node_feat"]), pa.array([features.tobytes()])

@@ -43,7 +43,7 @@ def _is_text(b: bytes) -> bool:
 
 
 def _are_short(b: bytes) -> bool:
-    """Return whether all float32 are decimals of at most three digits, as people write them: 0.7 is the bytes "333?"."""
+    """Return whether all float32 are decimals of at most three digits, as people write them: 0.7 is "333?"."""
     if len(b) % 4:
         return False
     decimals = (np.format_float_scientific(v, trim="-") for v in np.unique(np.frombuffer(b, "<f4")))
